@@ -1,0 +1,222 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/base/fdio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void
+mftd_fd_close(int *fd)
+{
+	if (*fd != -1)
+		close(*fd);
+	*fd = -1;
+}
+
+ssize_t
+mftd_fd_pread_full(int fd, void *data, size_t len, int64_t off)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pread(
+		    fd, (char *)data + done, len - done, off + (int64_t)done);
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int
+mftd_fd_pwrite_full(int fd, const void *data, size_t len, int64_t off)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pwrite(fd, (const char *)data + done, len - done,
+		    off + (int64_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int
+mftd_fd_write_full(int fd, const void *data, size_t len)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = write(fd, (const char *)data + done, len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int
+mftd_file_read(int dir, const char *path, size_t max, char **data, size_t *len)
+{
+	struct stat st;
+	char *mem = NULL;
+	ssize_t n;
+	int fd, r = 0;
+
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		r = -errno;
+		goto out;
+	}
+	if ((uint64_t)st.st_size > max) {
+		r = -EFBIG;
+		goto out;
+	}
+	mem = malloc((size_t)st.st_size + 1);
+	if (mem == NULL) {
+		r = -ENOMEM;
+		goto out;
+	}
+	n = mftd_fd_pread_full(fd, mem, (size_t)st.st_size, 0);
+	if (n < 0) {
+		r = (int)n;
+		goto out;
+	}
+	mem[n] = '\0';
+	*data = mem;
+	*len = (size_t)n;
+	mem = NULL;
+out:
+	free(mem);
+	mftd_fd_close(&fd);
+	return r;
+}
+
+int
+mftd_sync_data(int fd)
+{
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int
+mftd_sync_all(int fd)
+{
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int
+mftd_sync_dir(int dir, const char *path)
+{
+	int fd, r;
+
+	fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = mftd_sync_all(fd);
+	close(fd);
+	return r;
+}
+
+/* Syncs the directory that holds path. */
+static int
+sync_parent(int dir, const char *path)
+{
+	char parent[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return mftd_sync_dir(dir, ".");
+	if (slash == path)
+		return mftd_sync_dir(dir, "/");
+	if ((size_t)(slash - path) >= sizeof(parent))
+		return -ENAMETOOLONG;
+	memcpy(parent, path, (size_t)(slash - path));
+	parent[slash - path] = '\0';
+	return mftd_sync_dir(dir, parent);
+}
+
+int
+mftd_file_replace(
+    int dir, const char *path, const void *data, size_t len, mode_t mode)
+{
+	char tmp[PATH_MAX];
+	int fd, r;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
+		return -ENAMETOOLONG;
+	fd = openat(dir, tmp,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return -errno;
+	r = mftd_fd_write_full(fd, data, len);
+	if (r == 0)
+		r = mftd_sync_all(fd);
+	mftd_fd_close(&fd);
+	if (r == 0)
+		r = mftd_rename(dir, tmp, dir, path);
+	if (r < 0) {
+		unlinkat(dir, tmp, 0);
+		return r;
+	}
+	return sync_parent(dir, path);
+}
+
+int
+mftd_rename(int fromdir, const char *from, int todir, const char *to)
+{
+	return renameat(fromdir, from, todir, to) < 0 ? -errno : 0;
+}
+
+int
+mftd_rename_noreplace(int fromdir, const char *from, int todir, const char *to)
+{
+	if (renameat2(fromdir, from, todir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (linkat(fromdir, from, todir, to, 0) < 0)
+		return -errno;
+	return unlinkat(fromdir, from, 0) < 0 ? -errno : 0;
+}
+
+int
+mftd_mkdir_all(int dir, const char *path, mode_t mode)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path), i;
+	int r;
+
+	if (len >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdirat(dir, part, mode) == 0)
+			r = sync_parent(dir, part);
+		else
+			r = errno == EEXIST ? 0 : -errno;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

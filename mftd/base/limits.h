@@ -1,0 +1,40 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_BASE_LIMITS_H
+#define MFTD_BASE_LIMITS_H
+
+/*
+ * Every bound of the system by name (design: limits and bad input).  Sizes
+ * include the NUL where they are of strings.  mftd.conf(5) has a row for each.
+ */
+#define MFTD_NAME_BYTES 64 /* account, partner, route, queue, node */
+#define MFTD_ID_BYTES 64 /* session, part, receipt, delivery id */
+#define MFTD_PATH_BYTES 4096 /* a path below an account's root */
+#define MFTD_ADDR_BYTES 64 /* a numeric address with its port */
+#define MFTD_REASON_BYTES 256 /* a reason for people */
+#define MFTD_SHA256_BYTES 32
+#define MFTD_KEY_BYTES 4096 /* a public key blob or line */
+#define MFTD_SECRET_BYTES 1024 /* a password */
+
+#define MFTD_NODES_MAX 32
+#define MFTD_VOLUMES_MAX 8
+#define MFTD_QUEUES_MAX 32
+#define MFTD_LISTEN_MAX 8
+#define MFTD_HOST_KEYS_MAX 8
+
+#define MFTD_MSG_BYTES 65536 /* a message between processes, whole */
+#define MFTD_MSG_FDS 4 /* descriptors that one may carry */
+#define MFTD_CHAN_QUEUE_MAX 1024 /* messages waiting for one channel */
+#define MFTD_SESSIONS_MAX 4096 /* sessions of one node */
+
+#define MFTD_SFTP_PACKET_BYTES (256 * 1024 + 1024) /* length field's bound */
+#define MFTD_SFTP_HANDLES_MAX 256 /* open handles of one session */
+#define MFTD_SFTP_PENDING_MAX 1024 /* requests that wait for an answer */
+
+#define MFTD_CONTROL_REQUEST_BYTES 65536
+#define MFTD_CONTROL_CLIENTS_MAX 64
+
+#define MFTD_RECORD_BYTES 16384 /* a journal record, whole */
+#define MFTD_GROUP_MESSAGE_BYTES 8192 /* a CPG message */
+#define MFTD_GROUP_QUEUE_MAX 4096 /* CPG messages not yet delivered */
+
+#endif

@@ -1,0 +1,176 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_CATALOG_H
+#define MFTD_CATALOG_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mftd/base/limits.h"
+#include "mftd/catalog/objects.h"
+
+/*
+ * The catalog behind one interface with two backends, chosen by the URI: SQLite
+ * ("sqlite:PATH", standalone and snapshots) and PostgreSQL ("postgresql://…").
+ * Calls block; each is bounded by the backend's statement timeout.  Errors:
+ * -MFTD_E_CATALOG_AWAY (try again later: the handle reconnects by itself at the
+ * next call), -MFTD_E_CATALOG (it refused; mftd_catalog_why says more),
+ * -ENOENT, -MFTD_E_STALE_EPOCH.
+ */
+struct mftd_catalog;
+
+/*
+ * Connects.  application: what the server shows as our name ("mftd/default/7");
+ * up to 63 bytes.  No schema is touched.
+ */
+int mftd_catalog_open(
+    const char *uri, const char *application, struct mftd_catalog **out);
+void mftd_catalog_close(struct mftd_catalog *c);
+
+/* The backend's words for the last error of c; valid until the next call. */
+const char *mftd_catalog_why(const struct mftd_catalog *c);
+
+/* Brings the schema to this program's version, one migration a transaction,
+ * safe when several nodes do it at once.  A newer schema: -MFTD_E_CATALOG. */
+int mftd_catalog_migrate(struct mftd_catalog *c);
+
+/* ---- objects */
+
+/* Replaces all objects in one transaction and raises the version by one, which
+ * *version receives.  Nothing is changed on failure. */
+int mftd_catalog_apply(
+    struct mftd_catalog *c, const struct mftd_objects *o, uint64_t *version);
+
+/* All objects; the caller frees *out. */
+int mftd_catalog_load(struct mftd_catalog *c, struct mftd_objects **out);
+
+/* The version of the objects; 0 when none were ever applied. */
+int mftd_catalog_version(struct mftd_catalog *c, uint64_t *version);
+
+/* Writes o as a fresh SQLite catalog to path, in one durable step (a reader
+ * sees the old or the new file). */
+int mftd_catalog_snapshot(const struct mftd_objects *o, const char *path);
+
+/* ---- journal records in */
+
+struct mftd_forward {
+	uint64_t seq;
+	int64_t time_us;
+	uint32_t type; /* enum mftd_record_type */
+	const uint8_t *payload;
+	size_t payload_bytes;
+};
+
+/* How far stream is in the catalog: the last seq, 0 for nothing. */
+int mftd_catalog_mark(
+    struct mftd_catalog *c, const char *stream, uint64_t *seq);
+
+/*
+ * Takes n records of stream, ascending, and moves its mark, in one transaction.
+ * Records up to the mark are passed over: repeating is harmless.  A receipt
+ * becomes known with RECEIPT and counts with PUBLISHED, in whatever order the
+ * two come; then its deliveries are inserted, one per matching route.
+ */
+int mftd_catalog_forward(struct mftd_catalog *c, const char *stream,
+    const struct mftd_forward *records, size_t n);
+
+/* Receipts that were published with a link in .mft/out and need it no more (all
+ * deliveries terminal, or none matched), up to max; their ids into out.
+ * Returns how many, or an error. */
+int mftd_catalog_releasable(
+    struct mftd_catalog *c, char (*out)[MFTD_ID_BYTES], size_t max);
+
+/* Notes that the link of this receipt is gone. */
+int mftd_catalog_released(struct mftd_catalog *c, const char *receipt);
+
+/* ---- outbound (design section 7) */
+
+/* The role row of a queue.  Whoever raised it last is its owner. */
+struct mftd_role_row {
+	char queue[MFTD_NAME_BYTES];
+	char owner[MFTD_ID_BYTES];
+	uint64_t epoch;
+};
+
+enum mftd_delivery_state {
+	MFTD_DELIVERY_QUEUED,
+	MFTD_DELIVERY_CLAIMED,
+	MFTD_DELIVERY_SENDING,
+	MFTD_DELIVERY_SENT,
+	MFTD_DELIVERY_PUBLISHING,
+	MFTD_DELIVERY_DELIVERED,
+	MFTD_DELIVERY_DONE,
+	MFTD_DELIVERY_WAITING,
+	MFTD_DELIVERY_IN_DOUBT,
+	MFTD_DELIVERY_FAILED,
+	MFTD_DELIVERY_HELD,
+	MFTD_DELIVERY_CANCELLED,
+	MFTD_DELIVERY_STATE_COUNT
+};
+
+/* "QUEUED", as stored. */
+const char *mftd_delivery_state_name(enum mftd_delivery_state s);
+
+struct mftd_delivery {
+	char id[MFTD_ID_BYTES];
+	char receipt[MFTD_ID_BYTES];
+	char route[MFTD_NAME_BYTES];
+	char partner[MFTD_NAME_BYTES];
+	char volume[MFTD_NAME_BYTES];
+	char directory[MFTD_PATH_BYTES];
+	char name[MFTD_PATH_BYTES]; /* final name at the partner */
+	enum mftd_delivery_state state;
+	uint32_t tries;
+	uint64_t size;
+	bool has_sha256;
+	uint8_t sha256[MFTD_SHA256_BYTES];
+	char host[MFTD_NAME_BYTES]; /* where PUBLISHING happened */
+	int64_t mtime; /* the unique one that was set, or 0 */
+	int64_t due_us; /* not before, wall clock */
+	char error[MFTD_REASON_BYTES];
+};
+
+/*
+ * Makes owner the owner of queue: first ends the database sessions of earlier
+ * owners (PostgreSQL: pg_terminate_backend by application name
+ * "mftd/QUEUE/…"), then raises the epoch by one, in one transaction.  Refuses
+ * (-MFTD_E_CATALOG) a database that may forget what it committed.
+ */
+int mftd_catalog_raise(struct mftd_catalog *c, const char *queue,
+    const char *owner, struct mftd_role_row *role);
+
+/*
+ * Each of these is one autocommit statement that takes the role row FOR SHARE
+ * with (epoch, owner); -MFTD_E_STALE_EPOCH when it is not current, and nothing
+ * is touched.
+ */
+
+/* Claims up to max deliveries that are due (QUEUED or WAITING): they become
+ * CLAIMED.  Returns how many, or an error. */
+int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
+    int64_t now_us, struct mftd_delivery *out, size_t max);
+
+/* The deliveries that an earlier owner left in CLAIMED to PUBLISHING, up to max
+ * (as they are).  Returns how many. */
+int mftd_catalog_inherited(struct mftd_catalog *c,
+    const struct mftd_role_row *role, struct mftd_delivery *out, size_t max);
+
+/* Moves a delivery from state `from` to d->state and stores its tries, host,
+ * mtime, due_us, sha256 and error.  -ENOENT when it is not in `from`. */
+int mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
+    const struct mftd_delivery *d, enum mftd_delivery_state from);
+
+struct mftd_queue_counts {
+	uint64_t by_state[MFTD_DELIVERY_STATE_COUNT];
+	int64_t next_due_us; /* of QUEUED and WAITING; 0: none */
+};
+
+int mftd_catalog_counts(
+    struct mftd_catalog *c, const char *queue, struct mftd_queue_counts *out);
+
+/* ---- lists for mftctl: fn is called per row, ordered by id; a negative return
+ * of fn ends the list and is returned. */
+int mftd_catalog_deliveries(struct mftd_catalog *c,
+    int (*fn)(void *data, const struct mftd_delivery *d), void *data);
+
+#endif

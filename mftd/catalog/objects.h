@@ -1,0 +1,64 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_OBJECTS_H
+#define MFTD_CATALOG_OBJECTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The configured objects: what `mftctl apply FILE` reads, the catalog keeps and
+ * a snapshot carries.  Strings belong to the struct.
+ */
+struct mftd_account {
+	char *name;
+	char *volume;
+	char *root; /* clean path below the volume */
+	char *
+	    password_hash; /* catalog/password.h's form, or NULL: no password */
+	char **keys; /* authorized_keys lines: "type base64 [comment]" */
+	size_t n_keys;
+	int has_routes; /* derived: some route takes from it */
+};
+
+struct mftd_partner {
+	char *name;
+	char *host;
+	int port; /* 1 to 65535 */
+	char *user;
+	char *key_file; /* private key, on every node */
+	char **host_keys; /* pinned: "type base64" */
+	size_t n_host_keys;
+};
+
+struct mftd_route {
+	char *name;
+	char *account; /* uploads of this account … */
+	char *partner; /* … go to this partner … */
+	char *directory; /* … into this folder of it ("" its start folder) */
+	char *queue; /* default "default" */
+	int settle_s; /* 0 to 3600, default 5 */
+};
+
+struct mftd_objects {
+	uint64_t version; /* as stored; 0 from a file */
+	struct mftd_account *accounts;
+	size_t n_accounts;
+	struct mftd_partner *partners;
+	size_t n_partners;
+	struct mftd_route *routes;
+	size_t n_routes;
+};
+
+/*
+ * Reads an objects file (YAML) and checks that it holds together: names are ids
+ * and unique, routes name accounts and partners that exist, keys parse, roots
+ * do not overlap .mft.  Plain passwords are hashed.  Returns 0, -errno, or
+ * -MFTD_E_CONF with "FILE:LINE: FIELD: what is wrong" in why.
+ */
+int mftd_objects_read(
+    const char *file, struct mftd_objects **out, char *why, size_t size);
+
+/* Frees o with all it holds; o may be NULL. */
+void mftd_objects_free(struct mftd_objects *o);
+
+#endif

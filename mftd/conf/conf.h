@@ -1,0 +1,51 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CONF_CONF_H
+#define MFTD_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mftd/base/limits.h"
+
+/*
+ * The node's own configuration, mftd.yaml (mftd.yaml(5)).  Read once, before
+ * the processes fork; strings belong to the struct.
+ */
+struct mftd_conf_volume {
+	char *name;
+	char *path; /* absolute */
+};
+
+struct mftd_conf {
+	bool cluster; /* mode: cluster, or standalone */
+	char *node; /* an id; default: the host name up to its first dot */
+	char *user; /* default "mft" */
+	char *catalog; /* "sqlite:PATH" or a postgresql:// URI */
+	char *state_dir; /* default LOCALSTATEDIR/lib/mft */
+	char *run_dir; /* default /run/mft */
+	char *log; /* "stderr" (default) or "syslog" */
+	char *log_level; /* default "info" */
+	int lease_ms; /* 500 to 60000, default 3000 */
+	char *listen[MFTD_LISTEN_MAX]; /* "ADDR:PORT", "[V6]:PORT" */
+	size_t n_listen;
+	char *host_keys[MFTD_HOST_KEYS_MAX]; /* private key files */
+	size_t n_host_keys;
+	struct mftd_conf_volume volumes[MFTD_VOLUMES_MAX];
+	size_t n_volumes;
+};
+
+/*
+ * Reads the file.  On success *conf is the caller's, freed by mftd_conf_free.
+ * On failure -errno, or -MFTD_E_CONF with "FILE:LINE: FIELD: what is wrong" in
+ * why (size bytes, may be NULL with 0).
+ */
+int mftd_conf_load(
+    const char *file, struct mftd_conf **conf, char *why, size_t size);
+
+void mftd_conf_free(struct mftd_conf *conf);
+
+/* The volume of that name, or NULL. */
+const struct mftd_conf_volume *mftd_conf_volume(
+    const struct mftd_conf *conf, const char *name);
+
+#endif

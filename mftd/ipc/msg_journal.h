@@ -1,0 +1,119 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_IPC_MSG_JOURNAL_H
+#define MFTD_IPC_MSG_JOURNAL_H
+
+#include <stdint.h>
+
+#include "mftd/base/limits.h"
+
+/*
+ * session -> journal.  Paths are clean (base/path.h), below the account's root.
+ * All but PART and AUDIT are answered by JOURNAL_RESULT with the same ref, and
+ * what they changed is durable by then.
+ */
+
+/* Publish a part: it lies at .mft/parts/<account>/<parent
+ * key>/<basename>/<part>, its data and entry are durable. */
+struct mftd_msg_publish {
+	char path[MFTD_PATH_BYTES];
+	char part[MFTD_ID_BYTES];
+	uint64_t size;
+	uint64_t inode;
+	uint32_t has_sha256;
+	uint32_t noreplace; /* opened with CREAT+EXCL */
+	uint8_t sha256[MFTD_SHA256_BYTES];
+};
+
+/* Set aside every part of path but keep ("" keeps none): abandoned. */
+struct mftd_msg_supersede {
+	char path[MFTD_PATH_BYTES];
+	char keep[MFTD_ID_BYTES];
+};
+
+/* This part's first durable bytes are on stable storage.  Not answered. */
+struct mftd_msg_part {
+	char part[MFTD_ID_BYTES];
+	uint64_t durable;
+};
+
+struct mftd_msg_rename {
+	char from[MFTD_PATH_BYTES];
+	char to[MFTD_PATH_BYTES];
+	uint32_t overwrite; /* posix-rename@openssh.com */
+};
+
+/* REMOVE and RMDIR. */
+struct mftd_msg_remove {
+	char path[MFTD_PATH_BYTES];
+};
+
+struct mftd_msg_mkdir {
+	char path[MFTD_PATH_BYTES];
+	uint32_t mode;
+};
+
+/* The attributes whose MFTD_SET_* bit is in mask. */
+#define MFTD_SET_SIZE 1
+#define MFTD_SET_MODE 2
+#define MFTD_SET_TIMES 4
+
+struct mftd_msg_setstat {
+	char path[MFTD_PATH_BYTES];
+	uint32_t mask;
+	uint32_t mode;
+	uint64_t size;
+	int64_t atime; /* seconds since the epoch */
+	int64_t mtime;
+};
+
+/* A line of the audit trail (login, download, …).  Not answered. */
+struct mftd_msg_audit {
+	char event[MFTD_NAME_BYTES];
+	char text[MFTD_PATH_BYTES];
+};
+
+struct mftd_msg_journal_result {
+	int32_t err; /* 0, -errno or -MFTD_E_* */
+	char receipt[MFTD_ID_BYTES]; /* of PUBLISH, else "" */
+};
+
+/* outbound or catalog -> journal: .mft/out/<receipt> may go.  Not answered. */
+struct mftd_msg_release {
+	char receipt[MFTD_ID_BYTES];
+};
+
+/*
+ * journal -> catalog: this stream's records up to seq may be forwarded (they
+ * are durable).  Sent when the channel comes up, for every stream that is not
+ * wholly forwarded as far as journal knows, and whenever seq grows.
+ */
+struct mftd_msg_stream {
+	char stream[MFTD_ID_BYTES];
+	uint64_t seq;
+};
+
+/* catalog -> journal: send records after this seq, at most this many.
+ * Answered by that many RECORDs, or fewer at the end. */
+struct mftd_msg_want {
+	char stream[MFTD_ID_BYTES];
+	uint64_t after;
+	uint32_t most;
+};
+
+/* journal -> catalog; the record's payload follows (journal/record.h).
+ * type 0: no more now. */
+struct mftd_msg_record {
+	char stream[MFTD_ID_BYTES];
+	uint64_t seq;
+	int64_t time_us;
+	uint32_t type;
+	uint32_t payload_bytes;
+};
+
+/* catalog -> journal: all up to seq is in the catalog. */
+struct mftd_msg_forwarded {
+	char stream[MFTD_ID_BYTES];
+	uint64_t seq;
+};
+
+#endif

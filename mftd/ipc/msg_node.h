@@ -1,0 +1,106 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_IPC_MSG_NODE_H
+#define MFTD_IPC_MSG_NODE_H
+
+#include <stdint.h>
+
+#include "mftd/base/limits.h"
+
+/* parent -> worker: a channel to another worker is in the one descriptor. */
+struct mftd_msg_peer {
+	uint32_t proc; /* enum mftd_proc */
+	char instance[MFTD_NAME_BYTES];
+};
+
+/* READY (worker -> parent: start-up finished) and STOP (parent -> worker: end
+ * in good order) carry nothing but this. */
+struct mftd_msg_none {
+	uint32_t unused;
+};
+
+/* What a service of this node is to be, or is. */
+enum mftd_role { MFTD_ROLE_STOPPED, MFTD_ROLE_STARTED, MFTD_ROLE_PROMOTED };
+
+enum mftd_service {
+	MFTD_SERVICE_INBOUND,
+	MFTD_SERVICE_OUTBOUND,
+	MFTD_SERVICE_CONTROLLER,
+	MFTD_SERVICE_COUNT
+};
+
+/* coordinator -> parent.  Answered by SERVICE_STATE with the same ref once it
+ * is so, or cannot be. */
+struct mftd_msg_service_set {
+	uint32_t service; /* enum mftd_service */
+	uint32_t role; /* enum mftd_role */
+	uint32_t deadline_ms;
+	char queue[MFTD_NAME_BYTES]; /* "" but for outbound */
+};
+
+/* parent -> coordinator: as an answer, and (ref 0) whenever it changes. */
+struct mftd_msg_service_state {
+	uint32_t service;
+	uint32_t role; /* what it is now */
+	int32_t err; /* 0, or why the wish failed */
+	uint32_t workers; /* alive now */
+	uint32_t ready; /* of them, that said READY */
+	uint32_t restarts;
+	char queue[MFTD_NAME_BYTES];
+	char reason[MFTD_REASON_BYTES];
+};
+
+/* coordinator -> catalog: the configuration changed (0: look for yourself). */
+struct mftd_msg_config_poke {
+	uint64_t version;
+};
+
+/* catalog -> coordinator, on every change and each 5 s. */
+struct mftd_msg_catalog_state {
+	uint32_t reachable;
+	uint64_t config_version; /* of the snapshot in use; 0: none yet */
+	uint64_t lag_records; /* forwardable but not forwarded */
+	uint64_t lag_us; /* age of the oldest of them */
+	char reason[MFTD_REASON_BYTES];
+};
+
+/* catalog -> auth: a new snapshot (an SQLite catalog) stands at path. */
+struct mftd_msg_snapshot {
+	uint64_t version;
+	char path[MFTD_PATH_BYTES];
+};
+
+/* coordinator -> journal: this incarnation is certainly gone; recover its
+ * streams and set its parts aside.  Idempotent.  Answered by RECOVERED. */
+struct mftd_msg_recover {
+	char incarnation[MFTD_ID_BYTES];
+};
+
+struct mftd_msg_recovered {
+	char incarnation[MFTD_ID_BYTES];
+	int32_t err;
+	uint32_t published; /* undecided receipts that turned out published */
+	uint32_t abandoned;
+};
+
+/* journal -> coordinator, on change: how its volume does. */
+struct mftd_msg_volume_state {
+	char volume[MFTD_NAME_BYTES];
+	uint32_t healthy;
+	uint64_t records; /* written by this stream */
+	uint64_t syncs; /* group commits */
+	char reason[MFTD_REASON_BYTES];
+};
+
+/* outbound -> coordinator, on change and each 5 s. */
+struct mftd_msg_outbound_state {
+	char queue[MFTD_NAME_BYTES];
+	uint64_t epoch; /* 0: not raised yet */
+	uint32_t stale; /* another owner has the queue: report failed */
+	uint64_t queued; /* QUEUED and WAITING */
+	uint64_t active;
+	uint64_t in_doubt;
+	uint64_t delivered; /* by this owner */
+	char reason[MFTD_REASON_BYTES];
+};
+
+#endif

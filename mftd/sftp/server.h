@@ -1,0 +1,66 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_SFTP_SERVER_H
+#define MFTD_SFTP_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mftd/base/buf.h"
+#include "mftd/base/limits.h"
+#include "mftd/ipc/chan.h"
+#include "mftd/ipc/lease.h"
+
+/*
+ * One SFTP channel's server, protocol version 3 (draft-ietf-secsh-filexfer-02)
+ * with OpenSSH's extensions (OpenSSH PROTOCOL, section 4).  It knows nothing of
+ * SSH: bytes of the channel go in, bytes for the channel come out.
+ */
+struct mftd_sftp;
+
+/* What it works on; all of it stays the caller's and outlives the server. */
+struct mftd_sftp_env {
+	const char *session; /* id: the parts' ids begin with it */
+	const char *account;
+	const char *volume_id; /* first part of a parent key */
+	int root_fd; /* the account's root directory */
+	int parts_fd; /* .mft/parts/<account> */
+	struct mftd_chan *journal;
+	const struct mftd_lease *lease;
+	/* Counters of the session, shared by its channels. */
+	uint64_t *next_part; /* counter of part ids */
+	uint64_t *next_ref; /* counter of journal references */
+	uint64_t *bytes_in, *bytes_out, *published;
+};
+
+/* NULL without memory. */
+struct mftd_sftp *mftd_sftp_new(const struct mftd_sftp_env *env);
+
+/* Ends every handle; parts not published are left to journal (it sees the
+ * session's end).  s may be NULL. */
+void mftd_sftp_free(struct mftd_sftp *s);
+
+/*
+ * Takes bytes of the channel: every whole packet among them is handled, the
+ * rest is kept.  Returns how many bytes it took (fewer than len only while
+ * mftd_sftp_output is above its high-water mark or too many answers are due:
+ * offer the rest again later), or -MFTD_E_PROTOCOL: close the channel.
+ */
+ssize_t mftd_sftp_input(struct mftd_sftp *s, const uint8_t *data, size_t len);
+
+/* Goes on with requests that were deferred; call when output was drained.
+ * Returns 0 or -MFTD_E_PROTOCOL. */
+int mftd_sftp_continue(struct mftd_sftp *s);
+
+/* Bytes for the channel: the caller sends and consumes them. */
+struct mftd_buf *mftd_sftp_output(struct mftd_sftp *s);
+
+/* An answer of journal (MFTD_MSG_JOURNAL_RESULT) with that ref.  Returns 0, or
+ * -ENOENT when no request of this server waits for ref. */
+int mftd_sftp_journal_result(
+    struct mftd_sftp *s, uint64_t ref, int err, const char *receipt);
+
+/* Whether requests wait for an answer of journal: the channel is closed only
+ * when none does. */
+int mftd_sftp_busy(const struct mftd_sftp *s);
+
+#endif
