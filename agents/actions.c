@@ -1,0 +1,129 @@
+/* Part of mftd; see LICENSE. */
+#include "actions.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "ocf/log.h"
+
+#define GONE_PERCENT 80 /* for workers that are still dying */
+#define START_TRIES 3
+
+struct mftd_service
+mftd_agent_service(const struct mftd_ocf *ocf, const char *name)
+{
+	return (struct mftd_service) { .rundir = mftd_ocf_param(ocf, "rundir"),
+		.name = name,
+		.queue = mftd_ocf_param(ocf, "queue") };
+}
+
+static const char *
+error_text(int r)
+{
+	switch (r) {
+	case -ENOENT:
+		return "the daemon does not run";
+	case -ETIMEDOUT:
+		return "the daemon did not answer in time";
+	case -ECONNRESET:
+		return "the daemon hung up";
+	case -EPROTO:
+		return "the daemon's answer makes no sense";
+	}
+	return strerror(-r);
+}
+
+int
+mftd_agent_failed(struct mftd_ocf *ocf, const struct mftd_service *svc, int r,
+    const struct mftd_service_answer *answer)
+{
+	enum mftd_service_state state = mftd_service_lock(svc);
+
+	mftd_ocf_reason(
+	    ocf, "%s: %s", ocf->action, r < 0 ? error_text(r) : answer->reason);
+	return mftd_service_code(state, MFTD_SERVICE_REFUSED);
+}
+
+int
+mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer)
+{
+	int code = mftd_daemon_validate(ocf, false), r = -ENOENT;
+
+	if (code != MFTD_OCF_SUCCESS)
+		return code;
+	for (int i = 0; i < START_TRIES; i++) {
+		r = mftd_service_request(svc, "start", NULL,
+		    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), answer);
+		/* -ECONNRESET: it ended with its last service just now */
+		if (r != -ENOENT && r != -ECONNRESET)
+			break;
+		code = r == -ENOENT ? mftd_daemon_start(ocf, svc) : code;
+		if (code != MFTD_OCF_SUCCESS)
+			return code;
+	}
+	if (r == 0 && answer->ok && answer->state != MFTD_SERVICE_STOPPED &&
+	    answer->health != MFTD_SERVICE_REFUSED)
+		return MFTD_OCF_SUCCESS;
+	mftd_ocf_reason(
+	    ocf, "start: %s", r < 0 ? error_text(r) : answer->reason);
+	return MFTD_OCF_ERR_GENERIC;
+}
+
+int
+mftd_agent_stop(
+    struct mftd_ocf *ocf, const struct mftd_service *svc, bool insist)
+{
+	struct mftd_service_answer answer;
+	bool stopped;
+	int r;
+
+	r = mftd_service_request(svc, "stop", NULL,
+	    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), &answer);
+	stopped = r == 0 && answer.ok && answer.state == MFTD_SERVICE_STOPPED;
+	if (stopped && !insist)
+		return MFTD_OCF_SUCCESS;
+	if (mftd_service_wait_gone(svc, mftd_ocf_left_ms(ocf, GONE_PERCENT))) {
+		if (!stopped && r != -ENOENT)
+			mftd_ocf_log(ocf, MFTD_OCF_LOG_WARN,
+			    "stop: %s, but all workers are gone",
+			    r < 0 ? error_text(r) : answer.reason);
+		return MFTD_OCF_SUCCESS;
+	}
+	mftd_ocf_reason(ocf, "stop: %s",
+	    stopped	? "workers are left"
+		: r < 0 ? error_text(r)
+			: answer.reason);
+	return MFTD_OCF_ERR_GENERIC;
+}
+
+int
+mftd_agent_monitor(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer)
+{
+	int r;
+
+	memset(answer, 0, sizeof(*answer));
+	if (mftd_service_lock(svc) == MFTD_SERVICE_STOPPED) {
+		/* a probe's 5 keeps the resource off a host without mftd */
+		if (mftd_ocf_is_probe(ocf) &&
+		    !mftd_ocf_have_binary(mftd_ocf_param(ocf, "binfile")))
+			return MFTD_OCF_ERR_INSTALLED;
+		return MFTD_OCF_NOT_RUNNING;
+	}
+	r = mftd_service_request(svc, "monitor", NULL,
+	    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), answer);
+	/* "stopped" against the lock: workers are left that must not be */
+	if (r < 0 || !answer->ok || answer->state == MFTD_SERVICE_STOPPED)
+		return mftd_agent_failed(ocf, svc, r, answer);
+	if (answer->health != MFTD_SERVICE_OK)
+		mftd_ocf_reason(ocf, "%s", answer->reason);
+	return mftd_service_code(answer->state, answer->health);
+}
+
+int
+mftd_agent_validate(struct mftd_ocf *ocf)
+{
+	return mftd_daemon_validate(ocf, true);
+}
