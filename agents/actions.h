@@ -14,7 +14,7 @@
 /* clang-format off */
 #define MFTD_AGENT_PARAMS \
 	{ .name = "binfile", .type = MFTD_OCF_PATH, .min = 2, .max = 1024, \
-	  .value = MFTD_BINFILE, \
+	  .value = SBINDIR "/mftd", \
 	  .shortdesc = "mftd program", \
 	  .longdesc = "Absolute path of the daemon's program." }, \
 	{ .name = "config", .type = MFTD_OCF_PATH, .min = 2, .max = 1024, \
