@@ -156,8 +156,9 @@ explain(const struct mftd_ocf *ocf, int r)
 	int code;
 
 	if (r != -ECHILD) {
-		mftd_ocf_reason(
-		    ocf, "the daemon does not answer: %s", strerror(-r));
+		mftd_ocf_reason(ocf, "the daemon does not answer%s%s",
+		    r == -ETIMEDOUT ? " in time" : ": ",
+		    r == -ETIMEDOUT ? "" : strerror(-r));
 		return MFTD_OCF_ERR_GENERIC;
 	}
 	/* with a configuration that is refused no other try would help */
