@@ -9,7 +9,8 @@
 
 /*
  * The node's own configuration, mftd.yaml (mftd.yaml(5)).  Read once, before
- * the processes fork; strings belong to the struct.
+ * the processes fork; strings belong to the struct.  What has no default here
+ * must be given; lists have at least one entry.
  */
 struct mftd_conf_volume {
 	char *name;
@@ -20,7 +21,8 @@ struct mftd_conf {
 	bool cluster; /* mode: cluster, or standalone */
 	char *node; /* an id; default: the host name up to its first dot */
 	char *user; /* default "mft" */
-	char *catalog; /* "sqlite:PATH" or a postgresql:// URI */
+	/* "sqlite:/PATH" (standalone only) or a postgresql:// URI */
+	char *catalog;
 	char *state_dir; /* default LOCALSTATEDIR/lib/mft */
 	char *run_dir; /* default /run/mft */
 	char *log; /* "stderr" (default) or "syslog" */

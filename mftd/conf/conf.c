@@ -1,0 +1,307 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/conf/conf.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cyaml/cyaml.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/id.h"
+#include "mftd/conf/yaml.h"
+
+#define LEASE_MS_MIN 500
+#define LEASE_MS_MAX 60000
+#define LEASE_MS_DEFAULT 3000
+#define FIELD_BYTES 64
+
+#define NEEDED CYAML_FLAG_POINTER
+#define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+
+static const cyaml_strval_t modes[] = {
+	{ "standalone", 0 },
+	{ "cluster", 1 },
+};
+
+static const cyaml_schema_field_t volume_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", NEEDED, struct mftd_conf_volume, name, 1,
+	    MFTD_NAME_BYTES - 1),
+	CYAML_FIELD_STRING_PTR(
+	    "path", NEEDED, struct mftd_conf_volume, path, 1, PATH_MAX - 1),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t volume = {
+	CYAML_VALUE_MAPPING(
+	    CYAML_FLAG_DEFAULT, struct mftd_conf_volume, volume_fields),
+};
+
+static const cyaml_schema_value_t address = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MFTD_ADDR_BYTES - 1),
+};
+
+static const cyaml_schema_value_t path = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, PATH_MAX - 1),
+};
+
+static const cyaml_schema_field_t fields[] = {
+	CYAML_FIELD_ENUM(
+	    "mode", CYAML_FLAG_STRICT, struct mftd_conf, cluster, modes, 2),
+	CYAML_FIELD_STRING_PTR(
+	    "node", MAY, struct mftd_conf, node, 1, MFTD_NAME_BYTES - 1),
+	CYAML_FIELD_STRING_PTR(
+	    "user", MAY, struct mftd_conf, user, 1, MFTD_NAME_BYTES - 1),
+	CYAML_FIELD_STRING_PTR(
+	    "catalog", NEEDED, struct mftd_conf, catalog, 1, PATH_MAX - 1),
+	CYAML_FIELD_STRING_PTR(
+	    "state_dir", MAY, struct mftd_conf, state_dir, 1, PATH_MAX - 1),
+	CYAML_FIELD_STRING_PTR(
+	    "run_dir", MAY, struct mftd_conf, run_dir, 1, PATH_MAX - 1),
+	CYAML_FIELD_STRING_PTR("log", MAY, struct mftd_conf, log, 1, 16),
+	CYAML_FIELD_STRING_PTR(
+	    "log_level", MAY, struct mftd_conf, log_level, 1, 16),
+	CYAML_FIELD_INT(
+	    "lease_ms", CYAML_FLAG_OPTIONAL, struct mftd_conf, lease_ms),
+	CYAML_FIELD_SEQUENCE_COUNT("listen", CYAML_FLAG_DEFAULT,
+	    struct mftd_conf, listen, n_listen, &address, 1, MFTD_LISTEN_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("host_keys", CYAML_FLAG_DEFAULT,
+	    struct mftd_conf, host_keys, n_host_keys, &path, 1,
+	    MFTD_HOST_KEYS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("volumes", CYAML_FLAG_DEFAULT,
+	    struct mftd_conf, volumes, n_volumes, &volume, 1, MFTD_VOLUMES_MAX),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct mftd_conf, fields),
+};
+
+/* Fills in a text that the file left away. */
+static int
+set_default(char **at, const char *text)
+{
+	if (*at == NULL)
+		*at = strdup(text);
+	return *at != NULL ? 0 : -ENOMEM;
+}
+
+static int
+set_node(struct mftd_conf *c)
+{
+	char host[256] = "";
+
+	if (c->node != NULL)
+		return 0;
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		return -errno;
+	host[strcspn(host, ".")] = '\0';
+	return set_default(&c->node, host);
+}
+
+static int
+set_defaults(struct mftd_conf *c)
+{
+	int r;
+
+	if ((r = set_node(c)) < 0 || (r = set_default(&c->user, "mft")) < 0 ||
+	    (r = set_default(&c->state_dir, LOCALSTATEDIR "/lib/mft")) < 0 ||
+	    (r = set_default(&c->run_dir, "/run/mft")) < 0 ||
+	    (r = set_default(&c->log, "stderr")) < 0)
+		return r;
+	return set_default(&c->log_level, "info");
+}
+
+/* Whether text is ADDR:PORT or [V6]:PORT, numeric. */
+static bool
+is_address(const char *text)
+{
+	char host[MFTD_ADDR_BYTES];
+	const char *colon = strrchr(text, ':');
+	struct in6_addr a;
+	size_t len;
+	bool v6;
+
+	if (colon == NULL || strspn(colon + 1, "0123456789") < 1 ||
+	    strspn(colon + 1, "0123456789") > 5 ||
+	    colon[1 + strspn(colon + 1, "0123456789")] != '\0' ||
+	    atoi(colon + 1) < 1 || atoi(colon + 1) > 65535)
+		return false;
+	len = (size_t)(colon - text);
+	v6 = len > 2 && text[0] == '[' && colon[-1] == ']';
+	if (len >= sizeof(host))
+		return false;
+	snprintf(host, sizeof(host), "%.*s", (int)(v6 ? len - 2 : len),
+	    v6 ? text + 1 : text);
+	return inet_pton(v6 ? AF_INET6 : AF_INET, host, &a) == 1;
+}
+
+static bool
+is_one_of(const char *text, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (strcmp(text, *list) == 0)
+			return true;
+	return false;
+}
+
+/* Whether b is a, or lies below it. */
+static bool
+is_within(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+
+	while (len > 1 && a[len - 1] == '/')
+		len--;
+	return strncmp(a, b, len) == 0 &&
+	    (len == 1 || b[len] == '/' || b[len] == '\0');
+}
+
+static int
+check_volumes(const struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	const struct mftd_conf_volume *v, *o;
+	char name[FIELD_BYTES], at[FIELD_BYTES];
+
+	for (v = c->volumes; v < c->volumes + c->n_volumes; v++) {
+		snprintf(name, sizeof(name), "volumes[%zu].name",
+		    (size_t)(v - c->volumes));
+		snprintf(at, sizeof(at), "volumes[%zu].path",
+		    (size_t)(v - c->volumes));
+		if (!mftd_id_valid(v->name))
+			return mftd_yaml_refuse(y, name, "not a name");
+		if (v->path[0] != '/')
+			return mftd_yaml_refuse(
+			    y, at, "must be an absolute path");
+		for (o = c->volumes; o < v; o++) {
+			if (strcmp(o->name, v->name) == 0)
+				return mftd_yaml_refuse(y, name, "given twice");
+			if (is_within(o->path, v->path) ||
+			    is_within(v->path, o->path))
+				return mftd_yaml_refuse(
+				    y, at, "overlaps the volume %s", o->name);
+		}
+	}
+	return 0;
+}
+
+static int
+check_catalog(const struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	if (strncmp(c->catalog, "sqlite:/", 8) == 0) {
+		if (c->cluster)
+			return mftd_yaml_refuse(y, "catalog",
+			    "a cluster needs one database for all nodes: "
+			    "postgresql://");
+		return 0;
+	}
+	if (strncmp(c->catalog, "postgresql://", 13) != 0)
+		return mftd_yaml_refuse(y, "catalog",
+		    "must be sqlite:/PATH or a postgresql:// URI");
+	return 0;
+}
+
+static int
+check_lists(const struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	char field[FIELD_BYTES];
+	size_t i;
+
+	for (i = 0; i < c->n_listen; i++) {
+		snprintf(field, sizeof(field), "listen[%zu]", i);
+		if (!is_address(c->listen[i]))
+			return mftd_yaml_refuse(y, field,
+			    "must be ADDRESS:PORT or [V6]:PORT, numeric");
+	}
+	for (i = 0; i < c->n_host_keys; i++) {
+		snprintf(field, sizeof(field), "host_keys[%zu]", i);
+		if (c->host_keys[i][0] != '/')
+			return mftd_yaml_refuse(
+			    y, field, "must be an absolute path");
+	}
+	return 0;
+}
+
+/* What the schema cannot say. */
+static int
+check(const struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	static const char *const logs[] = { "stderr", "syslog", NULL };
+	static const char *const levels[] = { "error", "warn", "info", "debug",
+		NULL };
+	int r;
+
+	if (!mftd_id_valid(c->node))
+		return mftd_yaml_refuse(y, "node", "not a name");
+	if (c->state_dir[0] != '/')
+		return mftd_yaml_refuse(
+		    y, "state_dir", "must be an absolute path");
+	if (c->run_dir[0] != '/')
+		return mftd_yaml_refuse(
+		    y, "run_dir", "must be an absolute path");
+	if (!is_one_of(c->log, logs))
+		return mftd_yaml_refuse(y, "log", "must be stderr or syslog");
+	if (!is_one_of(c->log_level, levels))
+		return mftd_yaml_refuse(
+		    y, "log_level", "must be error, warn, info or debug");
+	if (c->lease_ms < LEASE_MS_MIN || c->lease_ms > LEASE_MS_MAX)
+		return mftd_yaml_refuse(y, "lease_ms", "must be %d to %d",
+		    LEASE_MS_MIN, LEASE_MS_MAX);
+	if ((r = check_catalog(c, y)) < 0 || (r = check_lists(c, y)) < 0)
+		return r;
+	return check_volumes(c, y);
+}
+
+/* libcyaml leaves 0 where a number is not given, which is no valid lease. */
+static void
+set_lease(struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	if (c->lease_ms == 0 && !mftd_yaml_has(y, "lease_ms"))
+		c->lease_ms = LEASE_MS_DEFAULT;
+}
+
+int
+mftd_conf_load(
+    const char *file, struct mftd_conf **conf, char *why, size_t size)
+{
+	struct mftd_yaml *y = NULL;
+	void *data = NULL;
+	int r;
+
+	r = mftd_yaml_load(file, &schema, &data, &y, why, size);
+	if (r < 0)
+		return r;
+	set_lease(data, y);
+	r = set_defaults(data);
+	if (r == 0)
+		r = check(data, y);
+	if (r == 0)
+		*conf = data;
+	else
+		mftd_conf_free(data);
+	mftd_yaml_free(y);
+	return r;
+}
+
+void
+mftd_conf_free(struct mftd_conf *conf)
+{
+	mftd_yaml_data_free(&schema, conf);
+}
+
+const struct mftd_conf_volume *
+mftd_conf_volume(const struct mftd_conf *conf, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_volumes; i++)
+		if (strcmp(conf->volumes[i].name, name) == 0)
+			return &conf->volumes[i];
+	return NULL;
+}

@@ -1,0 +1,405 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/conf/yaml.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yaml.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+
+#define KEY_BYTES 64
+#define STEPS_MAX 8 /* levels of a document that a field's name shows */
+#define TEXT_BYTES 160
+
+/* One level of a field's name: a key, or an index where key is "". */
+struct step {
+	char key[KEY_BYTES];
+	size_t index;
+};
+
+struct field {
+	struct step steps[STEPS_MAX]; /* outermost first */
+	size_t n;
+};
+
+struct mftd_yaml {
+	const char *file;
+	char *why;
+	size_t size;
+	bool has_doc;
+	yaml_document_t doc;
+};
+
+/* What libcyaml said of its first error. */
+struct complaint {
+	char text[TEXT_BYTES];
+	struct field where; /* innermost first, as it comes */
+	bool in_mapping; /* innermost is a mapping without its field */
+};
+
+/* How libcyaml begins, and what we say.  key: the rest names a key there. */
+static const struct words {
+	const char *begins, *say;
+	bool key, drop; /* drop: the backtrace names the field before */
+} words[] = {
+	{ "Unexpected key: ", "unknown key", true, false },
+	{ "Missing required mapping field: ", "is missing", true, true },
+	{ "Mapping field already seen: ", "given twice", false, false },
+	{ "Invalid INT value", "not a number", false, false },
+	{ "Invalid ENUM value", "no such choice", false, false },
+	{ "STRING length > ", "too long", false, false },
+	{ "STRING length < ", "is empty", false, false },
+	{ "Excessive entries", "too many entries", false, true },
+	{ "Insufficient entries", "too few entries", false, true },
+	{ "Expecting STRING", "must be a text", false, false },
+	{ "Expecting INT", "must be a number", false, false },
+	{ "Expecting ENUM", "must be a word", false, false },
+	{ "Expecting SEQUENCE", "must be a list", false, false },
+	{ "Expecting MAPPING", "must be a mapping", false, false },
+};
+
+static void
+push(struct field *f, const char *key, size_t len, size_t index)
+{
+	struct step *s;
+
+	if (f->n == STEPS_MAX)
+		return;
+	s = &f->steps[f->n++];
+	snprintf(s->key, sizeof(s->key), "%.*s", (int)len, key);
+	s->index = index;
+}
+
+/* "volumes[1].path" into its steps. */
+static void
+parse_field(const char *name, struct field *f)
+{
+	size_t len;
+	char *end;
+
+	f->n = 0;
+	while (*name != '\0') {
+		if (*name == '[') {
+			push(f, "", 0, strtoul(name + 1, &end, 10));
+			name = *end == ']' ? end + 1 : end;
+		} else if ((len = strcspn(name, ".[")) > 0) {
+			push(f, name, len, 0);
+			name += len;
+		}
+		if (*name == '.')
+			name++;
+	}
+}
+
+static void
+print_field(const struct field *f, char *out, size_t size)
+{
+	size_t i, used = 0;
+	int n;
+
+	out[0] = '\0';
+	for (i = 0; i < f->n && used < size; i++) {
+		if (f->steps[i].key[0] == '\0')
+			n = snprintf(out + used, size - used, "[%zu]",
+			    f->steps[i].index);
+		else
+			n = snprintf(out + used, size - used, "%s%s",
+			    i > 0 ? "." : "", f->steps[i].key);
+		used += n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* The value of key in map, its last one; *line is the key's. */
+static yaml_node_t *
+member(
+    const struct mftd_yaml *y, yaml_node_t *map, const char *key, size_t *line)
+{
+	yaml_document_t *doc = (yaml_document_t *)&y->doc; /* only read */
+	yaml_node_pair_t *p;
+	yaml_node_t *k;
+
+	if (map->type != YAML_MAPPING_NODE)
+		return NULL;
+	for (p = map->data.mapping.pairs.top;
+	     p-- > map->data.mapping.pairs.start;) {
+		k = yaml_document_get_node(doc, p->key);
+		if (k == NULL || k->type != YAML_SCALAR_NODE ||
+		    strncmp((char *)k->data.scalar.value, key, KEY_BYTES - 1) !=
+			0)
+			continue;
+		*line = k->start_mark.line + 1;
+		return yaml_document_get_node(doc, p->value);
+	}
+	return NULL;
+}
+
+static yaml_node_t *
+entry(const struct mftd_yaml *y, yaml_node_t *seq, size_t index, size_t *line)
+{
+	yaml_node_item_t *at;
+	yaml_node_t *node;
+
+	if (seq->type != YAML_SEQUENCE_NODE)
+		return NULL;
+	at = seq->data.sequence.items.start + index;
+	if (at >= seq->data.sequence.items.top)
+		return NULL;
+	node = yaml_document_get_node((yaml_document_t *)&y->doc, *at);
+	if (node != NULL)
+		*line = node->start_mark.line + 1;
+	return node;
+}
+
+/* The node of a field, or NULL; *line is its line, or that of the innermost
+ * thing around it that is there. */
+static yaml_node_t *
+find(const struct mftd_yaml *y, const struct field *f, size_t *line)
+{
+	yaml_node_t *node;
+	size_t i;
+
+	*line = 1;
+	node = yaml_document_get_root_node((yaml_document_t *)&y->doc);
+	if (node != NULL)
+		*line = node->start_mark.line + 1;
+	for (i = 0; i < f->n && node != NULL; i++) {
+		if (f->steps[i].key[0] != '\0')
+			node = member(y, node, f->steps[i].key, line);
+		else
+			node = entry(y, node, f->steps[i].index, line);
+	}
+	return node;
+}
+
+static size_t
+find_line(const struct mftd_yaml *y, const struct field *f)
+{
+	size_t line;
+
+	find(y, f, &line);
+	return line;
+}
+
+bool
+mftd_yaml_has(const struct mftd_yaml *y, const char *field)
+{
+	struct field f;
+	size_t line;
+
+	parse_field(field, &f);
+	return find(y, &f, &line) != NULL;
+}
+
+/* Control characters of a file do not reach a terminal or a log. */
+static void
+make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
+}
+
+static int
+say(const struct mftd_yaml *y, size_t line, const char *field, const char *text)
+{
+	if (y->size == 0)
+		return -MFTD_E_CONF;
+	snprintf(y->why, y->size, "%s:%zu: %s%s%s", y->file, line, field,
+	    field[0] != '\0' ? ": " : "", text);
+	make_printable(y->why);
+	return -MFTD_E_CONF;
+}
+
+int
+mftd_yaml_refuse(
+    const struct mftd_yaml *y, const char *field, const char *fmt, ...)
+{
+	char text[TEXT_BYTES];
+	struct field f;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	parse_field(field, &f);
+	return say(y, find_line(y, &f), field, text);
+}
+
+/* libcyaml's log: the error first, then its backtrace, innermost first. */
+static void
+listen_to(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+{
+	struct complaint *c = ctx;
+	char line[TEXT_BYTES], key[KEY_BYTES];
+	size_t index;
+
+	if (level < CYAML_LOG_ERROR)
+		return;
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (sscanf(line, "  in mapping field '%63[^']'", key) == 1) {
+		push(&c->where, key, strlen(key), 0);
+	} else if (sscanf(line, "  in sequence entry '%zu'", &index) == 1) {
+		push(&c->where, "", 0, index > 0 ? index - 1 : 0);
+	} else if (strncmp(line, "  in mapping (", 14) == 0) {
+		c->in_mapping = true;
+	} else if (c->text[0] == '\0' && strncmp(line, "Load: ", 6) == 0 &&
+	    strcmp(line, "Load: Backtrace:") != 0) {
+		snprintf(c->text, sizeof(c->text), "%s", line + 6);
+	}
+}
+
+/* Turns what libcyaml said round into our words and the document's line. */
+static int
+translate(const struct mftd_yaml *y, const struct complaint *c, cyaml_err_t err)
+{
+	const char *text = cyaml_strerror(err), *key = NULL;
+	char name[STEPS_MAX * KEY_BYTES];
+	struct field f = { .n = 0 };
+	size_t i, from = 0;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strncmp(
+			c->text, words[i].begins, strlen(words[i].begins)) != 0)
+			continue;
+		text = words[i].say;
+		if (words[i].key)
+			key = c->text + strlen(words[i].begins);
+		if (words[i].drop && !c->in_mapping && c->where.n > 0)
+			from = 1;
+		break;
+	}
+	for (i = c->where.n; i-- > from;)
+		f.steps[f.n++] = c->where.steps[i];
+	if (key != NULL)
+		push(&f, key, strlen(key), 0);
+	print_field(&f, name, sizeof(name));
+	return say(y, find_line(y, &f), name, text);
+}
+
+static cyaml_config_t
+config(struct complaint *c)
+{
+	return (cyaml_config_t) {
+		.log_fn = c != NULL ? listen_to : NULL,
+		.log_ctx = c,
+		.log_level = CYAML_LOG_ERROR,
+		.mem_fn = cyaml_mem,
+		.flags = CYAML_CFG_NO_ALIAS,
+	};
+}
+
+/* The document as libyaml has it: syntax errors are found here. */
+static int
+load_document(struct mftd_yaml *y, const char *text, size_t len)
+{
+	yaml_document_t more;
+	yaml_parser_t parser;
+	bool good;
+	int r = 0;
+
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	y->has_doc = good = yaml_parser_load(&parser, &y->doc);
+	if (good && yaml_document_get_root_node(&y->doc) == NULL) {
+		r = say(y, 1, "", "nothing in it");
+		goto out;
+	}
+	if (good && (good = yaml_parser_load(&parser, &more))) {
+		if (yaml_document_get_root_node(&more) != NULL)
+			r = say(y, more.start_mark.line + 1, "",
+			    "a second document");
+		yaml_document_delete(&more);
+	}
+	if (!good)
+		r = say(y, parser.problem_mark.line + 1, "",
+		    parser.problem != NULL ? parser.problem : "no YAML");
+out:
+	yaml_parser_delete(&parser);
+	return r;
+}
+
+static int
+load_data(struct mftd_yaml *y, const char *text, size_t len,
+    const cyaml_schema_value_t *schema, void **data)
+{
+	struct complaint c = { .text = "" };
+	cyaml_config_t conf = config(&c);
+	cyaml_err_t err;
+
+	*data = NULL;
+	err = cyaml_load_data(
+	    (const uint8_t *)text, len, &conf, schema, data, NULL);
+	if (err == CYAML_ERR_OOM)
+		return -ENOMEM;
+	if (err != CYAML_OK)
+		return translate(y, &c, err);
+	return *data != NULL ? 0 : say(y, 1, "", "nothing in it");
+}
+
+int
+mftd_yaml_load(const char *file, const cyaml_schema_value_t *schema,
+    void **data, struct mftd_yaml **out, char *why, size_t size)
+{
+	struct mftd_yaml *y = NULL;
+	char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	if (size > 0)
+		why[0] = '\0';
+	r = mftd_file_read(AT_FDCWD, file, MFTD_YAML_FILE_BYTES, &text, &len);
+	if (r < 0) {
+		if (size > 0)
+			snprintf(why, size, "%s: %s", file, mftd_strerror(r));
+		return r;
+	}
+	y = calloc(1, sizeof(*y));
+	if (y == NULL) {
+		r = -ENOMEM;
+		goto out;
+	}
+	y->file = file;
+	y->why = why;
+	y->size = size;
+	r = load_document(y, text, len);
+	if (r == 0)
+		r = load_data(y, text, len, schema, data);
+	if (r == 0) {
+		*out = y;
+		y = NULL;
+	}
+out:
+	mftd_yaml_free(y);
+	explicit_bzero(text, len);
+	free(text);
+	return r;
+}
+
+void
+mftd_yaml_free(struct mftd_yaml *y)
+{
+	if (y == NULL)
+		return;
+	if (y->has_doc)
+		yaml_document_delete(&y->doc);
+	free(y);
+}
+
+void
+mftd_yaml_data_free(const cyaml_schema_value_t *schema, void *data)
+{
+	cyaml_config_t conf = config(NULL);
+
+	if (data != NULL)
+		cyaml_free(&conf, schema, data, 0);
+}

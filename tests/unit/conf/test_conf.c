@@ -1,0 +1,218 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/conf/conf.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/err.h"
+
+#define GOOD                             \
+	"mode: standalone\n"             \
+	"listen: [\"127.0.0.1:2222\"]\n" \
+	"host_keys: [/k]\n"              \
+	"catalog: sqlite:/c.db\n"        \
+	"volumes:\n  - name: main\n"     \
+	"    path: /srv\n"
+
+/* Loads text from a file of its own; why without the file's name. */
+static int
+load(const char *text, struct mftd_conf **c, char *why, size_t size)
+{
+	char file[] = "test_conf_XXXXXX", full[512] = "";
+	int fd = mkstemp(file), r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	*c = NULL;
+	r = mftd_conf_load(file, c, full, sizeof(full));
+	unlink(file);
+	if (r < 0) {
+		assert_memory_equal(full, file, strlen(file));
+		snprintf(why, size, "%s", full + strlen(file));
+	}
+	return r;
+}
+
+static void
+refused(const char *text, const char *want)
+{
+	struct mftd_conf *c;
+	char why[512];
+
+	assert_int_equal(load(text, &c, why, sizeof(why)), -MFTD_E_CONF);
+	assert_string_equal(why, want);
+	assert_null(c);
+}
+
+static void
+whole_file_is_taken(void **state)
+{
+	struct mftd_conf *c;
+	char why[512];
+
+	assert_int_equal(
+	    load("mode: cluster\nnode: n1\nuser: u\n"
+		 "listen: [\"0.0.0.0:22\", \"[::1]:65535\"]\n"
+		 "host_keys: [/a, /b]\ncatalog: \"postgresql://h/mft\"\n"
+		 "volumes:\n  - name: main\n    path: /srv/mft\n"
+		 "  - {name: other, path: /srv/other}\n"
+		 "state_dir: /s\nrun_dir: /r\nlog: syslog\n"
+		 "log_level: debug\nlease_ms: 500\n",
+		&c, why, sizeof(why)),
+	    0);
+	assert_true(c->cluster);
+	assert_string_equal(c->node, "n1");
+	assert_string_equal(c->user, "u");
+	assert_int_equal(c->n_listen, 2);
+	assert_string_equal(c->listen[1], "[::1]:65535");
+	assert_int_equal(c->n_host_keys, 2);
+	assert_string_equal(c->host_keys[1], "/b");
+	assert_string_equal(c->catalog, "postgresql://h/mft");
+	assert_int_equal(c->n_volumes, 2);
+	assert_string_equal(mftd_conf_volume(c, "other")->path, "/srv/other");
+	assert_null(mftd_conf_volume(c, "none"));
+	assert_string_equal(c->state_dir, "/s");
+	assert_string_equal(c->run_dir, "/r");
+	assert_string_equal(c->log, "syslog");
+	assert_string_equal(c->log_level, "debug");
+	assert_int_equal(c->lease_ms, 500);
+	mftd_conf_free(c);
+}
+
+static void
+defaults_fill_the_rest(void **state)
+{
+	struct mftd_conf *c;
+	char why[512], host[256] = "";
+
+	assert_int_equal(load(GOOD, &c, why, sizeof(why)), 0);
+	assert_false(c->cluster);
+	gethostname(host, sizeof(host) - 1);
+	host[strcspn(host, ".")] = '\0';
+	assert_string_equal(c->node, host);
+	assert_string_equal(c->user, "mft");
+	assert_string_equal(c->state_dir, LOCALSTATEDIR "/lib/mft");
+	assert_string_equal(c->run_dir, "/run/mft");
+	assert_string_equal(c->log, "stderr");
+	assert_string_equal(c->log_level, "info");
+	assert_int_equal(c->lease_ms, 3000);
+	mftd_conf_free(c);
+}
+
+static void
+schema_errors_name_line_and_field(void **state)
+{
+	refused(GOOD "colour: red\n", ":8: colour: unknown key");
+	refused("colour: red\n" GOOD, ":1: colour: unknown key");
+	refused(GOOD "    size: 3\n", ":8: volumes[0].size: unknown key");
+	refused(GOOD "  - name: b\n", ":8: volumes[1].path: is missing");
+	refused("node: a\n", ":1: mode: is missing");
+	refused(GOOD "mode: cluster\n", ":8: mode: given twice");
+	refused(GOOD "lease_ms: soon\n", ":8: lease_ms: not a number");
+	refused(GOOD "log: [a]\n", ":8: log: must be a text");
+	refused(GOOD "user:\n", ":8: user: is empty");
+	refused("mode: both\n", ":1: mode: no such choice");
+	refused("# comment\n\nvolumes: /srv\n", ":3: volumes: must be a list");
+	refused("listen: []\n", ":1: listen: too few entries");
+	refused("listen: [a,b,c,d,e,\nf,g,h,\ni]\n",
+	    ":1: listen: too many entries");
+}
+
+static void
+meaning_errors_name_line_and_field(void **state)
+{
+	refused(GOOD "lease_ms: 499\n", ":8: lease_ms: must be 500 to 60000");
+	refused(GOOD "lease_ms: 0\n", ":8: lease_ms: must be 500 to 60000");
+	refused(GOOD "node: a b\n", ":8: node: not a name");
+	refused(GOOD "log: file\n", ":8: log: must be stderr or syslog");
+	refused(GOOD "log_level: loud\n",
+	    ":8: log_level: must be error, warn, info or debug");
+	refused(GOOD "run_dir: run\n", ":8: run_dir: must be an absolute path");
+	refused(
+	    GOOD "state_dir: x\n", ":8: state_dir: must be an absolute path");
+	refused(GOOD "  - name: b\n    path: srv2\n",
+	    ":9: volumes[1].path: must be an absolute path");
+	refused(GOOD "  - name: main\n    path: /b\n",
+	    ":8: volumes[1].name: given twice");
+	refused(GOOD "  - name: b\n    path: /srv/b\n",
+	    ":9: volumes[1].path: overlaps the volume main");
+}
+
+static void
+catalog_and_addresses_are_checked(void **state)
+{
+	static const char tail[] = "host_keys: [/k]\nvolumes:\n"
+				   "  - name: main\n    path: /srv\n";
+	static const char *const bad[] = { "1.2.3.4", "1.2.3.4:0",
+		"1.2.3.4:65536", "1.2.3.4:22x", "host:22", "::1:22", "[::1]",
+		"[1.2.3.4]:22", ":22", "1.2.3.4:+22" };
+	char text[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text),
+		    "mode: standalone\ncatalog: sqlite:/c\n"
+		    "listen:\n  - 0.0.0.0:22\n  - \"%s\"\n%s",
+		    bad[i], tail);
+		refused(text,
+		    ":5: listen[1]: must be ADDRESS:PORT or [V6]:PORT, "
+		    "numeric");
+	}
+	snprintf(text, sizeof(text),
+	    "mode: cluster\ncatalog: sqlite:/c\nlisten: [\"0.0.0.0:22\"]\n%s",
+	    tail);
+	refused(text,
+	    ":2: catalog: a cluster needs one database for all nodes: "
+	    "postgresql://");
+	snprintf(text, sizeof(text),
+	    "mode: cluster\ncatalog: mysql:/c\nlisten: [\"0.0.0.0:22\"]\n%s",
+	    tail);
+	refused(
+	    text, ":2: catalog: must be sqlite:/PATH or a postgresql:// URI");
+}
+
+static void
+no_yaml_is_told_with_its_line(void **state)
+{
+	struct mftd_conf *c = NULL;
+	char why[512];
+
+	refused("", ":1: nothing in it");
+	refused("# only words\n", ":1: nothing in it");
+	refused(GOOD "---\nmode: cluster\n", ":8: a second document");
+	refused("- a\n", ":1: must be a mapping");
+	assert_int_equal(
+	    load("mode: a\nb: [c\nd: e\n", &c, why, sizeof(why)), -MFTD_E_CONF);
+	assert_memory_equal(why, ":3: ", 4);
+	assert_int_equal(
+	    load("mode: &x a\nnode: *x\n", &c, why, sizeof(why)), -MFTD_E_CONF);
+	assert_int_equal(
+	    mftd_conf_load("no/such/file", &c, why, sizeof(why)), -ENOENT);
+	assert_non_null(strstr(why, "no/such/file"));
+	assert_int_equal(mftd_conf_load("no/such/file", &c, NULL, 0), -ENOENT);
+	assert_null(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_file_is_taken),
+		cmocka_unit_test(defaults_fill_the_rest),
+		cmocka_unit_test(schema_errors_name_line_and_field),
+		cmocka_unit_test(meaning_errors_name_line_and_field),
+		cmocka_unit_test(catalog_and_addresses_are_checked),
+		cmocka_unit_test(no_yaml_is_told_with_its_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
