@@ -64,9 +64,8 @@ def power_off(state, name, by):
             return
         state.write(f"hosts/{name}/run.json", {**run, "ending": True})
         net.unplug(name)
-        gone = kernel.kill_process(run["pid"], run["start"])
-        state.event("power-off", node=name, by=by, gone=gone)
-        if not gone:
+        state.event("power-off", node=name, by=by)
+        if not kernel.kill_process(run["pid"], run["start"]):
             raise LabError(f"{name}: a process survives SIGKILL (state D?)")
         state.remove(f"hosts/{name}/run.json")
 

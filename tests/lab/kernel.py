@@ -9,6 +9,7 @@ import ctypes
 import os
 import select
 import signal
+import time
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
@@ -17,6 +18,7 @@ NEWNS, NEWUTS, NEWIPC = 0x00020000, 0x04000000, 0x08000000
 NEWPID, NEWNET = 0x20000000, 0x40000000
 ALL_NAMESPACES = NEWNS | NEWUTS | NEWIPC | NEWPID | NEWNET
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_PF_EXITING = 4
 OVERLAYFS_MAGIC = 0x794C7630
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -96,14 +98,50 @@ def open_process(pid, start):
     return None
 
 
+def alive(pid):
+    """start_time, but None for a process on its way out as well.
+
+    A namespace's init that was killed stays until each process in it is
+    reaped, and one that came in by `exec` has its parent, and perhaps then
+    a slow init, outside.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8",
+                  errors="replace") as f:
+            fields = f.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    if fields[0] in "ZX" or int(fields[6]) & _PF_EXITING:
+        return None
+    return int(fields[19])
+
+
+def namespace(pid, kind):
+    """Inode number of a process's namespace, or None."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/{kind}").st_ino
+    except OSError:
+        return None
+
+
 def kill_process(pid, start, timeout_s=30):
-    """SIGKILL exactly that process; False if it outlived the timeout."""
+    """SIGKILL exactly that process; False if it outlived the timeout.
+
+    An init of a namespace takes every process in it along.
+    """
     fd = open_process(pid, start)
     if fd is None:
         return True
+    inode = namespace(pid, "pid")
+    deadline = time.monotonic() + timeout_s
     try:
         signal.pidfd_send_signal(fd, signal.SIGKILL)
-        return bool(select.select([fd], [], [], timeout_s)[0])
+        while time.monotonic() < deadline:
+            if select.select([fd], [], [], 0.1)[0] or not any(
+                    namespace(p, "pid") == inode and alive(p)
+                    for p in os.listdir("/proc") if p.isdigit()):
+                return True
+        return False
     except ProcessLookupError:
         return True
     finally:

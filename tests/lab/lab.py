@@ -120,7 +120,7 @@ class Lab:
         inodes = self.state.namespaces()
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
-            start = kernel.start_time(pid)
+            start = kernel.alive(pid)
             if start is not None and _namespaces(pid) & inodes:
                 found.append((int(pid), start))
         return found
@@ -318,13 +318,17 @@ class Lab:
         return os.path.exists(root + host.READY)
 
     def _inside(self, *args):
+        """One of inside.COMMANDS. An interrupted caller does not stop it
+        half-way; down() does."""
         argv = rack.enter(self._rack()) + container.command(
             self.state, "_inside", *args)
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, cwd="/", check=False,
-                              stderr=subprocess.STDOUT)
-        if done.returncode:
-            raise LabError(f"{args[0]}: {done.stdout.strip()}")
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, text=True,
+                                 stdout=subprocess.PIPE, cwd="/",
+                                 stderr=subprocess.STDOUT,
+                                 start_new_session=True)
+        out = child.communicate()[0]
+        if child.returncode:
+            raise LabError(f"{args[0]}: {out.strip()}")
 
     def _say(self, text):
         if not self.quiet:
@@ -338,11 +342,7 @@ class Lab:
 
 
 def _namespaces(pid):
-    found = set()
-    for kind in ("mnt", "net", "pid"):
-        with contextlib.suppress(OSError):
-            found.add(os.stat(f"/proc/{pid}/ns/{kind}").st_ino)
-    return found
+    return {kernel.namespace(pid, kind) for kind in ("mnt", "net", "pid")}
 
 
 @contextlib.contextmanager

@@ -17,8 +17,8 @@ from .state import identity
 def launch(state):
     """From the machine's own namespaces: start and record the rack."""
     def recorded(pid):
-        state.write("rack.json", identity(pid))
         state.add_namespaces(pid)
+        state.write("rack.json", identity(pid))
     container.start(state, state("rack.log"), recorded, "_rack")
 
 
@@ -35,7 +35,7 @@ def record(state):
 def enter(rack):
     """argv prefix: run what follows inside the rack."""
     return ["nsenter", "-t", str(rack["pid"]), "-m", "-u", "-i", "-n", "-p",
-            "--", "setpriv", "--pdeathsig", "KILL", "--"]
+            "--"]
 
 
 def init(state, go_fd, up_fd):
