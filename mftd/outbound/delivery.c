@@ -1,0 +1,197 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/outbound/delivery.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#define FIRST_MS 1500
+#define STEP_MS 5000
+#define MOST_MS (15 * 60 * 1000)
+
+struct row {
+	enum mftd_delivery_state state;
+	enum mftd_delivery_event event;
+	enum mftd_delivery_state next;
+	enum mftd_delivery_action action;
+};
+
+#define ROW(s, e, n, a)                                               \
+	{                                                             \
+		MFTD_DELIVERY_##s, MFTD_EVENT_##e, MFTD_DELIVERY_##n, \
+		    MFTD_ACTION_##a                                   \
+	}
+
+/* What is not here cannot happen. */
+static const struct row table[] = {
+	ROW(QUEUED, CLAIM, CLAIMED, START),
+	ROW(QUEUED, FAIL, FAILED, END),
+	ROW(QUEUED, HOLD, HELD, END),
+	ROW(QUEUED, CANCEL, CANCELLED, END),
+
+	ROW(WAITING, CLAIM, CLAIMED, START),
+	ROW(WAITING, REQUEUE, QUEUED, NONE),
+	ROW(WAITING, FAIL, FAILED, END),
+	ROW(WAITING, HOLD, HELD, END),
+	ROW(WAITING, CANCEL, CANCELLED, END),
+
+	ROW(CLAIMED, BEGIN, SENDING, GO_ON),
+	ROW(CLAIMED, RETRY, WAITING, BACKOFF),
+	ROW(CLAIMED, FAIL, FAILED, END),
+	ROW(CLAIMED, HOLD, HELD, END),
+	ROW(CLAIMED, CANCEL, CANCELLED, END),
+
+	/* BEGIN again: the next owner starts over */
+	ROW(SENDING, BEGIN, SENDING, GO_ON),
+	ROW(SENDING, SENT, SENT, GO_ON),
+	ROW(SENDING, RETRY, WAITING, BACKOFF),
+	ROW(SENDING, FAIL, FAILED, END),
+	ROW(SENDING, HOLD, HELD, END),
+	ROW(SENDING, CANCEL, CANCELLED, END),
+
+	ROW(SENT, BEGIN, SENDING, GO_ON),
+	ROW(SENT, PUBLISH, PUBLISHING, GO_ON),
+	ROW(SENT, RETRY, WAITING, BACKOFF),
+	ROW(SENT, FAIL, FAILED, END),
+	ROW(SENT, HOLD, HELD, END),
+	ROW(SENT, CANCEL, CANCELLED, END),
+
+	/* from here on a rename may have happened: nobody turns back without
+	 * proof, and nobody holds or cancels */
+	ROW(PUBLISHING, PUBLISH, PUBLISHING, GO_ON),
+	ROW(PUBLISHING, DELIVERED, DELIVERED, FINISH),
+	ROW(PUBLISHING, RETRY, PUBLISHING, EVIDENCE),
+	ROW(PUBLISHING, REFUSED, WAITING, BACKOFF),
+	ROW(PUBLISHING, REJECTED, FAILED, END),
+	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),
+
+	ROW(DELIVERED, FINISH, DONE, END),
+
+	ROW(FAILED, REQUEUE, QUEUED, NONE),
+	ROW(HELD, REQUEUE, QUEUED, NONE),
+};
+
+static const char *const event_names[MFTD_EVENT_COUNT] = {
+	[MFTD_EVENT_CLAIM] = "CLAIM",
+	[MFTD_EVENT_BEGIN] = "BEGIN",
+	[MFTD_EVENT_SENT] = "SENT",
+	[MFTD_EVENT_PUBLISH] = "PUBLISH",
+	[MFTD_EVENT_DELIVERED] = "DELIVERED",
+	[MFTD_EVENT_FINISH] = "FINISH",
+	[MFTD_EVENT_RETRY] = "RETRY",
+	[MFTD_EVENT_REFUSED] = "REFUSED",
+	[MFTD_EVENT_REJECTED] = "REJECTED",
+	[MFTD_EVENT_DOUBT] = "DOUBT",
+	[MFTD_EVENT_FAIL] = "FAIL",
+	[MFTD_EVENT_HOLD] = "HOLD",
+	[MFTD_EVENT_CANCEL] = "CANCEL",
+	[MFTD_EVENT_REQUEUE] = "REQUEUE",
+};
+
+static const char *const verdict_names[MFTD_VERDICT_COUNT] = {
+	[MFTD_VERDICT_RENAME] = "rename",
+	[MFTD_VERDICT_REMOVE_TEMP] = "remove the temporary name",
+	[MFTD_VERDICT_DELIVERED] = "delivered",
+	[MFTD_VERDICT_RESTART] = "restart",
+	[MFTD_VERDICT_REFUSED] = "refused",
+	[MFTD_VERDICT_REJECTED] = "rejected",
+	[MFTD_VERDICT_IN_DOUBT] = "in doubt",
+};
+
+const char *
+mftd_delivery_event_name(uint32_t event)
+{
+	return event < MFTD_EVENT_COUNT ? event_names[event] : "?";
+}
+
+const char *
+mftd_verdict_name(enum mftd_verdict v)
+{
+	return v < MFTD_VERDICT_COUNT ? verdict_names[v] : "?";
+}
+
+int
+mftd_delivery_step(enum mftd_delivery_state state,
+    enum mftd_delivery_event event, enum mftd_delivery_state *next,
+    enum mftd_delivery_action *action)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (table[i].state != state || table[i].event != event)
+			continue;
+		*next = table[i].next;
+		*action = table[i].action;
+		return 0;
+	}
+	*next = state;
+	*action = MFTD_ACTION_NONE;
+	return -EINVAL;
+}
+
+static bool
+size_is(const struct mftd_remote_attrs *a, uint64_t size)
+{
+	return a->has_size && a->size == size;
+}
+
+/* Whether the final name is certainly this delivery's. */
+static bool
+is_ours(const struct mftd_evidence *e)
+{
+	return e->final.exists && size_is(&e->final, e->size) &&
+	    e->mtime != 0 && e->final.has_mtime &&
+	    e->final.mtime == (uint32_t)e->mtime;
+}
+
+/* Whether it is certainly not: what cannot be told is neither. */
+static bool
+is_foreign(const struct mftd_evidence *e)
+{
+	if (e->final.has_size && e->final.size != e->size)
+		return true;
+	return e->mtime != 0 && e->final.has_mtime &&
+	    e->final.mtime != (uint32_t)e->mtime;
+}
+
+enum mftd_verdict
+mftd_delivery_judge(const struct mftd_evidence *e)
+{
+	if (!e->temp.exists)
+		return is_ours(e) ? MFTD_VERDICT_DELIVERED
+				  : MFTD_VERDICT_IN_DOUBT;
+	if (e->final.exists) {
+		if (is_ours(e))
+			return MFTD_VERDICT_REMOVE_TEMP;
+		return is_foreign(e) ? MFTD_VERDICT_REJECTED
+				     : MFTD_VERDICT_IN_DOUBT;
+	}
+	if (e->temp.has_size && e->temp.size != e->size)
+		return MFTD_VERDICT_RESTART;
+	if (!e->temp.has_size)
+		return MFTD_VERDICT_IN_DOUBT;
+	return e->refused ? MFTD_VERDICT_REFUSED : MFTD_VERDICT_RENAME;
+}
+
+static int64_t
+jitter(int64_t ms, uint32_t random)
+{
+	return ms - ms / 4 + (int64_t)(random % (uint32_t)(ms / 2 + 1));
+}
+
+int64_t
+mftd_delivery_backoff_ms(uint32_t tries, uint32_t random)
+{
+	int64_t ms = STEP_MS;
+
+	if (tries <= 1)
+		return jitter(FIRST_MS, random);
+	while (--tries > 1 && ms < MOST_MS)
+		ms *= 2;
+	return jitter(ms < MOST_MS ? ms : MOST_MS, random);
+}
+
+int64_t
+mftd_delivery_long_ms(uint32_t random)
+{
+	return jitter(MOST_MS, random);
+}

@@ -1,0 +1,98 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_OUTBOUND_DELIVERY_H
+#define MFTD_OUTBOUND_DELIVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mftd/catalog/catalog.h"
+
+/*
+ * The life of a delivery (design section 7), all of it pure: which state
+ * follows on which event, what the names found at the partner prove after a
+ * crash, how long to wait.  Writing rows and moving files is the caller's.
+ */
+enum mftd_delivery_event {
+	MFTD_EVENT_CLAIM, /* an owner takes it */
+	MFTD_EVENT_BEGIN, /* logged in at the partner, sending starts */
+	MFTD_EVENT_SENT, /* whole, synced and checked under its temporary name
+			  */
+	MFTD_EVENT_PUBLISH, /* about to rename */
+	MFTD_EVENT_DELIVERED, /* it has its final name */
+	MFTD_EVENT_FINISH, /* what comes afterwards is done */
+	MFTD_EVENT_RETRY, /* it did not work, or the worker died */
+	MFTD_EVENT_REFUSED, /* rename refused, temporary name proven there */
+	MFTD_EVENT_REJECTED, /* the same, and trying again is of no use */
+	MFTD_EVENT_DOUBT, /* cannot be known */
+	MFTD_EVENT_FAIL, /* trying again is of no use */
+	MFTD_EVENT_HOLD, /* a person's wishes */
+	MFTD_EVENT_CANCEL,
+	MFTD_EVENT_REQUEUE,
+	MFTD_EVENT_COUNT
+};
+
+enum mftd_delivery_action {
+	MFTD_ACTION_NONE,
+	MFTD_ACTION_START, /* start a deliver from the beginning */
+	MFTD_ACTION_GO_ON, /* tell deliver to go on */
+	MFTD_ACTION_BACKOFF, /* it is due again after the backoff */
+	MFTD_ACTION_EVIDENCE, /* after the backoff look what is there */
+	MFTD_ACTION_FINISH, /* do what comes afterwards */
+	MFTD_ACTION_END, /* nothing more to do */
+	MFTD_ACTION_COUNT
+};
+
+/* "PUBLISH"; "?" for none. */
+const char *mftd_delivery_event_name(uint32_t event);
+
+/*
+ * The next state and the action for event in state.  -EINVAL when the event
+ * has no place in that state; then *next is state and *action NONE.
+ */
+int mftd_delivery_step(enum mftd_delivery_state state,
+    enum mftd_delivery_event event, enum mftd_delivery_state *next,
+    enum mftd_delivery_action *action);
+
+/* A name at the partner as LSTAT shows it. */
+struct mftd_remote_attrs {
+	bool exists;
+	bool has_size; /* what a server does not say proves nothing */
+	bool has_mtime;
+	uint64_t size;
+	uint32_t mtime; /* seconds since the epoch */
+};
+
+/* All that is known of a delivery in PUBLISHING. */
+struct mftd_evidence {
+	struct mftd_remote_attrs temp; /* its temporary name */
+	struct mftd_remote_attrs final; /* its final name */
+	uint64_t size; /* of the source */
+	int64_t mtime; /* the one that was set and seen set; 0: none */
+	bool refused; /* this worker's rename was answered with a refusal */
+};
+
+enum mftd_verdict {
+	MFTD_VERDICT_RENAME, /* not published: rename now */
+	MFTD_VERDICT_REMOVE_TEMP, /* published, the other name is left over */
+	MFTD_VERDICT_DELIVERED,
+	MFTD_VERDICT_RESTART, /* not published, and not whole any more */
+	MFTD_VERDICT_REFUSED, /* not published: the server will not have it */
+	MFTD_VERDICT_REJECTED, /* not published: another file has the name */
+	MFTD_VERDICT_IN_DOUBT,
+	MFTD_VERDICT_COUNT
+};
+
+const char *mftd_verdict_name(enum mftd_verdict v);
+
+/* What the evidence proves.  Both looks were taken at the host where
+ * PUBLISHING happened, the temporary name first. */
+enum mftd_verdict mftd_delivery_judge(const struct mftd_evidence *e);
+
+/* How long to wait after the tries-th try (from 1): about 1.5 s, then 5 s
+ * doubling to 15 min, each moved by up to a quarter by random. */
+int64_t mftd_delivery_backoff_ms(uint32_t tries, uint32_t random);
+
+/* The wait after an error that only a person can cure: about 15 min. */
+int64_t mftd_delivery_long_ms(uint32_t random);
+
+#endif

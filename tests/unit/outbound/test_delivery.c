@@ -1,0 +1,213 @@
+/* Part of mftd; see LICENSE. */
+/* The states of a delivery and what evidence proves: every case there is. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mftd/outbound/delivery.h"
+
+/*
+ * The diagram once more, written down the other way: a line per state, a letter
+ * per event in enum order; the letter is the next state, '.' refuses.
+ *   Q queued C claimed S sending T sent P publishing V delivered D done
+ *   W waiting I in doubt F failed H held X cancelled
+ */
+static const char letters[] = "QCSTPVDWIFHX";
+static const struct {
+	enum mftd_delivery_state state;
+	const char *next;
+} diagram[] = {
+	/*                        CLAIM BEGIN SENT PUBLISH DELIVERED FINISH
+	 *                        RETRY REFUSED REJECTED DOUBT FAIL
+	 *                        HOLD CANCEL REQUEUE */
+	{ MFTD_DELIVERY_QUEUED, "C.........FHX." },
+	{ MFTD_DELIVERY_CLAIMED, ".S....W...FHX." },
+	{ MFTD_DELIVERY_SENDING, ".ST...W...FHX." },
+	{ MFTD_DELIVERY_SENT, ".S.P..W...FHX." },
+	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI...." },
+	{ MFTD_DELIVERY_DELIVERED, ".....D........" },
+	{ MFTD_DELIVERY_DONE, ".............." },
+	{ MFTD_DELIVERY_WAITING, "C.........FHXQ" },
+	{ MFTD_DELIVERY_IN_DOUBT, ".............." },
+	{ MFTD_DELIVERY_FAILED, ".............Q" },
+	{ MFTD_DELIVERY_HELD, ".............Q" },
+	{ MFTD_DELIVERY_CANCELLED, ".............." },
+};
+
+static void
+test_every_state_and_event(void **state)
+{
+	enum mftd_delivery_state next;
+	enum mftd_delivery_action action;
+	size_t i, e;
+	char want;
+	int r;
+
+	assert_int_equal(
+	    sizeof(diagram) / sizeof(diagram[0]), MFTD_DELIVERY_STATE_COUNT);
+	for (i = 0; i < MFTD_DELIVERY_STATE_COUNT; i++) {
+		assert_int_equal(strlen(diagram[i].next), MFTD_EVENT_COUNT);
+		for (e = 0; e < MFTD_EVENT_COUNT; e++) {
+			want = diagram[i].next[e];
+			r = mftd_delivery_step(diagram[i].state,
+			    (enum mftd_delivery_event)e, &next, &action);
+			if (want == '.') {
+				assert_int_equal(r, -EINVAL);
+				assert_int_equal(next, diagram[i].state);
+				assert_int_equal(action, MFTD_ACTION_NONE);
+				continue;
+			}
+			assert_int_equal(r, 0);
+			assert_int_equal(letters[next], want);
+		}
+	}
+}
+
+static enum mftd_delivery_action
+action_of(enum mftd_delivery_state s, enum mftd_delivery_event e)
+{
+	enum mftd_delivery_state next;
+	enum mftd_delivery_action action;
+
+	assert_int_equal(mftd_delivery_step(s, e, &next, &action), 0);
+	return action;
+}
+
+static void
+test_actions(void **state)
+{
+	assert_int_equal(action_of(MFTD_DELIVERY_WAITING, MFTD_EVENT_CLAIM),
+	    MFTD_ACTION_START);
+	assert_int_equal(action_of(MFTD_DELIVERY_SENT, MFTD_EVENT_PUBLISH),
+	    MFTD_ACTION_GO_ON);
+	assert_int_equal(action_of(MFTD_DELIVERY_SENDING, MFTD_EVENT_RETRY),
+	    MFTD_ACTION_BACKOFF);
+	assert_int_equal(action_of(MFTD_DELIVERY_PUBLISHING, MFTD_EVENT_RETRY),
+	    MFTD_ACTION_EVIDENCE);
+	assert_int_equal(
+	    action_of(MFTD_DELIVERY_PUBLISHING, MFTD_EVENT_DELIVERED),
+	    MFTD_ACTION_FINISH);
+	assert_int_equal(action_of(MFTD_DELIVERY_PUBLISHING, MFTD_EVENT_DOUBT),
+	    MFTD_ACTION_END);
+}
+
+/* A name: '-' absent, 'm' matches, 's' wrong size, 't' wrong time (and right
+ * size), '?' there but the server says neither size nor time. */
+static struct mftd_remote_attrs
+look(char what)
+{
+	struct mftd_remote_attrs a = { .exists = what != '-' };
+
+	a.has_size = a.has_mtime = a.exists && what != '?';
+	a.size = what == 's' ? 99 : 100;
+	a.mtime = what == 't' ? 6 : 5;
+	return a;
+}
+
+static void
+test_every_evidence(void **state)
+{
+	/* temp, final, verdict with a known mtime, verdict without one:
+	 * N rename, M remove temp, V delivered, S restart, J rejected,
+	 * I in doubt */
+	static const char *const cases[] = {
+		/* neither, final only */
+		"--II",
+		"-mVI",
+		"-sII",
+		"-tII",
+		"-?II",
+		/* temp only */
+		"m-NN",
+		"s-SS",
+		"t-NN",
+		"?-II",
+		/* both */
+		"mmMI",
+		"msJJ",
+		"mtJI",
+		"m?II",
+		"smMI",
+		"ssJJ",
+		"stJI",
+		"s?II",
+		"tmMI",
+		"tsJJ",
+		"ttJI",
+		"t?II",
+		"?mMI",
+		"?sJJ",
+		"?tJI",
+		"??II",
+	};
+	static const char verdicts[] = "NMVSRJI";
+	struct mftd_evidence e = { .size = 100 };
+	enum mftd_verdict v;
+	size_t i;
+	int known, refused;
+	char want;
+
+	assert_int_equal(sizeof(cases) / sizeof(cases[0]), 5 * 5);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (known = 0; known < 2; known++)
+			for (refused = 0; refused < 2; refused++) {
+				e.temp = look(cases[i][0]);
+				e.final = look(cases[i][1]);
+				e.mtime = known ? 5 : 0;
+				e.refused = refused != 0;
+				want = cases[i][known ? 2 : 3];
+				if (want == 'N' && refused)
+					want = 'R';
+				v = mftd_delivery_judge(&e);
+				if (verdicts[v] != want)
+					print_message("%s known %d: %s\n",
+					    cases[i], known,
+					    mftd_verdict_name(v));
+				assert_int_equal(verdicts[v], want);
+			}
+}
+
+static void
+test_backoff(void **state)
+{
+	static const uint32_t randoms[] = { 0, 1, 12345, 0x7fffffff,
+		0xffffffff };
+	int64_t ms, low;
+	uint32_t t;
+	size_t i;
+
+	for (i = 0; i < sizeof(randoms) / sizeof(randoms[0]); i++) {
+		ms = mftd_delivery_backoff_ms(1, randoms[i]);
+		assert_in_range(ms, 1000, 2000);
+		for (t = 2, low = 5000; t < 40; t++) {
+			ms = mftd_delivery_backoff_ms(t, randoms[i]);
+			assert_in_range(ms, low * 3 / 4, low * 5 / 4);
+			low = low * 2 < 900000 ? low * 2 : 900000;
+		}
+		ms = mftd_delivery_backoff_ms(UINT32_MAX, randoms[i]);
+		assert_in_range(ms, 675000, 1125000);
+		assert_in_range(
+		    mftd_delivery_long_ms(randoms[i]), 675000, 1125000);
+	}
+	assert_int_not_equal(
+	    mftd_delivery_backoff_ms(5, 1), mftd_delivery_backoff_ms(5, 777));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_state_and_event),
+		cmocka_unit_test(test_actions),
+		cmocka_unit_test(test_every_evidence),
+		cmocka_unit_test(test_backoff),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
