@@ -1,0 +1,218 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/objects.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/err.h"
+#include "mftd/catalog/password.h"
+
+/* An ed25519 public key of 32 zero bytes: the right shape is what counts. */
+#define KEY                          \
+	"ssh-ed25519 "               \
+	"AAAAC3NzaC1lZDI1NTE5AAAAI"  \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAA" \
+	"AAAAAAAAAAAAAAAAA"
+
+#define ACCOUNT       \
+	"accounts:\n" \
+	"  - name: alice\n    volume: main\n    root: a/b\n"
+#define PARTNER                                                 \
+	"partners:\n"                                           \
+	"  - name: acme\n    host: acme.example\n    user: u\n" \
+	"    key_file: /k\n    host_keys:\n      - " KEY "\n"
+#define ROUTE       \
+	"routes:\n" \
+	"  - name: r\n    account: alice\n    partner: acme\n"
+
+static int
+load(const char *text, struct mftd_objects **o, char *why, size_t size)
+{
+	char file[] = "test_objects_XXXXXX", full[512] = "";
+	int fd = mkstemp(file), r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	*o = NULL;
+	r = mftd_objects_read(file, o, full, sizeof(full));
+	unlink(file);
+	if (r < 0)
+		snprintf(why, size, "%s", full + strlen(file));
+	return r;
+}
+
+static void
+refused(const char *text, const char *want)
+{
+	struct mftd_objects *o;
+	char why[512] = "";
+
+	assert_int_equal(load(text, &o, why, sizeof(why)), -MFTD_E_CONF);
+	assert_string_equal(why, want);
+	assert_null(o);
+}
+
+static void
+whole_file_is_taken(void **state)
+{
+	struct mftd_objects *o;
+	char why[512];
+
+	assert_int_equal(
+	    load(ACCOUNT "    keys: [\"" KEY " me@home\"]\n"
+			 "    password: geheim\n"
+			 "  - {name: bob, volume: main, root: bob}\n" PARTNER
+			 "    port: 2222\n" ROUTE "    directory: in box\n"
+			 "    queue: fast\n    settle_s: 0\n"
+			 "  - {name: s, account: alice, partner: acme}\n",
+		&o, why, sizeof(why)),
+	    0);
+	assert_int_equal(o->version, 0);
+	assert_int_equal(o->n_accounts, 2);
+	assert_string_equal(o->accounts[0].root, "a/b");
+	assert_string_equal(o->accounts[0].keys[0], KEY " me@home");
+	assert_int_equal(
+	    mftd_password_verify("geheim", o->accounts[0].password_hash), 0);
+	assert_true(o->accounts[0].has_routes);
+	assert_null(o->accounts[1].password_hash);
+	assert_false(o->accounts[1].has_routes);
+	assert_int_equal(o->partners[0].port, 2222);
+	assert_string_equal(o->partners[0].host_keys[0], KEY);
+	assert_int_equal(o->n_routes, 2);
+	assert_string_equal(o->routes[0].directory, "in box");
+	assert_string_equal(o->routes[0].queue, "fast");
+	assert_int_equal(o->routes[0].settle_s, 0);
+	assert_string_equal(o->routes[1].directory, "");
+	assert_string_equal(o->routes[1].queue, "default");
+	assert_int_equal(o->routes[1].settle_s, 5);
+	mftd_objects_free(o);
+}
+
+static void
+empty_list_is_no_error(void **state)
+{
+	struct mftd_objects *o;
+	char why[512];
+
+	assert_int_equal(load("accounts: []\n", &o, why, sizeof(why)), 0);
+	assert_int_equal(o->n_accounts, 0);
+	mftd_objects_free(o);
+	refused("partners: []\n", ":1: accounts: is missing");
+}
+
+static void
+accounts_are_checked(void **state)
+{
+	refused(ACCOUNT "    shell: x\n", ":5: accounts[0].shell: unknown key");
+	refused("accounts:\n  - name: a\n    root: b\n",
+	    ":2: accounts[0].volume: is missing");
+	refused("accounts:\n  - {name: .a, volume: v, root: b}\n",
+	    ":2: accounts[0].name: not a name");
+	refused(ACCOUNT "  - name: alice\n    volume: v\n    root: b\n",
+	    ":5: accounts[1].name: given twice");
+	refused("accounts:\n  - name: a\n    volume: v\n    root: ../b\n",
+	    ":4: accounts[0].root: must be a path below the volume, like a/b");
+	refused("accounts:\n  - name: a\n    volume: v\n    root: /b\n",
+	    ":4: accounts[0].root: must be a path below the volume, like a/b");
+	refused("accounts:\n  - name: a\n    volume: v\n    root: .mft/out\n",
+	    ":4: accounts[0].root: overlaps .mft");
+	refused("accounts:\n  - name: a\n    volume: v\n    root: .\n",
+	    ":4: accounts[0].root: overlaps .mft");
+}
+
+static void
+secrets_are_checked_and_not_repeated(void **state)
+{
+	char text[2048], long_one[1200];
+
+	refused(ACCOUNT "    password: a\n    password_hash: b\n",
+	    ":6: accounts[0].password_hash: beside password: give one of "
+	    "them");
+	refused(ACCOUNT "    password_hash: geheim\n",
+	    ":5: accounts[0].password_hash: not a scrypt hash");
+	refused(ACCOUNT "    password: [x]\n",
+	    ":5: accounts[0].password: must be "
+	    "a text");
+	memset(long_one, 's', sizeof(long_one));
+	long_one[sizeof(long_one) - 1] = '\0';
+	snprintf(text, sizeof(text), ACCOUNT "    password: %s\n", long_one);
+	refused(text, ":5: accounts[0].password: too long");
+}
+
+static void
+keys_are_checked(void **state)
+{
+	refused(ACCOUNT "    keys:\n    - \"" KEY "\"\n    - ssh-ed25519\n",
+	    ":7: accounts[0].keys[1]: must be: type base64 [comment]");
+	refused(ACCOUNT "    keys: [\"ssh-ed25519 AA%A\"]\n",
+	    ":5: accounts[0].keys[0]: not base64");
+	refused(ACCOUNT "    keys: [\"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA\"]\n",
+	    ":5: accounts[0].keys[0]: not a key of the type it names");
+	refused(ACCOUNT "    keys: [\"ssh-dss AAAAB3NzaC1kc3MAAACB\"]\n",
+	    ":5: accounts[0].keys[0]: ssh-dss keys are not accepted");
+}
+
+static void
+partners_are_checked(void **state)
+{
+	refused(ACCOUNT PARTNER "    port: 65536\n",
+	    ":12: partners[0].port: must be 1 to 65535");
+	refused(ACCOUNT PARTNER "    port: 0\n",
+	    ":12: partners[0].port: must be 1 to 65535");
+	refused(ACCOUNT "partners:\n  - name: a\n    host: \"a b\"\n"
+			"    user: u\n    key_file: /k\n    host_keys: [\"" KEY
+			"\"]\n",
+	    ":7: partners[0].host: not a host name or address");
+	refused(ACCOUNT "partners:\n  - name: a\n    host: h\n"
+			"    user: u\n    key_file: k\n    host_keys: [\"" KEY
+			"\"]\n",
+	    ":9: partners[0].key_file: must be an absolute path");
+	refused(ACCOUNT "partners:\n  - name: a\n    host: h\n"
+			"    user: u\n    key_file: /k\n    host_keys: []\n",
+	    ":10: partners[0].host_keys: too few entries");
+	refused(ACCOUNT "partners:\n  - name: a\n    host: h\n"
+			"    user: u\n    key_file: /k\n",
+	    ":6: partners[0].host_keys: is missing");
+}
+
+static void
+routes_are_checked(void **state)
+{
+	refused(ACCOUNT PARTNER "routes:\n  - {name: r, account: eve, "
+				"partner: acme}\n",
+	    ":13: routes[0].account: no such account");
+	refused(ACCOUNT PARTNER "routes:\n  - {name: r, account: alice, "
+				"partner: eve}\n",
+	    ":13: routes[0].partner: no such partner");
+	refused(ACCOUNT PARTNER ROUTE "    queue: a/b\n",
+	    ":16: routes[0].queue: not a name");
+	refused(ACCOUNT PARTNER ROUTE "    settle_s: 3601\n",
+	    ":16: routes[0].settle_s: must be 0 to 3600");
+	refused(ACCOUNT PARTNER ROUTE "    directory: \"a\\tb\"\n",
+	    ":16: routes[0].directory: holds a control character");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_file_is_taken),
+		cmocka_unit_test(empty_list_is_no_error),
+		cmocka_unit_test(accounts_are_checked),
+		cmocka_unit_test(secrets_are_checked_and_not_repeated),
+		cmocka_unit_test(keys_are_checked),
+		cmocka_unit_test(partners_are_checked),
+		cmocka_unit_test(routes_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
