@@ -1,0 +1,98 @@
+/* Part of mftd; see LICENSE. */
+#include "tests/unit/journal/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/fdio.h"
+
+void
+tree_make(struct tree *t)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(t->path, sizeof(t->path), "%s/mftd-test-XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
+	assert_non_null(mkdtemp(t->path));
+	t->fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(t->fd >= 0);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+tree_remove(struct tree *t)
+{
+	mftd_fd_close(&t->fd);
+	nftw(t->path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+void
+tree_write(struct tree *t, const char *path, const char *text)
+{
+	int fd = openat(t->fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(mftd_fd_write_full(fd, text, strlen(text)), 0);
+	close(fd);
+}
+
+bool
+tree_holds(struct tree *t, const char *path, const char *text)
+{
+	char *data;
+	size_t len;
+	bool same;
+	int r = mftd_file_read(t->fd, path, 1 << 20, &data, &len);
+
+	if (r < 0)
+		return text == NULL && r == -ENOENT;
+	same =
+	    text != NULL && len == strlen(text) && memcmp(data, text, len) == 0;
+	free(data);
+	return same;
+}
+
+uint64_t
+tree_inode(struct tree *t, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(t->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return st.st_ino;
+}
+
+int
+tree_count(struct tree *t, const char *path)
+{
+	int n = 0, fd = openat(t->fd, path, O_RDONLY | O_DIRECTORY);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+
+	if (d == NULL)
+		return -1;
+	while ((e = readdir(d)) != NULL)
+		n +=
+		    strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(d);
+	return n;
+}
