@@ -26,6 +26,12 @@
 #define MFTD_CHAN_QUEUE_MAX 1024 /* messages waiting for one channel */
 #define MFTD_SESSIONS_MAX 4096 /* sessions of one node */
 
+#define MFTD_LOGIN_GRACE_S 120 /* from accept to logged in */
+#define MFTD_LOGIN_TRIES_MAX 6 /* refused attempts of one connection */
+#define MFTD_AUTH_POOL 2 /* password checks at a time (128 MiB each) */
+#define MFTD_AUTH_QUEUE_MAX 256 /* password checks that wait */
+#define MFTD_SSH_CHANNELS_MAX 10 /* of one connection */
+
 #define MFTD_SFTP_PACKET_BYTES (256 * 1024 + 1024) /* length field's bound */
 #define MFTD_SFTP_HANDLES_MAX 256 /* open handles of one session */
 #define MFTD_SFTP_PENDING_MAX 1024 /* requests that wait for an answer */

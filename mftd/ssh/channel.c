@@ -1,0 +1,266 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/ssh/transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/base/err.h"
+#include "mftd/ssh/internal.h"
+#include "mftd/ssh/shim.h"
+
+/* libssh keeps the window at 1.28 MB, which caps a distant client. */
+#define WINDOW_BYTES (8 * 1024 * 1024)
+#define WINDOW_STEP_BYTES (1024 * 1024) /* opened again after so many */
+#define COPY_BYTES (256 * 1024)
+#define SEND_BYTES (512 * 1024) /* in one go */
+
+static int
+on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
+    int is_stderr, void *data)
+{
+	struct mftd_ssh_chan *c = data;
+	ssize_t n;
+
+	if (is_stderr || c->data == NULL)
+		return (int)len; /* belongs to nothing: dropped */
+	if (c->stalled || c->ssh->writing) {
+		c->stalled = true;
+		return 0;
+	}
+	n = c->ssh->ops->input(c->data, bytes, len);
+	if (n < 0) {
+		c->closed = true;
+		return (int)len;
+	}
+	c->taken += (size_t)n;
+	c->stalled = (size_t)n < len;
+	return (int)n;
+}
+
+static void
+on_eof(ssh_session session, ssh_channel channel, void *data)
+{
+	struct mftd_ssh_chan *c = data;
+
+	c->eof = true;
+}
+
+static void
+on_close(ssh_session session, ssh_channel channel, void *data)
+{
+	struct mftd_ssh_chan *c = data;
+
+	c->closed = true;
+}
+
+static int
+on_subsystem(
+    ssh_session session, ssh_channel channel, const char *name, void *data)
+{
+	struct mftd_ssh_chan *c = data;
+
+	if (strcmp(name, "sftp") != 0 || c->data != NULL || c->closed)
+		return 1;
+	c->data = c->ssh->ops->open(c->ssh->data, c);
+	return c->data != NULL ? 0 : 1;
+}
+
+static ssh_channel
+on_open(ssh_session session, void *data)
+{
+	struct mftd_ssh *s = data;
+	struct mftd_ssh_chan *c;
+	size_t i;
+
+	for (i = 0; i < MFTD_SSH_CHANNELS_MAX; i++)
+		if (s->chans[i].channel == NULL)
+			break;
+	if (!s->in || i == MFTD_SSH_CHANNELS_MAX)
+		return NULL;
+	c = &s->chans[i];
+	memset(c, 0, sizeof(*c));
+	c->ssh = s;
+	c->channel = ssh_channel_new(session);
+	if (c->channel == NULL)
+		return NULL;
+	c->calls.userdata = c;
+	c->calls.channel_data_function = on_data;
+	c->calls.channel_eof_function = on_eof;
+	c->calls.channel_close_function = on_close;
+	c->calls.channel_subsystem_request_function = on_subsystem;
+	ssh_callbacks_init(&c->calls);
+	if (ssh_set_channel_callbacks(c->channel, &c->calls) != SSH_OK) {
+		ssh_channel_free(c->channel);
+		c->channel = NULL;
+	}
+	return c->channel;
+}
+
+void
+mftd_ssh_chans_init(struct mftd_ssh *s)
+{
+	s->calls.channel_open_request_session_function = on_open;
+}
+
+void
+mftd_ssh_chans_sweep(struct mftd_ssh *s)
+{
+	size_t i;
+
+	for (i = 0; i < MFTD_SSH_CHANNELS_MAX; i++)
+		if (s->chans[i].channel != NULL && s->chans[i].data == NULL &&
+		    s->chans[i].closed)
+			mftd_ssh_chan_close(&s->chans[i], 1);
+}
+
+void
+mftd_ssh_chans_free(struct mftd_ssh *s)
+{
+	size_t i;
+
+	for (i = 0; i < MFTD_SSH_CHANNELS_MAX; i++)
+		free(s->chans[i].copy);
+}
+
+struct mftd_ssh_chan *
+mftd_ssh_chan_next(struct mftd_ssh *s, const struct mftd_ssh_chan *c)
+{
+	size_t i = c != NULL ? (size_t)(c - s->chans) + 1 : 0;
+
+	for (; i < MFTD_SSH_CHANNELS_MAX; i++)
+		if (s->chans[i].channel != NULL && s->chans[i].data != NULL)
+			return &s->chans[i];
+	return NULL;
+}
+
+void *
+mftd_ssh_chan_data(const struct mftd_ssh_chan *c)
+{
+	return c->data;
+}
+
+enum mftd_ssh_chan_state
+mftd_ssh_chan_state(const struct mftd_ssh_chan *c)
+{
+	if (c->closed)
+		return MFTD_SSH_CHAN_CLOSED;
+	if (c->eof && !c->stalled)
+		return MFTD_SSH_CHAN_EOF;
+	return MFTD_SSH_CHAN_OPEN;
+}
+
+/* A read of the side that nobody uses, with a wish that is larger than the
+ * window, opens the window without waiting.  It never finds bytes to read:
+ * on_data takes all that come on that side. */
+static void
+open_window(struct mftd_ssh_chan *c)
+{
+	uint8_t none[1];
+
+	if (c->taken < WINDOW_STEP_BYTES || c->closed || c->eof)
+		return;
+	c->taken = 0;
+	mftd_shim_writing(true);
+	c->ssh->writing = true;
+	ssh_channel_read_timeout(c->channel, none, WINDOW_BYTES, 1, 0);
+	c->ssh->writing = false;
+	mftd_shim_writing(false);
+}
+
+/* Offers what lies in copy.  1: all of it was taken; 0: not; or an error. */
+static int
+offer_copy(struct mftd_ssh_chan *c, bool *progress)
+{
+	ssize_t n;
+
+	if (c->copy_len == 0)
+		return 1;
+	n = c->ssh->ops->input(c->data, c->copy + c->copy_off, c->copy_len);
+	if (n < 0)
+		return (int)n;
+	if (n > 0)
+		*progress = true;
+	c->taken += (size_t)n;
+	c->copy_off += (size_t)n;
+	c->copy_len -= (size_t)n;
+	return c->copy_len == 0;
+}
+
+int
+mftd_ssh_chan_resume(struct mftd_ssh_chan *c)
+{
+	bool progress = false;
+	int n, r = 0;
+
+	open_window(c);
+	if (!c->stalled)
+		return 0;
+	if (c->copy == NULL)
+		c->copy = malloc(COPY_BYTES);
+	if (c->copy == NULL)
+		return -MFTD_E_LIMIT;
+	for (;;) {
+		r = offer_copy(c, &progress);
+		if (r <= 0)
+			break;
+		n = ssh_channel_read_nonblocking(
+		    c->channel, c->copy, COPY_BYTES, 0);
+		if (n <= 0) {
+			c->stalled = false;
+			free(c->copy);
+			c->copy = NULL;
+			break;
+		}
+		c->copy_off = 0;
+		c->copy_len = (size_t)n;
+	}
+	return r < 0 ? r : progress;
+}
+
+size_t
+mftd_ssh_chan_room(const struct mftd_ssh_chan *c)
+{
+	size_t window;
+
+	if (c->closed ||
+	    (ssh_get_poll_flags(c->ssh->session) & SSH_WRITE_PENDING) != 0)
+		return 0;
+	window = ssh_channel_window_size(c->channel);
+	return window < SEND_BYTES ? window : SEND_BYTES;
+}
+
+ssize_t
+mftd_ssh_chan_send(struct mftd_ssh_chan *c, const uint8_t *bytes, size_t len)
+{
+	size_t room = mftd_ssh_chan_room(c);
+	int n;
+
+	if (len > room)
+		len = room;
+	if (len == 0)
+		return 0;
+	mftd_shim_writing(true);
+	c->ssh->writing = true;
+	n = ssh_channel_write(c->channel, bytes, (uint32_t)len);
+	c->ssh->writing = false;
+	mftd_shim_writing(false);
+	return n < 0 ? -MFTD_E_CLOSED : n;
+}
+
+void
+mftd_ssh_chan_close(struct mftd_ssh_chan *c, int status)
+{
+	mftd_shim_writing(true);
+	c->ssh->writing = true;
+	if (!c->closed && ssh_channel_is_open(c->channel)) {
+		ssh_channel_request_send_exit_status(c->channel, status);
+		ssh_channel_send_eof(c->channel);
+		ssh_channel_close(c->channel);
+	}
+	ssh_remove_channel_callbacks(c->channel, &c->calls);
+	ssh_channel_free(c->channel);
+	c->ssh->writing = false;
+	mftd_shim_writing(false);
+	free(c->copy);
+	memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,70 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_SSH_INTERNAL_H
+#define MFTD_SSH_INTERNAL_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+
+#include "mftd/base/limits.h"
+#include "mftd/ssh/transport.h"
+
+/* What the files of mftd/ssh/ share. */
+
+#define WATCH_MAX 4
+
+struct mftd_ssh_server {
+	ssh_bind bind;
+};
+
+struct mftd_ssh_chan {
+	struct mftd_ssh *ssh;
+	ssh_channel channel; /* NULL: this slot is free */
+	struct ssh_channel_callbacks_struct calls;
+	void *data; /* of ops->open; NULL before the subsystem */
+	bool stalled; /* input waits in copy or in libssh */
+	bool eof, closed;
+	size_t taken; /* since the window was last opened */
+	uint8_t *copy; /* what ops->input left of a read */
+	size_t copy_off, copy_len;
+};
+
+struct watched {
+	int fd;
+	short events;
+	bool ready;
+};
+
+struct mftd_ssh {
+	ssh_session session;
+	ssh_event event;
+	const struct mftd_ssh_ops *ops;
+	void *data;
+	struct ssh_server_callbacks_struct calls;
+	bool in; /* logged in */
+	bool writing; /* inside ssh_channel_write: take nothing */
+	int tries, max_tries;
+	struct mftd_ssh_chan chans[MFTD_SSH_CHANNELS_MAX];
+	struct watched watched[WATCH_MAX];
+	char why[MFTD_REASON_BYTES];
+};
+
+/* Prepares s for channel requests (channel.c). */
+void mftd_ssh_chans_init(struct mftd_ssh *s);
+
+/* Frees the channels that the client closed before it asked for SFTP. */
+void mftd_ssh_chans_sweep(struct mftd_ssh *s);
+
+/* Frees what the channels hold beside libssh's own. */
+void mftd_ssh_chans_free(struct mftd_ssh *s);
+
+/* A session over fd whose options are a server's, or NULL; takes fd over when
+ * it succeeds (server.c). */
+ssh_session mftd_ssh_server_session(struct mftd_ssh_server *server, int fd);
+
+#endif
