@@ -50,7 +50,6 @@ def power_on(state, name, by):
 
         def recorded(pid):
             state.write(f"hosts/{name}/run.json", identity(pid))
-            state.add_namespaces(pid)
             net.unplug(name)
             net.plug(name, pid)
         container.start(state, log, recorded, "_host", name)

@@ -116,10 +116,17 @@ def alive(pid):
     return int(fields[19])
 
 
-def namespace(pid, kind):
-    """Inode number of a process's namespace, or None."""
+def pids(proc="/proc"):
+    return [int(p) for p in os.listdir(proc) if p.isdigit()]
+
+
+def namespace(pid, kind, proc="/proc"):
+    """Inode number of a process's namespace, or None.
+
+    Says something only while the process lives: see rack.visitors.
+    """
     try:
-        return os.stat(f"/proc/{pid}/ns/{kind}").st_ino
+        return os.stat(f"{proc}/{pid}/ns/{kind}").st_ino
     except OSError:
         return None
 
@@ -139,7 +146,7 @@ def kill_process(pid, start, timeout_s=30):
         while time.monotonic() < deadline:
             if select.select([fd], [], [], 0.1)[0] or not any(
                     namespace(p, "pid") == inode and alive(p)
-                    for p in os.listdir("/proc") if p.isdigit()):
+                    for p in pids()):
                 return True
         return False
     except ProcessLookupError:

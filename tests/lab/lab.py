@@ -88,42 +88,34 @@ class Lab:
         if not self.state.exists():
             return
         found = rack.record(self.state)
+        visitors = rack.visitors(found) if found else []
         if found and not kernel.kill_process(found["pid"], found["start"]):
             raise LabError("the rack's init does not end (state D?)")
-        self._await_nothing_left()
+        self._await_nothing_left(visitors)
         self._check_no_mounts()
         shutil.rmtree(self.state.path, ignore_errors=True)
         if self.state.exists():
             raise LabError(f"cannot remove {self.state.path}")
 
-    def _await_nothing_left(self):
-        """No process in a namespace of the lab, no loop device on its file.
+    def _await_nothing_left(self, visitors):
+        """No `exec` from outside, no loop device on the lab's file.
 
-        What entered from outside (`exec`) loses its command with the rack
-        and ends; what does not is ended here.
+        A visitor's command died with the rack, so that it ends by itself;
+        one that does not is ended here.
         """
         deadline = time.monotonic() + _GONE_S
         while True:
-            left = self.processes()
+            visitors = [(pid, start) for pid, start in visitors
+                        if kernel.alive(pid) == start]
             loops = storage.loop_devices(self.state)
-            if not left and not loops:
+            if not visitors and not loops:
                 return
             if time.monotonic() > deadline:
-                raise LabError(f"left behind: {left} {loops}")
+                raise LabError(f"left behind: {visitors} {loops}")
             if time.monotonic() > deadline - _GONE_S / 2:
-                for pid, start in left:
+                for pid, start in visitors:
                     kernel.kill_process(pid, start, 1)
             time.sleep(0.02)
-
-    def processes(self):
-        """(pid, start time) of every process in one of the namespaces."""
-        inodes = self.state.namespaces()
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            start = kernel.alive(pid)
-            if start is not None and _namespaces(pid) & inodes:
-                found.append((int(pid), start))
-        return found
 
     def _check_no_mounts(self):
         with open("/proc/self/mountinfo", encoding="utf-8") as f:
@@ -339,10 +331,6 @@ class Lab:
                 open(self.state("rack.log"), encoding="utf-8") as f:
             for line in f.readlines()[-15:]:
                 self._say(line.rstrip())
-
-
-def _namespaces(pid):
-    return {kernel.namespace(pid, kind) for kind in ("mnt", "net", "pid")}
 
 
 @contextlib.contextmanager

@@ -17,7 +17,6 @@ from .state import identity
 def launch(state):
     """From the machine's own namespaces: start and record the rack."""
     def recorded(pid):
-        state.add_namespaces(pid)
         state.write("rack.json", identity(pid))
     container.start(state, state("rack.log"), recorded, "_rack")
 
@@ -36,6 +35,27 @@ def enter(rack):
     """argv prefix: run what follows inside the rack."""
     return ["nsenter", "-t", str(rack["pid"]), "-m", "-u", "-i", "-n", "-p",
             "--"]
+
+
+def visitors(rack):
+    """(pid, start time) of the processes that entered from outside.
+
+    They sit in the machine's pid namespace and do not end with the rack by
+    themselves, should they be stuck. Ask while the rack lives: numbers of
+    namespaces are used again, by anyone, once these are gone.
+    """
+    inner = f"/proc/{rack['pid']}/root/proc"
+    ours = {kernel.namespace(pid, kind, inner) for kind in ("mnt", "net")
+            for pid in kernel.pids(inner)}
+    ours -= {None, *(kernel.namespace("self", k) for k in ("mnt", "net"))}
+    pid_ns = kernel.namespace("self", "pid")
+    found = []
+    for pid in kernel.pids():
+        start = kernel.start_time(pid)
+        if start and kernel.namespace(pid, "pid") == pid_ns and ours & {
+                kernel.namespace(pid, kind) for kind in ("mnt", "net")}:
+            found.append((pid, start))
+    return found
 
 
 def init(state, go_fd, up_fd):

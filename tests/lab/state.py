@@ -3,7 +3,6 @@
 
     settings.json       what `up` was asked for
     rack.json           the rack's init: pid, start time, boot id of the machine
-    namespaces          inode numbers of every namespace the lab made
     events.jsonl        one JSON object per event: t (CLOCK_MONOTONIC seconds),
                         wall (seconds since 1970), event, and more
     hosts/NAME/         run.json while it is powered on, etc, var, home, ...
@@ -82,20 +81,6 @@ class State:
         with open(self(f"{name}.lock"), "w", encoding="ascii") as f:
             fcntl.flock(f, fcntl.LOCK_EX)
             yield
-
-    def add_namespaces(self, pid):
-        """Remember a new init's namespaces, to prove later they are gone."""
-        kinds = ("mnt", "net", "uts", "ipc", "pid_for_children")
-        found = [os.stat(f"/proc/{pid}/ns/{k}").st_ino for k in kinds]
-        with open(self("namespaces"), "a", encoding="ascii") as f:
-            f.write("".join(f"{inode}\n" for inode in found))
-
-    def namespaces(self):
-        try:
-            with open(self("namespaces"), encoding="ascii") as f:
-                return {int(line) for line in f if line.endswith("\n")}
-        except FileNotFoundError:
-            return set()
 
 
 def identity(pid):

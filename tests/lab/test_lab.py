@@ -30,23 +30,6 @@ def name_of(what):
 
 # ---- nothing stays ----
 
-NAMESPACES = ("mnt", "net", "pid", "uts", "ipc")
-
-
-def namespaces_of(pid):
-    found = set()
-    for kind in NAMESPACES:
-        try:
-            found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
-        except OSError:
-            pass
-    return found
-
-
-def pids():
-    return [int(p) for p in os.listdir("/proc") if p.isdigit()]
-
-
 def _what(pid):
     try:
         with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
@@ -56,24 +39,30 @@ def _what(pid):
 
 
 class Footprint:
-    """All that a lab has on the machine, found without the lab's help."""
+    """All that a lab has on the machine, found without the lab's help.
+
+    Not by the numbers of its namespaces: the next who makes some gets them.
+    """
 
     def __init__(self, lab):
         self.path = lab.state.path
-        own = namespaces_of("self")
-        self.namespaces = set()
-        self.processes = set()
         rack = lab.rack()
-        for pid in self._below(rack["pid"]) if rack else []:
-            self.namespaces |= namespaces_of(pid) - own
-            self.processes.add((pid, kernel.start_time(pid)))
+        self.processes = {(pid, kernel.start_time(pid)) for pid in
+                          (self._below(rack["pid"]) if rack else [])}
         self.processes = {p for p in self.processes if p[1] is not None}
+
+    def _mentions(self, file):
+        try:
+            with open(file, encoding="utf-8", errors="replace") as f:
+                return self.path + "/" in f.read()
+        except OSError:
+            return False
 
     @staticmethod
     def _below(root):
         """The process and its descendants."""
         parent = {}
-        for pid in pids():
+        for pid in kernel.pids():
             try:
                 with open(f"/proc/{pid}/stat", encoding="utf-8",
                           errors="replace") as f:
@@ -89,9 +78,9 @@ class Footprint:
         """What of it is there still: a list of words, empty when clean."""
         found = [f"process {p}" for p, start in self.processes
                  if kernel.alive(p) == start]
-        found += [f"in a namespace: {p} {_what(p)}" for p in pids()
-                  if namespaces_of(p) & self.namespaces
-                  and kernel.alive(p)]     # else it only waits to be reaped
+        found += [f"process {p} {_what(p)}" for p in kernel.pids()
+                  if self._mentions(f"/proc/{p}/mountinfo")
+                  or self._mentions(f"/proc/{p}/cmdline")]
         for file in ("/proc/self/mountinfo", "/proc/net/dev"):
             with open(file, encoding="utf-8") as f:
                 found += [line for line in f if self.path in line
