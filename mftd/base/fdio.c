@@ -18,6 +18,28 @@ mftd_fd_close(int *fd)
 	*fd = -1;
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void
+mftd_fd_keep_only(int *keep, int n)
+{
+	unsigned next = 0;
+	int i;
+
+	qsort(keep, (size_t)n, sizeof(*keep), by_number);
+	for (i = 0; i < n; i++) {
+		if (keep[i] > (int)next)
+			close_range(next, (unsigned)keep[i] - 1, 0);
+		if (keep[i] >= (int)next)
+			next = (unsigned)keep[i] + 1;
+	}
+	close_range(next, ~0U, 0);
+}
+
 ssize_t
 mftd_fd_pread_full(int fd, void *data, size_t len, int64_t off)
 {

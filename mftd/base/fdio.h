@@ -14,6 +14,10 @@
 /* Closes *fd if it is not -1 and sets it to -1. */
 void mftd_fd_close(int *fd);
 
+/* Closes every descriptor but the n of keep (sorted by this call): what a
+ * forked worker does first. */
+void mftd_fd_keep_only(int *keep, int n);
+
 /* Reads len bytes at off, fewer only at the end of the file.  Returns the count
  * or -errno. */
 ssize_t mftd_fd_pread_full(int fd, void *data, size_t len, int64_t off);

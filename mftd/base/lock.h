@@ -1,0 +1,21 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_BASE_LOCK_H
+#define MFTD_BASE_LOCK_H
+
+/*
+ * Locks that prove life: open file description locks (fcntl(2), F_OFD_SETLK)
+ * over a whole file.  Forked children inherit one; it is free when the last of
+ * them is gone.  Unlike with flock(2), anybody can ask without taking it.
+ */
+
+/* Opens path (made with 0644 when missing) and takes the lock.  Returns the
+ * descriptor; -EAGAIN when somebody has it; -errno. */
+int mftd_lock_take(const char *path);
+
+/* 1: somebody has the lock; 0: nobody, or no such file; -errno. */
+int mftd_lock_held(const char *path);
+
+/* Replaces the file's text (a word for people and agents), by the holder. */
+int mftd_lock_write(int fd, const char *text);
+
+#endif

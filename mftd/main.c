@@ -1,0 +1,175 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/limits.h"
+#include "mftd/base/lock.h"
+#include "mftd/base/log.h"
+#include "mftd/conf/conf.h"
+#include "mftd/inbound/bind.h"
+#include "mftd/node/parent.h"
+
+#define WAIT_FOR_PREDECESSOR_MS 10000
+
+static void
+usage(FILE *f)
+{
+	fprintf(f,
+	    "usage: mftd [-tV] [-f FILE]\n"
+	    "Serves managed file transfer on this node, in the foreground.\n"
+	    "  -f FILE   the node's configuration (" SYSCONFDIR
+	    "/mft/mftd.yaml)\n"
+	    "  -t        only check the configuration\n"
+	    "  -V        print the version\n"
+	    "See mftd(8) and mftd.yaml(5).\n");
+}
+
+/* Makes a directory that belongs to the daemon's user. */
+static int
+own_directory(const char *path, mode_t mode, const struct passwd *pw)
+{
+	int r = mftd_mkdir_all(AT_FDCWD, path, 0755);
+
+	if (r < 0)
+		return r;
+	if (pw != NULL && chown(path, pw->pw_uid, pw->pw_gid) < 0)
+		return -errno;
+	return pw != NULL && chmod(path, mode) < 0 ? -errno : 0;
+}
+
+/* The daemon's lock is held by all its processes: a predecessor's must be gone
+ * before we begin.  One that is just ending is waited for. */
+static int
+take_daemon_lock(const struct mftd_conf *conf)
+{
+	const struct timespec pause = { 0, 50 * 1000 * 1000 };
+	int64_t deadline = mftd_clock_ms() + WAIT_FOR_PREDECESSOR_MS;
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/mftd.lock", conf->run_dir);
+	while ((fd = mftd_lock_take(path)) == -EAGAIN &&
+	    mftd_clock_ms() < deadline)
+		nanosleep(&pause, NULL); /* a lock's end is no event */
+	if (fd == -EAGAIN)
+		log_error("another mftd is running: %s is held", path);
+	else if (fd < 0)
+		log_error("%s: %s", path, mftd_strerror(fd));
+	return fd;
+}
+
+static int
+drop_privileges(const struct passwd *pw)
+{
+	if (initgroups(pw->pw_name, pw->pw_gid) < 0 ||
+	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+		return -errno;
+	return 0;
+}
+
+/* With root's rights: directories and ports.  Then never again. */
+static int
+set_up(const struct mftd_conf *conf, int *listen_fds, int *lock_fd)
+{
+	struct passwd *pw = NULL;
+	int n, r;
+
+	if (geteuid() == 0) {
+		errno = 0;
+		pw = getpwnam(conf->user);
+		if (pw == NULL) {
+			log_error("there is no user %s", conf->user);
+			return -ENOENT;
+		}
+	}
+	umask(022);
+	if ((r = own_directory(conf->run_dir, 0755, pw)) < 0 ||
+	    (r = own_directory(conf->state_dir, 0700, pw)) < 0) {
+		log_error("%s, %s: %s", conf->run_dir, conf->state_dir,
+		    mftd_strerror(r));
+		return r;
+	}
+	n = mftd_bind_all(conf, listen_fds);
+	if (n < 0)
+		return n;
+	if (pw != NULL && (r = drop_privileges(pw)) < 0) {
+		log_error("cannot become %s: %s", conf->user, mftd_strerror(r));
+		return r;
+	}
+	*lock_fd = take_daemon_lock(conf);
+	return *lock_fd < 0 ? *lock_fd : n;
+}
+
+static int
+serve(const struct mftd_conf *conf)
+{
+	int listen_fds[MFTD_LISTEN_MAX], lock_fd = -1, n, fd;
+
+	/* 0, 1 and 2 must be something, or a socket would become them */
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	mftd_fd_close(&fd);
+	n = set_up(conf, listen_fds, &lock_fd);
+	if (n < 0)
+		return 1;
+	return mftd_parent_run(conf, listen_fds, n, lock_fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *file = SYSCONFDIR "/mft/mftd.yaml";
+	struct mftd_conf *conf = NULL;
+	char why[512] = "";
+	bool check = false;
+	int c, r;
+
+	while ((c = getopt(argc, argv, "f:htV")) != -1)
+		switch (c) {
+		case 'f':
+			file = optarg;
+			break;
+		case 't':
+			check = true;
+			break;
+		case 'V':
+			puts("mftd " MFTD_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	if (optind != argc) {
+		usage(stderr);
+		return 2;
+	}
+	r = mftd_conf_load(file, &conf, why, sizeof(why));
+	if (r < 0) {
+		fprintf(stderr, "mftd: %s\n",
+		    r == -MFTD_E_CONF ? why : mftd_strerror(r));
+		return 2;
+	}
+	r = mftd_log_open(conf->log, conf->log_level);
+	mftd_log_process("parent");
+	if (r == 0 && !check)
+		r = serve(conf);
+	mftd_conf_free(conf);
+	return r == 0 ? 0 : 1;
+}

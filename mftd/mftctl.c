@@ -1,0 +1,414 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/log.h"
+#include "mftd/catalog/catalog.h"
+#include "mftd/catalog/objects.h"
+#include "mftd/conf/conf.h"
+#include "mftd/control/control.h"
+
+#define CALL_MS 10000
+
+/* What every command gets. */
+struct ctl {
+	const struct mftd_conf *conf;
+	bool json;
+};
+
+static int
+fail(const char *what, int err)
+{
+	fprintf(stderr, "mftctl: %s: %s\n", what, mftd_strerror(err));
+	return 1;
+}
+
+/* Asks this node's daemon.  0 with *reply, or 1 after a message. */
+static int
+ask(const struct ctl *ctl, json_t *req, json_t **reply)
+{
+	char path[512];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/control.sock", ctl->conf->run_dir);
+	r = mftd_control_call(path, req, mftd_clock_ms() + CALL_MS, reply);
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		fprintf(stderr, "mftctl: no daemon is running on this node\n");
+		return 1;
+	}
+	if (r < 0)
+		return fail(path, r);
+	if (json_is_true(json_object_get(*reply, "ok")))
+		return 0;
+	fprintf(stderr, "mftctl: %s\n",
+	    json_string_value(json_object_get(*reply, "reason")));
+	json_decref(*reply);
+	return 1;
+}
+
+/* ---- status */
+
+static const char *
+str(json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static long long
+num(json_t *o, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(o, key));
+}
+
+static bool
+yes(json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+static const char *
+node_word(json_t *n)
+{
+	if (yes(n, "member"))
+		return "online";
+	if (yes(n, "lost"))
+		return "LOST";
+	return yes(n, "recovered") ? "gone, recovered" : "gone";
+}
+
+static void
+print_nodes(json_t *st)
+{
+	json_t *o;
+	size_t i;
+
+	printf("%-12s %-16s %-8s %s\n", "NODE", "STATE", "SESSIONS",
+	    "INCARNATION");
+	json_array_foreach(json_object_get(st, "nodes"), i, o)
+	    printf("%-12s %-16s %-8lld %s\n", str(o, "node"), node_word(o),
+		num(o, "sessions"), str(o, "incarnation"));
+	printf("\n%-12s %-12s %-12s %-10s %s\n", "NODE", "SERVICE", "QUEUE",
+	    "ROLE", "EPOCH");
+	json_array_foreach(json_object_get(st, "roles"), i, o) printf(
+	    "%-12s %-12s %-12s %-10s %lld\n", str(o, "node"), str(o, "service"),
+	    str(o, "queue"), str(o, "role"), num(o, "epoch"));
+}
+
+static void
+print_sessions(json_t *st)
+{
+	json_t *o;
+	size_t i;
+
+	printf(
+	    "\n%-12s %-16s %-24s %s\n", "NODE", "ACCOUNT", "PEER", "SESSION");
+	json_array_foreach(json_object_get(st, "sessions"), i, o)
+	    printf("%-12s %-16s %-24s %s\n", str(o, "node"), str(o, "account"),
+		str(o, "peer"), str(o, "id"));
+}
+
+static void
+print_queues(json_t *st)
+{
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(json_object_get(st, "queues"), i, o)
+	    printf("\nqueue %s: epoch %lld, %lld queued, %lld active, "
+		   "%lld in doubt, %lld delivered %s\n",
+		str(o, "queue"), num(o, "epoch"), num(o, "queued"),
+		num(o, "active"), num(o, "in_doubt"), num(o, "delivered"),
+		str(o, "reason"));
+	json_array_foreach(json_object_get(st, "volumes"), i, o)
+	    printf("\nvolume %s: %s, %lld records in %lld syncs %s\n",
+		str(o, "volume"), yes(o, "healthy") ? "healthy" : "ILL",
+		num(o, "records"), num(o, "syncs"), str(o, "reason"));
+}
+
+static int
+cmd_status(const struct ctl *ctl, int argc, char **argv)
+{
+	json_t *st = NULL, *cat;
+
+	if (ask(ctl, json_pack("{s:s}", "cmd", "status"), &st) != 0)
+		return 1;
+	if (ctl->json) {
+		json_dumpf(st, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(st);
+		return 0;
+	}
+	cat = json_object_get(st, "catalog");
+	printf("this node: %s, quorum: %s, catalog: %s (configuration %lld, "
+	       "%lld records behind)\n\n",
+	    str(st, "node"), yes(st, "quorate") ? "yes" : "NO",
+	    yes(cat, "reachable") ? "reachable" : "AWAY",
+	    num(cat, "config_version"), num(cat, "lag_records"));
+	print_nodes(st);
+	print_sessions(st);
+	print_queues(st);
+	json_decref(st);
+	return 0;
+}
+
+/* ---- apply */
+
+/* Roots and .mft must be one mount and one rename domain: publishing is a
+ * rename from one to the other (design section 4). */
+static int
+check_root(const struct mftd_conf *conf, const struct mftd_account *a)
+{
+	const struct mftd_conf_volume *v = mftd_conf_volume(conf, a->volume);
+	char path[4096];
+	struct stat vol, root;
+
+	if (v == NULL) {
+		fprintf(stderr,
+		    "mftctl: account %s: this node has no volume %s\n", a->name,
+		    a->volume);
+		return 1;
+	}
+	if (stat(v->path, &vol) < 0)
+		return fail(v->path, -errno);
+	snprintf(path, sizeof(path), "%s/%s", v->path, a->root);
+	if (stat(path, &root) < 0)
+		return errno == ENOENT ? 0 : fail(path, -errno);
+	if (!S_ISDIR(root.st_mode) || root.st_dev != vol.st_dev) {
+		fprintf(stderr,
+		    "mftctl: account %s: %s is not a directory on the file "
+		    "system of volume %s\n",
+		    a->name, path, a->volume);
+		return 1;
+	}
+	return 0;
+}
+
+static int
+store(const struct ctl *ctl, const struct mftd_objects *o, uint64_t *version)
+{
+	struct mftd_catalog *c = NULL;
+	int r;
+
+	r = mftd_catalog_open(ctl->conf->catalog, "mftctl", &c);
+	if (r < 0)
+		return fail(ctl->conf->catalog, r);
+	r = mftd_catalog_migrate(c);
+	if (r == 0)
+		r = mftd_catalog_apply(c, o, version);
+	if (r < 0)
+		fprintf(stderr, "mftctl: %s: %s\n", mftd_strerror(r),
+		    mftd_catalog_why(c));
+	mftd_catalog_close(c);
+	return r < 0 ? 1 : 0;
+}
+
+/* The daemon finds out by itself, but sooner when it is told. */
+static void
+tell_daemon(const struct ctl *ctl, uint64_t version)
+{
+	json_t *reply = NULL;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/control.sock", ctl->conf->run_dir);
+	if (mftd_control_call(path,
+		json_pack("{s:s, s:I}", "cmd", "config-changed", "version",
+		    (json_int_t)version),
+		mftd_clock_ms() + CALL_MS, &reply) == 0)
+		json_decref(reply);
+}
+
+static int
+cmd_apply(const struct ctl *ctl, int argc, char **argv)
+{
+	struct mftd_objects *o = NULL;
+	uint64_t version = 0;
+	char why[512];
+	size_t i;
+	int r;
+
+	r = mftd_objects_read(argv[1], &o, why, sizeof(why));
+	if (r == -MFTD_E_CONF) {
+		fprintf(stderr, "mftctl: %s\n", why);
+		return 1;
+	}
+	if (r < 0)
+		return fail(argv[1], r);
+	for (i = 0, r = 0; i < o->n_accounts && r == 0; i++)
+		r = check_root(ctl->conf, &o->accounts[i]);
+	if (r == 0)
+		r = store(ctl, o, &version);
+	if (r == 0) {
+		printf("configuration %llu: %zu accounts, %zu partners, %zu "
+		       "routes\n",
+		    (unsigned long long)version, o->n_accounts, o->n_partners,
+		    o->n_routes);
+		tell_daemon(ctl, version);
+	}
+	mftd_objects_free(o);
+	return r;
+}
+
+/* ---- delivery list */
+
+static int
+print_delivery(void *data, const struct mftd_delivery *d)
+{
+	const struct ctl *ctl = data;
+
+	if (ctl->json)
+		printf("{\"id\":\"%s\",\"receipt\":\"%s\",\"route\":\"%s\","
+		       "\"state\":\"%s\",\"tries\":%u,\"size\":%llu}\n",
+		    d->id, d->receipt, d->route,
+		    mftd_delivery_state_name(d->state), d->tries,
+		    (unsigned long long)d->size);
+	else
+		printf("%-28s %-16s %-10s %5u %12llu %s %s\n", d->id, d->route,
+		    mftd_delivery_state_name(d->state), d->tries,
+		    (unsigned long long)d->size, d->name, d->error);
+	return 0;
+}
+
+static int
+cmd_delivery(const struct ctl *ctl, int argc, char **argv)
+{
+	struct mftd_catalog *c = NULL;
+	int r;
+
+	if (strcmp(argv[1], "list") != 0) {
+		fprintf(stderr, "mftctl: delivery: only list\n");
+		return 2;
+	}
+	r = mftd_catalog_open(ctl->conf->catalog, "mftctl", &c);
+	if (r < 0)
+		return fail(ctl->conf->catalog, r);
+	r = mftd_catalog_deliveries(c, print_delivery, (void *)(uintptr_t)ctl);
+	if (r < 0)
+		fprintf(stderr, "mftctl: %s: %s\n", mftd_strerror(r),
+		    mftd_catalog_why(c));
+	mftd_catalog_close(c);
+	return r < 0 ? 1 : 0;
+}
+
+/* ---- node confirm-dead */
+
+static int
+cmd_node(const struct ctl *ctl, int argc, char **argv)
+{
+	json_t *reply = NULL;
+
+	if (strcmp(argv[1], "confirm-dead") != 0 || argc != 3) {
+		fprintf(stderr, "mftctl: node: only confirm-dead NODE\n");
+		return 2;
+	}
+	if (ask(ctl,
+		json_pack("{s:s, s:s}", "cmd", "confirm-dead", "node", argv[2]),
+		&reply) != 0)
+		return 1;
+	json_decref(reply);
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	int argc_min, argc_max; /* the word counts */
+	int (*fn)(const struct ctl *ctl, int argc, char **argv);
+	const char *usage;
+} commands[] = {
+	{ "status", 1, 1, cmd_status,
+	    "status                    nodes, quorum, roles, sessions" },
+	{ "apply", 2, 2, cmd_apply,
+	    "apply FILE                replace accounts, partners, routes" },
+	{ "delivery", 2, 2, cmd_delivery,
+	    "delivery list             every delivery and its state" },
+	{ "node", 2, 3, cmd_node,
+	    "node confirm-dead NODE    it is certainly off: take over" },
+};
+
+static void
+usage(FILE *f)
+{
+	size_t i;
+
+	fprintf(f, "usage: mftctl [-jV] [-f FILE] COMMAND\n");
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(f, "  %s\n", commands[i].usage);
+	fprintf(f,
+	    "  -f FILE   the node's configuration (" SYSCONFDIR
+	    "/mft/mftd.yaml)\n"
+	    "  -j        print JSON\n"
+	    "  -V        print the version\n"
+	    "See mftctl(8).\n");
+}
+
+static int
+run(const struct ctl *ctl, int argc, char **argv)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[0], commands[i].word) == 0 &&
+		    argc >= commands[i].argc_min &&
+		    argc <= commands[i].argc_max)
+			return commands[i].fn(ctl, argc, argv);
+	usage(stderr);
+	return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *file = SYSCONFDIR "/mft/mftd.yaml";
+	struct mftd_conf *conf = NULL;
+	struct ctl ctl = { 0 };
+	char why[512] = "";
+	int c, r;
+
+	while ((c = getopt(argc, argv, "+f:hjV")) != -1)
+		switch (c) {
+		case 'f':
+			file = optarg;
+			break;
+		case 'j':
+			ctl.json = true;
+			break;
+		case 'V':
+			puts("mftctl " MFTD_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	if (optind == argc) {
+		usage(stderr);
+		return 2;
+	}
+	r = mftd_conf_load(file, &conf, why, sizeof(why));
+	if (r < 0) {
+		fprintf(stderr, "mftctl: %s%s%s\n",
+		    r == -MFTD_E_CONF ? "" : file,
+		    r == -MFTD_E_CONF ? "" : ": ",
+		    r == -MFTD_E_CONF ? why : mftd_strerror(r));
+		return 1;
+	}
+	mftd_log_process("mftctl");
+	ctl.conf = conf;
+	r = run(&ctl, argc - optind, argv + optind);
+	mftd_conf_free(conf);
+	return r;
+}

@@ -1,0 +1,87 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_NODE_COORDINATOR_H
+#define MFTD_NODE_COORDINATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "mftd/cluster/cluster.h"
+#include "mftd/control/control.h"
+#include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/worker.h"
+
+/*
+ * The coordinator: what this node knows of the group and of its own services.
+ * It never touches shared storage or the database.
+ */
+
+/* A service as the parent last told, and the outbound process of a queue. */
+struct mftd_co_service {
+	bool known;
+	struct mftd_msg_service_state state;
+	struct mftd_msg_outbound_state out; /* of an outbound queue */
+	bool out_known;
+};
+
+/* A control request that waits for the parent. */
+struct mftd_co_wait {
+	uint64_t ref; /* 0: a free slot */
+	uint64_t client;
+};
+
+/* A recovery that was handed to the journals. */
+struct mftd_co_recovery {
+	char incarnation[MFTD_ID_BYTES]; /* "": a free slot */
+	int waiting; /* journals that have not answered */
+	int err;
+};
+
+#define MFTD_CO_WAITS_MAX MFTD_CONTROL_CLIENTS_MAX
+#define MFTD_CO_SERVICES_MAX (MFTD_QUEUES_MAX + 2)
+
+struct mftd_coordinator {
+	struct mftd_worker *w;
+	struct mftd_cluster *cluster;
+	struct mftd_control *control;
+	uint64_t next_ref;
+	int64_t started_us; /* wall clock */
+	bool announced; /* READY was said */
+	struct mftd_co_service services[MFTD_CO_SERVICES_MAX];
+	struct mftd_co_wait waits[MFTD_CO_WAITS_MAX];
+	struct mftd_co_recovery recoveries[MFTD_NODES_MAX];
+	struct mftd_chan *catalog;
+	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
+	struct mftd_msg_volume_state volumes[MFTD_VOLUMES_MAX];
+	int n_journals;
+	struct mftd_msg_catalog_state catalog_state;
+};
+
+void mftd_coordinator_main(struct mftd_worker *w);
+
+/* ---- between coordinator.c, requests.c and status.c */
+
+/* The service's entry, made when new; NULL when there are too many. */
+struct mftd_co_service *mftd_co_service_find(
+    struct mftd_coordinator *co, uint32_t service, const char *queue);
+
+/* Asks the parent; client (0: nobody) is answered when the parent is. */
+int mftd_co_service_set(struct mftd_coordinator *co, uint32_t service,
+    const char *queue, uint32_t role, uint32_t deadline_ms, uint64_t client);
+
+/* A request on the control socket. */
+void mftd_co_request(void *data, uint64_t client, json_t *req);
+
+/* The parent's answer to ref: answers whoever waits for it. */
+void mftd_co_answer(struct mftd_coordinator *co, uint64_t ref,
+    const struct mftd_msg_service_state *st);
+
+/* How a service does, as agents want it (design section 8). */
+json_t *mftd_co_service_json(
+    struct mftd_coordinator *co, const struct mftd_co_service *s, int err);
+
+/* `mftctl status`. */
+json_t *mftd_co_status(struct mftd_coordinator *co);
+
+#endif

@@ -1,0 +1,109 @@
+/* Part of mftd; see LICENSE. */
+#include <stdio.h>
+
+#include "mftd/conf/conf.h"
+#include "mftd/node/coordinator.h"
+
+static const char *const services[] = { "inbound", "outbound", "controller" };
+static const char *const roles[] = { "stopped", "started", "promoted" };
+
+static int
+add_node(void *data, const struct mftd_cluster_node *n)
+{
+	return json_array_append_new(data,
+	    json_pack("{s:s, s:s, s:b, s:b, s:b, s:i}", "node", n->node,
+		"incarnation", n->incarnation, "member", n->member, "lost",
+		n->lost, "recovered", n->recovered, "sessions",
+		(int)n->sessions));
+}
+
+static int
+add_role(void *data, const struct mftd_cluster_role_row *r)
+{
+	if (r->service >= 3 || r->role >= 3)
+		return 0;
+	return json_array_append_new(data,
+	    json_pack("{s:s, s:s, s:s, s:s, s:I}", "node", r->node, "service",
+		services[r->service], "queue", r->queue, "role", roles[r->role],
+		"epoch", (json_int_t)r->epoch));
+}
+
+static int
+add_session(void *data, const char *node, const struct mftd_cluster_session *s)
+{
+	return json_array_append_new(data,
+	    json_pack("{s:s, s:s, s:s, s:s, s:I}", "node", node, "id", s->id,
+		"account", s->account, "peer", s->peer, "since_us",
+		(json_int_t)s->since_us));
+}
+
+static json_t *
+volumes(const struct mftd_coordinator *co)
+{
+	json_t *list = json_array();
+	int i;
+
+	for (i = 0; i < co->n_journals; i++)
+		json_array_append_new(list,
+		    json_pack("{s:s, s:b, s:I, s:I, s:s}", "volume",
+			co->volumes[i].volume, "healthy",
+			(int)co->volumes[i].healthy, "records",
+			(json_int_t)co->volumes[i].records, "syncs",
+			(json_int_t)co->volumes[i].syncs, "reason",
+			co->volumes[i].reason));
+	return list;
+}
+
+static json_t *
+catalog(const struct mftd_coordinator *co)
+{
+	const struct mftd_msg_catalog_state *c = &co->catalog_state;
+
+	return json_pack("{s:b, s:I, s:I, s:I, s:s}", "reachable",
+	    (int)c->reachable, "config_version", (json_int_t)c->config_version,
+	    "lag_records", (json_int_t)c->lag_records, "lag_us",
+	    (json_int_t)c->lag_us, "reason", c->reason);
+}
+
+static json_t *
+queues(const struct mftd_coordinator *co)
+{
+	json_t *list = json_array();
+	const struct mftd_co_service *s;
+
+	for (s = co->services; s < co->services + MFTD_CO_SERVICES_MAX; s++)
+		if (s->known && s->out_known)
+			json_array_append_new(list,
+			    json_pack(
+				"{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:s}",
+				"queue", s->out.queue, "epoch",
+				(json_int_t)s->out.epoch, "stale",
+				(int)s->out.stale, "queued",
+				(json_int_t)s->out.queued, "active",
+				(json_int_t)s->out.active, "in_doubt",
+				(json_int_t)s->out.in_doubt, "delivered",
+				(json_int_t)s->out.delivered, "reason",
+				s->out.reason));
+	return list;
+}
+
+json_t *
+mftd_co_status(struct mftd_coordinator *co)
+{
+	json_t *nodes = json_array(), *rows = json_array();
+	json_t *sessions = json_array();
+
+	mftd_cluster_nodes(co->cluster, add_node, nodes);
+	mftd_cluster_roles(co->cluster, add_role, rows);
+	mftd_cluster_sessions(co->cluster, add_session, sessions);
+	return json_pack(
+	    "{s:b, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "ok", 1, "node", co->w->conf->node, "incarnation",
+	    co->w->incarnation, "version", MFTD_VERSION, "quorate",
+	    mftd_cluster_quorate(co->cluster), "ready",
+	    mftd_cluster_ready(co->cluster), "lease_left_ms",
+	    co->w->conf->cluster ? (json_int_t)mftd_lease_left_ms(co->w->lease)
+				 : (json_int_t)-1,
+	    "nodes", nodes, "roles", rows, "sessions", sessions, "volumes",
+	    volumes(co), "catalog", catalog(co), "queues", queues(co));
+}
