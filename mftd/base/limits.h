@@ -16,6 +16,7 @@
 #define MFTD_SECRET_BYTES 1024 /* a password */
 
 #define MFTD_NODES_MAX 32
+#define MFTD_INCARNATIONS_MAX 128 /* that the group still has to know */
 #define MFTD_VOLUMES_MAX 8
 #define MFTD_QUEUES_MAX 32
 #define MFTD_LISTEN_MAX 8
