@@ -70,7 +70,8 @@ run(struct seen *s)
 	qb_loop_timer_handle timer;
 
 	assert_int_equal(qb_loop_timer_add(s->loop, QB_LOOP_HIGH,
-	    10 * QB_TIME_NS_IN_SEC, NULL, too_late, &timer), 0);
+			     UINT64_C(10000000000), NULL, too_late, &timer),
+	    0);
 	qb_loop_run(s->loop);
 	qb_loop_timer_del(s->loop, timer);
 }
