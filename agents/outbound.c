@@ -82,13 +82,6 @@ change_role(struct mftd_ocf *ocf, const struct mftd_service *svc,
 	return 0;
 }
 
-static int
-not_started(struct mftd_ocf *ocf)
-{
-	mftd_ocf_reason(ocf, "%s: the service is not started", ocf->action);
-	return MFTD_OCF_NOT_RUNNING;
-}
-
 /* Without the catalog it succeeds: fencing made the role safe, and the
  * monitor says degraded until deliveries can be claimed. */
 static int
@@ -98,13 +91,21 @@ on_promote(struct mftd_ocf *ocf)
 	struct mftd_service_answer answer;
 	int r;
 
-	if (mftd_service_lock(&svc) == MFTD_SERVICE_STOPPED)
-		return not_started(ocf);
+	if (mftd_service_lock(&svc) == MFTD_SERVICE_STOPPED) {
+		mftd_ocf_reason(ocf, "promote: the service is not started");
+		return MFTD_OCF_NOT_RUNNING;
+	}
 	r = change_role(ocf, &svc, MFTD_SERVICE_PROMOTED, &answer);
 	return r == 0 ? MFTD_OCF_SUCCESS
 		      : mftd_agent_failed(ocf, &svc, r, &answer);
 }
 
+/*
+ * Success means that nobody delivers here any more, and a free lock proves
+ * it. So a service that is gone is demoted: Pacemaker 2.1 demotes after a
+ * monitor's 7 too, and with on-fail=fence any other code would power off a
+ * node for no more than a crash of the daemon.
+ */
 static int
 on_demote(struct mftd_ocf *ocf)
 {
@@ -113,12 +114,11 @@ on_demote(struct mftd_ocf *ocf)
 	int r;
 
 	if (mftd_service_lock(&svc) == MFTD_SERVICE_STOPPED)
-		return not_started(ocf);
+		return MFTD_OCF_SUCCESS;
 	r = change_role(ocf, &svc, MFTD_SERVICE_STARTED, &answer);
 	if (r == 0)
 		return MFTD_OCF_SUCCESS;
-	/* A daemon that died takes its workers along, maybe right now. Nobody
-	 * delivers then, which is what demote is for: no reason to fence. */
+	/* a daemon that died takes its workers along, maybe right now */
 	if ((r < 0 || answer.state == MFTD_SERVICE_STOPPED) &&
 	    mftd_service_wait_gone(&svc, mftd_ocf_left_ms(ocf, 80))) {
 		mftd_ocf_log(ocf, MFTD_OCF_LOG_WARN,
