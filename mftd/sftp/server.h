@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "mftd/base/buf.h"
 #include "mftd/base/limits.h"
