@@ -37,6 +37,11 @@
 #define MFTD_SFTP_HANDLES_MAX 256 /* open handles of one session */
 #define MFTD_SFTP_PENDING_MAX 1024 /* requests that wait for an answer */
 
+#define MFTD_JOBS_MAX 64 /* deliveries of one queue in hand */
+#define MFTD_CLAIMED_MAX 16 /* of them, not yet in PUBLISHING */
+#define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
+#define MFTD_DELIVERS_PARTNER_MAX 4 /* of them, to one partner */
+
 #define MFTD_CONTROL_REQUEST_BYTES 65536
 #define MFTD_CONTROL_CLIENTS_MAX 64
 
