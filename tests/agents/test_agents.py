@@ -2,6 +2,8 @@
 """The agents against a peer that speaks the protocol, well or badly."""
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -481,3 +483,19 @@ def test_ocf_tester(node, agent):
     assert run.returncode == 0
     assert "passed all tests" in run.stdout
     assert "* rc=" not in run.stdout
+
+
+@BOTH
+def test_manual(node, agent):
+    """It is clean, and has every parameter and action of the meta-data."""
+    page = os.path.join(HERE, "..", "..", "agents", "ocf_mft_%s.7" % agent)
+    with open(page) as f:
+        text = f.read()
+    meta = node.call(agent, "meta-data").out
+    for kind in ("parameter", "action"):
+        for name in re.findall('<%s name="([^"]+)"' % kind, meta):
+            assert "\n.It Cm %s\n" % name in text, name
+    if shutil.which("mandoc"):
+        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page],
+                              text=True, capture_output=True, check=False)
+        assert (lint.returncode, lint.stdout) == (0, "")
