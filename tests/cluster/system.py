@@ -54,5 +54,22 @@ def bring_up(lab, nodes=3, stage=None):
     wait_serving(lab)
 
 
-__all__ = ["addresses", "bring_up", "load_topology", "mftd", "promoted",
-           "wait", "wait_serving"]
+def restore(lab):
+    """All nodes up, no cut, no failure remembered, everything serving."""
+    lab.heal()
+    for node in lab.nodes():
+        if not lab.powered(node):
+            lab.power_on(node, wait=True)
+    lab.wait_online(timeout_s=90)
+    lab.check(lab.nodes()[0], "crm_resource", "--cleanup")
+    wait_serving(lab)
+
+
+def pids(lab, node, kind):
+    """Process ids, as the node numbers them, of one kind of mftd process."""
+    out = lab.exec(node, ["pgrep", "-x", f"mftd:{kind}"]).stdout
+    return [int(word) for word in out.split()]
+
+
+__all__ = ["addresses", "bring_up", "load_topology", "mftd", "pids",
+           "promoted", "restore", "wait", "wait_serving"]
