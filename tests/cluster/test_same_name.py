@@ -15,29 +15,47 @@ def put(lab, node, text, name):
 
 
 def test_older_publish_never_replaces_a_newer_one(lab):
-    """n1's journal hangs with a publish on its way; n2 publishes the name
-    meanwhile; when n1 goes on, its upload is refused."""
+    """n1's journal is held back right before the rename of a publish; n2
+    takes the name and publishes meanwhile; n1's rename then finds nothing."""
     journal = system.pids(lab, "n1", "journal")[0]
+    names = "rename,renameat,renameat2"
+    tracer = lab.popen("n1", [
+        "strace", "-qq", "-p", str(journal), "-o", "/tmp/trace", "-e",
+        f"trace={names}", "-e", f"inject={names}:delay_enter=5000000"])
+    system.wait(lambda: traced(lab, "n1", journal), "the tracer")
     lab.check("partner", "tee", "/root/old", input="old")
-    client = lab.popen("partner", [
+    old = lab.popen("partner", [
         "sftp", "-b", "-", f"alice@{plan.address('n1')}"], stdin=-1,
         stdout=-1, stderr=-1, text=True)
-    client.stdin.write("pwd\n")
-    client.stdin.flush()
-    system.wait(lambda: system.pids(lab, "n1", "session"), "the session")
-    lab.check("n1", "kill", "-STOP", str(journal))
     try:
-        client.stdin.write("put /root/old same\n")
-        client.stdin.close()
-        client.stdin = None
+        old.stdin.write("put /root/old same\n")
+        old.stdin.flush()
+        system.wait(lambda: lab.exec(
+            "n1", ["grep", "-q", "same", "/tmp/trace"]).returncode == 0
+            or part_is_whole(lab, "old"), "the publish is under way")
         done = put(lab, "n2", "new", "same")
         assert done.returncode == 0, done.stderr
+        assert old.poll() is None, "the older one was not held back"
+        assert content(lab, "n2", "same") == "new"
+        old.communicate(timeout=60)
     finally:
-        lab.check("n1", "kill", "-CONT", str(journal))
-    client.communicate(timeout=60)
-    # either it was refused, or it was a later upload of its own
-    wanted = "old" if client.returncode == 0 else "new"
-    assert content(lab, "n2", "same") == wanted
+        tracer.terminate()
+        tracer.wait()
+    assert old.returncode != 0, "the older upload was acknowledged"
+    assert content(lab, "n2", "same") == "new"
+
+
+def traced(lab, node, pid):
+    status = lab.check(node, "cat", f"/proc/{pid}/status")
+    return "TracerPid:\t0\n" not in status
+
+
+def part_is_whole(lab, text):
+    """The part has its bytes: CLOSE comes next."""
+    out = lab.check("n2", "find", f"{plan.STORAGE}/.mft/parts", "-type", "f",
+                    "-size", f"-{len(text) + 1}c", "-size",
+                    f"+{len(text) - 1}c")
+    return bool(out.strip())
 
 
 def test_lost_node_leaves_nothing_that_publishes_later(lab):
