@@ -2,177 +2,41 @@
 #include "mftd/cluster/cluster.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <unistd.h>
 
 #include "mftd/base/log.h"
-#include "mftd/cluster/table.h"
-
-struct saying {
-	STAILQ_ENTRY(saying) entry;
-	struct mftd_gm m;
-};
-
-struct mftd_cluster {
-	qb_loop_t *loop;
-	struct mftd_lease *lease;
-	const struct mftd_cluster_events *events;
-	void *data;
-	struct mftd_gm_member me;
-	struct mftd_gm_hello hello;
-	struct mftd_table *table;
-	STAILQ_HEAD(, saying) queue;
-	size_t n_queue;
-	uint64_t number;
-	bool job, told_quorum;
-	uint64_t told_config;
-	bool in_event, closed; /* closed inside of an event: freed after it */
-};
-
-static void deliver_all(void *data);
-
-static int
-schedule(struct mftd_cluster *c)
-{
-	int ret;
-
-	if (c->job)
-		return 0;
-	ret = qb_loop_job_add(c->loop, QB_LOOP_MED, c, deliver_all);
-	if (ret == 0)
-		c->job = true;
-	return ret;
-}
-
-static int
-say(struct mftd_cluster *c, const struct mftd_gm *m)
-{
-	struct saying *s;
-
-	if (c->n_queue == MFTD_GROUP_QUEUE_MAX)
-		return -ENOBUFS;
-	s = calloc(1, sizeof(*s));
-	if (s == NULL)
-		return -ENOMEM;
-	s->m = *m;
-	s->m.number = ++c->number;
-	STAILQ_INSERT_TAIL(&c->queue, s, entry);
-	c->n_queue++;
-	return schedule(c);
-}
-
-static void
-tell(struct mftd_cluster *c)
-{
-	c->in_event = true;
-	if (!c->told_quorum) {
-		c->told_quorum = true;
-		c->events->quorum(c->data, true);
-	}
-	if (!c->closed && mftd_table_config(c->table) > c->told_config) {
-		c->told_config = mftd_table_config(c->table);
-		c->events->config(c->data, c->told_config);
-	}
-	c->in_event = false;
-	if (c->closed)
-		mftd_cluster_close(c);
-}
-
-static void
-deliver_all(void *data)
-{
-	struct mftd_cluster *c = data;
-	struct saying *s;
-
-	c->job = false;
-	while ((s = STAILQ_FIRST(&c->queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(&c->queue, entry);
-		c->n_queue--;
-		if (mftd_table_apply(c->table, &c->me, &s->m) != 1)
-			log_error("group: own message not applied");
-		free(s);
-	}
-	tell(c);
-}
+#include "mftd/cluster/engine.h"
+#include "mftd/ipc/msg_node.h"
 
 int
 mftd_cluster_open(qb_loop_t *loop, const struct mftd_cluster_conf *conf,
     struct mftd_lease *lease, const struct mftd_cluster_events *events,
     void *data, struct mftd_cluster **out)
 {
-	struct mftd_cluster *c;
-	int ret = -ENOMEM;
-
-	if (!conf->standalone)
-		return -ENOSYS;
-	c = calloc(1, sizeof(*c));
-	if (c == NULL)
-		return -ENOMEM;
-	c->loop = loop;
-	c->lease = lease;
-	c->events = events;
-	c->data = data;
-	c->me.pid = (uint32_t)getpid();
-	STAILQ_INIT(&c->queue);
-	strncpy(c->hello.node, conf->node, MFTD_NAME_BYTES - 1);
-	strncpy(c->hello.incarnation, conf->incarnation, MFTD_ID_BYTES - 1);
-	strncpy(c->hello.boot_id, conf->boot_id, MFTD_ID_BYTES - 1);
-	c->table = mftd_table_new();
-	if (c->table == NULL)
-		goto out;
-	ret = mftd_table_install(c->table, &c->me, &c->hello);
-	if (ret == 0)
-		ret = schedule(c);
-	if (ret < 0)
-		goto out;
-	mftd_lease_hold(lease);
-	*out = c;
-	return 0;
-out:
-	mftd_table_free(c->table);
-	free(c);
-	return ret;
-}
-
-void
-mftd_cluster_close(struct mftd_cluster *c)
-{
-	struct saying *s;
-
-	if (c == NULL)
-		return;
-	c->closed = true;
-	if (c->in_event)
-		return;
-	if (c->job)
-		qb_loop_job_del(c->loop, QB_LOOP_MED, c, deliver_all);
-	while ((s = STAILQ_FIRST(&c->queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(&c->queue, entry);
-		free(s);
-	}
-	mftd_table_free(c->table);
-	free(c);
+	return mftd_engine_open(loop, conf, lease, events, data,
+	    conf->standalone ? &mftd_group_local : &mftd_group_cpg, NULL, out);
 }
 
 bool
 mftd_cluster_ready(const struct mftd_cluster *c)
 {
-	return true;
+	return !c->dead && c->table != NULL && c->quorum == MFTD_QUORUM_YES &&
+	    c->view_quorate;
 }
 
 bool
 mftd_cluster_quorate(const struct mftd_cluster *c)
 {
-	return true;
+	return !c->dead && c->quorate;
 }
 
 static const struct mftd_table_row *
 row(const struct mftd_cluster *c, size_t i)
 {
-	return mftd_table_row(c->table, i);
+	return c->table != NULL ? mftd_table_row(c->table, i) : NULL;
 }
+
+/* ---- said */
 
 static bool
 copy(char out[MFTD_ID_BYTES], const char *text)
@@ -189,7 +53,9 @@ mftd_cluster_session_add(
 {
 	struct mftd_gm m = { .type = MFTD_GM_SESSION_ADD, .u.session = *s };
 
-	return say(c, &m);
+	if (c->said_gone)
+		return -ESTALE;
+	return mftd_engine_say(c, &m);
 }
 
 int
@@ -199,7 +65,7 @@ mftd_cluster_session_del(struct mftd_cluster *c, const char *id)
 
 	if (!copy(m.u.session.id, id))
 		return -EINVAL;
-	return say(c, &m);
+	return mftd_engine_say(c, &m);
 }
 
 int
@@ -208,12 +74,14 @@ mftd_cluster_role(struct mftd_cluster *c, uint32_t service, const char *queue,
 {
 	struct mftd_gm m = { .type = MFTD_GM_ROLE };
 
+	if (c->said_gone && role != MFTD_ROLE_STOPPED)
+		return -ESTALE;
 	m.u.role.service = service;
 	m.u.role.role = role;
 	m.u.role.epoch = epoch;
 	if (!copy(m.u.role.queue, queue != NULL ? queue : ""))
 		return -EINVAL;
-	return say(c, &m);
+	return mftd_engine_say(c, &m);
 }
 
 int
@@ -222,28 +90,76 @@ mftd_cluster_config(struct mftd_cluster *c, uint64_t version)
 	struct mftd_gm m = { .type = MFTD_GM_CONFIG };
 
 	m.u.config.version = version;
-	return say(c, &m);
+	return mftd_engine_say(c, &m);
 }
 
 int
 mftd_cluster_gone(struct mftd_cluster *c)
 {
 	struct mftd_gm m = { .type = MFTD_GM_GONE };
+	int ret;
 
-	return say(c, &m);
+	if (c->said_gone)
+		return 0;
+	ret = mftd_engine_say(c, &m);
+	if (ret < 0)
+		return ret;
+	c->said_gone = true;
+	if (!c->in_event)
+		mftd_engine_flush(c); /* close may follow at once */
+	return 0;
+}
+
+/* By incarnation, as this node's table has it now: what is lost later is not
+ * meant. */
+static int
+say_fenced(struct mftd_cluster *c, const struct mftd_table_row *r)
+{
+	struct mftd_gm m = { .type = MFTD_GM_FENCED };
+
+	log_info("group: %s is confirmed to be gone", r->incarnation);
+	memcpy(m.u.incarnation.incarnation, r->incarnation, MFTD_ID_BYTES);
+	return mftd_engine_say(c, &m);
 }
 
 int
 mftd_cluster_fenced(struct mftd_cluster *c, const char *node)
 {
-	return 0;
+	const struct mftd_table_row *r;
+	bool here = false, said = false;
+	int ret = 0;
+	size_t i;
+
+	for (i = 0; (r = row(c, i)) != NULL && ret == 0; i++) {
+		if (strcmp(r->node, node) != 0 || r->gone)
+			continue;
+		if (r->present) {
+			here = true;
+			continue;
+		}
+		ret = say_fenced(c, r);
+		said = true;
+	}
+	return ret == 0 && here && !said ? -EBUSY : ret;
 }
 
 int
 mftd_cluster_recovered(struct mftd_cluster *c, const char *incarnation, int err)
 {
-	return 0;
+	struct mftd_gm m = { .type = MFTD_GM_RECOVERED };
+	const struct mftd_table_row *r;
+
+	if (c->table == NULL)
+		return -ENOENT;
+	r = mftd_table_find(c->table, incarnation);
+	if (r == NULL || strcmp(r->claimer, c->self.incarnation) != 0)
+		return -ENOENT;
+	memcpy(m.u.incarnation.incarnation, r->incarnation, MFTD_ID_BYTES);
+	m.u.incarnation.failed = err != 0 ? 1 : 0;
+	return mftd_engine_say(c, &m);
 }
+
+/* ---- shown */
 
 static void
 describe(const struct mftd_table_row *r, struct mftd_cluster_node *n)

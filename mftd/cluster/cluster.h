@@ -21,10 +21,12 @@ struct mftd_cluster;
 
 /* What the coordinator is told.  None may be NULL. */
 struct mftd_cluster_events {
-	/* Quorum came or went, or the lease state changed with it. */
+	/* true: this node is ready (again); also after each change of who is
+	 * here.  false: quorum is lost, and the lease with it. */
 	void (*quorum)(void *data, bool quorate);
 	/* This node is the recoverer of that incarnation: it is certainly gone.
-	 * Told again if the answer (mftd_cluster_recovered) never came. */
+	 * Told again every 30 s while the answer (mftd_cluster_recovered)
+	 * has not come: one that runs still is no second one. */
 	void (*recover)(void *data, const char *incarnation);
 	/* Some node saw the configuration change to this version. */
 	void (*config)(void *data, uint64_t version);
@@ -49,11 +51,13 @@ int mftd_cluster_open(qb_loop_t *loop, const struct mftd_cluster_conf *conf,
 /* Leaves at once; frees c (may be NULL). */
 void mftd_cluster_close(struct mftd_cluster *c);
 
-/* Synced with the group's table, and quorate. */
+/* Synced with the group's table, and quorate; not while the group agrees after
+ * a change of who is here (milliseconds, at most about a second). */
 bool mftd_cluster_ready(const struct mftd_cluster *c);
 bool mftd_cluster_quorate(const struct mftd_cluster *c);
 
-/* ---- said to all; agreed when delivered.  0, -ENOBUFS when too much waits. */
+/* ---- said to all; agreed when delivered.  0, -ENOBUFS when too much waits,
+ * -ENOMEM, -EINVAL for names that are none. */
 
 struct mftd_cluster_session {
 	char id[MFTD_ID_BYTES];
@@ -73,16 +77,21 @@ int mftd_cluster_role(struct mftd_cluster *c, uint32_t service,
 
 int mftd_cluster_config(struct mftd_cluster *c, uint64_t version);
 
-/* This node's word that all its workers of this incarnation are gone (clean
- * stop of inbound): others may take over what it left. */
+/* This node's word that all its workers of this incarnation are gone: others
+ * take over what it left, at once.  It is final: later sessions and started
+ * roles of this incarnation are refused with -ESTALE.  So: before close, when
+ * nothing is to be started again in this life. */
 int mftd_cluster_gone(struct mftd_cluster *c);
 
 /* node was fenced (post-stop notify), or a person confirms it dead: its
  * incarnations that the group saw leave uncleanly are certainly gone.  A node
- * that left cleanly, or is here, is not concerned. */
+ * that left cleanly, or is here, is not concerned.  -EBUSY: nothing was said
+ * because the group still sees it; when it was fenced in fact, say it again
+ * once that is seen (its row is lost). */
 int mftd_cluster_fenced(struct mftd_cluster *c, const char *node);
 
-/* The recovery that events->recover asked for has ended. */
+/* The recovery that events->recover asked for has ended; err != 0: it did not
+ * work and is claimed anew, later.  -ENOENT: it is not this node's. */
 int mftd_cluster_recovered(
     struct mftd_cluster *c, const char *incarnation, int err);
 

@@ -56,6 +56,16 @@ mix_step(struct mftd_table *t, const struct mftd_gm_member *who, uint64_t step,
 	mix(t, who->pid);
 }
 
+/* Leaves at one point of the order may be told in any order. */
+static void
+mix_leave(struct mftd_table *t, const struct mftd_gm_member *who)
+{
+	struct mftd_table alone = { .history = HISTORY_START };
+
+	mix_step(&alone, who, STEP_LEAVE, 0);
+	t->history += alone.history;
+}
+
 static void
 mix_string(struct mftd_table *t, const char *text)
 {
@@ -172,7 +182,7 @@ mftd_table_leave(struct mftd_table *t, const struct mftd_gm_member *who)
 	struct mftd_table_row *r = present(t, who);
 	size_t i;
 
-	mix_step(t, who, STEP_LEAVE, 0);
+	mix_leave(t, who);
 	if (r == NULL)
 		return;
 	r->present = false;
