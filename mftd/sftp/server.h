@@ -42,14 +42,16 @@ void mftd_sftp_free(struct mftd_sftp *s);
 
 /*
  * Takes bytes of the channel: every whole packet among them is handled, the
- * rest is kept.  Returns how many bytes it took (fewer than len only while
- * mftd_sftp_output is above its high-water mark or too many answers are due:
- * offer the rest again later), or -MFTD_E_PROTOCOL: close the channel.
+ * rest is kept.  Returns how many bytes it took, fewer than len only while
+ * mftd_sftp_output is above its high-water mark, too many answers are due, or a
+ * request has to wait for one that journal has not answered: offer the rest
+ * again after output was drained or a result came.  -MFTD_E_PROTOCOL: close the
+ * channel at once, with nothing more sent (what waits must not be answered).
  */
 ssize_t mftd_sftp_input(struct mftd_sftp *s, const uint8_t *data, size_t len);
 
-/* Goes on with requests that were deferred; call when output was drained.
- * Returns 0 or -MFTD_E_PROTOCOL. */
+/* Goes on with a request that was deferred; call when output was drained and
+ * after mftd_sftp_journal_result.  Returns 0 or -MFTD_E_PROTOCOL. */
 int mftd_sftp_continue(struct mftd_sftp *s);
 
 /* Bytes for the channel: the caller sends and consumes them. */

@@ -1,0 +1,175 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+
+/* The audit trail knows downloads too; what it cannot take is logged. */
+static void
+audit_download(struct mftd_sftp *s, const struct mftd_sftp_handle *h)
+{
+	struct mftd_msg_audit m;
+	int r;
+
+	if (h->kind != MFTD_SFTP_FILE || h->bytes_read == 0)
+		return;
+	memset(&m, 0, sizeof(m));
+	snprintf(m.event, sizeof(m.event), "download");
+	/* the count first: a long path is cut at its end */
+	if (snprintf(m.text, sizeof(m.text), "bytes=%llu path=%s",
+		(unsigned long long)h->bytes_read,
+		h->path) >= (int)sizeof(m.text))
+		log_debug("audit: path cut");
+	r = mftd_chan_send(
+	    s->env.journal, MFTD_MSG_AUDIT, 0, &m, sizeof(m), NULL, 0);
+	if (r == -MFTD_E_CLOSED)
+		s->fatal = true;
+	else if (r < 0)
+		log_warn("audit: download not recorded: %s", mftd_strerror(r));
+}
+
+static void
+published(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	struct mftd_sftp_part *p = op->part;
+
+	if (err == 0) {
+		p->published = true;
+		p->changed = false;
+		(*s->env.published)++;
+	} else {
+		log_warn(
+		    "part %s: not published: %s", p->id, mftd_strerror(err));
+		mftd_sftp_part_drop(s, p, err);
+	}
+	mftd_sftp_reply_error(s, op->id, err);
+}
+
+/* The last handle of a part that nothing was done to: as if never opened. */
+static bool
+nothing_to_publish(const struct mftd_sftp_part *p)
+{
+	return p->published || !p->changed;
+}
+
+static int
+close_part(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	struct mftd_sftp_op *op;
+
+	if (p->err != 0) {
+		mftd_sftp_part_drop(s, p, p->err);
+		return p->err;
+	}
+	if (nothing_to_publish(p)) {
+		mftd_sftp_reply_error(s, s->req.id, 0);
+		return 0;
+	}
+	op = mftd_sftp_op_new(s, p->path, NULL, p, published);
+	if (op == NULL)
+		return -ENOMEM;
+	TAILQ_INSERT_TAIL(&s->closing, op, link);
+	s->n_ops++;
+	return MFTD_SFTP_LATER;
+}
+
+int
+mftd_sftp_on_close(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_handle *h = req->handle;
+	struct mftd_sftp_part *p = h->part;
+	int r;
+
+	r = mftd_sftp_req_end(req);
+	if (r < 0)
+		return r;
+	audit_download(s, h);
+	mftd_sftp_handle_free(&s->handles, h);
+	if (p != NULL) {
+		r = close_part(s, p);
+		mftd_sftp_part_put(s, p);
+		return r;
+	}
+	mftd_sftp_reply_error(s, req->id, 0);
+	return 0;
+}
+
+static int
+ask_publish(struct mftd_sftp *s, struct mftd_sftp_op *op)
+{
+	struct mftd_sftp_part *p = op->part;
+	struct mftd_msg_publish m;
+	int r;
+
+	r = mftd_sftp_part_sync(s, p);
+	if (r < 0)
+		return r;
+	memset(&m, 0, sizeof(m));
+	/* the part's path, not op's: an earlier rename may have moved it */
+	snprintf(m.path, sizeof(m.path), "%s", p->path);
+	snprintf(m.part, sizeof(m.part), "%s", p->id);
+	m.size = p->size;
+	m.inode = p->inode;
+	m.noreplace = p->noreplace;
+	m.has_sha256 = mftd_sftp_part_sha256(p, m.sha256);
+	return mftd_sftp_op_ask(s, op, MFTD_MSG_PUBLISH, &m, sizeof(m));
+}
+
+int
+mftd_sftp_close_flush(struct mftd_sftp *s)
+{
+	struct mftd_sftp_op *op;
+	int r, failed = 0;
+
+	/* write-back of all starts before the first sync waits: on a journaling
+	 * file system that one then commits the others too */
+	TAILQ_FOREACH(op, &s->closing, link)
+	{
+		r = mftd_sftp_part_whole(op->part);
+		if (r < 0)
+			op->part->err = r;
+		(void)sync_file_range(
+		    op->part->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	}
+	while (!s->fatal && (op = TAILQ_FIRST(&s->closing)) != NULL) {
+		TAILQ_REMOVE(&s->closing, op, link);
+		s->n_ops--;
+		r = ask_publish(s, op);
+		if (r == 0 || s->fatal) {
+			if (r < 0)
+				mftd_sftp_op_free(s, op);
+			continue;
+		}
+		mftd_sftp_part_drop(s, op->part, r);
+		mftd_sftp_reply_error(s, op->id, r);
+		mftd_sftp_op_free(s, op);
+		failed++;
+	}
+	return failed;
+}
+
+int
+mftd_sftp_on_fsync(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_handle *h = req->handle;
+	int r = mftd_sftp_req_end(req);
+
+	if (r == 0 && h->kind == MFTD_SFTP_DIR)
+		r = -EBADF;
+	if (r == 0 && h->part != NULL && !h->part->published) {
+		r = mftd_sftp_part_whole(h->part);
+		if (r == 0)
+			r = mftd_sftp_part_sync(s, h->part);
+		if (r == 0 && !mftd_lease_held(s->env.lease))
+			r = -MFTD_E_NO_LEASE;
+	}
+	if (r == 0)
+		mftd_sftp_reply_error(s, req->id, 0);
+	return r;
+}

@@ -1,0 +1,188 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "mftd/base/fdio.h"
+#include "mftd/sftp/attrs.h"
+#include "mftd/sftp/proto.h"
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+#include "mftd/sftp/vfs.h"
+
+/* Name twice, the second time in a line of ls, and attributes. */
+#define LONGNAME_BYTES (NAME_MAX + 256)
+#define ENTRY_BYTES (NAME_MAX + LONGNAME_BYTES + 64)
+
+int
+mftd_sftp_on_opendir(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	uint8_t name[MFTD_SFTP_HANDLE_BYTES];
+	struct mftd_sftp_handle *h;
+	DIR *dir;
+	int fd, r;
+
+	r = mftd_sftp_req_end(req);
+	if (r == 0 && !mftd_sftp_handle_room(&s->handles))
+		r = -EMFILE;
+	if (r < 0)
+		return r;
+	fd = mftd_sftp_vfs_open(s, req->path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		r = -errno;
+		mftd_fd_close(&fd);
+		return r;
+	}
+	r = mftd_sftp_handle_new(&s->handles, MFTD_SFTP_DIR, req->path, &h);
+	if (r < 0) {
+		closedir(dir);
+		return r;
+	}
+	h->dir = dir;
+	mftd_sftp_handle_name(h, name);
+	mftd_sftp_reply_handle(s, req->id, name, sizeof(name));
+	return 0;
+}
+
+/* What is told of one entry.  -ENOENT: it is not shown, or gone by now. */
+static int
+entry_stat(struct mftd_sftp *s, int dir, const struct stat *dir_st,
+    const char *name, struct stat *st)
+{
+	struct mftd_sftp_part *p;
+	struct stat root;
+
+	if (fstat(s->env.root_fd, &root) < 0)
+		return -errno;
+	if (root.st_ino == dir_st->st_ino && root.st_dev == dir_st->st_dev) {
+		if (strcmp(name, MFTD_LAYOUT_DIR) == 0)
+			return -ENOENT;
+		if (strcmp(name, "..") == 0) {
+			*st = *dir_st; /* above it is nothing of theirs */
+			return 0;
+		}
+	}
+	p = mftd_sftp_part_find(s, dir_st, name);
+	if (p != NULL)
+		return mftd_sftp_part_stat(p, st);
+	return fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int
+put_entry(struct mftd_sftp *s, struct mftd_buf *b, const char *name,
+    const struct stat *st)
+{
+	char line[LONGNAME_BYTES];
+	size_t len;
+	int r;
+
+	len = mftd_sftp_longname(st, s->env.account, name, line, sizeof(line));
+	r = mftd_buf_put_cstring(b, name);
+	if (r == 0)
+		r = mftd_buf_put_string(b, line, len);
+	if (r == 0)
+		r = mftd_sftp_attrs_put(b, st);
+	return r;
+}
+
+/* Uploads of this session that nothing published stands behind yet: they come
+ * after the directory's own entries. */
+static int
+put_parts(struct mftd_sftp *s, int dir, const struct stat *dir_st,
+    struct mftd_buf *b, uint32_t *count)
+{
+	struct mftd_sftp_part *p;
+	struct stat st;
+	int r = 0;
+
+	LIST_FOREACH(p, &s->parts, link)
+	{
+		if (mftd_sftp_part_find(s, dir_st, p->name) != p ||
+		    fstatat(dir, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		r = mftd_sftp_part_stat(p, &st);
+		if (r == 0)
+			r = put_entry(s, b, p->name, &st);
+		if (r < 0)
+			break;
+		(*count)++;
+	}
+	return r;
+}
+
+/* Fills b with the next names.  Sets h->dir_end behind the last one. */
+static int
+put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
+    uint32_t *count)
+{
+	int r, dir = dirfd(h->dir);
+	struct stat dir_st, st;
+	struct dirent *d;
+
+	if (fstat(dir, &dir_st) < 0)
+		return -errno;
+	while (mftd_buf_len(b) < MFTD_SFTP_NAMES_BYTES) {
+		errno = 0;
+		d = readdir(h->dir);
+		if (d == NULL && errno != 0)
+			return -errno;
+		if (d == NULL) {
+			h->dir_end = true;
+			return put_parts(s, dir, &dir_st, b, count);
+		}
+		if (entry_stat(s, dir, &dir_st, d->d_name, &st) < 0)
+			continue;
+		r = put_entry(s, b, d->d_name, &st);
+		if (r < 0)
+			return r;
+		(*count)++;
+	}
+	return 0;
+}
+
+int
+mftd_sftp_on_readdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	/* after the last name come at most as many parts as handles */
+	const size_t max =
+	    MFTD_SFTP_NAMES_BYTES + (MFTD_SFTP_HANDLES_MAX + 1) * ENTRY_BYTES;
+	struct mftd_buf *names = NULL, *body = NULL;
+	uint32_t count = 0;
+	int r;
+
+	r = mftd_sftp_req_end(req);
+	if (r == 0 && req->handle->kind != MFTD_SFTP_DIR)
+		r = -EBADF;
+	if (r < 0)
+		return r;
+	if (req->handle->dir_end) {
+		mftd_sftp_reply_status(
+		    s, req->id, SSH_FX_EOF, "End of directory");
+		return 0;
+	}
+	names = mftd_buf_new(max);
+	body = mftd_buf_new(max + sizeof(count));
+	if (names == NULL || body == NULL) {
+		r = -ENOMEM;
+		goto out;
+	}
+	r = put_names(s, req->handle, names, &count);
+	if (r == 0)
+		r = mftd_buf_put_u32(body, count);
+	if (r == 0)
+		r = mftd_buf_put(
+		    body, mftd_buf_data(names), mftd_buf_len(names));
+	if (r == 0 && count == 0)
+		mftd_sftp_reply_status(
+		    s, req->id, SSH_FX_EOF, "End of directory");
+	else if (r == 0)
+		mftd_sftp_reply_body(s, SSH_FXP_NAME, req->id, body);
+out:
+	mftd_buf_free(names);
+	mftd_buf_free(body);
+	return r;
+}

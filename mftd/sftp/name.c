@@ -1,0 +1,211 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/sftp/name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/sftp/attrs.h"
+#include "mftd/sftp/proto.h"
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+#include "mftd/sftp/vfs.h"
+
+#define DIR_MODE 0755
+#define DIR_UMASK 022
+
+static void
+answer(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	mftd_sftp_reply_error(s, op->id, err);
+}
+
+int
+mftd_sftp_ask_name(struct mftd_sftp *s, const char *path, const char *to,
+    uint32_t type, const void *data, size_t len,
+    void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err))
+{
+	struct mftd_sftp_op *op;
+	int r;
+
+	op = mftd_sftp_op_new(s, path, to, NULL, done != NULL ? done : answer);
+	if (op == NULL)
+		return -ENOMEM;
+	r = mftd_sftp_op_ask(s, op, type, data, len);
+	if (r < 0) {
+		mftd_sftp_op_free(s, op);
+		return r;
+	}
+	return MFTD_SFTP_LATER;
+}
+
+static int
+ask_remove(struct mftd_sftp *s, struct mftd_sftp_req *req, uint32_t type,
+    void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err))
+{
+	struct mftd_msg_remove m;
+
+	memset(&m, 0, sizeof(m));
+	snprintf(m.path, sizeof(m.path), "%s", req->path);
+	return mftd_sftp_ask_name(
+	    s, req->path, NULL, type, &m, sizeof(m), done);
+}
+
+/* With the name goes this session's upload to it: its CLOSE will fail. */
+static void
+removed(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	struct mftd_sftp_part *p;
+
+	p = err == 0 || err == -ENOENT ? mftd_sftp_part_at(s, op->path) : NULL;
+	if (p != NULL) {
+		mftd_sftp_part_drop(s, p, -MFTD_E_SUPERSEDED);
+		err = 0;
+	}
+	mftd_sftp_reply_error(s, op->id, err);
+}
+
+int
+mftd_sftp_on_remove(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	int r = mftd_sftp_req_end(req);
+
+	return r < 0 ? r : ask_remove(s, req, MFTD_MSG_REMOVE, removed);
+}
+
+/* Whether this session uploads into the directory at path. */
+static bool
+has_parts(struct mftd_sftp *s, const char *path)
+{
+	struct mftd_sftp_part *p;
+	struct stat st;
+
+	if (LIST_EMPTY(&s->parts) ||
+	    mftd_sftp_vfs_stat(s, path, false, &st) < 0)
+		return false;
+	LIST_FOREACH(p, &s->parts, link)
+	if (p->parent_ino == st.st_ino && p->parent_dev == st.st_dev &&
+	    p->err == 0 && !p->published)
+		return true;
+	return false;
+}
+
+int
+mftd_sftp_on_rmdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	int r = mftd_sftp_req_end(req);
+
+	if (r == 0 && has_parts(s, req->path))
+		r = -ENOTEMPTY;
+	return r < 0 ? r : ask_remove(s, req, MFTD_MSG_RMDIR, NULL);
+}
+
+int
+mftd_sftp_on_mkdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_msg_mkdir m;
+	struct mftd_sftp_attrs a;
+	int r;
+
+	r = mftd_sftp_attrs_get(req->args, &a);
+	if (r == 0)
+		r = mftd_sftp_req_end(req);
+	if (r == 0 && mftd_sftp_part_at(s, req->path) != NULL)
+		r = -EEXIST;
+	if (r < 0)
+		return r;
+	memset(&m, 0, sizeof(m));
+	snprintf(m.path, sizeof(m.path), "%s", req->path);
+	m.mode = DIR_MODE;
+	if ((a.flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0)
+		m.mode = (a.mode & 0777 & ~(uint32_t)DIR_UMASK) | 0700;
+	return mftd_sftp_ask_name(
+	    s, req->path, NULL, MFTD_MSG_MKDIR, &m, sizeof(m), NULL);
+}
+
+static void
+renamed(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	if (err == 0)
+		mftd_sftp_part_renamed(s, op->path, op->to);
+	mftd_sftp_reply_error(s, op->id, err);
+}
+
+static int
+ask_rename(struct mftd_sftp *s, struct mftd_sftp_req *req, bool overwrite)
+{
+	struct mftd_msg_rename m;
+	int r = mftd_sftp_req_end(req);
+
+	if (r == 0 && !overwrite && mftd_sftp_part_at(s, req->path2) != NULL)
+		r = -EEXIST;
+	if (r < 0)
+		return r;
+	memset(&m, 0, sizeof(m));
+	snprintf(m.from, sizeof(m.from), "%s", req->path);
+	snprintf(m.to, sizeof(m.to), "%s", req->path2);
+	m.overwrite = overwrite;
+	return mftd_sftp_ask_name(
+	    s, req->path, req->path2, MFTD_MSG_RENAME, &m, sizeof(m), renamed);
+}
+
+int
+mftd_sftp_on_rename(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	return ask_rename(s, req, false);
+}
+
+int
+mftd_sftp_on_posix_rename(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	return ask_rename(s, req, true);
+}
+
+int
+mftd_sftp_on_realpath(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	char name[MFTD_PATH_BYTES + 1];
+	bool root = strcmp(req->path, ".") == 0;
+	int r = mftd_sftp_req_end(req);
+
+	if (r < 0)
+		return r;
+	snprintf(name, sizeof(name), "/%s", root ? "" : req->path);
+	mftd_sftp_reply_name(s, req->id, name);
+	return 0;
+}
+
+/* A link's text is told only when it stays beneath the root: what lies outside
+ * is nobody's business, not even its name. */
+int
+mftd_sftp_on_readlink(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	char text[MFTD_PATH_BYTES];
+	const char *base;
+	int fd, r = mftd_sftp_req_end(req);
+	ssize_t n = 0;
+
+	if (r < 0)
+		return r;
+	fd = mftd_sftp_vfs_open(s, req->path, O_PATH);
+	if (fd == -EXDEV || fd == -ELOOP)
+		return fd;
+	if (fd >= 0)
+		mftd_fd_close(&fd);
+	fd = mftd_sftp_vfs_parent(s, req->path, &base);
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, base, text, sizeof(text) - 1);
+	r = n < 0 ? -errno : 0;
+	mftd_fd_close(&fd);
+	if (r < 0)
+		return r;
+	text[n] = '\0';
+	mftd_sftp_reply_name(s, req->id, text);
+	return 0;
+}

@@ -1,0 +1,429 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/sftp/part.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mftd/base/fdio.h"
+#include "mftd/base/log.h"
+#include "mftd/base/err.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/sftp/state.h"
+#include "mftd/sftp/vfs.h"
+
+/* Whether the directory of the part's name holds nothing else.  Looked at after
+ * the part was made: of two made at once at least one sees the other. */
+static bool
+is_alone(struct mftd_sftp *s, const struct mftd_sftp_part *p)
+{
+	int fd = mftd_layout_parts_open(s->env.parts_fd, p->key, p->name);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *d;
+	bool alone = true;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			mftd_fd_close(&fd);
+		return false;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 &&
+		    strcmp(d->d_name, "..") != 0 &&
+		    strcmp(d->d_name, p->id) != 0)
+			alone = false;
+	closedir(dir);
+	return alone;
+}
+
+/* Names the place of a part of base in the directory parent_fd. */
+static int
+set_place(struct mftd_sftp *s, struct mftd_sftp_part *p, int parent_fd,
+    const char *base)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(parent_fd, &st) < 0)
+		return -errno;
+	if (strlen(base) >= sizeof(p->name))
+		return -ENAMETOOLONG;
+	r = mftd_layout_parent_key(
+	    s->env.volume_id, parent_fd, p->key, sizeof(p->key));
+	if (r < 0)
+		return r;
+	p->parent_dev = st.st_dev;
+	p->parent_ino = st.st_ino;
+	snprintf(p->name, sizeof(p->name), "%s", base);
+	return 0;
+}
+
+/* Creates the part's file, with exactly that mode whatever the umask is. */
+static int
+create_file(struct mftd_sftp *s, struct mftd_sftp_part *p, mode_t mode)
+{
+	struct stat st;
+
+	p->fd = mftd_layout_part_create(
+	    s->env.parts_fd, p->key, p->name, p->id, mode);
+	if (p->fd < 0)
+		return p->fd;
+	if (fstat(p->fd, &st) < 0)
+		return -errno;
+	p->inode = st.st_ino;
+	if ((st.st_mode & 0777) != mode && fchmod(p->fd, mode) < 0)
+		return -errno;
+	return 0;
+}
+
+static void
+restart_hash(struct mftd_sftp_part *p)
+{
+	p->hashed = 0;
+	if (p->hash == NULL)
+		p->hash = EVP_MD_CTX_new();
+	if (p->hash != NULL &&
+	    EVP_DigestInit_ex(p->hash, EVP_sha256(), NULL) != 1) {
+		EVP_MD_CTX_free(p->hash);
+		p->hash = NULL;
+	}
+}
+
+static void
+part_free(struct mftd_sftp_part *p)
+{
+	mftd_fd_close(&p->fd);
+	mftd_fd_close(&p->base_fd);
+	EVP_MD_CTX_free(p->hash);
+	free(p->path);
+	free(p);
+}
+
+static void
+unlink_file(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	int dir = mftd_layout_parts_open(s->env.parts_fd, p->key, p->name);
+
+	/* gone, or set aside by journal: then it is not here to unlink */
+	if (dir < 0)
+		return;
+	if (unlinkat(dir, p->id, 0) < 0 && errno != ENOENT)
+		log_warn("part %s is left behind: %m", p->id);
+	mftd_fd_close(&dir);
+}
+
+int
+mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
+    const char *base, mode_t mode, struct mftd_sftp_part **out, bool *alone)
+{
+	struct mftd_sftp_part *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->fd = p->base_fd = -1;
+	p->users = 1;
+	p->path = strdup(path);
+	r = p->path != NULL ? set_place(s, p, parent_fd, base) : -ENOMEM;
+	if (r == 0 &&
+	    snprintf(p->id, sizeof(p->id), "%s.%llu", s->env.session,
+		(unsigned long long)++*s->env.next_part) >= (int)sizeof(p->id))
+		r = -ENAMETOOLONG;
+	if (r == 0)
+		r = create_file(s, p, mode);
+	if (r < 0) {
+		if (p->fd >= 0)
+			unlink_file(s, p);
+		p->fd = -1;
+		part_free(p);
+		return r;
+	}
+	restart_hash(p);
+	LIST_INSERT_HEAD(&s->parts, p, link);
+	*alone = is_alone(s, p);
+	*out = p;
+	return 0;
+}
+
+void
+mftd_sftp_part_put(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	if (--p->users > 0)
+		return;
+	if (!p->changed && !p->published && p->err == 0)
+		unlink_file(s, p);
+	LIST_REMOVE(p, link);
+	part_free(p);
+}
+
+void
+mftd_sftp_part_drop(struct mftd_sftp *s, struct mftd_sftp_part *p, int err)
+{
+	if (p->err == 0)
+		p->err = err;
+	unlink_file(s, p);
+}
+
+struct mftd_sftp_part *
+mftd_sftp_part_find(
+    struct mftd_sftp *s, const struct stat *parent, const char *base)
+{
+	struct mftd_sftp_part *p;
+
+	LIST_FOREACH(p, &s->parts, link)
+	if (p->err == 0 && !p->published && p->parent_ino == parent->st_ino &&
+	    p->parent_dev == parent->st_dev && strcmp(p->name, base) == 0)
+		return p;
+	return NULL;
+}
+
+struct mftd_sftp_part *
+mftd_sftp_part_at(struct mftd_sftp *s, const char *path)
+{
+	struct mftd_sftp_part *p = NULL;
+	const char *base;
+	struct stat st;
+	int fd;
+
+	if (LIST_EMPTY(&s->parts))
+		return NULL;
+	fd = mftd_sftp_vfs_parent(s, path, &base);
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0)
+		p = mftd_sftp_part_find(s, &st, base);
+	mftd_fd_close(&fd);
+	return p;
+}
+
+int
+mftd_sftp_part_stat(const struct mftd_sftp_part *p, struct stat *st)
+{
+	if (fstat(p->fd, st) < 0)
+		return -errno;
+	if (p->base_fd >= 0 && p->base_size > (uint64_t)st->st_size)
+		st->st_size = (off_t)p->base_size;
+	return 0;
+}
+
+/* The hash over what was written in order, from the start. */
+static void
+feed_hash(
+    struct mftd_sftp_part *p, const uint8_t *data, size_t len, uint64_t off)
+{
+	bool ok = true;
+
+	if (p->hash == NULL || off > p->hashed)
+		return; /* a gap: at CLOSE the hash does not reach the end */
+	if (off == p->hashed) {
+		ok = EVP_DigestUpdate(p->hash, data, len) == 1;
+		p->hashed += len;
+	} else if (len > 0) {
+		ok = false; /* rewrites what was hashed */
+	}
+	if (!ok) {
+		EVP_MD_CTX_free(p->hash);
+		p->hash = NULL;
+	}
+}
+
+/* Starts to write back what has gathered, so that no sync is a long one. */
+static void
+start_writeback(struct mftd_sftp_part *p, uint64_t end)
+{
+	if (end < p->flushed)
+		p->flushed = end;
+	if (end - p->flushed < MFTD_SFTP_WRITEBACK_BYTES)
+		return;
+	/* only a hint: the sync that counts reports errors */
+	(void)sync_file_range(p->fd, (off_t)p->flushed,
+	    (off_t)(end - p->flushed), SYNC_FILE_RANGE_WRITE);
+	p->flushed = end;
+}
+
+static int
+write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
+    size_t len, uint64_t off)
+{
+	int r;
+
+	if (len > (uint64_t)INT64_MAX - off || off > INT64_MAX)
+		return -EFBIG;
+	if (p->base_fd >= 0 && off != p->contig &&
+	    (r = mftd_sftp_part_whole(p)) < 0)
+		return r;
+	r = mftd_fd_pwrite_full(p->fd, data, len, (int64_t)off);
+	if (r < 0)
+		return r;
+	p->changed = true;
+	feed_hash(p, data, len, off);
+	if (off <= p->contig && off + len > p->contig)
+		p->contig = off + len;
+	if (off + len > p->size)
+		p->size = off + len;
+	p->dirty += len;
+	if (p->dirty >= MFTD_SFTP_SYNC_BYTES)
+		return mftd_sftp_part_sync(s, p);
+	start_writeback(p, off + len);
+	return 0;
+}
+
+int
+mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
+    const uint8_t *data, size_t len, uint64_t off)
+{
+	int r = p->err != 0 ? p->err : write_part(s, p, data, len, off);
+
+	if (r < 0 && p->err == 0) {
+		log_warn("part %s: write failed: %s", p->id, mftd_strerror(r));
+		p->err = r;
+	}
+	return r;
+}
+
+static int
+truncate_part(struct mftd_sftp_part *p, uint64_t size)
+{
+	int r;
+
+	if (size > INT64_MAX)
+		return -EFBIG;
+	if (p->base_fd >= 0 && size <= p->contig) {
+		mftd_fd_close(&p->base_fd); /* nothing of it shows any more */
+	} else if (p->base_fd >= 0) {
+		if (size < p->base_size)
+			p->base_size = size;
+		if ((r = mftd_sftp_part_whole(p)) < 0)
+			return r;
+	}
+	if (ftruncate(p->fd, (off_t)size) < 0)
+		return -errno;
+	if (size == 0)
+		restart_hash(p);
+	else if (size < p->hashed) {
+		EVP_MD_CTX_free(p->hash);
+		p->hash = NULL;
+	}
+	p->size = size;
+	if (p->contig > size)
+		p->contig = size;
+	if (p->flushed > size)
+		p->flushed = size;
+	p->changed = true;
+	return 0;
+}
+
+int
+mftd_sftp_part_truncate(struct mftd_sftp_part *p, uint64_t size)
+{
+	int r = p->err != 0 ? p->err : truncate_part(p, size);
+
+	if (r < 0 && p->err == 0) {
+		log_warn("part %s: truncate: %s", p->id, mftd_strerror(r));
+		p->err = r;
+	}
+	return r;
+}
+
+/* Tells journal how much from the start is durable. */
+static int
+tell_durable(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	struct mftd_msg_part m = { .durable = p->contig };
+	int r;
+
+	if (p->contig == p->durable)
+		return 0;
+	snprintf(m.part, sizeof(m.part), "%s", p->id);
+	r = mftd_chan_send(
+	    s->env.journal, MFTD_MSG_PART, 0, &m, sizeof(m), NULL, 0);
+	if (r == -ENOBUFS)
+		return 0; /* it is told with the next sync, or published */
+	if (r == -MFTD_E_CLOSED)
+		s->fatal = true;
+	if (r == 0)
+		p->durable = p->contig;
+	return r;
+}
+
+static int
+sync_part(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	int r = mftd_sync_data(p->fd);
+
+	if (r == 0 && !p->entry_durable) {
+		r = mftd_layout_part_sync(s->env.parts_fd, p->key, p->name);
+		p->entry_durable = r == 0;
+	}
+	if (r < 0)
+		return r;
+	p->dirty = 0;
+	return tell_durable(s, p);
+}
+
+int
+mftd_sftp_part_sync(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	int r = p->err != 0 ? p->err : sync_part(s, p);
+
+	if (r < 0 && p->err == 0) {
+		log_error("part %s: sync failed: %s", p->id, mftd_strerror(r));
+		p->err = r;
+	}
+	return r;
+}
+
+bool
+mftd_sftp_part_sha256(struct mftd_sftp_part *p, uint8_t out[MFTD_SHA256_BYTES])
+{
+	bool ok = p->hash != NULL && p->hashed == p->size &&
+	    EVP_DigestFinal_ex(p->hash, out, NULL) == 1;
+
+	/* finished or useless: no more can be hashed */
+	EVP_MD_CTX_free(p->hash);
+	p->hash = NULL;
+	return ok;
+}
+
+/* The part's new path after a rename, and with it its place. */
+static void
+move_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const char *from,
+    const char *to)
+{
+	char *path = NULL;
+	const char *base;
+	int fd, r;
+
+	if (asprintf(&path, "%s%s", to, p->path + strlen(from)) < 0) {
+		mftd_sftp_part_drop(s, p, -ENOMEM);
+		return;
+	}
+	free(p->path);
+	p->path = path;
+	fd = mftd_sftp_vfs_parent(s, path, &base);
+	r = fd >= 0 ? set_place(s, p, fd, base) : fd;
+	if (fd >= 0)
+		mftd_fd_close(&fd);
+	if (r < 0)
+		mftd_sftp_part_drop(s, p, r);
+}
+
+void
+mftd_sftp_part_renamed(struct mftd_sftp *s, const char *from, const char *to)
+{
+	struct mftd_sftp_part *p;
+
+	LIST_FOREACH(p, &s->parts, link)
+	{
+		if (p->published || p->err != 0)
+			continue;
+		if (mftd_sftp_path_within(p->path, from))
+			move_part(s, p, from, to);
+		else if (strcmp(p->path, to) == 0)
+			p->err = -MFTD_E_SUPERSEDED;
+	}
+}

@@ -1,0 +1,111 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_SFTP_PART_H
+#define MFTD_SFTP_PART_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include <openssl/evp.h>
+
+#include "mftd/base/limits.h"
+#include "mftd/journal/layout.h"
+
+struct mftd_sftp;
+
+/*
+ * An upload before it is published: a file of its own, beside nobody's name
+ * (design sections 4.4 and 4a).  Shared by the write handles of its path.
+ */
+struct mftd_sftp_part {
+	LIST_ENTRY(mftd_sftp_part) link;
+	char id[MFTD_ID_BYTES];
+	char *path; /* to be published at: clean, below the root */
+	char key[MFTD_PARENT_KEY_BYTES]; /* its place (journal/layout.h) */
+	char name[NAME_MAX + 1]; /* path's last component */
+	dev_t parent_dev; /* the directory that path is in */
+	ino_t parent_ino;
+	int fd;
+	ino_t inode;
+	uint64_t size; /* the file's */
+	/* The published content that shows where nothing was written yet.
+	 * While base_fd is open the part is [0, contig) and nothing else. */
+	int base_fd;
+	uint64_t base_size;
+	uint64_t contig; /* bytes from the start that were written */
+	uint64_t durable; /* of them told to journal */
+	uint64_t dirty; /* bytes written since the last sync */
+	uint64_t flushed; /* write-back was started up to here */
+	EVP_MD_CTX *hash; /* of [0, hashed); NULL once it cannot be had */
+	uint64_t hashed;
+	bool entry_durable;
+	bool changed; /* created, written or resized: CLOSE publishes */
+	bool noreplace;
+	bool published; /* its file has the name now: it is no part any more */
+	int err; /* what it failed by: stays */
+	unsigned users; /* handles and ops */
+	unsigned busy; /* ops: requests about the part wait */
+};
+
+LIST_HEAD(mftd_sftp_parts, mftd_sftp_part);
+
+/*
+ * Makes an empty part for base in the directory parent_fd, with that mode.  One
+ * user, the caller.  *alone: there is no other part of that name, so journal
+ * has none to set aside (one made later sets this one aside).
+ */
+int mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
+    const char *base, mode_t mode, struct mftd_sftp_part **out, bool *alone);
+
+/* One user less; the last one frees it.  A part that nothing was done to is
+ * unlinked then; any other file stays for journal to decide about. */
+void mftd_sftp_part_put(struct mftd_sftp *s, struct mftd_sftp_part *p);
+
+/* Gives the part up: later requests get err, its file is unlinked. */
+void mftd_sftp_part_drop(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, int err);
+
+/* The live part of this server for base in the directory st, or NULL. */
+struct mftd_sftp_part *mftd_sftp_part_find(
+    struct mftd_sftp *s, const struct stat *parent, const char *base);
+
+/* The same for a clean path; NULL also when its directory cannot be opened. */
+struct mftd_sftp_part *mftd_sftp_part_at(struct mftd_sftp *s, const char *path);
+
+/*
+ * Lays the part over what fd (taken over when it succeeds) holds: cloned where
+ * the file system can, else copied when it is needed, at the latest by
+ * mftd_sftp_part_whole.
+ */
+int mftd_sftp_part_base(struct mftd_sftp_part *p, int fd);
+
+/* What shows: the part's attributes with the base's size where that is more. */
+int mftd_sftp_part_stat(const struct mftd_sftp_part *p, struct stat *st);
+
+/* Copies what is still missing of the base.  -EFBIG when that is more than
+ * MFTD_SFTP_BASE_COPY_BYTES. */
+int mftd_sftp_part_whole(struct mftd_sftp_part *p);
+
+/* Writes, with what belongs to it: write-back, a sync every so often, the hash.
+ * A failure is the part's (p->err). */
+int mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
+    const uint8_t *data, size_t len, uint64_t off);
+
+int mftd_sftp_part_truncate(struct mftd_sftp_part *p, uint64_t size);
+
+/* Data, size and entry are durable after it; journal is told.  A failed one is
+ * the part's end, never repeated. */
+int mftd_sftp_part_sync(struct mftd_sftp *s, struct mftd_sftp_part *p);
+
+/* Whether the hash of the whole part is known; then writes it to out. */
+bool mftd_sftp_part_sha256(
+    struct mftd_sftp_part *p, uint8_t out[MFTD_SHA256_BYTES]);
+
+/* from was renamed to to: parts at or below from are now at or below to; those
+ * that were at to are superseded. */
+void mftd_sftp_part_renamed(
+    struct mftd_sftp *s, const char *from, const char *to);
+
+#endif

@@ -1,0 +1,71 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_SFTP_REQUEST_H
+#define MFTD_SFTP_REQUEST_H
+
+#include "mftd/sftp/state.h"
+
+/*
+ * One function for each kind of request; the tables that lead to them are in
+ * server.c and extended.c.  They return an mftd_sftp_outcome or a negative
+ * error, which becomes the status.
+ */
+
+/* What a kind of request needs from the gate before its function is called. */
+enum mftd_sftp_need {
+	MFTD_SFTP_PATH = 1, /* a path, clean, no pending op about it */
+	MFTD_SFTP_PATH2 = 2, /* a second one */
+	MFTD_SFTP_HANDLE = 4, /* a handle whose part is not busy */
+	MFTD_SFTP_CHANGE = 8, /* names change: not the root's own */
+	MFTD_SFTP_TEXT = 16, /* the path is only looked at as text */
+};
+
+/* The gate: takes the paths or the handle off req->args.  0, STALL, or the
+ * error to answer. */
+int mftd_sftp_gate(
+    struct mftd_sftp *s, struct mftd_sftp_req *req, unsigned needs);
+
+/* 0 when nothing is left of the request, else -EBADMSG. */
+int mftd_sftp_req_end(const struct mftd_sftp_req *req);
+
+/* file.c */
+int mftd_sftp_on_open(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_write(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* close.c */
+int mftd_sftp_on_close(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_fsync(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* Syncs the parts whose CLOSE came, together, and asks journal to publish them.
+ * Returns how many it had to answer itself, since that failed. */
+int mftd_sftp_close_flush(struct mftd_sftp *s);
+
+/* dir.c */
+int mftd_sftp_on_opendir(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_readdir(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* stat.c */
+int mftd_sftp_on_stat(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_lstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_fstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_fsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_statvfs(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_fstatvfs(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* name.c */
+int mftd_sftp_on_remove(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_mkdir(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_rmdir(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_rename(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_posix_rename(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_realpath(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_readlink(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* extended.c */
+int mftd_sftp_on_extended(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* Puts the names and versions of what it has into VERSION's payload. */
+int mftd_sftp_extensions_put(struct mftd_buf *b);
+
+#endif

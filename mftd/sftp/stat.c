@@ -1,0 +1,223 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "mftd/base/fdio.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/sftp/attrs.h"
+#include "mftd/sftp/name.h"
+#include "mftd/sftp/proto.h"
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+#include "mftd/sftp/vfs.h"
+
+#define STATVFS_RDONLY 1u /* OpenSSH PROTOCOL, section 4.3 */
+#define STATVFS_NOSUID 2u
+
+static int
+stat_path(struct mftd_sftp *s, struct mftd_sftp_req *req, bool follow)
+{
+	struct mftd_sftp_part *p;
+	struct stat st;
+	int r;
+
+	r = mftd_sftp_req_end(req);
+	if (r < 0)
+		return r;
+	p = mftd_sftp_part_at(s, req->path);
+	r = p != NULL ? mftd_sftp_part_stat(p, &st)
+		      : mftd_sftp_vfs_stat(s, req->path, follow, &st);
+	if (r == 0)
+		mftd_sftp_reply_attrs(s, req->id, &st);
+	return r;
+}
+
+int
+mftd_sftp_on_stat(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	return stat_path(s, req, true);
+}
+
+int
+mftd_sftp_on_lstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	return stat_path(s, req, false);
+}
+
+static int
+handle_fd(const struct mftd_sftp_handle *h)
+{
+	if (h->part != NULL)
+		return h->part->fd;
+	return h->dir != NULL ? dirfd(h->dir) : h->fd;
+}
+
+int
+mftd_sftp_on_fstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_handle *h = req->handle;
+	struct stat st;
+	int r = mftd_sftp_req_end(req);
+
+	if (r == 0 && h->part != NULL)
+		r = mftd_sftp_part_stat(h->part, &st);
+	else if (r == 0 && fstat(handle_fd(h), &st) < 0)
+		r = -errno;
+	if (r == 0)
+		mftd_sftp_reply_attrs(s, req->id, &st);
+	return r;
+}
+
+/* Takes the attributes to be set.  Owners cannot be changed here: every file is
+ * the account's. */
+static int
+take_attrs(struct mftd_sftp_req *req, struct mftd_sftp_attrs *a)
+{
+	int r = mftd_sftp_attrs_get(req->args, a);
+
+	if (r == 0)
+		r = mftd_sftp_req_end(req);
+	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_UIDGID) != 0 &&
+	    (a->uid != geteuid() || a->gid != getegid()))
+		r = -EPERM;
+	return r;
+}
+
+/* Sets them on a part: shown at once, kept by publishing it. */
+static int
+set_part(struct mftd_sftp_part *p, const struct mftd_sftp_attrs *a)
+{
+	struct timespec times[2] = { { .tv_sec = a->atime },
+		{ .tv_sec = a->mtime } };
+	int r = p->err;
+
+	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_SIZE) != 0)
+		r = mftd_sftp_part_truncate(p, a->size);
+	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0 &&
+	    fchmod(p->fd, mftd_sftp_file_mode(a->mode)) < 0)
+		r = -errno;
+	/* whatever is still to be copied would change the time again */
+	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_ACMODTIME) != 0)
+		r = mftd_sftp_part_whole(p);
+	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_ACMODTIME) != 0 &&
+	    futimens(p->fd, times) < 0)
+		r = -errno;
+	return r;
+}
+
+static int
+ask_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req, const char *path,
+    const struct mftd_sftp_attrs *a)
+{
+	struct mftd_msg_setstat m;
+
+	memset(&m, 0, sizeof(m));
+	snprintf(m.path, sizeof(m.path), "%s", path);
+	if ((a->flags & SSH_FILEXFER_ATTR_SIZE) != 0)
+		m.mask |= MFTD_SET_SIZE;
+	if ((a->flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0)
+		m.mask |= MFTD_SET_MODE;
+	if ((a->flags & SSH_FILEXFER_ATTR_ACMODTIME) != 0)
+		m.mask |= MFTD_SET_TIMES;
+	m.mode = a->mode & 0777;
+	m.size = a->size;
+	m.atime = a->atime;
+	m.mtime = a->mtime;
+	if (m.mask == 0) {
+		mftd_sftp_reply_error(s, req->id, 0);
+		return 0;
+	}
+	return mftd_sftp_ask_name(
+	    s, path, NULL, MFTD_MSG_SETSTAT, &m, sizeof(m), NULL);
+}
+
+int
+mftd_sftp_on_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_part *p;
+	struct mftd_sftp_attrs a;
+	int r = take_attrs(req, &a);
+
+	if (r < 0)
+		return r;
+	p = mftd_sftp_part_at(s, req->path);
+	if (p == NULL)
+		return ask_setstat(s, req, req->path, &a);
+	r = set_part(p, &a);
+	if (r == 0)
+		mftd_sftp_reply_error(s, req->id, 0);
+	return r;
+}
+
+int
+mftd_sftp_on_fsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_handle *h = req->handle;
+	struct mftd_sftp_attrs a;
+	int r = take_attrs(req, &a);
+
+	/* a name could be another file's by now: only what is being written */
+	if (r == 0 && (h->part == NULL || !h->may_write))
+		r = -EACCES;
+	if (r == 0 && h->part->published)
+		return ask_setstat(s, req, h->part->path, &a);
+	if (r == 0)
+		r = set_part(h->part, &a);
+	if (r == 0)
+		mftd_sftp_reply_error(s, req->id, 0);
+	return r;
+}
+
+/* The reply of statvfs@openssh.com (OpenSSH PROTOCOL, section 4.3). */
+static int
+answer_statvfs(struct mftd_sftp *s, uint32_t id, int fd)
+{
+	struct statvfs v;
+	struct mftd_buf *b;
+	int r = 0;
+	size_t i;
+
+	if (fstatvfs(fd, &v) < 0)
+		return -errno;
+	b = mftd_buf_new(256);
+	if (b == NULL)
+		return -ENOMEM;
+	const uint64_t words[] = { v.f_bsize, v.f_frsize, v.f_blocks, v.f_bfree,
+		v.f_bavail, v.f_files, v.f_ffree, v.f_favail, v.f_fsid,
+		((v.f_flag & ST_RDONLY) != 0 ? STATVFS_RDONLY : 0) |
+		    ((v.f_flag & ST_NOSUID) != 0 ? STATVFS_NOSUID : 0),
+		v.f_namemax };
+	for (i = 0; r == 0 && i < sizeof(words) / sizeof(words[0]); i++)
+		r = mftd_buf_put_u64(b, words[i]);
+	if (r == 0)
+		mftd_sftp_reply_body(s, SSH_FXP_EXTENDED_REPLY, id, b);
+	mftd_buf_free(b);
+	return r;
+}
+
+int
+mftd_sftp_on_statvfs(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	int fd, r = mftd_sftp_req_end(req);
+
+	if (r < 0)
+		return r;
+	fd = mftd_sftp_vfs_open(s, req->path, O_PATH);
+	if (fd < 0)
+		return fd;
+	r = answer_statvfs(s, req->id, fd);
+	mftd_fd_close(&fd);
+	return r;
+}
+
+int
+mftd_sftp_on_fstatvfs(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	int r = mftd_sftp_req_end(req);
+
+	return r < 0 ? r : answer_statvfs(s, req->id, handle_fd(req->handle));
+}
