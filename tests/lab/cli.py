@@ -31,14 +31,12 @@ def _parser():
         prog="lab", description="A cluster of N nodes on this machine, in "
         "namespaces, with real fencing. Needs root.", epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    name = {"metavar": "NAME", "help": "which lab; several can be up at once "
-            "(default: default)"}
-    parser.add_argument("--name", default="default", **name)
+    parser.add_argument("--name", default="default", help="which lab; several "
+                        "can be up at once (default: %(default)s)")
     sub = parser.add_subparsers(dest="command", required=True, metavar="WHAT")
 
-    def add(what, text, *hosts):
-        p = sub.add_parser(what, help=text, description=text)
-        p.add_argument("--name", default=argparse.SUPPRESS, **name)
+    def add(name, text, *hosts):
+        p = sub.add_parser(name, help=text, description=text)
         for h in hosts:
             p.add_argument(h, metavar=h.upper())
         return p
@@ -130,6 +128,6 @@ def main(argv):
     try:
         COMMANDS[args.command](Lab(args.name), args)
         return 0
-    except (LabError, OSError) as e:
+    except LabError as e:
         print(f"lab: {e}", file=sys.stderr)
         return 1

@@ -1,0 +1,571 @@
+/* Part of mftd; see LICENSE. */
+#include "rig.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/path.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/journal/layout.h"
+#include "mftd/sftp/proto.h"
+
+#define VOLUME_ID "vol1"
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *f)
+{
+	return remove(path);
+}
+
+void
+rig_open(struct rig *r, bool volume)
+{
+	int fds[2];
+
+	memset(r, 0, sizeof(*r));
+	snprintf(r->dir, sizeof(r->dir), "/tmp/mftd-sftp-XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	r->root = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(r->root >= 0);
+	assert_int_equal(mkdirat(r->root, ".mft", 0700), 0);
+	assert_int_equal(mkdirat(r->root, ".mft/aside", 0700), 0);
+	assert_int_equal(mkdirat(r->root, ".mft/parts", 0700), 0);
+	r->parts = openat(r->root, ".mft/parts", O_RDONLY | O_DIRECTORY);
+	assert_true(r->parts >= 0);
+	if (!volume) {
+		assert_int_equal(mkdirat(r->root, "home", 0755), 0);
+		close(r->root);
+		strcat(r->dir, "/home");
+		r->root = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		*strrchr(r->dir, '/') = '\0';
+	}
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	r->session = mftd_chan_new(fds[0], MFTD_PROC_JOURNAL, "main");
+	r->journal = mftd_chan_new(fds[1], MFTD_PROC_SESSION, "n1-1-1");
+	r->lease = mftd_lease_new();
+	mftd_lease_hold(r->lease);
+	r->env = (struct mftd_sftp_env) { .session = "n1-1-1",
+		.account = "alice",
+		.volume_id = VOLUME_ID,
+		.root_fd = r->root,
+		.parts_fd = r->parts,
+		.journal = r->session,
+		.lease = r->lease,
+		.next_part = &r->next_part,
+		.next_ref = &r->next_ref,
+		.bytes_in = &r->bytes_in,
+		.bytes_out = &r->bytes_out,
+		.published = &r->published };
+	r->left = mftd_buf_new(8 << 20);
+	r->s = mftd_sftp_new(&r->env);
+	assert_non_null(r->s);
+}
+
+void
+rig_close(struct rig *r)
+{
+	mftd_sftp_free(r->s);
+	mftd_buf_free(r->left);
+	mftd_chan_free(r->session);
+	mftd_chan_free(r->journal);
+	close(r->root);
+	close(r->parts);
+	nftw(r->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void
+rig_start(struct rig *r)
+{
+	static const uint8_t init[] = { 0, 0, 0, 5, SSH_FXP_INIT, 0, 0, 0, 3 };
+	struct answer a;
+
+	assert_int_equal(rig_feed(r, init, sizeof(init)), sizeof(init));
+	assert_true(rig_take(r, &a));
+	assert_int_equal(a.type, SSH_FXP_VERSION);
+	mftd_buf_free(a.body);
+}
+
+/* Opens the directory of path and of its parts. */
+static int
+places(
+    struct rig *r, const char *path, int *parent, int *parts, const char **base)
+{
+	char dir[MFTD_PATH_BYTES], key[MFTD_PARENT_KEY_BYTES];
+
+	*parts = -1;
+	assert_int_equal(mftd_path_split(path, dir, sizeof(dir), base), 0);
+	*parent = mftd_path_open(r->root, dir, O_RDONLY | O_DIRECTORY, 0);
+	if (*parent < 0)
+		return *parent;
+	assert_int_equal(
+	    mftd_layout_parent_key(VOLUME_ID, *parent, key, sizeof(key)), 0);
+	*parts = mftd_layout_parts_open(r->parts, key, *base);
+	return 0;
+}
+
+static int
+publish(struct rig *r, const struct mftd_msg_publish *m)
+{
+	const char *base;
+	struct stat st;
+	int err, parent, parts;
+
+	err = places(r, m->path, &parent, &parts, &base);
+	if (err < 0)
+		return err;
+	if (parts < 0) {
+		close(parent);
+		return -MFTD_E_SUPERSEDED;
+	}
+	/* what it promised must be so */
+	err = -MFTD_E_SUPERSEDED;
+	if (fstatat(parts, m->part, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		assert_int_equal(st.st_size, m->size);
+		assert_int_equal(st.st_ino, m->inode);
+		err = m->noreplace
+		    ? mftd_rename_noreplace(parts, m->part, parent, base)
+		    : mftd_rename(parts, m->part, parent, base);
+	}
+	close(parts);
+	close(parent);
+	return err;
+}
+
+/* Moves all parts of path but keep to .mft/aside. */
+static int
+supersede(struct rig *r, const struct mftd_msg_supersede *m)
+{
+	char aside[512];
+	const char *base;
+	int err, parent, parts;
+	struct dirent *d;
+	DIR *dir;
+
+	err = places(r, m->path, &parent, &parts, &base);
+	if (err < 0)
+		return err;
+	close(parent);
+	if (parts < 0)
+		return 0;
+	dir = fdopendir(parts);
+	while ((d = readdir(dir)) != NULL) {
+		snprintf(aside, sizeof(aside), "../aside/%s", d->d_name);
+		if (d->d_name[0] != '.' && strcmp(d->d_name, m->keep) != 0)
+			assert_int_equal(
+			    mftd_rename(parts, d->d_name, r->parts, aside), 0);
+	}
+	closedir(dir);
+	return 0;
+}
+
+static int
+do_rename(struct rig *r, const struct mftd_msg_rename *m)
+{
+	if (m->overwrite)
+		return mftd_rename(r->root, m->from, r->root, m->to);
+	return mftd_rename_noreplace(r->root, m->from, r->root, m->to);
+}
+
+static int
+do_setstat(struct rig *r, const struct mftd_msg_setstat *m)
+{
+	int fd = mftd_path_open(r->root, m->path, O_RDWR, 0), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if ((m->mask & MFTD_SET_MODE) != 0 && fchmod(fd, m->mode) < 0)
+		err = -errno;
+	if ((m->mask & MFTD_SET_SIZE) != 0 && ftruncate(fd, (off_t)m->size) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int
+carry_out(struct rig *r, const struct mftd_msg *m)
+{
+	const struct mftd_msg_remove *remove = m->data;
+	const struct mftd_msg_mkdir *mkdir = m->data;
+	int err = 0;
+
+	switch (m->type) {
+	case MFTD_MSG_PUBLISH:
+		return publish(r, m->data);
+	case MFTD_MSG_SUPERSEDE:
+		return supersede(r, m->data);
+	case MFTD_MSG_RENAME:
+		return do_rename(r, m->data);
+	case MFTD_MSG_SETSTAT:
+		return do_setstat(r, m->data);
+	case MFTD_MSG_MKDIR:
+		err = mkdirat(r->root, mkdir->path, mkdir->mode);
+		break;
+	case MFTD_MSG_REMOVE:
+		err = unlinkat(r->root, remove->path, 0);
+		break;
+	case MFTD_MSG_RMDIR:
+		err = unlinkat(r->root, remove->path, AT_REMOVEDIR);
+		break;
+	default:
+		fail_msg("journal was asked %s", mftd_msg_name(m->type));
+	}
+	return err < 0 ? -errno : 0;
+}
+
+static void result(struct rig *r, uint64_t ref, int err);
+
+void
+rig_journal(struct rig *r)
+{
+	struct mftd_msg m;
+	int err;
+
+	for (;;) {
+		mftd_chan_flush(r->session);
+		if (mftd_chan_recv(r->journal, &m) < 0)
+			return;
+		r->asked++;
+		r->last = m;
+		memcpy(r->last_data, m.data, m.len);
+		r->last.data = r->last_data;
+		if (m.type == MFTD_MSG_PART || m.type == MFTD_MSG_AUDIT)
+			continue;
+		if (r->hold) {
+			assert_true(r->n_refs < 64);
+			r->refs[r->n_refs++] = m.ref;
+			continue;
+		}
+		err = r->err != 0 ? r->err : carry_out(r, &m);
+		result(r, m.ref, err);
+	}
+}
+
+void
+rig_answer_held(struct rig *r, unsigned i, int err)
+{
+	assert_true(i < r->n_refs);
+	result(r, r->refs[i], err);
+}
+
+struct mftd_buf *
+rig_new(struct rig *r, uint8_t type, uint32_t *id)
+{
+	struct mftd_buf *b = mftd_buf_new(512 * 1024);
+
+	assert_non_null(b);
+	r->next_id++;
+	if (id != NULL)
+		*id = r->next_id;
+	mftd_buf_put_u8(b, type);
+	mftd_buf_put_u32(b, r->next_id);
+	return b;
+}
+
+size_t
+rig_feed(struct rig *r, const uint8_t *data, size_t len)
+{
+	ssize_t n = mftd_sftp_input(r->s, data, len);
+
+	if (n < 0)
+		r->in_error = (int)n;
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Offers what the server did not take, as a session does. */
+static void
+push(struct rig *r)
+{
+	if (r->in_error == 0 && mftd_buf_len(r->left) > 0)
+		mftd_buf_consume(r->left,
+		    rig_feed(r, mftd_buf_data(r->left), mftd_buf_len(r->left)));
+}
+
+void
+rig_post(struct rig *r, struct mftd_buf *b)
+{
+	assert_int_equal(
+	    mftd_buf_put_string(r->left, mftd_buf_data(b), mftd_buf_len(b)), 0);
+	mftd_buf_free(b);
+	push(r);
+}
+
+static void
+result(struct rig *r, uint64_t ref, int err)
+{
+	int e;
+
+	assert_int_equal(mftd_sftp_journal_result(r->s, ref, err, ""), 0);
+	e = mftd_sftp_continue(r->s);
+	if (e < 0)
+		r->in_error = e;
+	push(r);
+}
+
+bool
+rig_take(struct rig *r, struct answer *a)
+{
+	struct mftd_buf *out = mftd_sftp_output(r->s);
+	const uint8_t *data;
+	size_t len;
+
+	memset(a, 0, sizeof(*a));
+	if (mftd_buf_len(out) == 0)
+		return false;
+	assert_int_equal(mftd_buf_get_string(out, &data, &len), 0);
+	a->body = mftd_buf_new(4 << 20);
+	assert_int_equal(mftd_buf_put(a->body, data, len), 0);
+	assert_int_equal(mftd_buf_get_u8(a->body, &a->type), 0);
+	assert_int_equal(mftd_buf_get_u32(a->body, &a->id), 0);
+	if (a->type == SSH_FXP_STATUS) {
+		assert_int_equal(mftd_buf_get_u32(a->body, &a->status), 0);
+		assert_int_equal(
+		    mftd_buf_get_cstring(a->body, a->text, sizeof(a->text)), 0);
+		assert_int_equal(mftd_buf_get_string(a->body, &data, &len), 0);
+		assert_int_equal(mftd_buf_len(a->body), 0);
+	}
+	return true;
+}
+
+struct answer
+rig_ask(struct rig *r, struct mftd_buf *b)
+{
+	struct answer a;
+	uint32_t id = r->next_id;
+
+	rig_post(r, b);
+	rig_journal(r);
+	if (!rig_take(r, &a))
+		fail_msg("no answer");
+	assert_int_equal(a.id, id);
+	return a;
+}
+
+uint32_t
+rig_status(struct rig *r, struct mftd_buf *b)
+{
+	struct answer a = rig_ask(r, b);
+
+	mftd_buf_free(a.body);
+	assert_int_equal(a.type, SSH_FXP_STATUS);
+	return a.status;
+}
+
+struct mftd_buf *
+req_path(struct rig *r, uint8_t type, const char *path)
+{
+	struct mftd_buf *b = rig_new(r, type, NULL);
+
+	mftd_buf_put_cstring(b, path);
+	if (type == SSH_FXP_MKDIR)
+		mftd_buf_put_u32(b, 0);
+	return b;
+}
+
+struct mftd_buf *
+req_handle(struct rig *r, uint8_t type, uint64_t h)
+{
+	struct mftd_buf *b = rig_new(r, type, NULL);
+
+	mftd_buf_put_u32(b, 8);
+	mftd_buf_put_u64(b, h);
+	return b;
+}
+
+struct mftd_buf *
+req_open(struct rig *r, const char *path, uint32_t flags, int mode)
+{
+	struct mftd_buf *b = req_path(r, SSH_FXP_OPEN, path);
+
+	mftd_buf_put_u32(b, flags);
+	mftd_buf_put_u32(b, mode >= 0 ? SSH_FILEXFER_ATTR_PERMISSIONS : 0);
+	if (mode >= 0)
+		mftd_buf_put_u32(b, (uint32_t)mode);
+	return b;
+}
+
+struct mftd_buf *
+req_read(struct rig *r, uint64_t h, uint64_t off, uint32_t len)
+{
+	struct mftd_buf *b = req_handle(r, SSH_FXP_READ, h);
+
+	mftd_buf_put_u64(b, off);
+	mftd_buf_put_u32(b, len);
+	return b;
+}
+
+struct mftd_buf *
+req_write(struct rig *r, uint64_t h, uint64_t off, const void *data, size_t len)
+{
+	struct mftd_buf *b = req_handle(r, SSH_FXP_WRITE, h);
+
+	mftd_buf_put_u64(b, off);
+	mftd_buf_put_string(b, data, len);
+	return b;
+}
+
+struct mftd_buf *
+req_rename(struct rig *r, const char *from, const char *to, bool posix)
+{
+	struct mftd_buf *b =
+	    rig_new(r, posix ? SSH_FXP_EXTENDED : SSH_FXP_RENAME, NULL);
+
+	if (posix)
+		mftd_buf_put_cstring(b, "posix-rename@openssh.com");
+	mftd_buf_put_cstring(b, from);
+	mftd_buf_put_cstring(b, to);
+	return b;
+}
+
+struct mftd_buf *
+req_setsize(struct rig *r, uint64_t h, uint64_t size)
+{
+	struct mftd_buf *b = req_handle(r, SSH_FXP_FSETSTAT, h);
+
+	mftd_buf_put_u32(b, SSH_FILEXFER_ATTR_SIZE);
+	mftd_buf_put_u64(b, size);
+	return b;
+}
+
+static uint64_t
+handle_of(struct answer *a, uint32_t *status)
+{
+	uint64_t h = 0;
+	uint32_t len;
+
+	if (status != NULL)
+		*status = a->status;
+	if (a->type == SSH_FXP_HANDLE) {
+		assert_int_equal(mftd_buf_get_u32(a->body, &len), 0);
+		assert_int_equal(len, 8);
+		assert_int_equal(mftd_buf_get_u64(a->body, &h), 0);
+	} else {
+		assert_int_equal(a->type, SSH_FXP_STATUS);
+	}
+	mftd_buf_free(a->body);
+	return h;
+}
+
+uint64_t
+do_open(struct rig *r, const char *path, uint32_t flags, uint32_t *status)
+{
+	struct answer a = rig_ask(r, req_open(r, path, flags, -1));
+
+	return handle_of(&a, status);
+}
+
+uint64_t
+do_opendir(struct rig *r, const char *path)
+{
+	struct answer a = rig_ask(r, req_path(r, SSH_FXP_OPENDIR, path));
+
+	return handle_of(&a, NULL);
+}
+
+uint32_t
+do_write(struct rig *r, uint64_t h, uint64_t off, const char *text)
+{
+	return rig_status(r, req_write(r, h, off, text, strlen(text)));
+}
+
+uint32_t
+do_close(struct rig *r, uint64_t h)
+{
+	return rig_status(r, req_handle(r, SSH_FXP_CLOSE, h));
+}
+
+int64_t
+do_stat(struct rig *r, uint8_t type, const char *path, uint64_t h)
+{
+	struct answer a;
+	uint32_t flags;
+	uint64_t size;
+
+	a = rig_ask(r,
+	    type == SSH_FXP_FSTAT ? req_handle(r, type, h)
+				  : req_path(r, type, path));
+	if (a.type == SSH_FXP_STATUS) {
+		mftd_buf_free(a.body);
+		return -(int64_t)a.status;
+	}
+	assert_int_equal(a.type, SSH_FXP_ATTRS);
+	assert_int_equal(mftd_buf_get_u32(a.body, &flags), 0);
+	assert_int_equal(flags, 15);
+	assert_int_equal(mftd_buf_get_u64(a.body, &size), 0);
+	mftd_buf_free(a.body);
+	return (int64_t)size;
+}
+
+uint32_t
+do_read(struct rig *r, uint64_t h, uint64_t off, uint32_t len, char *text,
+    size_t size)
+{
+	struct answer a = rig_ask(r, req_read(r, h, off, len));
+
+	if (a.type == SSH_FXP_DATA)
+		assert_int_equal(mftd_buf_get_cstring(a.body, text, size), 0);
+	mftd_buf_free(a.body);
+	return a.status;
+}
+
+void
+file_make(struct rig *r, const char *path, const char *text)
+{
+	int fd = openat(r->root, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(mftd_fd_write_full(fd, text, strlen(text)), 0);
+	close(fd);
+}
+
+void
+file_is(struct rig *r, const char *path, const char *text)
+{
+	char *data;
+	size_t len;
+
+	assert_int_equal(
+	    mftd_file_read(r->root, path, 1 << 20, &data, &len), 0);
+	assert_int_equal(len, strlen(text));
+	assert_memory_equal(data, text, len);
+	free(data);
+}
+
+bool
+file_exists(struct rig *r, const char *path)
+{
+	struct stat st;
+
+	return fstatat(r->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static unsigned n_files;
+
+static int
+count_entry(const char *path, const struct stat *st, int type, struct FTW *f)
+{
+	n_files += S_ISREG(st->st_mode);
+	return 0;
+}
+
+unsigned
+count_parts(struct rig *r)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/.mft/parts", r->dir);
+	n_files = 0;
+	nftw(path, count_entry, 16, FTW_PHYS);
+	return n_files;
+}
