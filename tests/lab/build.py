@@ -5,6 +5,7 @@ Built from a copy of the checkout, so that neither a configured checkout nor
 a build that stopped half-way is in the way. The copy keeps times: the next
 build does only what changed.
 """
+import fcntl
 import os
 import shutil
 import subprocess
@@ -16,10 +17,6 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(
 _BUILD = os.path.join(CHECKOUT, "tests", "lab", ".build")
 _CONFIGURE = ["./configure", "--prefix=/usr", "--sysconfdir=/etc",
               "--localstatedir=/var"]
-
-
-def has_source():
-    return os.path.exists(os.path.join(CHECKOUT, "configure.ac"))
 
 
 def _files():
@@ -46,19 +43,19 @@ def _copy(source):
             shutil.copy2(old, new)
 
 
-def stage(say):
-    """Build and install; returns the install tree (DESTDIR)."""
-    source, tree = os.path.join(_BUILD, "src"), os.path.join(_BUILD, "stage")
-    say("building")
-    _copy(source)
-    if not os.path.exists(os.path.join(source, "configure")):
-        _run(source, "./autogen.sh")
-    if not os.path.exists(os.path.join(source, "config.status")):
-        _run(source, *_CONFIGURE)
-    _run(source, "make", "-s", f"-j{os.cpu_count()}")
-    shutil.rmtree(tree, ignore_errors=True)
-    _run(source, "make", "-s", "install", f"DESTDIR={tree}")
-    return tree
+def install(tree):
+    """Build, and install into `tree` (DESTDIR); one builder at a time."""
+    os.makedirs(_BUILD, exist_ok=True)
+    source = os.path.join(_BUILD, "src")
+    with open(os.path.join(_BUILD, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _copy(source)
+        if not os.path.exists(os.path.join(source, "configure")):
+            _run(source, "./autogen.sh")
+        if not os.path.exists(os.path.join(source, "config.status")):
+            _run(source, *_CONFIGURE)
+        _run(source, "make", "-s", f"-j{os.cpu_count()}")
+        _run(source, "make", "-s", "install", f"DESTDIR={tree}")
 
 
 def _run(source, *argv):

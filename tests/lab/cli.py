@@ -31,12 +31,14 @@ def _parser():
         prog="lab", description="A cluster of N nodes on this machine, in "
         "namespaces, with real fencing. Needs root.", epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", default="default", help="which lab; several "
-                        "can be up at once (default: %(default)s)")
+    name = {"metavar": "NAME", "help": "which lab; several can be up at once "
+            "(default: default)"}
+    parser.add_argument("--name", default="default", **name)
     sub = parser.add_subparsers(dest="command", required=True, metavar="WHAT")
 
-    def add(name, text, *hosts):
-        p = sub.add_parser(name, help=text, description=text)
+    def add(what, text, *hosts):
+        p = sub.add_parser(what, help=text, description=text)
+        p.add_argument("--name", default=argparse.SUPPRESS, **name)
         for h in hosts:
             p.add_argument(h, metavar=h.upper())
         return p
@@ -128,6 +130,6 @@ def main(argv):
     try:
         COMMANDS[args.command](Lab(args.name), args)
         return 0
-    except LabError as e:
+    except (LabError, OSError) as e:
         print(f"lab: {e}", file=sys.stderr)
         return 1

@@ -44,31 +44,42 @@ class Lab:
             raise LabError("the lab needs root")
         if not 1 <= nodes <= plan.MAX_NODES:
             raise LabError(f"1 to {plan.MAX_NODES} nodes")
-        if self.rack():
+        if self.rack() or self.state.held():
             raise LabError(f"lab {self.name} is up; see `lab down`")
-        if not plain and stage is None:
-            stage = build.stage(self._say)
         self.down()
-        self.state.create()
+        held = None
         try:
-            self._start(nodes, None if plain else stage)
+            with _no_interrupts():
+                self.state.create()
+                held = self.state.hold()
+            if not plain:
+                self._install(stage)
+            self._start(plan.node_names(nodes), plain)
         except BaseException:
-            if not keep:
+            if held is not None and not keep:
                 with _no_interrupts():
                     self._say_logs()
                     self.down()
             raise
+        finally:
+            if held is not None:
+                os.close(held)
 
-    def _start(self, nodes, stage):
-        began = time.monotonic()
-        names = plan.node_names(nodes)
+    def _install(self, stage):
+        """The lab's own copy: what is below an overlay must not change."""
         if stage:
             shutil.copytree(stage, self.state("stage"), symlinks=True)
+        else:
+            self._say("building")
+            build.install(self.state("stage"))
+
+    def _start(self, names, plain):
+        began = time.monotonic()
         self.state.write("settings.json", {
-            "nodes": names, "stage": self.state("stage") if stage else None,
+            "nodes": names, "stage": None if plain else self.state("stage"),
             "binds": [self.checkout]})
-        self.state.event("up", nodes=nodes)
-        self._say(f"starting {nodes} nodes, db, partner")
+        self.state.event("up", nodes=len(names))
+        self._say(f"starting {len(names)} nodes, db, partner")
         rack.launch(self.state)
         self._inside("setup")
         self.wait_ready(plan.DB, plan.PARTNER, *names)
@@ -76,9 +87,9 @@ class Lab:
         self.check("n1", "cibadmin", "-M", "-c", "-p",
                    input=pacemaker.configuration(names))
         self.wait(lambda c: all(c.where(f"fence-{n}") for n in names)
-                  if nodes > 1 else True, "fencing started")
-        if stage:
-            mftd.apply_objects(self)
+                  if len(names) > 1 else True, "fencing started")
+        if not plain:
+            mftd.start(self)
         took = time.monotonic() - began
         self.state.event("ready", seconds=round(took, 1))
         self._say(f"up in {took:.1f} s")

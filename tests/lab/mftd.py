@@ -62,6 +62,16 @@ def prepare(state, name):
         partner_host=partner.public_key(state, "partner-host")))
 
 
+def start(lab):
+    """What an administrator does once on the fresh cluster: the objects,
+    then the resources. An install tree without mftctl has neither."""
+    if lab.exec("n1", ["sh", "-c", "command -v mftctl"]).returncode:
+        return
+    apply_objects(lab)
+    if os.path.exists(os.path.join(lab.checkout, CRM_CONFIG)):
+        load_crm_config(lab)
+
+
 def apply_objects(lab, node="n1"):
     """mftctl apply: account alice, partner acme, the route between them."""
     lab.check(node, "install", "-d", "-o", "mft", "-g", "mft",

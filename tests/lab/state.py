@@ -44,6 +44,25 @@ class State:
         for name in ("hosts", "bmc", "keys", "storage"):
             os.mkdir(self(name))
 
+    def hold(self):
+        """A descriptor; held() while it is open, by `up` at work."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return fd
+
+    def held(self):
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+
     def write(self, name, value):
         """Replace a JSON file; a reader sees the old or the new one."""
         path = self(name)

@@ -174,6 +174,32 @@ def test_failed_up_leaves_nothing(interrupted, monkeypatch):
     assert footprints[0].left() == []
 
 
+# ---- two nodes, with an install tree ----
+
+def test_pair_with_install_tree(interrupted, tmp_path):
+    """The tree shows in the nodes only; a cut leaves exactly one of two."""
+    lab = interrupted
+    (tmp_path / "usr/lib/ocf/resource.d/mft").mkdir(parents=True)
+    (tmp_path / "usr/lib/ocf/resource.d/mft/probe").write_text("new\n")
+    (tmp_path / "etc/mft").mkdir(parents=True)
+    (tmp_path / "etc/mft/extra").write_text("kept\n")
+    lab.up(nodes=2, stage=str(tmp_path))
+    with pytest.raises(LabError, match="is up"):
+        lab.up(nodes=2, plain=True)
+    agents = "/usr/lib/ocf/resource.d"
+    assert lab.check("n2", "cat", f"{agents}/mft/probe") == "new\n"
+    lab.check("n2", "test", "-e", f"{agents}/pacemaker/Stateful")
+    assert not os.path.exists(f"{agents}/mft/probe")
+    assert lab.check("n2", "stat", "-c", "%U %a", "/etc/mft/extra",
+                     "/etc/mft/ssh_host_ed25519_key").split() \
+        == ["root", "644", "mft", "600"]
+    lab.cut("n2")
+    lab.wait_fenced("n2")
+    assert lab.powered("n1")
+    assert [e["node"] for e in lab.state.events()
+            if e["event"] == "bmc-off"] == ["n2"]
+
+
 # ---- a cluster's life ----
 
 @pytest.fixture(scope="module")
