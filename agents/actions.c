@@ -2,6 +2,7 @@
 #include "actions.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "daemon.h"
@@ -9,6 +10,7 @@
 
 #define GONE_PERCENT 80 /* for workers that are still dying */
 #define START_TRIES 3
+#define SETTLE_POLL_MS 100
 
 struct mftd_service
 mftd_agent_service(const struct mftd_ocf *ocf, const char *name)
@@ -46,6 +48,24 @@ mftd_agent_failed(struct mftd_ocf *ocf, const struct mftd_service *svc, int r,
 }
 
 int
+mftd_agent_settle(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer)
+{
+	int64_t left;
+	int r = 0;
+
+	while (r == 0 && answer->ok && answer->health == MFTD_SERVICE_REFUSED) {
+		left = mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE);
+		if (left <= SETTLE_POLL_MS)
+			break;
+		poll(NULL, 0, SETTLE_POLL_MS);
+		r = mftd_service_request(
+		    svc, "monitor", NULL, left - SETTLE_POLL_MS, answer);
+	}
+	return r;
+}
+
+int
 mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
     struct mftd_service_answer *answer)
 {
@@ -63,6 +83,8 @@ mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
 		if (code != MFTD_OCF_SUCCESS)
 			return code;
 	}
+	if (r == 0)
+		r = mftd_agent_settle(ocf, svc, answer);
 	if (r == 0 && answer->ok && answer->state != MFTD_SERVICE_STOPPED &&
 	    answer->health != MFTD_SERVICE_REFUSED)
 		return MFTD_OCF_SUCCESS;

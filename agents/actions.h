@@ -42,6 +42,14 @@ int mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
     struct mftd_service_answer *answer);
 
 /*
+ * Waits while *answer is "refused", asking again: a service that has just got
+ * its role may still be joining its group. At the deadline *answer is as it
+ * is. Returns 0 or -errno of a request.
+ */
+int mftd_agent_settle(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer);
+
+/*
  * Stops the service. With insist, success means that every worker is gone;
  * without, the daemon's word is enough that those left are being killed.
  */

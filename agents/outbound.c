@@ -72,11 +72,15 @@ change_role(struct mftd_ocf *ocf, const struct mftd_service *svc,
 
 	r = mftd_service_request(svc, ocf->action, NULL,
 	    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), answer);
+	if (r == 0 && wanted == MFTD_SERVICE_PROMOTED)
+		r = mftd_agent_settle(ocf, svc, answer);
 	if (r < 0)
 		return r;
 	if (!answer->ok || answer->state != wanted ||
-	    answer->health == MFTD_SERVICE_REFUSED ||
 	    mftd_service_lock(svc) != wanted)
+		return 1;
+	if (wanted == MFTD_SERVICE_PROMOTED &&
+	    answer->health == MFTD_SERVICE_REFUSED)
 		return 1;
 	set_score(ocf, answer);
 	return 0;

@@ -136,8 +136,10 @@ request_text(const struct mftd_service *svc, const char *action,
 	json_t *root;
 	char *text;
 
+	/* a little less than we wait, so that its reason arrives */
 	root = json_pack("{s:s, s:s, s:s, s:I}", "cmd", "service", "service",
-	    svc->name, "action", action, "deadline_ms", (json_int_t)timeout_ms);
+	    svc->name, "action", action, "deadline_ms",
+	    (json_int_t)timeout_ms * 9 / 10);
 	if (svc->queue != NULL)
 		json_object_set_new(root, "queue", json_string(svc->queue));
 	if (notify != NULL)
@@ -202,9 +204,11 @@ receive_reply(int fd, char *text, size_t size, int64_t end_ms)
 	return n;
 }
 
+/* An answer to notify is only ok or not; all others say what the service is.
+ */
 static int
-parse_reply(const struct mftd_service *svc, const char *text, size_t len,
-    struct mftd_service_answer *answer)
+parse_reply(const struct mftd_service *svc, bool notify, const char *text,
+    size_t len, struct mftd_service_answer *answer)
 {
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *reason, *state_word, *health_word;
@@ -221,14 +225,15 @@ parse_reply(const struct mftd_service *svc, const char *text, size_t len,
 	answer->ok = json_is_true(ok);
 	snprintf(answer->reason, sizeof(answer->reason), "%s",
 	    reason != NULL && *reason != '\0' ? reason : "no reason given");
-	if (answer->ok &&
+	if (answer->ok && !notify &&
 	    (state == -1 || health == -1 ||
 		(svc->queue == NULL && state == MFTD_SERVICE_PROMOTED)))
 		goto out;
 	answer->state =
 	    state == -1 ? MFTD_SERVICE_STOPPED : (enum mftd_service_state)state;
-	answer->health = answer->ok ? (enum mftd_service_health)health
-				    : MFTD_SERVICE_REFUSED;
+	answer->health = answer->ok && health != -1
+	    ? (enum mftd_service_health)health
+	    : MFTD_SERVICE_REFUSED;
 	r = 0;
 out:
 	json_decref(root);
@@ -258,7 +263,8 @@ mftd_service_request(const struct mftd_service *svc, const char *action,
 		goto out;
 	}
 	n = receive_reply(fd, reply, MFTD_SERVICE_REPLY_MAX, end_ms);
-	r = n < 0 ? (int)n : parse_reply(svc, reply, (size_t)n, answer);
+	r = n < 0 ? (int)n
+		  : parse_reply(svc, notify != NULL, reply, (size_t)n, answer);
 out:
 	if (fd >= 0)
 		close(fd);

@@ -40,10 +40,20 @@ usage(const struct mftd_ocf_agent *agent, FILE *out)
 	    agent->shortdesc);
 }
 
+/* Begin and end of these are the service's timeline, in everybody's log; a
+ * monitor every few seconds is not. */
+static bool
+changes_state(const struct mftd_ocf_action *action)
+{
+	return strcmp(action->name, "monitor") != 0 &&
+	    strcmp(action->name, "validate-all") != 0;
+}
+
 int
 mftd_ocf_main(const struct mftd_ocf_agent *agent, int argc, char *const *argv)
 {
 	const struct mftd_ocf_action *action;
+	enum mftd_ocf_level level;
 	struct mftd_ocf ocf;
 	int code;
 
@@ -67,14 +77,15 @@ mftd_ocf_main(const struct mftd_ocf_agent *agent, int argc, char *const *argv)
 	code = mftd_ocf_init(&ocf, agent, action->name);
 	if (code != MFTD_OCF_SUCCESS)
 		return code;
+	level = changes_state(action) ? MFTD_OCF_LOG_INFO : MFTD_OCF_LOG_DEBUG;
+	mftd_ocf_log(&ocf, level, "%s: begin", action->name);
 	code = action->run(&ocf);
 	if (!is_code(code)) {
 		mftd_ocf_reason(&ocf, "%s ended with code %d, which is none",
 		    action->name, code);
 		code = MFTD_OCF_ERR_GENERIC;
 	}
-	mftd_ocf_log(&ocf, MFTD_OCF_LOG_DEBUG, "%s: %d after %lld ms",
-	    action->name, code,
+	mftd_ocf_log(&ocf, level, "%s: %d after %lld ms", action->name, code,
 	    (long long)(mftd_ocf_now_ms() - ocf.started_ms));
 	return code;
 }

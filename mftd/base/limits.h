@@ -43,6 +43,11 @@
 #define MFTD_SFTP_SYNC_BYTES (8 * 1024 * 1024) /* not durable, of one part */
 #define MFTD_SFTP_BASE_COPY_BYTES (1024LL * 1024 * 1024) /* of one upload */
 
+#define MFTD_JOBS_MAX 64 /* deliveries of one queue in hand */
+#define MFTD_CLAIMED_MAX 16 /* of them, not yet in PUBLISHING */
+#define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
+#define MFTD_DELIVERS_PARTNER_MAX 4 /* of them, to one partner */
+
 #define MFTD_CONTROL_REQUEST_BYTES 65536
 #define MFTD_CONTROL_CLIENTS_MAX 64
 

@@ -12,8 +12,10 @@ struct mftd_msg_deliver_step {
 	uint32_t event;
 	int32_t err;
 	uint64_t bytes;
+	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
 	uint32_t has_sha256;
 	uint8_t sha256[MFTD_SHA256_BYTES];
+	char host[MFTD_NAME_BYTES]; /* BEGIN: the address that answered */
 	char text[MFTD_REASON_BYTES];
 };
 

@@ -21,7 +21,7 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
 	struct mftd_ssh_chan *c = data;
 	ssize_t n;
 
-	if (is_stderr || c->data == NULL)
+	if (is_stderr || c->data == NULL || c->broken)
 		return (int)len; /* belongs to nothing: dropped */
 	if (c->stalled || c->ssh->writing) {
 		c->stalled = true;
@@ -29,7 +29,7 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
 	}
 	n = c->ssh->ops->input(c->data, bytes, len);
 	if (n < 0) {
-		c->closed = true;
+		c->broken = true;
 		return (int)len;
 	}
 	c->taken += (size_t)n;
@@ -142,7 +142,7 @@ mftd_ssh_chan_data(const struct mftd_ssh_chan *c)
 enum mftd_ssh_chan_state
 mftd_ssh_chan_state(const struct mftd_ssh_chan *c)
 {
-	if (c->closed)
+	if (c->closed || c->broken)
 		return MFTD_SSH_CHAN_CLOSED;
 	if (c->eof && !c->stalled)
 		return MFTD_SSH_CHAN_EOF;

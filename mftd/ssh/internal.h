@@ -28,7 +28,8 @@ struct mftd_ssh_chan {
 	struct ssh_channel_callbacks_struct calls;
 	void *data; /* of ops->open; NULL before the subsystem */
 	bool stalled; /* input waits in copy or in libssh */
-	bool eof, closed;
+	bool eof, closed; /* by the client */
+	bool broken; /* ops->input said so */
 	size_t taken; /* since the window was last opened */
 	uint8_t *copy; /* what ops->input left of a read */
 	size_t copy_off, copy_len;

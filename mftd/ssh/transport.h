@@ -90,7 +90,8 @@ struct mftd_ssh_chan *mftd_ssh_chan_next(
     struct mftd_ssh *s, const struct mftd_ssh_chan *c);
 void *mftd_ssh_chan_data(const struct mftd_ssh_chan *c);
 
-/* What the client did: nothing, ended its input, closed the channel. */
+/* What the client did: nothing, ended its input, closed the channel (or
+ * ops->input said to). */
 enum mftd_ssh_chan_state {
 	MFTD_SSH_CHAN_OPEN,
 	MFTD_SSH_CHAN_EOF, /* and all of its input was taken */

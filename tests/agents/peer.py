@@ -12,6 +12,7 @@ each request, so a test changes the daemon's behaviour by writing the file:
   die        end at start
   health     ok, degraded, refused: in each answer
   faults     {action: fault}, see FAULTS
+  refusals   so many answers say refused first
   stubborn   workers outlive the daemon and a stop
 """
 import fcntl
@@ -142,6 +143,7 @@ class Daemon:
         self.life = os.open(self.conf["life"], os.O_RDONLY | os.O_NONBLOCK)
         self.services = {}
         self.held = []
+        self.answers = 0
 
     def service(self, request):
         name = request["service"]
@@ -161,8 +163,12 @@ class Daemon:
             service.set_state("promoted")
         elif action == "demote":
             service.set_state("started")
-        return {"ok": True, "state": service.state,
-                "health": self.conf.get("health", "ok"),
+        elif action == "notify":
+            return {"ok": True}
+        self.answers += 1
+        refused = self.answers <= self.conf.get("refusals", 0)
+        health = "refused" if refused else self.conf.get("health", "ok")
+        return {"ok": True, "state": service.state, "health": health,
                 "reason": "as ordered"}
 
     def answer(self, conn, request):

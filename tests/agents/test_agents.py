@@ -2,6 +2,8 @@
 """The agents against a peer that speaks the protocol, well or badly."""
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -67,7 +69,8 @@ def test_queues_are_apart(node):
 def test_request(node):
     start(node, "inbound")
     first = node.requests()[0]
-    assert 5000 < first.pop("deadline_ms") <= 12000  # 60 % of 20 s
+    # a little less than 60 % of 20 s
+    assert 5000 < first.pop("deadline_ms") <= 12000 * 0.9
     assert first == {"cmd": "service", "service": "inbound",
                      "action": "start"}
 
@@ -220,7 +223,8 @@ def test_promote_fails(node):
     node.set(faults={"promote": "refuse"})
     assert node.call("outbound", "promote").code == 1
     node.set(faults={}, health="refused")
-    assert node.call("outbound", "promote").code == 9
+    assert node.call("outbound", "promote", SHORT_MS).code == 9
+    assert node.call("outbound", "demote", SHORT_MS).code == 0
 
 
 def test_promote_without_catalog(node):
@@ -305,8 +309,18 @@ def test_start_fails(node, fault):
 
 def test_start_refused(node):
     node.set(health="refused")
-    result = node.call("inbound", "start")
+    result = node.call("inbound", "start", SHORT_MS)
     assert (result.code, result.reason) == (1, "start: as ordered")
+
+
+def test_refused_at_first(node):
+    node.set(refusals=2)
+    assert node.call("outbound", "start").code == 0
+    assert [r["action"] for r in node.requests()] == [
+        "start", "monitor", "monitor"]
+    node.set(refusals=4)
+    assert node.call("outbound", "promote").code == 0
+    assert node.call("outbound", "monitor").code == 8
 
 
 def test_silent_socket(node):
@@ -333,7 +347,8 @@ NOTIFY = {"OCF_RESKEY_CRM_meta_notify_type": "post",
 
 def test_notify(node):
     start(node, "inbound")
-    assert node.call("inbound", "notify", **NOTIFY).code == 0
+    result = node.call("inbound", "notify", **NOTIFY)
+    assert (result.code, result.err) == (0, "")
     last = node.requests()[-1]
     assert last["action"] == "notify"
     assert last["notify"] == {"type": "post", "operation": "stop",
@@ -468,3 +483,19 @@ def test_ocf_tester(node, agent):
     assert run.returncode == 0
     assert "passed all tests" in run.stdout
     assert "* rc=" not in run.stdout
+
+
+@BOTH
+def test_manual(node, agent):
+    """It is clean, and has every parameter and action of the meta-data."""
+    page = os.path.join(HERE, "..", "..", "agents", "ocf_mft_%s.7" % agent)
+    with open(page) as f:
+        text = f.read()
+    meta = node.call(agent, "meta-data").out
+    for kind in ("parameter", "action"):
+        for name in re.findall('<%s name="([^"]+)"' % kind, meta):
+            assert "\n.It Cm %s\n" % name in text, name
+    if shutil.which("mandoc"):
+        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page],
+                              text=True, capture_output=True, check=False)
+        assert (lint.returncode, lint.stdout) == (0, "")

@@ -1,0 +1,375 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/inbound/auth.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/log.h"
+#include "mftd/catalog/catalog.h"
+#include "mftd/inbound/accounts.h"
+#include "mftd/inbound/checks.h"
+#include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/msg_session.h"
+#include "mftd/ipc/worker.h"
+
+/* A session itself ends after MFTD_LOGIN_TRIES_MAX refusals; one that asks more
+ * often than this is none of ours. */
+#define ASKED_MAX (4 * MFTD_LOGIN_TRIES_MAX)
+
+struct auth {
+	struct mftd_worker *w;
+	struct mftd_objects *objects; /* of the last good snapshot, or NULL */
+	struct mftd_chan *coordinator;
+	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
+	struct mftd_checks *checks;
+};
+
+/* A session that is not logged in yet. */
+struct client {
+	struct auth *auth;
+	struct mftd_chan *chan;
+	char session[MFTD_ID_BYTES];
+	char peer[MFTD_ADDR_BYTES];
+	char source[MFTD_ADDR_BYTES]; /* peer without its port */
+	char user[MFTD_NAME_BYTES]; /* of the password check under way */
+	uint64_t ref;
+	int asked;
+	bool checking, dummy, granted;
+};
+
+/* ---- answers */
+
+static void
+refuse(struct client *c, uint64_t ref, const char *user, const char *method,
+    const char *reason)
+{
+	struct mftd_msg_auth_result r = { 0 };
+
+	snprintf(r.reason, sizeof(r.reason), "%s", reason);
+	log_info("session=%s user=%s peer=%s %s refused: %s", c->session, user,
+	    c->peer, method, reason);
+	mftd_worker_send(
+	    c->auth->w, c->chan, MFTD_MSG_AUTH_RESULT, ref, &r, sizeof(r));
+}
+
+static struct mftd_chan *
+journal_of(const struct auth *a, const char *volume)
+{
+	size_t i;
+
+	for (i = 0; i < MFTD_VOLUMES_MAX; i++)
+		if (a->journals[i] != NULL &&
+		    strcmp(mftd_chan_instance(a->journals[i]), volume) == 0)
+			return a->journals[i];
+	return NULL;
+}
+
+static void
+fill_open(struct mftd_msg_session_open *o, const struct client *c,
+    const struct mftd_account *a)
+{
+	memset(o, 0, sizeof(*o));
+	snprintf(o->session, sizeof(o->session), "%s", c->session);
+	snprintf(o->account, sizeof(o->account), "%s", a->name);
+	snprintf(o->volume, sizeof(o->volume), "%s", a->volume);
+	snprintf(o->root, sizeof(o->root), "%s", a->root);
+	snprintf(o->peer, sizeof(o->peer), "%s", c->peer);
+	o->has_routes = a->has_routes != 0;
+}
+
+/* Gives journal and coordinator their ends, and the session the others. */
+static int
+introduce(struct client *c, uint64_t ref, const struct mftd_account *a,
+    struct mftd_chan *journal)
+{
+	struct mftd_worker *w = c->auth->w;
+	struct mftd_msg_auth_result res = { .ok = 1 };
+	struct mftd_msg_session_open open;
+	int j[2] = { -1, -1 }, k[2] = { -1, -1 }, given[2], r;
+
+	r = mftd_chan_pair(j);
+	if (r == 0)
+		r = mftd_chan_pair(k);
+	if (r < 0)
+		goto out;
+	fill_open(&open, c, a);
+	snprintf(res.account, sizeof(res.account), "%s", a->name);
+	snprintf(res.volume, sizeof(res.volume), "%s", a->volume);
+	given[0] = j[1];
+	given[1] = k[1];
+	r = mftd_worker_send_fds(w, journal, MFTD_MSG_SESSION_OPEN, 0, &open,
+	    sizeof(open), &j[0], 1);
+	if (r == 0)
+		r = mftd_worker_send_fds(w, c->auth->coordinator,
+		    MFTD_MSG_SESSION_OPEN, 0, &open, sizeof(open), &k[0], 1);
+	if (r == 0)
+		r = mftd_worker_send_fds(w, c->chan, MFTD_MSG_AUTH_RESULT, ref,
+		    &res, sizeof(res), given, 2);
+out:
+	mftd_fd_close(&j[0]);
+	mftd_fd_close(&j[1]);
+	mftd_fd_close(&k[0]);
+	mftd_fd_close(&k[1]);
+	return r;
+}
+
+static void
+grant(struct client *c, uint64_t ref, const struct mftd_account *a,
+    const char *method)
+{
+	struct mftd_chan *journal = journal_of(c->auth, a->volume);
+	int r;
+
+	if (journal == NULL || c->auth->coordinator == NULL) {
+		refuse(c, ref, a->name, method,
+		    journal == NULL ? "temporary: no journal of its volume"
+				    : "temporary: no coordinator");
+		return;
+	}
+	r = introduce(c, ref, a, journal);
+	if (r < 0) {
+		refuse(c, ref, a->name, method, mftd_strerror(r));
+		return;
+	}
+	c->granted = true;
+	log_info("session=%s account=%s peer=%s %s accepted", c->session,
+	    a->name, c->peer, method);
+}
+
+/* ---- questions of sessions */
+
+/* Whether c may ask now; else its channel is given up. */
+static int
+admit(struct client *c)
+{
+	if (c->granted || c->checking || ++c->asked > ASKED_MAX)
+		return -MFTD_E_PROTOCOL;
+	return 0;
+}
+
+static int
+on_key(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+{
+	struct client *c = mftd_chan_data(chan);
+	const struct mftd_msg_auth_key *k = m->data;
+	const struct mftd_msg_auth_result would = { .ok = 2 };
+	const struct mftd_account *a;
+
+	if (k->key_bytes > sizeof(k->key) || admit(c) < 0)
+		return -MFTD_E_PROTOCOL;
+	a = mftd_accounts_find(c->auth->objects, k->user);
+	if (!mftd_account_has_key(a, k->key, k->key_bytes))
+		refuse(c, m->ref, k->user, "publickey",
+		    a == NULL ? "no such account" : "not one of its keys");
+	else if (k->proven)
+		grant(c, m->ref, a, "publickey");
+	else
+		mftd_worker_send(c->auth->w, chan, MFTD_MSG_AUTH_RESULT, m->ref,
+		    &would, sizeof(would));
+	return 0;
+}
+
+static void
+on_checked(void *data, bool ok)
+{
+	struct client *c = data;
+	const struct mftd_account *a;
+
+	c->checking = false;
+	/* the objects may have changed meanwhile */
+	a = mftd_accounts_find(c->auth->objects, c->user);
+	if (a == NULL)
+		refuse(c, c->ref, c->user, "password", "no such account");
+	else if (!ok || c->dummy || a->password_hash == NULL)
+		refuse(c, c->ref, c->user, "password",
+		    c->dummy ? "has no password" : "wrong password");
+	else
+		grant(c, c->ref, a, "password");
+}
+
+static int
+on_password(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+{
+	struct client *c = mftd_chan_data(chan);
+	const struct mftd_msg_auth_password *p = m->data;
+	const char *hash;
+	int r;
+
+	if (admit(c) < 0)
+		return -MFTD_E_PROTOCOL;
+	snprintf(c->user, sizeof(c->user), "%s", p->user);
+	c->ref = m->ref;
+	hash = mftd_account_hash(
+	    mftd_accounts_find(c->auth->objects, p->user), &c->dummy);
+	r = mftd_checks_add(
+	    c->auth->checks, c->source, p->password, hash, on_checked, c);
+	if (r < 0)
+		refuse(c, m->ref, c->user, "password",
+		    r == -ENOBUFS ? "temporary: too many password checks wait"
+				  : mftd_strerror(r));
+	else
+		c->checking = true;
+	return 0;
+}
+
+static void
+on_session_gone(void *data, struct mftd_chan *chan)
+{
+	struct client *c = mftd_chan_data(chan);
+
+	mftd_checks_cancel(c->auth->checks, c);
+	free(c);
+}
+
+/* ---- the other peers */
+
+static int
+on_session_new(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+{
+	struct auth *a = data;
+	const struct mftd_msg_session_new *n = m->data;
+	struct client *c = calloc(1, sizeof(*c));
+	char *colon;
+
+	if (c == NULL)
+		return 0; /* the session sees its channel close */
+	c->auth = a;
+	snprintf(c->session, sizeof(c->session), "%s", n->session);
+	snprintf(c->peer, sizeof(c->peer), "%s", n->peer);
+	snprintf(c->source, sizeof(c->source), "%s", n->peer);
+	colon = strrchr(c->source, ':');
+	if (colon != NULL)
+		*colon = '\0';
+	c->chan = mftd_worker_attach(
+	    a->w, m->fds[0], MFTD_PROC_SESSION, n->session, c);
+	if (c->chan == NULL) {
+		free(c);
+		return 0;
+	}
+	m->fds[0] = -1;
+	return 0;
+}
+
+static int
+on_snapshot(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+{
+	struct auth *a = data;
+	const struct mftd_msg_snapshot *s = m->data;
+	char uri[MFTD_PATH_BYTES + 8];
+	struct mftd_catalog *cat = NULL;
+	struct mftd_objects *o = NULL;
+	int r;
+
+	snprintf(uri, sizeof(uri), "sqlite:%s", s->path);
+	r = mftd_catalog_open(uri, "mftd/auth", &cat);
+	if (r == 0)
+		r = mftd_catalog_load(cat, &o);
+	if (r < 0) {
+		log_error("snapshot %s: %s%s", s->path, mftd_strerror(r),
+		    a->objects != NULL ? "; the last good one stays" : "");
+	} else {
+		mftd_objects_free(a->objects);
+		a->objects = o;
+		log_info("accounts: %zu, of configuration %llu", o->n_accounts,
+		    (unsigned long long)o->version);
+	}
+	if (cat != NULL)
+		mftd_catalog_close(cat);
+	return 0;
+}
+
+static void
+coordinator_up(void *data, struct mftd_chan *chan)
+{
+	((struct auth *)data)->coordinator = chan;
+}
+
+static void
+coordinator_down(void *data, struct mftd_chan *chan)
+{
+	struct auth *a = data;
+
+	if (a->coordinator == chan)
+		a->coordinator = NULL;
+}
+
+static void
+journal_up(void *data, struct mftd_chan *chan)
+{
+	struct auth *a = data;
+	size_t i;
+
+	/* a restarted one comes before the end of the old one is seen */
+	for (i = 0; i < MFTD_VOLUMES_MAX; i++)
+		if (a->journals[i] != NULL &&
+		    strcmp(mftd_chan_instance(a->journals[i]),
+			mftd_chan_instance(chan)) == 0)
+			a->journals[i] = NULL;
+	for (i = 0; i < MFTD_VOLUMES_MAX; i++)
+		if (a->journals[i] == NULL) {
+			a->journals[i] = chan;
+			return;
+		}
+	log_error("more journals than volumes can be");
+}
+
+static void
+journal_down(void *data, struct mftd_chan *chan)
+{
+	struct auth *a = data;
+	size_t i;
+
+	for (i = 0; i < MFTD_VOLUMES_MAX; i++)
+		if (a->journals[i] == chan)
+			a->journals[i] = NULL;
+}
+
+static const struct mftd_handler from_listener[] = {
+	{ MFTD_MSG_SESSION_NEW, on_session_new },
+	{ 0, NULL },
+};
+
+static const struct mftd_handler from_session[] = {
+	{ MFTD_MSG_AUTH_KEY, on_key },
+	{ MFTD_MSG_AUTH_PASSWORD, on_password },
+	{ 0, NULL },
+};
+
+static const struct mftd_handler from_catalog[] = {
+	{ MFTD_MSG_SNAPSHOT, on_snapshot },
+	{ 0, NULL },
+};
+
+static const struct mftd_link links[] = {
+	{ MFTD_PROC_LISTENER, from_listener, NULL, NULL },
+	{ MFTD_PROC_SESSION, from_session, NULL, on_session_gone },
+	{ MFTD_PROC_CATALOG, from_catalog, NULL, NULL },
+	{ MFTD_PROC_JOURNAL, NULL, journal_up, journal_down },
+	{ MFTD_PROC_COORDINATOR, NULL, coordinator_up, coordinator_down },
+};
+
+void
+mftd_auth_main(struct mftd_worker *w)
+{
+	struct auth a = { .w = w };
+	int r;
+
+	r = mftd_worker_init(w, links, sizeof(links) / sizeof(links[0]), &a);
+	if (r == 0) {
+		a.checks = mftd_checks_new(w->loop);
+		r = a.checks != NULL ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		log_error("cannot start: %s", mftd_strerror(r));
+		exit(1);
+	}
+	mftd_worker_ready(w);
+	mftd_worker_run(w);
+	mftd_checks_free(a.checks);
+	mftd_objects_free(a.objects);
+}

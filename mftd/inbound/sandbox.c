@@ -1,0 +1,241 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/inbound/sandbox.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+
+#include "mftd/base/limits.h"
+
+/* The handles of all channels, the channels' sockets, and a few. */
+#define FILES_MAX (MFTD_SFTP_HANDLES_MAX * 4 + 64)
+
+static int
+by_number(const void *a, const void *b)
+{
+	const int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+void
+mftd_sandbox_close_others(const int *keep, size_t n)
+{
+	int sorted[8];
+	unsigned from = 3;
+	size_t i, m = 0;
+
+	for (i = 0; i < n && m < 8; i++)
+		if (keep[i] > 2)
+			sorted[m++] = keep[i];
+	qsort(sorted, m, sizeof(sorted[0]), by_number);
+	for (i = 0; i < m; i++) {
+		if ((unsigned)sorted[i] > from)
+			close_range(from, (unsigned)sorted[i] - 1, 0);
+		from = (unsigned)sorted[i] + 1;
+	}
+	close_range(from, ~0U, 0);
+}
+
+/* What a session is made of; each line says for what. */
+static const int allowed[] = {
+	/* the connection and the channels */
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
+	SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(shutdown),
+	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername), SCMP_SYS(socketpair), SCMP_SYS(close),
+	SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(fcntl),
+	/* memory */
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	/* time, randomness, signals, the end */
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+	SCMP_SYS(nanosleep), SCMP_SYS(getrandom), SCMP_SYS(alarm),
+	SCMP_SYS(setitimer), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
+	SCMP_SYS(restart_syscall), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+	SCMP_SYS(getegid), SCMP_SYS(tgkill), SCMP_SYS(exit),
+	SCMP_SYS(exit_group), SCMP_SYS(sched_yield), SCMP_SYS(umask),
+	/* files: where, Landlock and openat2's resolution decide */
+	SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstatfs),
+	SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev),
+	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(fadvise64),
+	SCMP_SYS(copy_file_range), SCMP_SYS(flock), SCMP_SYS(readlinkat),
+	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(mkdirat),
+	SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2),
+	SCMP_SYS(linkat), SCMP_SYS(symlinkat), SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat), SCMP_SYS(utimensat), SCMP_SYS(fgetxattr),
+	/* the second step */
+	SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_add_rule),
+	SCMP_SYS(landlock_restrict_self)
+};
+
+/* What libraries try of themselves and do without: syslog(3) that connects
+ * anew, say. */
+static const int refused[] = { SCMP_SYS(socket), SCMP_SYS(connect),
+	SCMP_SYS(open), SCMP_SYS(access), SCMP_SYS(stat), SCMP_SYS(readlink),
+	SCMP_SYS(prctl), SCMP_SYS(prlimit64), SCMP_SYS(sysinfo),
+	SCMP_SYS(uname), SCMP_SYS(sched_getaffinity) };
+
+static const unsigned long ioctls[] = { FICLONE, FICLONERANGE, FIONREAD };
+
+static int
+add_rules(scmp_filter_ctx ctx)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (i = 0; r == 0 && i < sizeof(refused) / sizeof(refused[0]); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
+	for (i = 0; r == 0 && i < sizeof(ioctls) / sizeof(ioctls[0]); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+	/* no memory becomes executable any more */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return r;
+}
+
+static int
+filter(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (ctx == NULL)
+		return -ENOMEM;
+	r = add_rules(ctx);
+	if (r == 0)
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (r == 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r;
+}
+
+static int
+limit(int what, rlim_t most)
+{
+	const struct rlimit l = { most, most };
+
+	return setrlimit((__rlimit_resource_t)what, &l) < 0 ? -errno : 0;
+}
+
+int
+mftd_sandbox_enter(void)
+{
+	int r;
+
+	r = limit(RLIMIT_CORE, 0);
+	if (r == 0)
+		r = limit(RLIMIT_NOFILE, FILES_MAX);
+	/* counted per user where it is enforced, and 0 means no fork at all */
+	if (r == 0)
+		r = limit(RLIMIT_NPROC, 0);
+	if (r == 0 &&
+	    (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+		r = -errno;
+	return r == 0 ? filter() : r;
+}
+
+/* ---- Landlock */
+
+/* Names that older kernel headers do not have; the numbers are the kernel's
+ * interface. */
+#define FS_ABI1 ((1ULL << 13) - 1)
+#define FS_REFER (1ULL << 13) /* ABI 2 */
+#define FS_TRUNCATE (1ULL << 14) /* ABI 3 */
+#define FS_IOCTL_DEV (1ULL << 15) /* ABI 5 */
+#define NET_TCP 3ULL /* bind, connect: ABI 4 */
+#define SCOPES 3ULL /* abstract sockets, signals: ABI 6 */
+
+struct attributes {
+	uint64_t fs, net, scoped;
+};
+
+static int
+best_attributes(int abi, struct attributes *a)
+{
+	a->fs = FS_ABI1;
+	a->net = a->scoped = 0;
+	if (abi >= 2)
+		a->fs |= FS_REFER;
+	if (abi >= 3)
+		a->fs |= FS_TRUNCATE;
+	if (abi >= 4)
+		a->net = NET_TCP;
+	if (abi >= 5)
+		a->fs |= FS_IOCTL_DEV;
+	if (abi >= 6)
+		a->scoped = SCOPES;
+	return abi >= 6 ? 24 : abi >= 4 ? 16 : 8; /* the struct's size then */
+}
+
+/* Files, directories and links may be used below the directories; programs,
+ * devices and sockets may not. */
+#define FS_GRANTED                                                         \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |    \
+	    LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |  \
+	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+	    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |    \
+	    FS_REFER | FS_TRUNCATE)
+
+static int
+add_dirs(int ruleset, uint64_t granted, const int *dirs, size_t n)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = granted };
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		rule.parent_fd = dirs[i];
+		if (syscall(SYS_landlock_add_rule, ruleset,
+			LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int
+mftd_sandbox_confine(const int *dirs, size_t n)
+{
+	struct attributes a;
+	int abi, size, ruleset, r;
+
+	abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+	if (abi < 0)
+		return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+	size = best_attributes(abi, &a);
+	ruleset =
+	    (int)syscall(SYS_landlock_create_ruleset, &a, (size_t)size, 0);
+	if (ruleset < 0)
+		return -errno;
+	r = add_dirs(ruleset, FS_GRANTED & a.fs, dirs, n);
+	if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		r = -errno;
+	close(ruleset);
+	return r;
+}

@@ -1,0 +1,33 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_INBOUND_SANDBOX_H
+#define MFTD_INBOUND_SANDBOX_H
+
+#include <stddef.h>
+
+/*
+ * What a session process may do.  It parses what strangers send, so it is
+ * confined twice: from its first byte on by limits and a system call filter,
+ * and after login by Landlock to the account's two directories.  None of it can
+ * be lifted again.
+ */
+
+/* Closes every descriptor but the n in keep and the standard three. */
+void mftd_sandbox_close_others(const int *keep, size_t n);
+
+/*
+ * No core, no new processes, bounded descriptors, not dumpable, no new
+ * privileges, and the filter: a call that is not on its list ends the process
+ * by SIGSYS.  Returns 0 or -errno; then the session must not go on.
+ */
+int mftd_sandbox_enter(void);
+
+/*
+ * From now on only what lies beneath the n directories can be opened, made or
+ * removed, and no TCP connection made (as far as this kernel can: Landlock ABI
+ * 1 and later).  Returns 0; -EOPNOTSUPP when the kernel has no Landlock (the
+ * session may go on: paths are resolved beneath the account's root anyway);
+ * other -errno: it must not.
+ */
+int mftd_sandbox_confine(const int *dirs, size_t n);
+
+#endif

@@ -1,0 +1,333 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/inbound/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/msg_session.h"
+
+#define ENDING_MS 5000 /* for the answers that are due */
+#define STAT_MS 1000
+#define ROUNDS_MAX 16 /* of one channel per turn: the channels take turns */
+
+/* An SFTP channel: a server, and whose it is. */
+struct served {
+	struct mftd_session *session;
+	struct mftd_sftp *sftp;
+};
+
+void *
+mftd_session_open_sftp(void *data, struct mftd_ssh_chan *c)
+{
+	struct mftd_session *s = data;
+	struct served *v;
+
+	if (s->ending)
+		return NULL;
+	v = calloc(1, sizeof(*v));
+	if (v == NULL)
+		return NULL;
+	v->session = s;
+	v->sftp = mftd_sftp_new(&s->env);
+	if (v->sftp == NULL) {
+		free(v);
+		return NULL;
+	}
+	return v;
+}
+
+ssize_t
+mftd_session_input(void *chan_data, const uint8_t *bytes, size_t len)
+{
+	struct served *v = chan_data;
+
+	return v->session->ending ? 0 : mftd_sftp_input(v->sftp, bytes, len);
+}
+
+static void
+close_channel(struct mftd_ssh_chan *c, int status)
+{
+	struct served *v = mftd_ssh_chan_data(c);
+
+	mftd_ssh_chan_close(c, status);
+	mftd_sftp_free(v->sftp);
+	free(v);
+}
+
+/* One round: goes on, sends, takes.  1: something moved; 0: nothing; or an
+ * error. */
+static int
+pump_once(struct mftd_ssh_chan *c, struct served *v)
+{
+	struct mftd_buf *out = mftd_sftp_output(v->sftp);
+	ssize_t n = 0;
+	int r;
+
+	r = mftd_sftp_continue(v->sftp);
+	if (r < 0)
+		return r;
+	if (mftd_buf_len(out) > 0)
+		n = mftd_ssh_chan_send(
+		    c, mftd_buf_data(out), mftd_buf_len(out));
+	if (n < 0)
+		return (int)n;
+	if (n > 0)
+		mftd_buf_consume(out, (size_t)n);
+	r = mftd_ssh_chan_resume(c);
+	return r < 0 ? r : r > 0 || n > 0;
+}
+
+/* Moves what can be moved, and closes the channel at its end. */
+static void
+pump(struct mftd_ssh_chan *c)
+{
+	struct served *v = mftd_ssh_chan_data(c);
+	enum mftd_ssh_chan_state state;
+	int i, r = 1;
+
+	for (i = 0; i < ROUNDS_MAX && r == 1; i++)
+		r = pump_once(c, v);
+	state = mftd_ssh_chan_state(c);
+	if (mftd_sftp_busy(v->sftp))
+		return; /* journal works for it: its handles must stay */
+	if (r < 0 && state != MFTD_SSH_CHAN_CLOSED) {
+		log_warn("channel closed: %s", mftd_strerror(r));
+		close_channel(c, 1);
+	} else if (state == MFTD_SSH_CHAN_CLOSED) {
+		close_channel(c, 1);
+	} else if (state == MFTD_SSH_CHAN_EOF &&
+	    mftd_buf_len(mftd_sftp_output(v->sftp)) == 0) {
+		close_channel(c, 0);
+	}
+}
+
+static void
+pump_all(struct mftd_session *s)
+{
+	struct mftd_ssh_chan *c, *next;
+
+	for (c = mftd_ssh_chan_next(s->ssh, NULL); c != NULL; c = next) {
+		next = mftd_ssh_chan_next(s->ssh, c);
+		pump(c);
+	}
+}
+
+/* Whether answers are still due or wait to be sent. */
+static bool
+unfinished(struct mftd_session *s)
+{
+	struct mftd_ssh_chan *c = NULL;
+	struct served *v;
+
+	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL) {
+		v = mftd_ssh_chan_data(c);
+		if (mftd_sftp_busy(v->sftp) ||
+		    mftd_buf_len(mftd_sftp_output(v->sftp)) > 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+begin_end(struct mftd_session *s, const char *why)
+{
+	if (s->ending)
+		return;
+	s->ending = true;
+	s->ending_ms = mftd_clock_ms() + ENDING_MS;
+	snprintf(s->why, sizeof(s->why), "%s", why);
+}
+
+static void
+journal_result(struct mftd_session *s, const struct mftd_msg *m)
+{
+	const struct mftd_msg_journal_result *res = m->data;
+	struct mftd_ssh_chan *c = NULL;
+	struct served *v;
+
+	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL) {
+		v = mftd_ssh_chan_data(c);
+		if (mftd_sftp_journal_result(
+			v->sftp, m->ref, res->err, res->receipt) == 0)
+			return;
+	}
+	log_debug("an answer of journal that nobody waits for");
+}
+
+/* Without journal nothing can be acknowledged: negative cuts the connection,
+ * and nobody gets an answer that was due. */
+static int
+hear_journal(struct mftd_session *s)
+{
+	struct mftd_msg m;
+	int r;
+
+	for (;;) {
+		r = mftd_chan_recv(s->journal, &m);
+		if (r == -EAGAIN)
+			return 0;
+		if (r < 0)
+			return r;
+		if (m.type == MFTD_MSG_JOURNAL_RESULT)
+			journal_result(s, &m);
+		else
+			r = -MFTD_E_PROTOCOL;
+		mftd_msg_close(&m);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int
+hear_coordinator(struct mftd_session *s)
+{
+	const struct mftd_msg_session_end *e;
+	struct mftd_msg m;
+	int r;
+
+	for (;;) {
+		r = mftd_chan_recv(s->coordinator, &m);
+		if (r == -EAGAIN)
+			return 0;
+		if (r < 0)
+			return r;
+		e = m.data;
+		if (m.type != MFTD_MSG_SESSION_END) {
+			r = -MFTD_E_PROTOCOL;
+		} else if (e->now != 0) {
+			snprintf(s->why, sizeof(s->why), "%s", e->reason);
+			r = -MFTD_E_CLOSED;
+		} else {
+			begin_end(s, e->reason);
+		}
+		mftd_msg_close(&m);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Waits for POLLOUT too while messages wait. */
+static int
+watch(struct mftd_session *s, struct mftd_chan *c)
+{
+	int r = mftd_chan_flush(c);
+
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	return mftd_ssh_watch(s->ssh, mftd_chan_fd(c),
+	    (short)(POLLIN | (r == -EAGAIN ? POLLOUT : 0)));
+}
+
+static void
+because(struct mftd_session *s, const char *who, int err)
+{
+	if (s->why[0] == '\0')
+		snprintf(
+		    s->why, sizeof(s->why), "%s: %s", who, mftd_strerror(err));
+}
+
+/* The channels to the other processes.  Negative: cut the connection. */
+static int
+hear_processes(struct mftd_session *s)
+{
+	int r = 0;
+
+	if (mftd_ssh_ready(s->ssh, mftd_chan_fd(s->journal))) {
+		r = hear_journal(s);
+		if (r < 0) {
+			because(s, "journal", r);
+			return r;
+		}
+	}
+	if (mftd_ssh_ready(s->ssh, mftd_chan_fd(s->coordinator))) {
+		r = hear_coordinator(s);
+		if (r < 0) {
+			because(s, "coordinator", r);
+			return r;
+		}
+	}
+	if (mftd_ssh_ready(s->ssh, s->signal_fd)) {
+		begin_end(s, "the service stops");
+		mftd_ssh_watch(s->ssh, s->signal_fd, 0);
+	}
+	return 0;
+}
+
+/* Tells the coordinator how far it is.  Returns how long until it may again, -1
+ * when there is nothing new. */
+static int
+tell_progress(struct mftd_session *s)
+{
+	const struct mftd_msg_session_stat stat = { s->bytes_in, s->bytes_out,
+		s->published };
+	uint64_t sum = s->bytes_in + s->bytes_out + s->published;
+	int64_t now;
+
+	if (sum == s->stat_sum)
+		return -1;
+	now = mftd_clock_ms();
+	if (now - s->stat_ms < STAT_MS)
+		return (int)(STAT_MS - (now - s->stat_ms));
+	if (mftd_chan_pending(s->coordinator))
+		return STAT_MS; /* it is slow: no more for now */
+	mftd_chan_send(s->coordinator, MFTD_MSG_SESSION_STAT, 0, &stat,
+	    sizeof(stat), NULL, 0);
+	s->stat_ms = now;
+	s->stat_sum = sum;
+	return -1;
+}
+
+/* One turn.  0: go on; 1: ended in order; negative: cut. */
+static int
+turn(struct mftd_session *s, int timeout_ms)
+{
+	int r;
+
+	r = mftd_ssh_turn(s->ssh, timeout_ms);
+	if (r < 0) {
+		if (s->why[0] == '\0')
+			snprintf(s->why, sizeof(s->why), "client: %s",
+			    r == -MFTD_E_CLOSED ? "disconnected"
+						: mftd_ssh_why(s->ssh));
+		return r;
+	}
+	r = hear_processes(s);
+	if (r < 0)
+		return r;
+	pump_all(s);
+	r = watch(s, s->journal);
+	if (r == 0)
+		r = watch(s, s->coordinator);
+	if (r < 0) {
+		because(s, "channel", r);
+		return r;
+	}
+	if (s->ending &&
+	    (!unfinished(s) || mftd_clock_left_ms(s->ending_ms) == 0)) {
+		mftd_ssh_disconnect(s->ssh, mftd_clock_ms() + STAT_MS);
+		return 1;
+	}
+	return 0;
+}
+
+void
+mftd_session_serve(struct mftd_session *s)
+{
+	int r, timeout_ms = 0;
+
+	mftd_ssh_watch(s->ssh, s->signal_fd, POLLIN);
+	mftd_ssh_watch(s->ssh, mftd_chan_fd(s->journal), POLLIN);
+	mftd_ssh_watch(s->ssh, mftd_chan_fd(s->coordinator), POLLIN);
+	do {
+		r = turn(s, timeout_ms);
+		timeout_ms = tell_progress(s);
+		if (s->ending)
+			timeout_ms = mftd_clock_left_ms(s->ending_ms);
+	} while (r == 0);
+}

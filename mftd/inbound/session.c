@@ -1,0 +1,308 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/inbound/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/conf/conf.h"
+#include "mftd/inbound/sandbox.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/msg_session.h"
+
+#define READY_MS 30000 /* journal opens the account's directories */
+#define FLUSH_MS 1000 /* for the last audit record */
+
+static _Noreturn void
+die(const char *what, int err)
+{
+	log_error("%s: %s", what, mftd_strerror(err));
+	_exit(1);
+}
+
+/* ---- login: auth decides */
+
+/* Asks auth.  The answer's descriptors, if any, are in m, which the caller
+ * closes.  Without auth there is no login: the process ends. */
+static const struct mftd_msg_auth_result *
+ask(struct mftd_session *s, uint32_t type, const void *q, size_t len,
+    struct mftd_msg *m)
+{
+	int r;
+
+	r = mftd_chan_send(s->auth, type, ++s->auth_ref, q, len, NULL, 0);
+	if (r == 0)
+		r = mftd_chan_wait(s->auth, m, -1); /* the alarm bounds it */
+	if (r == 0 &&
+	    (m->type != MFTD_MSG_AUTH_RESULT || m->ref != s->auth_ref))
+		r = -MFTD_E_PROTOCOL;
+	if (r < 0)
+		die("auth", r);
+	return m->data;
+}
+
+static struct mftd_chan *
+take_chan(struct mftd_msg *m, int i, enum mftd_proc proc)
+{
+	struct mftd_chan *c = mftd_chan_new(m->fds[i], proc, "");
+
+	if (c == NULL)
+		die("channel", -ENOMEM);
+	m->fds[i] = -1;
+	return c;
+}
+
+/* Waits until journal has opened the account's directories. */
+static void
+take_ready(struct mftd_session *s)
+{
+	const struct mftd_msg_session_ready *ready;
+	struct mftd_msg m;
+	int r;
+
+	r = mftd_chan_wait(s->journal, &m, mftd_clock_ms() + READY_MS);
+	if (r < 0)
+		die("journal", r);
+	ready = m.data;
+	if (m.type != MFTD_MSG_SESSION_READY)
+		die("journal", -MFTD_E_PROTOCOL);
+	if (ready->err != 0 || m.n_fds != 2)
+		die("journal: directories",
+		    ready->err != 0 ? ready->err : -MFTD_E_PROTOCOL);
+	snprintf(s->volume_id, sizeof(s->volume_id), "%s", ready->volume_id);
+	s->root_fd = m.fds[0];
+	s->parts_fd = m.fds[1];
+	m.fds[0] = m.fds[1] = -1;
+	mftd_msg_close(&m);
+}
+
+static void
+confine(const struct mftd_session *s)
+{
+	const int dirs[2] = { s->root_fd, s->parts_fd };
+	int r = mftd_sandbox_confine(dirs, 2);
+
+	if (r == -EOPNOTSUPP)
+		log_warn("this kernel has no Landlock");
+	else if (r < 0)
+		die("Landlock", r);
+}
+
+/* auth let it in: gets what it needs, and loses the rest. */
+static void
+enter(struct mftd_session *s, const struct mftd_msg_auth_result *res,
+    struct mftd_msg *m, const char *method)
+{
+	sigset_t term;
+
+	if (m->n_fds != 2)
+		die("auth", -MFTD_E_PROTOCOL);
+	snprintf(s->account, sizeof(s->account), "%s", res->account);
+	s->method = method;
+	mftd_log_context(
+	    "session=%s account=%s", s->start->session, s->account);
+	s->journal = take_chan(m, 0, MFTD_PROC_JOURNAL);
+	s->coordinator = take_chan(m, 1, MFTD_PROC_COORDINATOR);
+	take_ready(s);
+	confine(s);
+	/* from here on an end is an orderly one (serve.c) */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+}
+
+/* A name or password that is too long is none; it must not match by being
+ * cut. */
+static bool
+fill(char *out, size_t size, const char *text)
+{
+	if (strlen(text) >= size)
+		return false;
+	memset(out, 0, size);
+	memcpy(out, text, strlen(text));
+	return true;
+}
+
+static bool
+on_password(void *data, const char *user, const char *password)
+{
+	struct mftd_session *s = data;
+	struct mftd_msg_auth_password q = { 0 };
+	const struct mftd_msg_auth_result *res;
+	struct mftd_msg m;
+	bool ok;
+
+	/* asked all the same: it takes its time whoever it is */
+	if (!fill(q.user, sizeof(q.user), user) ||
+	    !fill(q.password, sizeof(q.password), password))
+		snprintf(q.user, sizeof(q.user), "?");
+	res = ask(s, MFTD_MSG_AUTH_PASSWORD, &q, sizeof(q), &m);
+	explicit_bzero(&q, sizeof(q));
+	ok = res->ok == 1;
+	if (ok)
+		enter(s, res, &m, "password");
+	mftd_msg_close(&m);
+	return ok;
+}
+
+static bool
+on_key(
+    void *data, const char *user, const uint8_t *key, size_t len, bool proven)
+{
+	struct mftd_session *s = data;
+	struct mftd_msg_auth_key q = { 0 };
+	const struct mftd_msg_auth_result *res;
+	struct mftd_msg m;
+	bool ok;
+
+	if (len > sizeof(q.key) || !fill(q.user, sizeof(q.user), user))
+		return false;
+	q.proven = proven;
+	q.key_bytes = (uint32_t)len;
+	memcpy(q.key, key, len);
+	res = ask(s, MFTD_MSG_AUTH_KEY, &q, sizeof(q), &m);
+	ok = res->ok == (proven ? 1 : 2);
+	if (ok && proven)
+		enter(s, res, &m, "publickey");
+	mftd_msg_close(&m);
+	return ok;
+}
+
+static const struct mftd_ssh_ops ops = {
+	.password = on_password,
+	.key = on_key,
+	.open = mftd_session_open_sftp,
+	.input = mftd_session_input,
+};
+
+/* ---- the process */
+
+static void
+reset_signals(void)
+{
+	sigset_t none;
+	int i;
+
+	for (i = 1; i < NSIG; i++)
+		signal(i, i == SIGPIPE ? SIG_IGN : SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Everything that needs what the sandbox forbids. */
+static void
+prepare(struct mftd_session *s)
+{
+	const struct mftd_session_start *start = s->start;
+	const int keep[3] = { start->fd, start->auth_fd, start->lock_fd };
+	sigset_t term;
+	int r;
+
+	reset_signals();
+	prctl(PR_SET_NAME, "mftd: session");
+	mftd_log_process("session");
+	mftd_log_context("session=%s", start->session);
+	closelog(); /* its socket would be closed behind its back */
+	mftd_sandbox_close_others(keep, 3);
+	mftd_log_open(start->conf->log, start->conf->log_level);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	s->signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signal_fd < 0)
+		die("signalfd", -errno);
+	s->auth = mftd_chan_new(start->auth_fd, MFTD_PROC_AUTH, "");
+	s->ssh = mftd_ssh_new(start->server, start->fd, &ops, s);
+	if (s->auth == NULL || s->ssh == NULL)
+		die("connection", -ENOMEM);
+	r = mftd_sandbox_enter();
+	if (r < 0)
+		die("sandbox", r);
+}
+
+static void
+audit(struct mftd_session *s, const char *event, const char *text)
+{
+	struct mftd_msg_audit a = { 0 };
+
+	snprintf(a.event, sizeof(a.event), "%s", event);
+	snprintf(a.text, sizeof(a.text), "%s", text);
+	mftd_chan_send(s->journal, MFTD_MSG_AUDIT, 0, &a, sizeof(a), NULL, 0);
+}
+
+static void
+begin(struct mftd_session *s)
+{
+	char text[MFTD_ADDR_BYTES + 64];
+
+	s->env = (struct mftd_sftp_env) {
+		.session = s->start->session,
+		.account = s->account,
+		.volume_id = s->volume_id,
+		.root_fd = s->root_fd,
+		.parts_fd = s->parts_fd,
+		.journal = s->journal,
+		.lease = s->start->lease,
+		.next_part = &s->next_part,
+		.next_ref = &s->next_ref,
+		.bytes_in = &s->bytes_in,
+		.bytes_out = &s->bytes_out,
+		.published = &s->published,
+	};
+	snprintf(
+	    text, sizeof(text), "peer=%s method=%s", s->start->peer, s->method);
+	audit(s, "login", text);
+}
+
+static void
+finish(struct mftd_session *s)
+{
+	char text[MFTD_REASON_BYTES + 128];
+	struct mftd_msg m;
+
+	snprintf(text, sizeof(text), "in=%llu out=%llu published=%llu: %s",
+	    (unsigned long long)s->bytes_in, (unsigned long long)s->bytes_out,
+	    (unsigned long long)s->published, s->why);
+	log_info("ended: %s", text);
+	audit(s, "logout", text);
+	if (mftd_chan_pending(s->journal) &&
+	    mftd_chan_wait(s->journal, &m, mftd_clock_ms() + FLUSH_MS) == 0)
+		mftd_msg_close(&m);
+}
+
+_Noreturn void
+mftd_session_main(const struct mftd_session_start *start)
+{
+	struct mftd_session s = { .start = start,
+		.root_fd = -1,
+		.parts_fd = -1,
+		.next_part = 1,
+		.next_ref = 1 };
+	int r;
+
+	prepare(&s);
+	alarm(MFTD_LOGIN_GRACE_S); /* also cuts a blocked key exchange */
+	r = mftd_ssh_login(s.ssh, MFTD_LOGIN_TRIES_MAX);
+	alarm(0);
+	if (r < 0) {
+		log_info("no login from %s: %s: %s", start->peer,
+		    mftd_strerror(r), mftd_ssh_why(s.ssh));
+		mftd_ssh_disconnect(s.ssh, mftd_clock_ms() + FLUSH_MS);
+		_exit(0);
+	}
+	mftd_chan_free(s.auth);
+	s.auth = NULL;
+	begin(&s);
+	mftd_session_serve(&s);
+	mftd_ssh_free(s.ssh); /* cut, unless it has said goodbye */
+	finish(&s);
+	_exit(0);
+}

@@ -1,0 +1,62 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_SSH_CLIENT_H
+#define MFTD_SSH_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * An SSH connection to a partner with one channel, its "sftp" subsystem, as a
+ * stream of bytes both ways (RFC 4251 to 4254, by libssh).  Calls block, each
+ * with a deadline.  One connection a process (ssh/shim.h).  What SFTP packets
+ * are is outbound/remote.h's.
+ */
+struct mftd_ssh_client;
+
+/* Whom to call and how.  Nothing is trusted on first use: the server's key
+ * must be one of host_keys. */
+struct mftd_ssh_target {
+	const char *host; /* a name or numeric address */
+	int port;
+	const char *address; /* "192.0.2.1:22", "[2001:db8::1]:22": call just
+				this instead of host and port; NULL */
+	const char *user;
+	const char *key_file; /* private key, unencrypted */
+	char *const *host_keys; /* "type base64 [comment]" */
+	size_t n_host_keys;
+	int connect_ms; /* for TCP, and again for each step of the login */
+	int request_ms; /* without any progress of a read or write */
+	/* Asked at least each 200 ms of waiting and before each write: 0, or
+	 * the error with which to give up.  May be NULL. */
+	int (*go_on)(void *data);
+	void *data;
+};
+
+/*
+ * Calls, checks the host key, logs in by public key, starts the subsystem.
+ * t must outlive the client.  Errors: -errno of connect, -ETIMEDOUT,
+ * -MFTD_E_PARTNER_KEY, -MFTD_E_AUTH (also a key file that does not do),
+ * -MFTD_E_CLOSED, -MFTD_E_PROTOCOL, or go_on's; what happened stands in why
+ * (size bytes).
+ */
+int mftd_ssh_client_open(const struct mftd_ssh_target *t,
+    struct mftd_ssh_client **out, char *why, size_t size);
+
+/* Ends the connection; c may be NULL. */
+void mftd_ssh_client_close(struct mftd_ssh_client *c);
+
+/* The peer's numeric address with its port, in the form of t->address. */
+const char *mftd_ssh_client_address(const struct mftd_ssh_client *c);
+
+/* Why the last call failed, in libssh's words or ours. */
+const char *mftd_ssh_client_why(const struct mftd_ssh_client *c);
+
+/* Writes all len bytes to the channel, waiting for its window.  0, or
+ * -ETIMEDOUT, -MFTD_E_CLOSED, or go_on's error; then the stream is lost. */
+int mftd_ssh_client_write(
+    struct mftd_ssh_client *c, const void *data, size_t len);
+
+/* Reads exactly len bytes.  As above. */
+int mftd_ssh_client_read(struct mftd_ssh_client *c, void *data, size_t len);
+
+#endif

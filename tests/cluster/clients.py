@@ -1,0 +1,155 @@
+# Part of mftd; see LICENSE.
+"""Partners' clients: OpenSSH's sftp on the lab's partner host, in parallel.
+
+Each upload is repeated until the client was told OK.  What was asked and what
+was told is kept here, outside the system under test.
+"""
+import dataclasses
+import hashlib
+import os
+import random
+import subprocess
+import threading
+import time
+
+OUT = "/root/out"       # on the partner
+OPTIONS = ["-o", "ConnectTimeout=3", "-o", "ServerAliveInterval=1",
+           "-o", "ServerAliveCountMax=3"]
+
+
+@dataclasses.dataclass
+class Upload:
+    name: str
+    size: int
+    sha256: str
+    tries: int = 0
+    acknowledged: float = 0.0   # CLOCK_MONOTONIC seconds, 0: never
+    errors: list = dataclasses.field(default_factory=list)
+
+
+def make_files(lab, count, smallest, largest, seed=1):
+    """Random files on the partner, sizes spread evenly over magnitudes."""
+    rng = random.Random(seed)
+    where = lab.path("partner", OUT)
+    os.makedirs(where, exist_ok=True)
+    made = []
+    for k in range(count):
+        size = int(smallest * (largest / smallest) ** rng.random())
+        data = rng.randbytes(size)
+        name = f"f{seed}-{k:04d}"
+        with open(os.path.join(where, name), "wb") as f:
+            f.write(data)
+        made.append(Upload(name, size, hashlib.sha256(data).hexdigest()))
+    return made
+
+
+def sftp(lab, address, batch, timeout=60):
+    """One batch; CompletedProcess.  A client that hangs is ended."""
+    try:
+        return lab.exec("partner", ["sftp", *OPTIONS, "-b", "-",
+                                    f"alice@{address}"],
+                        input=batch, timeout=timeout)
+    except subprocess.TimeoutExpired as e:
+        return subprocess.CompletedProcess(e.cmd, 255, "", "timed out")
+
+
+class Clients:
+    """Uploads files through the addresses, `parallel` at a time."""
+
+    def __init__(self, lab, uploads, addresses, parallel=4, give_up_s=180,
+                 on_ack=lambda upload: None):
+        self.lab = lab
+        self.uploads = uploads
+        self.addresses = addresses
+        self.give_up_s = give_up_s
+        self.on_ack = on_ack
+        self._next = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(k,))
+                         for k in range(parallel)]
+
+    def start(self):
+        for t in self._threads:
+            t.start()
+        return self
+
+    def stop(self):
+        """No further try."""
+        self._stop.set()
+        self.join()
+
+    def join(self):
+        for t in self._threads:
+            t.join()
+
+    def acknowledged(self):
+        return [u for u in self.uploads if u.acknowledged]
+
+    def wait_acknowledged(self, count, timeout_s=300):
+        deadline = time.monotonic() + timeout_s
+        while len(self.acknowledged()) < count:
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"{len(self.acknowledged())} of {count} acknowledged: "
+                    f"{[u.errors[-1] for u in self.uploads if u.errors][:3]}")
+            time.sleep(0.01)
+
+    def _take(self):
+        with self._lock:
+            if self._stop.is_set() or self._next == len(self.uploads):
+                return None
+            self._next += 1
+            return self.uploads[self._next - 1]
+
+    def _work(self, k):
+        address = self.addresses[k % len(self.addresses)]
+        while (upload := self._take()) is not None:
+            deadline = time.monotonic() + self.give_up_s
+            while not self._stop.is_set() and time.monotonic() < deadline:
+                if self._try(upload, address):
+                    break
+                self._stop.wait(0.2)    # as a person's script would
+
+    def _try(self, upload, address):
+        upload.tries += 1
+        done = sftp(self.lab, address,
+                    f"put {OUT}/{upload.name} {upload.name}\n")
+        if done.returncode:
+            upload.errors.append(done.stderr.strip()[-200:])
+            return False
+        upload.acknowledged = time.monotonic()
+        self.on_ack(upload)
+        return True
+
+
+class Prober:
+    """Logs in at one address again and again; notes when that works."""
+
+    def __init__(self, lab, address):
+        self.lab = lab
+        self.address = address
+        self.successes = []     # CLOCK_MONOTONIC, at the end of each
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def start(self):
+        self._thread.start()
+        return self
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join()
+
+    def first_after(self, t):
+        return next((s for s in list(self.successes) if s > t), None)
+
+    def _work(self):
+        while not self._stop.is_set():
+            done = self.lab.exec(
+                "partner", ["sftp", "-o", "ConnectTimeout=1", "-o",
+                            "ServerAliveInterval=1", "-b", "-",
+                            f"alice@{self.address}"], input="pwd\n")
+            if done.returncode == 0:
+                self.successes.append(time.monotonic())
+            self._stop.wait(0.05)

@@ -1,0 +1,75 @@
+# Part of mftd; see LICENSE.
+"""The whole system in the lab: mftd, its agents, the shipped topology."""
+import os
+import subprocess
+import time
+
+from lab import mftd, plan
+
+SERVING_S = 90
+
+
+def addresses(nodes):
+    return [plan.floating_address(n) for n in nodes]
+
+
+def load_topology(lab):
+    """crm-config/generate's output for these nodes and addresses."""
+    nodes = lab.nodes()
+    text = subprocess.run(
+        [os.path.join(lab.checkout, "crm-config/generate"),
+         "--nodes", ",".join(nodes),
+         "--addresses", ",".join(addresses(nodes)), "--crm"],
+        check=True, text=True, stdout=subprocess.PIPE).stdout
+    lab.check(nodes[0], "crm", "configure", "load", "update", "-", input=text)
+
+
+def promoted(lab):
+    """Names of the nodes whose outbound Pacemaker shows as promoted."""
+    return lab.cluster().where("outbound", "Promoted")
+
+
+def wait_serving(lab, timeout_s=SERVING_S):
+    """Until inbound runs everywhere, each address answers, one is promoted."""
+    wanted = set(lab.nodes())
+    lab.wait(lambda c: c.where("inbound") >= wanted
+             and len(c.where("outbound", "Promoted")) == 1
+             and all(c.where(f"ip-{n}") for n in wanted),
+             "inbound, addresses and one promoted", timeout_s)
+
+
+def wait(predicate, what, timeout_s=60, pause_s=0.05):
+    """Polls what has no event."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := predicate()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not in {timeout_s} s: {what}")
+        time.sleep(pause_s)
+    return found
+
+
+def bring_up(lab, nodes=3, stage=None):
+    lab.up(nodes, stage=stage)
+    load_topology(lab)
+    wait_serving(lab)
+
+
+def restore(lab):
+    """All nodes up, no cut, no failure remembered, everything serving."""
+    lab.heal()
+    for node in lab.nodes():
+        if not lab.powered(node):
+            lab.power_on(node, wait=True)
+    lab.wait_online(timeout_s=90)
+    lab.check(lab.nodes()[0], "crm_resource", "--cleanup")
+    wait_serving(lab)
+
+
+def pids(lab, node, kind):
+    """Process ids, as the node numbers them, of one kind of mftd process."""
+    out = lab.exec(node, ["pgrep", "-x", f"mftd:{kind}"]).stdout
+    return [int(word) for word in out.split()]
+
+
+__all__ = ["addresses", "bring_up", "load_topology", "mftd", "pids",
+           "promoted", "restore", "wait", "wait_serving"]

@@ -1,0 +1,43 @@
+# Part of mftd; see LICENSE.
+"""SIGKILL of every process kind in turn during load: restored, or reported;
+no acknowledged upload is lost, nothing is delivered twice."""
+import clients
+import judge
+import pytest
+import system
+
+KINDS = ["session", "deliver", "listener", "auth", "journal", "catalog",
+         "outbound", "coordinator", "parent"]
+
+
+def pid_of(lab, node, kind):
+    if kind == "parent":
+        out = lab.exec(node, ["pgrep", "-x", "mftd"]).stdout.split()
+        return [int(out[0])] if out else []
+    return system.pids(lab, node, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kill(lab, kind):
+    node = next(iter(system.promoted(lab)))
+    uploads = clients.make_files(lab, 24, 1 << 16, 4 << 20,
+                                 seed=100 + KINDS.index(kind))
+    crew = clients.Clients(lab, uploads, system.addresses(lab.nodes()),
+                           parallel=3).start()
+    try:
+        crew.wait_acknowledged(4)
+        victims = system.wait(lambda: pid_of(lab, node, kind),
+                              f"a {kind} on {node}", 30, 0.01)
+        lab.exec(node, ["kill", "-9", str(victims[0])])
+        crew.join()
+    finally:
+        crew.stop()
+    assert len(crew.acknowledged()) == len(uploads), [
+        u.errors[-1] for u in uploads if not u.acknowledged]
+    system.wait(lambda: judge.all_delivered(lab, uploads),
+                "everything delivered", 120, 0.2)
+    system.wait_serving(lab)
+    found = judge.verdict(lab, lab.nodes()[0], uploads)
+    for what in ("lost", "corrupt", "duplicated", "in_doubt"):
+        assert found[what] == 0, found
+    assert found["delivered"] == len(uploads)

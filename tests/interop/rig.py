@@ -1,0 +1,196 @@
+# Part of mftd; see LICENSE.
+"""A standalone mftd on a loopback port, in a directory of its own."""
+import contextlib
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+BUILD = pathlib.Path(os.environ.get("MFTD_BUILD", "."))
+USER = "nobody"     # exists everywhere, owns nothing
+START_S = 20
+
+_NODE = """mode: standalone
+node: solo
+user: {user}
+listen: ["127.0.0.1:{port}"]
+host_keys: [{top}/etc/host_key]
+catalog: "{catalog}"
+volumes:
+  - name: main
+    path: {volume}
+state_dir: {top}/state
+run_dir: {top}/run
+log: stderr
+log_level: debug
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def keygen(path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "",
+                    "-f", path], check=True)
+    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+class Rig:
+    """Directory, configuration, daemon; `with Rig() as rig`."""
+
+    def __init__(self, volume=None, catalog=None):
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="mftd-rig-",
+                                                 dir="/var/tmp"))
+        self.top.chmod(0o755)
+        self.volume = pathlib.Path(volume or self.top / "volume")
+        self.port = free_port()
+        self.daemon = None
+        self.log = self.top / "log"
+        who = pwd.getpwnam(USER)
+        for name in ("etc", "state", "run"):
+            (self.top / name).mkdir()
+        self.volume.mkdir(exist_ok=True)
+        for path in (self.top / "state", self.top / "run", self.volume):
+            os.chown(path, who.pw_uid, who.pw_gid)
+        self.host_key = keygen(self.top / "etc/host_key")
+        os.chown(self.top / "etc/host_key", who.pw_uid, who.pw_gid)
+        self.alice = keygen(self.top / "etc/alice")
+        (self.top / "etc/known_hosts").write_text(
+            f"[127.0.0.1]:{self.port} {self.host_key}\n")
+        self.conf = self.top / "etc/mftd.yaml"
+        self.conf.write_text(_NODE.format(
+            user=USER, port=self.port, top=self.top, volume=self.volume,
+            catalog=catalog or f"sqlite:{self.top}/state/catalog.db"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.top)
+
+    def accounts(self, text=None):
+        """The objects file: account alice unless said otherwise."""
+        path = self.top / "etc/objects.yaml"
+        path.write_text(text or (
+            "accounts:\n  - name: alice\n    volume: main\n    root: alice\n"
+            f"    keys: [\"{self.alice}\"]\n    password: \"sesame\"\n"))
+        return path
+
+    def mftctl(self, *args, check=True):
+        who = pwd.getpwnam(USER)
+        return subprocess.run(
+            [BUILD / "mftd/mftctl", "-f", self.conf, *map(str, args)],
+            check=check, text=True, capture_output=True, user=who.pw_uid,
+            group=who.pw_gid, extra_groups=[])
+
+    def start(self):
+        """Starts the daemon and waits until it takes logins."""
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.daemon = subprocess.Popen(
+                [BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
+                stderr=log, stdin=subprocess.DEVNULL)
+        self.wait_serving()
+
+    def up(self, objects=None):
+        self.mftctl("apply", self.accounts(objects))
+        self.start()
+        return self
+
+    def wait_serving(self):
+        """Until a login and a round trip work."""
+        deadline = time.monotonic() + START_S
+        while True:
+            done = self.sftp("pwd\n")
+            if done.returncode == 0:
+                return
+            if self.daemon.poll() is not None or \
+                    time.monotonic() > deadline:
+                raise AssertionError(f"not serving: {done.stderr}\n"
+                                     + self.log_tail())
+            time.sleep(0.05)    # a refused connect is no event
+
+    def wait_status(self, predicate, what):
+        deadline = time.monotonic() + START_S
+        while True:
+            done = self.mftctl("-j", "status", check=False)
+            if done.returncode == 0 and predicate(json.loads(done.stdout)):
+                return json.loads(done.stdout)
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not in {START_S} s: {what}\n"
+                                     f"{done.stdout}{done.stderr}"
+                                     + self.log_tail())
+            time.sleep(0.05)
+
+    def log_tail(self):
+        return "".join(
+            self.log.read_text(errors="replace").splitlines(True)[-60:])
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.daemon is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self.daemon.send_signal(sig)
+        self.daemon.wait(40)
+        self.daemon = None
+        self.wait_gone()
+
+    def wait_gone(self):
+        """Until no process of this rig is left."""
+        deadline = time.monotonic() + START_S
+        while self.processes():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"left behind: {self.processes()}")
+            time.sleep(0.02)
+
+    def processes(self):
+        """{pid: kind} of the daemon's processes, known by the lock file that
+        all of them hold open."""
+        lock = os.path.join(self.top, "run/mftd.lock")
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                fds = f"/proc/{pid}/fd"
+                if any(os.readlink(f"{fds}/{fd}") == lock
+                       for fd in os.listdir(fds)):
+                    name = pathlib.Path(f"/proc/{pid}/comm").read_text()
+                    found[int(pid)] = name.strip().removeprefix("mftd:")
+        return found
+
+    # ---- clients
+
+    def ssh_options(self, key=None):
+        return ["-F", "none", "-o", "BatchMode=yes",
+                "-o", f"UserKnownHostsFile={self.top}/etc/known_hosts",
+                "-o", "StrictHostKeyChecking=yes",
+                "-o", "UpdateHostKeys=no", "-o", "IdentitiesOnly=yes",
+                "-o", "ConnectTimeout=10",
+                "-i", str(key or self.top / "etc/alice")]
+
+    def sftp(self, batch, key=None, user="alice", timeout=120):
+        """OpenSSH's sftp with a batch; CompletedProcess."""
+        return subprocess.run(
+            ["sftp", *self.ssh_options(key), "-P", str(self.port),
+             "-b", "-", f"{user}@127.0.0.1"], input=batch, text=True,
+            capture_output=True, timeout=timeout, check=False)
+
+    def ssh(self, *command):
+        return subprocess.run(
+            ["ssh", *self.ssh_options(), "-p", str(self.port),
+             "alice@127.0.0.1", *command], text=True, capture_output=True,
+            timeout=60, check=False, stdin=subprocess.DEVNULL)
+
+    # ---- the journal, as the receipts in the catalog
+
+    def lines(self, pattern):
+        return re.findall(pattern, self.log.read_text(errors="replace"))

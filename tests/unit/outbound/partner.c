@@ -1,0 +1,358 @@
+/* Part of mftd; see LICENSE. */
+#include "tests/unit/outbound/partner.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "mftd/base/clock.h"
+
+#define SSHD "/usr/sbin/sshd"
+
+static const char *
+sftp_server(void)
+{
+	static const char *const places[] = { "/usr/lib/openssh/sftp-server",
+		"/usr/libexec/openssh/sftp-server",
+		"/usr/lib/ssh/sftp-server" };
+	size_t i;
+
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+bool
+partner_possible(void)
+{
+	return access(SSHD, X_OK) == 0 && sftp_server() != NULL;
+}
+
+static void
+put(const char *dir, const char *name, mode_t mode, const char *fmt, ...)
+{
+	char path[128];
+	va_list ap;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	if (f == NULL)
+		abort();
+	va_start(ap, fmt);
+	vfprintf(f, fmt, ap);
+	va_end(ap);
+	fclose(f);
+	chmod(path, mode);
+}
+
+static void
+make_key(const char *dir, const char *name)
+{
+	char path[128];
+	int status;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	pid = fork();
+	if (pid == 0) {
+		execlp("ssh-keygen", "ssh-keygen", "-q", "-t", "ed25519", "-N",
+		    "", "-C", "", "-f", path, (char *)NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		abort();
+}
+
+static void
+read_line(const char *dir, const char *name, char *out, int size)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "r");
+	if (f == NULL || fgets(out, size, f) == NULL)
+		abort();
+	fclose(f);
+}
+
+static void
+write_files(struct partner *p)
+{
+	make_key(p->dir, "host");
+	make_key(p->dir, "key");
+	read_line(p->dir, "host.pub", p->host_key, sizeof(p->host_key));
+	read_line(p->dir, "key.pub", p->other_key, sizeof(p->other_key));
+	put(p->dir, "sshd_config", 0600,
+	    "HostKey %s/host\nAuthorizedKeysFile %s/key.pub\n"
+	    "StrictModes no\nUsePAM no\nPidFile none\nLogLevel ERROR\n"
+	    "PasswordAuthentication no\nPermitRootLogin yes\n"
+	    "Subsystem sftp %s/sftp\n",
+	    p->dir, p->dir, p->dir);
+	put(p->dir, "sftp", 0700,
+	    "#!/bin/sh\n"
+	    "exec 2>>%s/log\n"
+	    "if [ -s %s/fault ]; then\n"
+	    "\texec strace -qqq -o %s/strace.$$ "
+	    "-e inject=\"$(cat %s/fault)\" %s -e -l INFO\n"
+	    "fi\n"
+	    "exec %s -e -l INFO\n",
+	    p->dir, p->dir, p->dir, p->dir, sftp_server(), sftp_server());
+	put(p->dir, "fault", 0600, "%s", "");
+	put(p->dir, "log", 0600, "%s", "");
+}
+
+static int
+listen_somewhere(int *port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
+	    listen(fd, 16) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) < 0)
+		abort();
+	*port = ntohs(sin.sin_port);
+	return fd;
+}
+
+/* As root sshd wants an empty /run/sshd: one of its own, seen by nobody else.
+ */
+static void
+own_run(void)
+{
+	if (geteuid() != 0 || access("/run/sshd", X_OK) == 0)
+		return;
+	if (unshare(CLONE_NEWNS) == 0 &&
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("run", "/run", "tmpfs", 0, "mode=755") == 0)
+		mkdir("/run/sshd", 0755);
+}
+
+/* Ends what is below the acceptor, itself included: its pid namespace would be
+ * too much, so it is their reaper. */
+static void
+accept_loop(const struct partner *p, int listener)
+{
+	char conf[128];
+	pid_t pid;
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGCHLD, SIG_IGN);
+	own_run();
+	snprintf(conf, sizeof(conf), "%s/sshd_config", p->dir);
+	for (;;) {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			_exit(1);
+		pid = fork();
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			signal(SIGCHLD, SIG_DFL);
+			dup2(fd, 0);
+			dup2(fd, 1);
+			execl(SSHD, SSHD, "-i", "-e", "-f", conf, (char *)NULL);
+			_exit(127);
+		}
+		close(fd);
+	}
+}
+
+int
+partner_start(struct partner *p)
+{
+	struct passwd *pw = getpwuid(getuid());
+	int listener;
+
+	memset(p, 0, sizeof(*p));
+	if (pw == NULL)
+		return -1;
+	snprintf(p->dir, sizeof(p->dir), "/tmp/mftd-partner-XXXXXX");
+	if (mkdtemp(p->dir) == NULL)
+		return -1;
+	snprintf(p->in, sizeof(p->in), "%s/in", p->dir);
+	snprintf(p->key, sizeof(p->key), "%s/key", p->dir);
+	snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
+	mkdir(p->in, 0700);
+	write_files(p);
+	listener = listen_somewhere(&p->port);
+	p->acceptor = fork();
+	if (p->acceptor == 0)
+		accept_loop(p, listener);
+	close(listener);
+	p->host_keys[0] = p->host_key;
+	p->p = (struct mftd_partner) { .name = (char *)"acme",
+		.host = (char *)"127.0.0.1",
+		.port = p->port,
+		.user = p->user,
+		.key_file = p->key,
+		.host_keys = p->host_keys,
+		.n_host_keys = 1 };
+	return p->acceptor > 0 ? 0 : -1;
+}
+
+static void
+kill_children(pid_t parent, int depth)
+{
+	char path[64];
+	FILE *f;
+	int pid;
+
+	snprintf(
+	    path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	f = fopen(path, "r");
+	if (f == NULL || depth == 0) {
+		if (f != NULL)
+			fclose(f);
+		return;
+	}
+	while (fscanf(f, "%d", &pid) == 1) {
+		kill_children(pid, depth - 1);
+		kill(pid, SIGKILL);
+	}
+	fclose(f);
+}
+
+void
+partner_stop(struct partner *p)
+{
+	if (p->acceptor > 0) {
+		kill(p->acceptor, SIGSTOP);
+		kill_children(p->acceptor, 5);
+		kill(p->acceptor, SIGKILL);
+		waitpid(p->acceptor, NULL, 0);
+	}
+	if (p->dir[0] != '\0')
+		remove_tree(p->dir);
+}
+
+void
+partner_fault(struct partner *p, const char *what)
+{
+	put(p->dir, "fault", 0600, "%s", what);
+}
+
+int
+partner_count(const struct partner *p, const char *words)
+{
+	char path[128], line[1024];
+	int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/log", p->dir);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return -1;
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, words) != NULL;
+	fclose(f);
+	return n;
+}
+
+bool
+partner_has(const struct partner *p, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", p->in, name);
+	return lstat(path, &st) == 0;
+}
+
+int
+partner_names(const struct partner *p)
+{
+	DIR *d = opendir(p->in);
+	int n = 0;
+
+	if (d == NULL)
+		return -1;
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+bool
+await(bool (*cond)(void *data), void *data)
+{
+	int64_t end = mftd_clock_ms() + 20000;
+
+	while (!cond(data)) {
+		if (mftd_clock_ms() > end)
+			return false;
+		poll(NULL, 0, 5);
+	}
+	return true;
+}
+
+void
+make_file(const char *path, uint64_t size, unsigned int seed, uint8_t sum[32])
+{
+	FILE *f = fopen(path, "w");
+	uint64_t i, x = seed;
+
+	if (f == NULL)
+		abort();
+	for (i = 0; i < size; i++) {
+		x = x * 6364136223846793005u + 1442695040888963407u;
+		putc((int)(x >> 56), f);
+	}
+	fclose(f);
+	sum_file(path, sum);
+}
+
+void
+sum_file(const char *path, uint8_t sum[32])
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	FILE *f = fopen(path, "r");
+	char data[65536];
+	size_t n;
+
+	if (f == NULL || md == NULL)
+		abort();
+	EVP_DigestInit_ex(md, EVP_sha256(), NULL);
+	while ((n = fread(data, 1, sizeof(data), f)) > 0)
+		EVP_DigestUpdate(md, data, n);
+	EVP_DigestFinal_ex(md, sum, NULL);
+	EVP_MD_CTX_free(md);
+	fclose(f);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+void
+remove_tree(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}

@@ -1,0 +1,62 @@
+/* Part of mftd; see LICENSE. */
+#ifndef TESTS_UNIT_OUTBOUND_PARTNER_H
+#define TESTS_UNIT_OUTBOUND_PARTNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mftd/catalog/objects.h"
+
+/*
+ * A partner: OpenSSH's sshd, one per connection (-i), behind a socket on
+ * loopback, with keys and files in a directory of its own.
+ */
+struct partner {
+	char dir[64];
+	char in[80]; /* where deliveries go: dir/in */
+	char user[64];
+	char key[80], host_key[512];
+	char other_key[512]; /* a key that is not its host key */
+	char *host_keys[1];
+	int port;
+	pid_t acceptor;
+	struct mftd_partner p; /* as configured */
+};
+
+/* False when this machine has no sshd. */
+bool partner_possible(void);
+
+int partner_start(struct partner *p);
+
+/* Ends it and everything it started, and removes its directory. */
+void partner_stop(struct partner *p);
+
+/* What goes wrong in its next sftp-servers: strace -e inject=WHAT; "" nothing.
+ */
+void partner_fault(struct partner *p, const char *what);
+
+/* How often its log has the words. */
+int partner_count(const struct partner *p, const char *words);
+
+/* Whether dir/in/name exists. */
+bool partner_has(const struct partner *p, const char *name);
+
+/* How many names dir/in holds. */
+int partner_names(const struct partner *p);
+
+/* Waits until cond(data) holds, up to 20 s. */
+bool await(bool (*cond)(void *data), void *data);
+
+/* Writes a file of size bytes that look random, by seed; its SHA-256 goes to
+ * sum. */
+void make_file(
+    const char *path, uint64_t size, unsigned int seed, uint8_t sum[32]);
+
+/* The SHA-256 of a file. */
+void sum_file(const char *path, uint8_t sum[32]);
+
+/* rm -rf */
+void remove_tree(const char *path);
+
+#endif

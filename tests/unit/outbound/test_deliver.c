@@ -1,0 +1,540 @@
+/* Part of mftd; see LICENSE. */
+/*
+ * deliver against a real OpenSSH: what arrives, what is refused, and that each
+ * crash, of deliver or of the partner's server, ends in exactly one rename or
+ * in an honest IN_DOUBT.  The test plays outbound: it keeps the row.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/ipc/msg_outbound.h"
+#include "mftd/outbound/deliver.h"
+#include "mftd/outbound/delivery.h"
+#include "tests/unit/outbound/partner.h"
+
+#define NEVER MFTD_EVENT_COUNT
+
+/* When to kill deliver: at this event, before its row is written, between row
+ * and answer, or once cond holds after the answer. */
+enum moment { BEFORE_ROW, AFTER_ROW, AFTER_ANSWER };
+
+struct plan {
+	enum mftd_delivery_event at;
+	enum moment moment;
+	bool (*cond)(void *data);
+};
+
+struct world {
+	struct partner partner;
+	char volume[80];
+	struct mftd_lease *lease;
+	struct mftd_deliver j; /* with the row */
+	int events[MFTD_EVENT_COUNT];
+	int last_err;
+	char last_text[MFTD_REASON_BYTES];
+};
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	char path[128];
+
+	*state = w;
+	if (w == NULL || partner_start(&w->partner) < 0)
+		return -1;
+	snprintf(w->volume, sizeof(w->volume), "%s/vol", w->partner.dir);
+	mkdir(w->volume, 0700);
+	snprintf(path, sizeof(path), "%s/.mft", w->volume);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/.mft/out", w->volume);
+	mkdir(path, 0700);
+	w->lease = mftd_lease_new();
+	mftd_lease_hold(w->lease);
+	w->j.partner = &w->partner.p;
+	w->j.volume_path = w->volume;
+	w->j.lease = w->lease;
+	w->j.connect_ms = 10000;
+	w->j.request_ms = 30000;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	partner_stop(&w->partner);
+	free(w);
+	return 0;
+}
+
+/* A receipt with its file, and a claimed row for it. */
+static void
+prepare(struct world *w, uint64_t size)
+{
+	struct mftd_delivery *d = &w->j.d;
+	char path[160];
+
+	snprintf(d->id, sizeof(d->id), "d-1");
+	snprintf(d->receipt, sizeof(d->receipt), "r-1");
+	snprintf(d->directory, sizeof(d->directory), "%s", w->partner.in);
+	snprintf(d->name, sizeof(d->name), "report.csv");
+	d->size = size;
+	d->has_sha256 = true;
+	d->mtime = 1500000000;
+	d->state = MFTD_DELIVERY_CLAIMED;
+	snprintf(path, sizeof(path), "%s/.mft/out/r-1", w->volume);
+	make_file(path, size, 7, d->sha256);
+}
+
+/* Writes the row as outbound does. */
+static int
+apply(struct world *w, const struct mftd_msg_deliver_step *s)
+{
+	enum mftd_delivery_state next;
+	enum mftd_delivery_action action;
+	struct mftd_delivery *d = &w->j.d;
+	int r = mftd_delivery_step(
+	    d->state, (enum mftd_delivery_event)s->event, &next, &action);
+
+	if (r < 0)
+		return r;
+	w->events[s->event]++;
+	w->last_err = s->err;
+	snprintf(w->last_text, sizeof(w->last_text), "%s", s->text);
+	d->state = next;
+	if (s->event == MFTD_EVENT_BEGIN)
+		snprintf(d->host, sizeof(d->host), "%s", s->host);
+	if (s->event == MFTD_EVENT_PUBLISH)
+		d->mtime = s->mtime;
+	return 0;
+}
+
+static pid_t
+start_deliver(struct world *w, struct mftd_chan **c)
+{
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[0]);
+		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
+		_exit(mftd_deliver_run(&w->j, *c) == 0 ? 0 : 1);
+	}
+	close(fds[1]);
+	*c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
+	return pid;
+}
+
+/* Runs one deliver to its end, or to the moment to kill it. */
+static void
+run_once(struct world *w, const struct plan *plan)
+{
+	struct mftd_msg_deliver_answer answer;
+	const struct mftd_msg_deliver_step *s;
+	struct mftd_chan *c;
+	struct mftd_msg m;
+	bool now = false, last = false;
+	pid_t pid = start_deliver(w, &c);
+
+	while (!last && mftd_chan_wait(c, &m, mftd_clock_ms() + 40000) == 0) {
+		s = m.data;
+		now = s->event == (uint32_t)plan->at;
+		if (now && plan->moment == BEFORE_ROW)
+			break;
+		answer.err = apply(w, s);
+		last = now;
+		if (last && plan->moment == AFTER_ROW)
+			break;
+		mftd_chan_send(c, MFTD_MSG_DELIVER_ANSWER, 0, &answer,
+		    sizeof(answer), NULL, 0);
+	}
+	if (now && plan->cond != NULL)
+		assert_true(await(plan->cond, w));
+	if (now)
+		kill(pid, SIGKILL);
+	mftd_chan_free(c);
+	waitpid(pid, NULL, 0);
+}
+
+static bool
+is_final(enum mftd_delivery_state s)
+{
+	return s == MFTD_DELIVERY_DELIVERED || s == MFTD_DELIVERY_FAILED ||
+	    s == MFTD_DELIVERY_IN_DOUBT;
+}
+
+/* What outbound does after a deliver has died or given up: looks at the row
+ * and tries again, up to a bound. */
+static void
+run_to_end(struct world *w, const struct plan *first)
+{
+	static const struct plan calm = { .at = NEVER };
+	int i;
+
+	for (i = 0; i < 5 && !is_final(w->j.d.state); i++) {
+		w->j.evidence = w->j.d.state == MFTD_DELIVERY_PUBLISHING;
+		if (!w->j.evidence)
+			w->j.d.tries++;
+		if (w->j.d.state == MFTD_DELIVERY_WAITING)
+			w->j.d.state = MFTD_DELIVERY_CLAIMED;
+		run_once(w, i == 0 && first != NULL ? first : &calm);
+		partner_fault(&w->partner, "");
+	}
+}
+
+/* It is there once, whole, and nothing else is. */
+static void
+assert_arrived(struct world *w)
+{
+	uint8_t sum[32];
+	struct stat st;
+	char path[160];
+
+	if (w->j.d.state != MFTD_DELIVERY_DELIVERED)
+		print_message("last words: %s\n", w->last_text);
+	assert_int_equal(w->j.d.state, MFTD_DELIVERY_DELIVERED);
+	snprintf(path, sizeof(path), "%s/report.csv", w->partner.in);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, w->j.d.size);
+	assert_int_equal(st.st_mtime, 1500000000);
+	sum_file(path, sum);
+	assert_memory_equal(sum, w->j.d.sha256, sizeof(sum));
+	assert_int_equal(partner_names(&w->partner), 1);
+}
+
+static void
+test_arrives(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 9 * 1024 * 1024 + 17);
+	run_to_end(w, NULL);
+	assert_arrived(w);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+	assert_int_equal(w->events[MFTD_EVENT_RETRY], 0);
+}
+
+static void
+test_empty_file(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 0);
+	run_to_end(w, NULL);
+	assert_arrived(w);
+}
+
+static void
+run_and_expect(struct world *w, enum mftd_delivery_state want, int err)
+{
+	static const struct plan calm = { .at = NEVER };
+
+	w->j.d.tries = 1;
+	run_once(w, &calm);
+	assert_int_equal(w->j.d.state, want);
+	if (w->last_err != err)
+		print_message("last words: %s\n", w->last_text);
+	assert_int_equal(w->last_err, err);
+}
+
+static void
+test_wrong_host_key(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 100);
+	w->partner.host_keys[0] = w->partner.other_key;
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_PARTNER_KEY);
+	assert_non_null(strstr(w->last_text, "not the pinned one: SHA256:"));
+	w->partner.p.n_host_keys = 0;
+	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_PARTNER_KEY);
+	assert_int_equal(partner_names(&w->partner), 0);
+	assert_int_equal(partner_count(&w->partner, "session opened"), 0);
+}
+
+static void
+test_login_refused(void **state)
+{
+	struct world *w = *state;
+	char host_key[160];
+
+	prepare(w, 100);
+	snprintf(host_key, sizeof(host_key), "%s/host", w->partner.dir);
+	w->partner.p.key_file = host_key;
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_AUTH);
+	w->partner.p.key_file = (char *)"/nonexistent";
+	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_AUTH);
+}
+
+static void
+test_nobody_there(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 100);
+	kill(w->partner.acceptor, SIGKILL);
+	waitpid(w->partner.acceptor, NULL, 0);
+	w->partner.acceptor = 0;
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -ECONNREFUSED);
+}
+
+static void
+test_corrupt_source(void **state)
+{
+	struct world *w = *state;
+	char path[160];
+
+	prepare(w, 100000);
+	w->j.d.sha256[0] ^= 1;
+	run_and_expect(w, MFTD_DELIVERY_FAILED, -MFTD_E_CORRUPT);
+	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	w->j.d.size++;
+	run_and_expect(w, MFTD_DELIVERY_FAILED, -MFTD_E_CORRUPT);
+	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	snprintf(path, sizeof(path), "%s/.mft/out/r-1", w->volume);
+	unlink(path);
+	run_and_expect(w, MFTD_DELIVERY_FAILED, -ENOENT);
+	/* a volume that is away is not a lost source */
+	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	w->j.volume_path = "/nonexistent";
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -EIO);
+	assert_int_equal(partner_names(&w->partner), 0);
+}
+
+static void
+test_name_exists(void **state)
+{
+	struct world *w = *state;
+	uint8_t mine[32], after[32];
+	char path[160];
+
+	prepare(w, 5000);
+	snprintf(path, sizeof(path), "%s/report.csv", w->partner.in);
+	make_file(path, 5000, 8, mine);
+	run_and_expect(w, MFTD_DELIVERY_FAILED, -EEXIST);
+	sum_file(path, after);
+	assert_memory_equal(mine, after, 32);
+	assert_int_equal(partner_names(&w->partner), 1);
+}
+
+static void
+test_no_lease(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 100);
+	mftd_lease_renew(w->lease, 0);
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_NO_LEASE);
+	assert_int_equal(partner_names(&w->partner), 0);
+}
+
+static void
+lose_lease(struct world *w, enum mftd_delivery_event at)
+{
+	struct plan plan = { .at = at, .moment = AFTER_ROW };
+
+	w->j.d.tries = 1;
+	run_once(w, &plan);
+	mftd_lease_renew(w->lease, 0);
+	plan.at = NEVER;
+	w->j.evidence = true;
+	run_once(w, &plan);
+}
+
+static void
+test_no_lease_no_rename(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 100);
+	lose_lease(w, MFTD_EVENT_PUBLISH);
+	assert_int_equal(w->j.d.state, MFTD_DELIVERY_PUBLISHING);
+	assert_int_equal(w->last_err, -MFTD_E_NO_LEASE);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+	mftd_lease_hold(w->lease);
+	run_to_end(w, NULL);
+	assert_arrived(w);
+}
+
+/* kill -9 of deliver before the row of each event, between row and answer, and
+ * right after the answer: always one rename. */
+static void
+test_killed_anywhere(void **state)
+{
+	static const enum mftd_delivery_event at[] = { MFTD_EVENT_BEGIN,
+		MFTD_EVENT_SENT, MFTD_EVENT_PUBLISH, MFTD_EVENT_DELIVERED };
+	struct plan plan = { 0 };
+	struct world *w;
+	int i, m, refused;
+
+	for (i = 0; i < 4; i++)
+		for (m = BEFORE_ROW; m <= AFTER_ANSWER; m++) {
+			assert_int_equal(setup((void **)&w), 0);
+			prepare(w, 300000);
+			plan.at = at[i];
+			plan.moment = (enum moment)m;
+			run_to_end(w, &plan);
+			assert_arrived(w);
+			refused =
+			    partner_count(&w->partner, "sent status Fail") +
+			    partner_count(&w->partner, "sent status No such");
+			assert_in_range(
+			    partner_count(&w->partner, "rename old"), 1,
+			    1 + refused);
+			teardown((void **)&w);
+		}
+}
+
+/* The partner's server dies in its RENAME, which is link and unlink. */
+static void
+test_server_killed_in_rename(void **state)
+{
+	static const char *const faults[] = {
+		"?link,linkat:signal=KILL", /* neither done */
+		"?unlink,unlinkat:signal=KILL", /* both names */
+	};
+	struct world *w;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(setup((void **)&w), 0);
+		prepare(w, 300000);
+		partner_fault(&w->partner, faults[i]);
+		run_to_end(w, NULL);
+		assert_arrived(w);
+		assert_true(w->events[MFTD_EVENT_RETRY] >= 1);
+		assert_int_equal(
+		    partner_count(&w->partner, "rename old"), i == 0 ? 2 : 1);
+		teardown((void **)&w);
+	}
+}
+
+static bool
+renamed(void *data)
+{
+	struct world *w = data;
+
+	return partner_has(&w->partner, "report.csv") &&
+	    partner_names(&w->partner) == 1;
+}
+
+static const struct plan answer_lost = {
+	.at = MFTD_EVENT_PUBLISH, .moment = AFTER_ANSWER, .cond = renamed
+};
+
+/* Renamed, and the answer never seen. */
+static void
+test_answer_lost(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 300000);
+	partner_fault(&w->partner, "?unlink,unlinkat:delay_exit=3s");
+	run_to_end(w, &answer_lost);
+	assert_arrived(w);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+}
+
+/* The same, and the partner has consumed the file meanwhile. */
+static void
+test_consumed_is_in_doubt(void **state)
+{
+	struct world *w = *state;
+	char path[160];
+
+	prepare(w, 300000);
+	w->j.d.tries = 1;
+	partner_fault(&w->partner, "?unlink,unlinkat:delay_exit=3s");
+	run_once(w, &answer_lost);
+	snprintf(path, sizeof(path), "%s/report.csv", w->partner.in);
+	assert_int_equal(unlink(path), 0);
+	partner_fault(&w->partner, "");
+	run_to_end(w, NULL);
+	assert_int_equal(w->j.d.state, MFTD_DELIVERY_IN_DOUBT);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+}
+
+/* An explicit refusal with the temporary name there: it waits, and a second
+ * try goes through. */
+static void
+test_rename_refused(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 300000);
+	partner_fault(&w->partner, "?link,linkat:error=EACCES");
+	run_to_end(w, NULL);
+	assert_arrived(w);
+	assert_int_equal(w->events[MFTD_EVENT_REFUSED], 1);
+	assert_int_equal(w->j.d.tries, 2);
+}
+
+static void
+test_temp_names(void **state)
+{
+	struct mftd_delivery d = { .id = "d-1", .name = "a/b.txt" };
+	char out[64], small[8];
+
+	assert_int_equal(mftd_deliver_temp_name(&d, 3, out, 64), 0);
+	assert_string_equal(out, "a/.mft-d-1.3.part");
+	snprintf(d.directory, sizeof(d.directory), "/in");
+	assert_int_equal(mftd_deliver_final_name(&d, out, 64), 0);
+	assert_string_equal(out, "/in/a/b.txt");
+	assert_int_equal(
+	    mftd_deliver_temp_name(&d, 1, small, 8), -ENAMETOOLONG);
+	snprintf(d.id, sizeof(d.id), "../x");
+	assert_int_equal(mftd_deliver_temp_name(&d, 1, out, 64), -EINVAL);
+}
+
+#define WITH_PARTNER(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_temp_names),
+		WITH_PARTNER(test_arrives),
+		WITH_PARTNER(test_empty_file),
+		WITH_PARTNER(test_wrong_host_key),
+		WITH_PARTNER(test_login_refused),
+		WITH_PARTNER(test_nobody_there),
+		WITH_PARTNER(test_corrupt_source),
+		WITH_PARTNER(test_name_exists),
+		WITH_PARTNER(test_no_lease),
+		WITH_PARTNER(test_no_lease_no_rename),
+		cmocka_unit_test(test_killed_anywhere),
+		cmocka_unit_test(test_server_killed_in_rename),
+		WITH_PARTNER(test_answer_lost),
+		WITH_PARTNER(test_consumed_is_in_doubt),
+		WITH_PARTNER(test_rename_refused),
+	};
+
+	if (!partner_possible())
+		return 77;
+	mftd_log_open("stderr", "error");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
