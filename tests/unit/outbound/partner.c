@@ -115,7 +115,7 @@ write_files(struct partner *p)
 	    "exec 2>>%s/log\n"
 	    "if [ -s %s/fault ]; then\n"
 	    "\texec strace -qqq -o %s/strace.$$ "
-	    "-e inject=\"$(cat %s/fault)\" %s -e -l INFO\n"
+	    "$(cat %s/fault) %s -e -l INFO\n"
 	    "fi\n"
 	    "exec %s -e -l INFO\n",
 	    p->dir, p->dir, p->dir, p->dir, sftp_server(), sftp_server());

@@ -32,8 +32,8 @@ int partner_start(struct partner *p);
 /* Ends it and everything it started, and removes its directory. */
 void partner_stop(struct partner *p);
 
-/* What goes wrong in its next sftp-servers: strace -e inject=WHAT; "" nothing.
- */
+/* What goes wrong in its next sftp-servers: strace's arguments
+ * ("-e inject=…"); "" nothing. */
 void partner_fault(struct partner *p, const char *what);
 
 /* How often its log has the words. */

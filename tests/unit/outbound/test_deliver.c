@@ -414,8 +414,8 @@ static void
 test_server_killed_in_rename(void **state)
 {
 	static const char *const faults[] = {
-		"?link,linkat:signal=KILL", /* neither done */
-		"?unlink,unlinkat:signal=KILL", /* both names */
+		"-e inject=?link,linkat:signal=KILL", /* neither done */
+		"-e inject=?unlink,unlinkat:signal=KILL", /* both names */
 	};
 	struct world *w;
 	int i;
@@ -429,6 +429,9 @@ test_server_killed_in_rename(void **state)
 		assert_true(w->events[MFTD_EVENT_RETRY] >= 1);
 		assert_int_equal(
 		    partner_count(&w->partner, "rename old"), i == 0 ? 2 : 1);
+		/* a second rename needs the row, and so the epoch, again */
+		assert_int_equal(
+		    w->events[MFTD_EVENT_PUBLISH], i == 0 ? 2 : 1);
 		teardown((void **)&w);
 	}
 }
@@ -453,7 +456,7 @@ test_answer_lost(void **state)
 	struct world *w = *state;
 
 	prepare(w, 300000);
-	partner_fault(&w->partner, "?unlink,unlinkat:delay_exit=3s");
+	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_exit=3s");
 	run_to_end(w, &answer_lost);
 	assert_arrived(w);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
@@ -468,7 +471,7 @@ test_consumed_is_in_doubt(void **state)
 
 	prepare(w, 300000);
 	w->j.d.tries = 1;
-	partner_fault(&w->partner, "?unlink,unlinkat:delay_exit=3s");
+	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_exit=3s");
 	run_once(w, &answer_lost);
 	snprintf(path, sizeof(path), "%s/report.csv", w->partner.in);
 	assert_int_equal(unlink(path), 0);
@@ -486,11 +489,31 @@ test_rename_refused(void **state)
 	struct world *w = *state;
 
 	prepare(w, 300000);
-	partner_fault(&w->partner, "?link,linkat:error=EACCES");
+	partner_fault(&w->partner, "-e inject=?link,linkat:error=EACCES");
 	run_to_end(w, NULL);
 	assert_arrived(w);
 	assert_int_equal(w->events[MFTD_EVENT_REFUSED], 1);
 	assert_int_equal(w->j.d.tries, 2);
+}
+
+/* Refused, and the server then will not say what is there: nothing is known, so
+ * nothing is touched until it says. */
+static void
+test_refused_and_blind(void **state)
+{
+	struct world *w = *state;
+	char fault[256];
+
+	prepare(w, 300000);
+	snprintf(fault, sizeof(fault),
+	    "-P %s/report.csv -e inject=?link,linkat:error=EACCES "
+	    "-e inject=?lstat,newfstatat:error=EACCES:when=2+",
+	    w->partner.in);
+	partner_fault(&w->partner, fault);
+	run_to_end(w, NULL);
+	assert_arrived(w);
+	assert_int_equal(w->events[MFTD_EVENT_RETRY], 1);
+	assert_int_equal(w->j.d.tries, 1);
 }
 
 static void
@@ -531,6 +554,7 @@ main(void)
 		WITH_PARTNER(test_answer_lost),
 		WITH_PARTNER(test_consumed_is_in_doubt),
 		WITH_PARTNER(test_rename_refused),
+		WITH_PARTNER(test_refused_and_blind),
 	};
 
 	if (!partner_possible())
