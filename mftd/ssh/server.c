@@ -102,6 +102,7 @@ mftd_ssh_server_new(char *const *host_keys, size_t n,
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return r;
+	ssh_init(); /* a static libssh may not have done it */
 	ssh_set_log_level(SSH_LOG_NOLOG);
 	s->bind = ssh_bind_new();
 	if (s->bind == NULL)
@@ -145,9 +146,10 @@ mftd_ssh_server_session(struct mftd_ssh_server *server, int fd)
 		return NULL;
 	/* libssh closes what it was given even when it refuses it */
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	/* compression is offered by default */
+	/* "no" to SSH_OPTIONS_COMPRESSION still offers it */
 	if (copy < 0 ||
-	    ssh_options_set(session, SSH_OPTIONS_COMPRESSION, "no") < 0) {
+	    ssh_options_set(session, SSH_OPTIONS_COMPRESSION_C_S, "none") < 0 ||
+	    ssh_options_set(session, SSH_OPTIONS_COMPRESSION_S_C, "none") < 0) {
 		mftd_fd_close(&copy);
 		ssh_free(session);
 		return NULL;

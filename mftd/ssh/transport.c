@@ -13,6 +13,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ssh/internal.h"
 #include "mftd/ssh/shim.h"
+#include "mftd/ssh/userauth.h"
 
 /* Packets of 32 KiB and the buffers for hundreds of KiB stay on the heap:
  * mapping them anew each time costs half of all CPU. */
@@ -150,6 +151,7 @@ mftd_ssh_new(struct mftd_ssh_server *server, int fd,
 	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP_BYTES);
 	mftd_shim_serve(ssh_get_fd(s->session));
 	ssh_set_server_callbacks(s->session, &s->calls);
+	mftd_userauth_answer(s->session, &s->tries);
 	ssh_set_auth_methods(
 	    s->session, SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_PUBLICKEY);
 	return s;
@@ -162,8 +164,10 @@ mftd_ssh_free(struct mftd_ssh *s)
 
 	if (s == NULL)
 		return;
-	if (s->session != NULL)
+	if (s->session != NULL) {
 		mftd_shim_serve(-1);
+		mftd_userauth_answer(NULL, NULL);
+	}
 	for (i = 0; i < WATCH_MAX; i++)
 		if (s->watched[i].fd >= 0)
 			ssh_event_remove_fd(s->event, s->watched[i].fd);
@@ -192,16 +196,16 @@ failed(struct mftd_ssh *s, int err)
 	return err;
 }
 
-/* After a MAC error ssh_event_dopoll does not fail: ask each time. */
+/* After a MAC error ssh_event_dopoll does not fail: ask each time.  A client
+ * that went is an error to libssh too, but no broken protocol. */
 static int
 check(struct mftd_ssh *s)
 {
+	if (!ssh_is_connected(s->session) ||
+	    (ssh_get_status(s->session) & (SSH_CLOSED | SSH_CLOSED_ERROR)) != 0)
+		return failed(s, -MFTD_E_CLOSED);
 	if (ssh_get_error_code(s->session) == SSH_FATAL)
 		return failed(s, -MFTD_E_PROTOCOL);
-	if (!ssh_is_connected(s->session))
-		return failed(s, -MFTD_E_CLOSED);
-	if ((ssh_get_status(s->session) & (SSH_CLOSED | SSH_CLOSED_ERROR)) != 0)
-		return failed(s, -MFTD_E_CLOSED);
 	return 0;
 }
 
@@ -211,8 +215,10 @@ mftd_ssh_login(struct mftd_ssh *s, int max_tries)
 	int r;
 
 	s->max_tries = max_tries;
-	if (ssh_handle_key_exchange(s->session) != SSH_OK)
-		return failed(s, -MFTD_E_PROTOCOL);
+	if (ssh_handle_key_exchange(s->session) != SSH_OK) {
+		r = check(s);
+		return r < 0 ? r : failed(s, -MFTD_E_PROTOCOL);
+	}
 	ssh_set_blocking(s->session, 0);
 	if (ssh_event_add_session(s->event, s->session) != SSH_OK)
 		return -ENOMEM;
