@@ -1,10 +1,11 @@
 # Part of mftd; see LICENSE.
 """mftd's own files on the nodes, and the objects of the lab's one route."""
 import os
+import subprocess
 
-from . import files, partner, plan
+from . import container, files, partner, plan
 
-CRM_CONFIG = "crm-config/mftd.crm"     # in the checkout
+GENERATE = "crm-config/generate"       # in the checkout
 
 _NODE = """mode: cluster
 node: {name}
@@ -68,8 +69,8 @@ def start(lab):
     if lab.exec("n1", ["sh", "-c", "command -v mftctl"]).returncode:
         return
     apply_objects(lab)
-    if os.path.exists(os.path.join(lab.checkout, CRM_CONFIG)):
-        load_crm_config(lab)
+    if os.path.exists(os.path.join(lab.checkout, GENERATE)):
+        load_topology(lab)
 
 
 def apply_objects(lab, node="n1"):
@@ -79,8 +80,12 @@ def apply_objects(lab, node="n1"):
     lab.check(node, "mftctl", "apply", "/etc/mft/objects.yaml")
 
 
-def load_crm_config(lab, node="n1", path=None):
-    """Load the project's own Pacemaker configuration with crmsh."""
-    path = path or os.path.join(lab.checkout, CRM_CONFIG)
-    lab.check(node, "crm", "configure", "load", "update", "-",
-              input=files.text_of(path))
+def load_topology(lab):
+    """The project's own Pacemaker configuration, for these nodes."""
+    nodes = lab.nodes()
+    text = subprocess.run(
+        [container.PYTHON, os.path.join(lab.checkout, GENERATE), "--crm",
+         "--nodes", ",".join(nodes),
+         "--addresses", ",".join(map(plan.floating_address, nodes))],
+        check=True, text=True, stdout=subprocess.PIPE).stdout
+    lab.check(nodes[0], "crm", "configure", "load", "update", "-", input=text)
