@@ -2,7 +2,7 @@
 """The state directory of one lab: what was started, and what happened when.
 
     settings.json       what `up` was asked for
-    rack.json           the rack's init: pid, start time, boot id of the machine
+    rack.json           the rack's init: pid, start time, the machine's boot id
     events.jsonl        one JSON object per event: t (CLOCK_MONOTONIC seconds),
                         wall (seconds since 1970), event, and more
     hosts/NAME/         run.json while it is powered on, etc, var, home, ...
