@@ -24,7 +24,9 @@ def _fence_device(name, delay):
               "password": plan.BMC_PASSWORD, "auth": "md5", "lanplus": "0",
               "power_wait": "0", "login_timeout": "2", "power_timeout": "10",
               "pcmk_host_list": name, "pcmk_host_check": "static-list",
-              "pcmk_off_timeout": "15s", "pcmk_delay_base": delay}
+              "pcmk_off_timeout": "15s"}
+    if delay:
+        values["pcmk_delay_base"] = delay
     device = f"fence-{name}"
     return (
         f'<primitive id="{device}" class="stonith" type="fence_ipmilan">'
@@ -41,7 +43,7 @@ def configuration(nodes):
     or both would be shot.
     """
     def delay(name):
-        return "3s" if len(nodes) == 2 and name == nodes[0] else "0s"
+        return "3s" if len(nodes) == 2 and name == nodes[0] else None
     bans = "".join(
         f'<rsc_location id="ban-fence-{n}" rsc="fence-{n}" node="{n}"'
         ' score="-INFINITY"/>' for n in nodes)
