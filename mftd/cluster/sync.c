@@ -8,7 +8,7 @@
 #include "mftd/base/log.h"
 #include "mftd/cluster/engine.h"
 
-#define JOIN_MS 5000 /* without a piece of the snapshot: ask anew */
+#define JOIN_ROUNDS 5 /* times round_ms without a piece: ask anew */
 #define DONATE_WINDOW (32 * MFTD_GM_PIECE_BYTES)
 
 static void
@@ -113,7 +113,7 @@ start_joining(struct mftd_cluster *c, const struct mftd_round_result *result)
 	c->joining.active = true;
 	c->joining.round = c->round.id;
 	c->joining.donor = result->donor;
-	c->joining.deadline_ms = mftd_clock_ms() + JOIN_MS;
+	c->joining.deadline_ms = mftd_clock_ms() + JOIN_ROUNDS * c->round_ms;
 }
 
 static void
@@ -290,7 +290,7 @@ take_piece(struct mftd_cluster *c, const struct mftd_gm_snapshot *s)
 		mftd_engine_restart(c, "no memory for the group's table");
 		return;
 	}
-	j->deadline_ms = mftd_clock_ms() + JOIN_MS;
+	j->deadline_ms = mftd_clock_ms() + JOIN_ROUNDS * c->round_ms;
 	if (mftd_buf_len(j->snapshot) == s->total)
 		finish_joining(c);
 }
