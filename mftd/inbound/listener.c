@@ -22,6 +22,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
+#include "mftd/inbound/sandbox.h"
 #include "mftd/inbound/session.h"
 #include "mftd/ipc/msg_session.h"
 #include "mftd/ipc/worker.h"
@@ -42,6 +43,7 @@ struct child {
 struct listener {
 	struct mftd_worker *w;
 	struct mftd_ssh_server *server;
+	struct mftd_filter *filter;
 	struct mftd_chan *auth;
 	struct child *children;
 	int n_children;
@@ -205,6 +207,7 @@ take(struct listener *l, int fd, const char *peer)
 		.conf = l->w->conf,
 		.lease = l->w->lease,
 		.server = l->server,
+		.filter = l->filter,
 		.fd = fd,
 		.lock_fd = l->w->lock_fd,
 	};
@@ -312,6 +315,9 @@ start(struct listener *l)
 		log_error("host keys: %s", why);
 		return r;
 	}
+	r = mftd_sandbox_filter(&l->filter);
+	if (r < 0)
+		return r;
 	if (mftd_ssh_server_warm(l->server) < 0)
 		log_warn("the handshake with itself failed: sessions will "
 			 "start slower");
@@ -388,5 +394,6 @@ mftd_listener_main(struct mftd_worker *w)
 	mftd_worker_ready(w);
 	mftd_worker_run(w);
 	stop(&l);
+	mftd_sandbox_filter_free(l.filter);
 	mftd_ssh_server_free(l.server);
 }

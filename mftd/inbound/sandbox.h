@@ -14,12 +14,18 @@
 /* Closes every descriptor but the n in keep and the standard three. */
 void mftd_sandbox_close_others(const int *keep, size_t n);
 
+/* The filter's program: made once, by the listener, because making it costs
+ * more than a session's fork.  Returns 0 or -errno. */
+struct mftd_filter;
+int mftd_sandbox_filter(struct mftd_filter **out);
+void mftd_sandbox_filter_free(struct mftd_filter *f);
+
 /*
  * No core, no new processes, bounded descriptors, not dumpable, no new
  * privileges, and the filter: a call that is not on its list ends the process
  * by SIGSYS.  Returns 0 or -errno; then the session must not go on.
  */
-int mftd_sandbox_enter(void);
+int mftd_sandbox_enter(const struct mftd_filter *f);
 
 /*
  * From now on only what lies beneath the n directories can be opened, made or

@@ -223,7 +223,7 @@ prepare(struct mftd_session *s)
 	s->ssh = mftd_ssh_new(start->server, start->fd, &ops, s);
 	if (s->auth == NULL || s->ssh == NULL)
 		die("connection", -ENOMEM);
-	r = mftd_sandbox_enter();
+	r = mftd_sandbox_enter(start->filter);
 	if (r < 0)
 		die("sandbox", r);
 }

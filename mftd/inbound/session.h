@@ -12,12 +12,14 @@
 #include "mftd/ssh/transport.h"
 
 struct mftd_conf;
+struct mftd_filter;
 
 /* What the listener gives a session at its fork. */
 struct mftd_session_start {
 	const struct mftd_conf *conf;
 	const struct mftd_lease *lease;
 	struct mftd_ssh_server *server;
+	const struct mftd_filter *filter; /* inbound/sandbox.h */
 	int fd; /* the connection */
 	int auth_fd; /* the channel to auth */
 	int lock_fd; /* held by every worker; -1 without */

@@ -1,0 +1,109 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/inbound/checks.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <qb/qbloop.h>
+
+#include "mftd/base/limits.h"
+
+/* scrypt of "right" with cheap parameters (ln=10, r=8, p=1), salt of 16 zero
+ * bytes; computed by OpenSSL's
+ * kdf command. */
+#define HASH                                            \
+	"$scrypt$ln=10,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" \
+	"SRIuiwiFOhYpoLr809AJSZaSe9BE7MDdwoMsxwti8nE"
+
+struct ask {
+	qb_loop_t *loop;
+	int answered, order, ok;
+	int *count, last;
+};
+
+static void
+on_done(void *data, bool ok)
+{
+	struct ask *a = data;
+
+	a->answered++;
+	a->ok = ok;
+	a->order = ++*a->count;
+	if (*a->count == a->last)
+		qb_loop_stop(a->loop);
+}
+
+static void
+test_answers(void **state)
+{
+	qb_loop_t *loop = qb_loop_create();
+	struct mftd_checks *c = mftd_checks_new(loop);
+	struct ask a[4];
+	int i, count = 0;
+	static const char *const words[] = { "right", "wrong", "right",
+		"right" };
+	static const char *const sources[] = { "192.0.2.1", "192.0.2.1",
+		"192.0.2.2", "192.0.2.1" };
+
+	for (i = 0; i < 4; i++) {
+		a[i] =
+		    (struct ask) { .loop = loop, .count = &count, .last = 3 };
+		assert_int_equal(mftd_checks_add(c, sources[i], words[i], HASH,
+				     on_done, &a[i]),
+		    0);
+	}
+	mftd_checks_cancel(c, &a[3]);
+	qb_loop_run(loop);
+	assert_int_equal(a[0].answered, 1);
+	assert_true(a[0].ok);
+	assert_int_equal(a[1].answered, 1);
+	assert_false(a[1].ok);
+	assert_true(a[2].ok);
+	assert_int_equal(a[3].answered, 0);
+	/* one per source at a time, in their order */
+	assert_true(a[0].order < a[1].order);
+	mftd_checks_free(c);
+	qb_loop_destroy(loop);
+}
+
+static void
+test_bounds(void **state)
+{
+	qb_loop_t *loop = qb_loop_create();
+	struct mftd_checks *c = mftd_checks_new(loop);
+	char source[32], password[MFTD_SECRET_BYTES + 1];
+	struct ask a = { .loop = loop };
+	int i, r = 0;
+
+	memset(password, 'x', sizeof(password));
+	password[MFTD_SECRET_BYTES] = '\0';
+	assert_int_equal(
+	    mftd_checks_add(c, "192.0.2.1", password, HASH, on_done, &a),
+	    -ENAMETOOLONG);
+	/* the loop does not run: nothing is answered meanwhile */
+	for (i = 0; r == 0 && i < 2 * MFTD_AUTH_QUEUE_MAX; i++) {
+		snprintf(source, sizeof(source), "192.0.2.%d", i);
+		r = mftd_checks_add(c, source, "x", HASH, on_done, &a);
+	}
+	assert_int_equal(r, -ENOBUFS);
+	assert_int_equal(i - 1, MFTD_AUTH_QUEUE_MAX + MFTD_AUTH_POOL);
+	mftd_checks_free(c); /* ends the two that run */
+	qb_loop_destroy(loop);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
