@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,8 +16,7 @@
 #include "mftd/base/limits.h"
 
 /* scrypt of "right" with cheap parameters (ln=10, r=8, p=1), salt of 16 zero
- * bytes; computed by OpenSSL's
- * kdf command. */
+ * bytes; computed by "openssl kdf". */
 #define HASH                                            \
 	"$scrypt$ln=10,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" \
 	"SRIuiwiFOhYpoLr809AJSZaSe9BE7MDdwoMsxwti8nE"
