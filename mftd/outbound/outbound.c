@@ -1,0 +1,331 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/outbound/outbound.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/id.h"
+#include "mftd/base/log.h"
+#include "mftd/conf/conf.h"
+#include "mftd/outbound/queue.h"
+
+#define TICK_MS 500
+#define CLAIM_MS 1000 /* how often to look for what is due */
+#define LOOK_MS 5000 /* for a new configuration, and for the counts */
+#define SAY_MS 5000
+#define RAISE_FIRST_MS 500
+#define RAISE_MOST_MS 10000
+
+int
+mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
+{
+	char text[MFTD_REASON_BYTES];
+
+	if (r >= 0) {
+		if (q->trouble[0] != '\0')
+			log_info("the catalog is back");
+		q->trouble[0] = '\0';
+		return r;
+	}
+	if (r == -MFTD_E_STALE_EPOCH) {
+		log_error("epoch %llu of queue %s is not current: another "
+			  "owner has raised; ending all deliveries",
+		    (unsigned long long)q->role.epoch, q->w->instance);
+		q->stale = true;
+		mftd_jobs_kill(q, false);
+		return r;
+	}
+	snprintf(text, sizeof(text), "%s: %s: %s", what, mftd_strerror(r),
+	    q->catalog != NULL ? mftd_catalog_why(q->catalog) : "");
+	if (strcmp(text, q->trouble) != 0)
+		log_warn("%s", text);
+	snprintf(q->trouble, sizeof(q->trouble), "%s", text);
+	return r;
+}
+
+/* ---- the epoch */
+
+static void
+later(struct mftd_queue *q)
+{
+	int64_t ms = RAISE_FIRST_MS;
+	uint32_t i;
+
+	for (i = 0; i < q->raises && ms < RAISE_MOST_MS; i++)
+		ms *= 2;
+	q->raises++;
+	q->raise_ms =
+	    mftd_clock_ms() + (ms < RAISE_MOST_MS ? ms : RAISE_MOST_MS);
+}
+
+/*
+ * Becomes the owner.  Only under the lease: a node that lost its quorum before
+ * it came so far must not take the queue from whoever has it by then.
+ */
+static void
+raise_epoch(struct mftd_queue *q)
+{
+	struct mftd_role_row role;
+	char name[MFTD_NAME_BYTES * 2];
+	int r = 0;
+
+	if (mftd_clock_ms() < q->raise_ms || !mftd_lease_held(q->w->lease))
+		return;
+	snprintf(name, sizeof(name), "mftd/%s/raising", q->w->instance);
+	if (q->catalog == NULL)
+		r = mftd_queue_outcome(q, "connect",
+		    mftd_catalog_open(q->w->conf->catalog, name, &q->catalog));
+	if (r == 0)
+		r = mftd_queue_outcome(q, "raise",
+		    mftd_catalog_raise(
+			q->catalog, q->w->instance, q->owner, &role));
+	if (r < 0) {
+		later(q);
+		return;
+	}
+	q->role = role;
+	q->inherit = q->reload = true;
+	log_info("queue %s: epoch %llu is ours (%s)", q->w->instance,
+	    (unsigned long long)role.epoch, q->owner);
+}
+
+/* ---- what there is to do */
+
+static void
+load_objects(struct mftd_queue *q)
+{
+	struct mftd_objects *objects;
+
+	if (mftd_queue_outcome(
+		q, "load", mftd_catalog_load(q->catalog, &objects)) < 0)
+		return;
+	mftd_objects_free(q->objects);
+	q->objects = objects;
+	q->reload = false;
+	log_info("configuration version %llu: %zu partners",
+	    (unsigned long long)objects->version, objects->n_partners);
+}
+
+/* Rows between CLAIMED and DONE that are not in hand: an earlier owner's, or a
+ * claim of ours whose answer was lost. */
+static void
+take_inherited(struct mftd_queue *q)
+{
+	struct mftd_delivery *d = calloc(MFTD_JOBS_MAX, sizeof(*d));
+	int i, r;
+
+	if (d == NULL)
+		return;
+	r = mftd_queue_outcome(q, "inherit",
+	    mftd_catalog_inherited(q->catalog, &q->role, d, MFTD_JOBS_MAX));
+	if (r >= 0)
+		q->inherit = r == MFTD_JOBS_MAX;
+	for (i = 0; i < r; i++)
+		if (!mftd_job_take(q, &d[i]))
+			q->inherit = true;
+	free(d);
+}
+
+static void
+claim(struct mftd_queue *q)
+{
+	struct mftd_delivery d[MFTD_DELIVERS_MAX];
+	size_t room = mftd_jobs_free(q), busy = mftd_jobs_unpublished(q);
+	int i, r;
+
+	if (mftd_clock_ms() < q->claim_ms || busy >= MFTD_CLAIMED_MAX)
+		return;
+	if (room > MFTD_CLAIMED_MAX - busy)
+		room = MFTD_CLAIMED_MAX - busy;
+	if (room > MFTD_DELIVERS_MAX)
+		room = MFTD_DELIVERS_MAX;
+	if (room == 0)
+		return;
+	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
+	r = mftd_queue_outcome(q, "claim",
+	    mftd_catalog_claim(
+		q->catalog, &q->role, mftd_clock_wall_us(), d, room));
+	if (r < 0)
+		q->inherit = true; /* it may have gone through */
+	for (i = 0; i < r; i++)
+		mftd_job_take(q, &d[i]);
+	if (r == (int)room)
+		q->claim_ms = 0;
+}
+
+/* ---- what is said of it */
+
+static void
+count(struct mftd_queue *q, struct mftd_msg_outbound_state *st)
+{
+	struct mftd_queue_counts c;
+
+	if (mftd_queue_outcome(q, "counts",
+		mftd_catalog_counts(q->catalog, q->w->instance, &c)) < 0)
+		return;
+	st->queued = c.by_state[MFTD_DELIVERY_QUEUED] +
+	    c.by_state[MFTD_DELIVERY_WAITING];
+	st->active = c.by_state[MFTD_DELIVERY_CLAIMED] +
+	    c.by_state[MFTD_DELIVERY_SENDING] + c.by_state[MFTD_DELIVERY_SENT] +
+	    c.by_state[MFTD_DELIVERY_PUBLISHING] +
+	    c.by_state[MFTD_DELIVERY_DELIVERED];
+	st->in_doubt = c.by_state[MFTD_DELIVERY_IN_DOUBT];
+}
+
+/* The counts, and whether the objects are still the ones we have. */
+static void
+look(struct mftd_queue *q)
+{
+	uint64_t version;
+
+	if (mftd_clock_ms() < q->look_ms)
+		return;
+	q->look_ms = mftd_clock_ms() + LOOK_MS;
+	count(q, &q->counts);
+	if (mftd_queue_outcome(q, "version",
+		mftd_catalog_version(q->catalog, &version)) == 0 &&
+	    (q->objects == NULL || version != q->objects->version))
+		q->reload = true;
+}
+
+static void
+say(struct mftd_queue *q)
+{
+	struct mftd_msg_outbound_state st = q->counts;
+
+	st.epoch = q->role.epoch;
+	st.stale = q->stale;
+	st.delivered = q->delivered;
+	snprintf(st.queue, sizeof(st.queue), "%.*s", (int)sizeof(st.queue) - 1,
+	    q->w->instance);
+	memset(st.reason, 0, sizeof(st.reason));
+	if (q->stale)
+		snprintf(st.reason, sizeof(st.reason),
+		    "another owner has the queue");
+	else if (q->trouble[0] != '\0')
+		snprintf(st.reason, sizeof(st.reason), "%s", q->trouble);
+	else if (q->role.epoch == 0)
+		snprintf(st.reason, sizeof(st.reason), "%s",
+		    mftd_lease_held(q->w->lease)
+			? "the epoch is not raised yet"
+			: "no lease: the epoch is not raised");
+	if (memcmp(&st, &q->said, sizeof(st)) == 0 &&
+	    mftd_clock_ms() < q->said_ms + SAY_MS)
+		return;
+	q->said = st;
+	q->said_ms = mftd_clock_ms();
+	mftd_worker_send(
+	    q->w, q->coordinator, MFTD_MSG_OUTBOUND_STATE, 0, &st, sizeof(st));
+}
+
+/* ---- the loop */
+
+static void
+work(struct mftd_queue *q)
+{
+	if (q->role.epoch == 0)
+		raise_epoch(q);
+	if (q->role.epoch != 0 && q->reload)
+		load_objects(q);
+	if (q->role.epoch == 0 || q->objects == NULL)
+		return;
+	mftd_jobs_work(q);
+	if (!q->stale && q->inherit && mftd_lease_held(q->w->lease))
+		take_inherited(q);
+	else if (!q->stale && !q->inherit && mftd_lease_held(q->w->lease))
+		claim(q);
+	mftd_jobs_work(q);
+	if (!q->stale)
+		look(q);
+}
+
+static void
+tick(void *data)
+{
+	struct mftd_queue *q = data;
+
+	if (!q->stale)
+		work(q);
+	say(q);
+	if (mftd_worker_timer(q->w, TICK_MS, tick, q) < 0) {
+		log_error("no timer");
+		mftd_worker_stop(q->w);
+	}
+}
+
+static int
+on_config_poke(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_queue *q = data;
+
+	q->reload = true;
+	return 0;
+}
+
+static void
+on_coordinator_up(void *data, struct mftd_chan *c)
+{
+	struct mftd_queue *q = data;
+
+	q->coordinator = c;
+	q->said_ms = 0;
+	say(q);
+}
+
+static void
+on_coordinator_down(void *data, struct mftd_chan *c)
+{
+	struct mftd_queue *q = data;
+
+	if (q->coordinator == c)
+		q->coordinator = NULL;
+}
+
+static const struct mftd_handler from_coordinator[] = {
+	{ MFTD_MSG_CONFIG_POKE, on_config_poke },
+	{ 0, NULL },
+};
+
+static const struct mftd_handler from_deliver[] = {
+	{ MFTD_MSG_DELIVER_STEP, mftd_job_on_step },
+	{ 0, NULL },
+};
+
+/* journal has nothing to say to us: what may be released is the catalog
+ * process's to ask. */
+static const struct mftd_link links[] = {
+	{ MFTD_PROC_COORDINATOR, from_coordinator, on_coordinator_up,
+	    on_coordinator_down },
+	{ MFTD_PROC_JOURNAL, NULL, NULL, NULL },
+	{ MFTD_PROC_DELIVER, from_deliver, NULL, mftd_job_on_down },
+};
+
+void
+mftd_outbound_main(struct mftd_worker *w)
+{
+	struct mftd_queue *q = calloc(1, sizeof(*q));
+
+	if (q == NULL || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    mftd_id_random(w->conf->node, q->owner, sizeof(q->owner)) < 0 ||
+	    mftd_worker_init(w, links, sizeof(links) / sizeof(links[0]), q) <
+		0) {
+		log_error("cannot start");
+		exit(1);
+	}
+	q->w = w;
+	mftd_log_context("queue=%s", w->instance);
+	/* at once: promotion does not wait for the catalog */
+	mftd_worker_ready(w);
+	if (mftd_worker_timer(w, 0, tick, q) < 0)
+		exit(1);
+	mftd_worker_run(w);
+	mftd_jobs_kill(q, true);
+	mftd_catalog_close(q->catalog);
+	mftd_objects_free(q->objects);
+	free(q);
+}
