@@ -15,6 +15,8 @@
 #include "mftd/ipc/msg_session.h"
 
 #define DEFAULT_QUEUE "default"
+#define LAST_WORD_MS 1000
+#define LAST_WORD_TICK_MS 10
 #define OWN_START_MS 60000 /* standalone: bound of starting the services */
 
 /* ---- services */
@@ -321,6 +323,7 @@ ev_restart(void *data, const char *why)
 	struct mftd_coordinator *co = data;
 
 	log_warn("a new incarnation is due: %s", why);
+	co->restarting = true;
 	mftd_worker_stop(co->w);
 }
 
@@ -385,6 +388,45 @@ join(struct mftd_coordinator *co)
 	return r;
 }
 
+/* ---- end */
+
+static int
+find_self(void *data, const struct mftd_cluster_node *n)
+{
+	const struct mftd_coordinator *co = data;
+
+	return strcmp(n->incarnation, co->w->incarnation) == 0 && n->gone
+	    ? -EEXIST
+	    : 0;
+}
+
+/* Until the group has heard it, or nobody is there to hear. */
+static void
+await_last_word(void *data)
+{
+	struct mftd_coordinator *co = data;
+
+	if (mftd_cluster_nodes(co->cluster, find_self, co) == -EEXIST ||
+	    mftd_clock_ms() >= co->end_ms)
+		mftd_worker_stop(co->w);
+	else
+		mftd_worker_timer(
+		    co->w, LAST_WORD_TICK_MS, await_last_word, co);
+}
+
+/* The parent stops the coordinator last: all workers are proven gone.  (On a
+ * restart they are not, and HELLO of the next incarnation says it instead.) */
+static void
+last_word(struct mftd_coordinator *co)
+{
+	if (mftd_cluster_gone(co->cluster) < 0)
+		return;
+	co->end_ms = mftd_clock_ms() + LAST_WORD_MS;
+	if (mftd_worker_timer(co->w, LAST_WORD_TICK_MS, await_last_word, co) ==
+	    0)
+		mftd_worker_run(co->w);
+}
+
 static const struct mftd_handler from_parent[] = {
 	{ MFTD_MSG_SERVICE_STATE, on_service_state },
 	{ 0, NULL },
@@ -447,8 +489,8 @@ mftd_coordinator_main(struct mftd_worker *w)
 		start_own(co);
 	mftd_worker_run(w);
 	mftd_control_close(co->control);
-	/* the parent stops us last: all workers are gone.  On a restart it is
-	 * not so, and HELLO of the next incarnation will say it instead. */
+	if (!co->restarting)
+		last_word(co);
 	mftd_cluster_close(co->cluster);
 	free(co);
 }

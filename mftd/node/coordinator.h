@@ -38,6 +38,13 @@ struct mftd_co_recovery {
 	int err;
 };
 
+/* A node that was fenced while the group still saw it: told again. */
+struct mftd_co_fenced {
+	char node[MFTD_NAME_BYTES]; /* "": a free slot */
+	char incarnation[MFTD_ID_BYTES];
+	int64_t until_ms;
+};
+
 #define MFTD_CO_WAITS_MAX MFTD_CONTROL_CLIENTS_MAX
 #define MFTD_CO_SERVICES_MAX (MFTD_QUEUES_MAX + 2)
 
@@ -51,6 +58,9 @@ struct mftd_coordinator {
 	struct mftd_co_service services[MFTD_CO_SERVICES_MAX];
 	struct mftd_co_wait waits[MFTD_CO_WAITS_MAX];
 	struct mftd_co_recovery recoveries[MFTD_NODES_MAX];
+	struct mftd_co_fenced fenced[MFTD_NODES_MAX];
+	int64_t end_ms; /* last_word's deadline */
+	bool restarting; /* a new incarnation is due: no last word */
 	struct mftd_chan *catalog;
 	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
 	struct mftd_msg_volume_state volumes[MFTD_VOLUMES_MAX];
@@ -76,6 +86,13 @@ void mftd_co_request(void *data, uint64_t client, json_t *req);
 /* The parent's answer to ref: answers whoever waits for it. */
 void mftd_co_answer(struct mftd_coordinator *co, uint64_t ref,
     const struct mftd_msg_service_state *st);
+
+/*
+ * Pacemaker's post-stop notify: inbound of node has ended.  Tells the group
+ * that it was fenced, unless it stopped in good order; where the group still
+ * sees that incarnation, again until it is lost, for a bounded time.
+ */
+void mftd_co_node_ended(struct mftd_coordinator *co, const char *node);
 
 /* How a service does, as agents want it (design section 8). */
 json_t *mftd_co_service_json(

@@ -141,8 +141,7 @@ notify(struct mftd_coordinator *co, json_t *n)
 		if (node == NULL || !mftd_id_valid(node) ||
 		    strcmp(node, co->w->conf->node) == 0)
 			continue;
-		log_info("notified: inbound of %s has ended", node);
-		mftd_cluster_fenced(co->cluster, node);
+		mftd_co_node_ended(co, node);
 	}
 	return json_pack("{s:b}", "ok", 1);
 }
@@ -244,7 +243,8 @@ cmd_confirm_dead(struct mftd_coordinator *co, uint64_t client, json_t *req)
 	if (!mftd_id_valid(node))
 		return failure("no such node");
 	log_warn("a person confirms that node %s is dead", node);
-	mftd_cluster_fenced(co->cluster, node);
+	if (mftd_cluster_fenced(co->cluster, node) == -EBUSY)
+		return failure("the group still sees that node");
 	return json_pack("{s:b}", "ok", 1);
 }
 
