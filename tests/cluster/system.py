@@ -1,27 +1,14 @@
 # Part of mftd; see LICENSE.
 """The whole system in the lab: mftd, its agents, the shipped topology."""
-import os
-import subprocess
 import time
 
-from lab import mftd, plan
+from lab import plan
 
 SERVING_S = 90
 
 
 def addresses(nodes):
     return [plan.floating_address(n) for n in nodes]
-
-
-def load_topology(lab):
-    """crm-config/generate's output for these nodes and addresses."""
-    nodes = lab.nodes()
-    text = subprocess.run(
-        [os.path.join(lab.checkout, "crm-config/generate"),
-         "--nodes", ",".join(nodes),
-         "--addresses", ",".join(addresses(nodes)), "--crm"],
-        check=True, text=True, stdout=subprocess.PIPE).stdout
-    lab.check(nodes[0], "crm", "configure", "load", "update", "-", input=text)
 
 
 def promoted(lab):
@@ -50,7 +37,6 @@ def wait(predicate, what, timeout_s=60, pause_s=0.05):
 
 def bring_up(lab, nodes=3, stage=None):
     lab.up(nodes, stage=stage)
-    load_topology(lab)
     wait_serving(lab)
 
 
@@ -70,6 +56,3 @@ def pids(lab, node, kind):
     out = lab.exec(node, ["pgrep", "-x", f"mftd:{kind}"]).stdout
     return [int(word) for word in out.split()]
 
-
-__all__ = ["addresses", "bring_up", "load_topology", "mftd", "pids",
-           "promoted", "restore", "wait", "wait_serving"]

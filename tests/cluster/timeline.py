@@ -24,7 +24,7 @@ def _wall(text):
 
 def agent_lines(lab, node):
     """(wall, agent, action, "begin" or exit code) of one node, in order."""
-    path = lab.path(node, "/var/log/pacemaker/pacemaker.log")
+    path = lab.path(node, "/var/log/pacemaker/agents.log")
     if not os.path.exists(path):
         return []
     with open(path, encoding="utf-8", errors="replace") as f:
