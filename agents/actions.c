@@ -9,6 +9,7 @@
 #include "ocf/log.h"
 
 #define GONE_PERCENT 80 /* for workers that are still dying */
+#define KILLED_MS 2000
 #define START_TRIES 3
 #define SETTLE_POLL_MS 100
 
@@ -98,21 +99,26 @@ mftd_agent_stop(
     struct mftd_ocf *ocf, const struct mftd_service *svc, bool insist)
 {
 	struct mftd_service_answer answer;
+	int64_t left;
 	bool stopped;
 	int r;
 
 	r = mftd_service_request(svc, "stop", NULL,
 	    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), &answer);
 	stopped = r == 0 && answer.ok && answer.state == MFTD_SERVICE_STOPPED;
-	if (stopped && !insist)
-		return MFTD_OCF_SUCCESS;
-	if (mftd_service_wait_gone(svc, mftd_ocf_left_ms(ocf, GONE_PERCENT))) {
+	left = mftd_ocf_left_ms(ocf, GONE_PERCENT);
+	/* workers being killed are gone in a moment, unless they hang */
+	if (stopped && !insist && left > KILLED_MS)
+		left = KILLED_MS;
+	if (mftd_service_wait_gone(svc, left)) {
 		if (!stopped && r != -ENOENT)
 			mftd_ocf_log(ocf, MFTD_OCF_LOG_WARN,
 			    "stop: %s, but all workers are gone",
 			    r < 0 ? error_text(r) : answer.reason);
 		return MFTD_OCF_SUCCESS;
 	}
+	if (stopped && !insist)
+		return MFTD_OCF_SUCCESS;
 	mftd_ocf_reason(ocf, "stop: %s",
 	    stopped	? "workers are left"
 		: r < 0 ? error_text(r)

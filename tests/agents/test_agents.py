@@ -117,6 +117,8 @@ def test_bad_answers(node, agent, role, code, fault):
     result = node.call(agent, "monitor", SHORT_MS)
     assert result.code == code
     assert result.reason != ""
+    if fault in ("close", "die"):
+        assert result.reason == "monitor: the daemon hung up"
 
 
 def test_inbound_is_never_promoted(node):
@@ -198,6 +200,13 @@ def test_stop_refused(node):
     node.set(faults={"stop": "refuse"})
     result = node.call("outbound", "stop", SHORT_MS)
     assert (result.code, result.reason) == (1, "stop: not today")
+
+
+def test_demote_of_what_is_stopped(node):
+    """The daemon is not asked: to it, demote means to be started."""
+    start(node, "inbound")
+    assert node.call("outbound", "demote").code == 0
+    assert [r["service"] for r in node.requests()] == ["inbound"]
 
 
 def test_demote_when_the_daemon_dies(node):
