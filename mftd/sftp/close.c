@@ -9,6 +9,7 @@
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
+#include "mftd/sftp/upload.h"
 
 /* The audit trail knows downloads too; what it cannot take is logged. */
 static void
@@ -51,15 +52,8 @@ published(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 	mftd_sftp_reply_error(s, op->id, err);
 }
 
-/* The last handle of a part that nothing was done to: as if never opened. */
-static bool
-nothing_to_publish(const struct mftd_sftp_part *p)
-{
-	return p->published || !p->changed;
-}
-
-static int
-close_part(struct mftd_sftp *s, struct mftd_sftp_part *p)
+int
+mftd_sftp_upload_publish(struct mftd_sftp *s, struct mftd_sftp_part *p)
 {
 	struct mftd_sftp_op *op;
 
@@ -67,7 +61,7 @@ close_part(struct mftd_sftp *s, struct mftd_sftp_part *p)
 		mftd_sftp_part_drop(s, p, p->err);
 		return p->err;
 	}
-	if (nothing_to_publish(p)) {
+	if (p->published || !p->changed) {
 		mftd_sftp_reply_error(s, s->req.id, 0);
 		return 0;
 	}
@@ -89,10 +83,13 @@ mftd_sftp_on_close(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	r = mftd_sftp_req_end(req);
 	if (r < 0)
 		return r;
+	/* a RENAME under way may be moving what it is published as */
+	if (p != NULL && mftd_sftp_op_conflict(s, p->path, false))
+		return MFTD_SFTP_STALL;
 	audit_download(s, h);
 	mftd_sftp_handle_free(&s->handles, h);
 	if (p != NULL) {
-		r = close_part(s, p);
+		r = mftd_sftp_upload_publish(s, p);
 		mftd_sftp_part_put(s, p);
 		return r;
 	}

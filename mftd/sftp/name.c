@@ -14,6 +14,7 @@
 #include "mftd/sftp/proto.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
+#include "mftd/sftp/upload.h"
 #include "mftd/sftp/vfs.h"
 
 #define DIR_MODE 0755
@@ -136,16 +137,55 @@ renamed(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 	mftd_sftp_reply_error(s, op->id, err);
 }
 
+static void
+moved(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	if (err < 0)
+		mftd_sftp_part_drop(s, op->part, err);
+	mftd_sftp_reply_error(s, op->id, err);
+}
+
+/* Nothing is published as the upload p yet: it alone is renamed. */
+static int
+rename_upload(struct mftd_sftp *s, struct mftd_sftp_req *req,
+    struct mftd_sftp_part *p, bool overwrite)
+{
+	struct mftd_sftp_part *other = mftd_sftp_part_at(s, req->path2);
+	struct stat st;
+	int r;
+
+	if (other == p)
+		return -EEXIST;
+	r = mftd_sftp_vfs_stat(s, req->path2, false, &st);
+	if (r == 0 && !overwrite)
+		return -EEXIST;
+	if (r == 0 && !S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EACCES;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (other != NULL)
+		other->err = -MFTD_E_SUPERSEDED;
+	r = mftd_sftp_part_move(s, p, req->path2);
+	p->noreplace = !overwrite;
+	return r < 0 ? r : mftd_sftp_upload_supersede(s, p, NULL, moved);
+}
+
 static int
 ask_rename(struct mftd_sftp *s, struct mftd_sftp_req *req, bool overwrite)
 {
 	struct mftd_msg_rename m;
+	struct mftd_sftp_part *p;
+	struct stat st;
 	int r = mftd_sftp_req_end(req);
 
 	if (r == 0 && !overwrite && mftd_sftp_part_at(s, req->path2) != NULL)
 		r = -EEXIST;
 	if (r < 0)
 		return r;
+	p = mftd_sftp_part_at(s, req->path);
+	if (p != NULL &&
+	    mftd_sftp_vfs_stat(s, req->path, false, &st) == -ENOENT)
+		return rename_upload(s, req, p, overwrite);
 	memset(&m, 0, sizeof(m));
 	snprintf(m.from, sizeof(m.from), "%s", req->path);
 	snprintf(m.to, sizeof(m.to), "%s", req->path2);
@@ -197,7 +237,7 @@ mftd_sftp_on_readlink(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		return fd;
 	if (fd >= 0)
 		mftd_fd_close(&fd);
-	fd = mftd_sftp_vfs_parent(s, req->path, &base);
+	fd = mftd_sftp_vfs_parent(s, req->path, true, &base);
 	if (fd < 0)
 		return fd;
 	n = readlinkat(fd, base, text, sizeof(text) - 1);

@@ -62,6 +62,24 @@ set_place(struct mftd_sftp *s, struct mftd_sftp_part *p, int parent_fd,
 	return 0;
 }
 
+static bool
+is_place(const struct mftd_sftp_part *p, int parent_fd, const char *base)
+{
+	struct stat st;
+
+	return fstat(parent_fd, &st) == 0 && st.st_dev == p->parent_dev &&
+	    st.st_ino == p->parent_ino && strcmp(base, p->name) == 0;
+}
+
+static int
+new_id(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	int n = snprintf(p->id, sizeof(p->id), "%s.%llu", s->env.session,
+	    (unsigned long long)++*s->env.next_part);
+
+	return n < (int)sizeof(p->id) ? 0 : -ENAMETOOLONG;
+}
+
 /* Creates the part's file, with exactly that mode whatever the umask is. */
 static int
 create_file(struct mftd_sftp *s, struct mftd_sftp_part *p, mode_t mode)
@@ -129,10 +147,8 @@ mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
 	p->users = 1;
 	p->path = strdup(path);
 	r = p->path != NULL ? set_place(s, p, parent_fd, base) : -ENOMEM;
-	if (r == 0 &&
-	    snprintf(p->id, sizeof(p->id), "%s.%llu", s->env.session,
-		(unsigned long long)++*s->env.next_part) >= (int)sizeof(p->id))
-		r = -ENAMETOOLONG;
+	if (r == 0)
+		r = new_id(s, p);
 	if (r == 0)
 		r = create_file(s, p, mode);
 	if (r < 0) {
@@ -191,7 +207,7 @@ mftd_sftp_part_at(struct mftd_sftp *s, const char *path)
 
 	if (LIST_EMPTY(&s->parts))
 		return NULL;
-	fd = mftd_sftp_vfs_parent(s, path, &base);
+	fd = mftd_sftp_vfs_parent(s, path, true, &base);
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0)
@@ -389,41 +405,104 @@ mftd_sftp_part_sha256(struct mftd_sftp_part *p, uint8_t out[MFTD_SHA256_BYTES])
 	return ok;
 }
 
-/* The part's new path after a rename, and with it its place. */
-static void
-move_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const char *from,
-    const char *to)
+/* The file's way to where parts of its new name lie: a new id, since the old
+ * one stays that of the old name. */
+static int
+move_file(struct mftd_sftp *s, struct mftd_sftp_part *p, int old_dir)
 {
-	char *path = NULL;
-	const char *base;
-	int fd, r;
+	char old_id[MFTD_ID_BYTES];
+	int r, fd, dir;
 
-	if (asprintf(&path, "%s%s", to, p->path + strlen(from)) < 0) {
-		mftd_sftp_part_drop(s, p, -ENOMEM);
-		return;
+	memcpy(old_id, p->id, sizeof(old_id));
+	r = new_id(s, p);
+	if (r < 0)
+		return r;
+	/* makes the directories; the empty file is replaced */
+	fd = mftd_layout_part_create(
+	    s->env.parts_fd, p->key, p->name, p->id, 0600);
+	if (fd < 0)
+		return fd;
+	mftd_fd_close(&fd);
+	dir = mftd_layout_parts_open(s->env.parts_fd, p->key, p->name);
+	if (dir < 0)
+		return dir;
+	r = mftd_rename(old_dir, old_id, dir, p->id);
+	if (r == -ENOENT)
+		r = -MFTD_E_SUPERSEDED; /* set aside: who gets ENOENT lost */
+	p->entry_durable = false;
+	p->durable = 0;
+	mftd_fd_close(&dir);
+	return r;
+}
+
+/* parent, base: where the part belongs now. */
+static int
+move_place(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, int parent, const char *base)
+{
+	int r, dir;
+
+	if (is_place(p, parent, base))
+		return 0;
+	dir = mftd_layout_parts_open(s->env.parts_fd, p->key, p->name);
+	if (dir < 0)
+		return dir;
+	r = set_place(s, p, parent, base);
+	if (r == 0)
+		r = move_file(s, p, dir);
+	mftd_fd_close(&dir);
+	if (r < 0)
+		mftd_sftp_part_drop(s, p, r);
+	return r;
+}
+
+int
+mftd_sftp_part_move(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, const char *to)
+{
+	const char *base;
+	char *path = strdup(to);
+	int parent, r;
+
+	if (path == NULL)
+		return -ENOMEM;
+	parent = mftd_sftp_vfs_parent(s, to, false, &base);
+	if (parent < 0) {
+		free(path);
+		return parent;
+	}
+	r = move_place(s, p, parent, base);
+	mftd_fd_close(&parent);
+	if (r < 0) {
+		free(path);
+		return r;
 	}
 	free(p->path);
 	p->path = path;
-	fd = mftd_sftp_vfs_parent(s, path, &base);
-	r = fd >= 0 ? set_place(s, p, fd, base) : fd;
-	if (fd >= 0)
-		mftd_fd_close(&fd);
-	if (r < 0)
-		mftd_sftp_part_drop(s, p, r);
+	return 0;
 }
 
 void
 mftd_sftp_part_renamed(struct mftd_sftp *s, const char *from, const char *to)
 {
+	char path[MFTD_PATH_BYTES];
 	struct mftd_sftp_part *p;
+	int r;
 
 	LIST_FOREACH(p, &s->parts, link)
 	{
 		if (p->published || p->err != 0)
 			continue;
-		if (mftd_sftp_path_within(p->path, from))
-			move_part(s, p, from, to);
-		else if (strcmp(p->path, to) == 0)
-			p->err = -MFTD_E_SUPERSEDED;
+		if (!mftd_sftp_path_within(p->path, from)) {
+			if (strcmp(p->path, to) == 0)
+				p->err = -MFTD_E_SUPERSEDED;
+			continue;
+		}
+		r = snprintf(
+		    path, sizeof(path), "%s%s", to, p->path + strlen(from));
+		r = r < (int)sizeof(path) ? mftd_sftp_part_move(s, p, path)
+					  : -ENAMETOOLONG;
+		if (r < 0)
+			mftd_sftp_part_drop(s, p, r);
 	}
 }

@@ -103,6 +103,14 @@ int mftd_sftp_part_sync(struct mftd_sftp *s, struct mftd_sftp_part *p);
 bool mftd_sftp_part_sha256(
     struct mftd_sftp_part *p, uint8_t out[MFTD_SHA256_BYTES]);
 
+/*
+ * The part is to be published at to from now on: its file moves to where parts
+ * of that name lie, under a new id.  When to's directory cannot be opened
+ * nothing has changed; after another failure the part may be given up (p->err).
+ */
+int mftd_sftp_part_move(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, const char *to);
+
 /* from was renamed to to: parts at or below from are now at or below to; those
  * that were at to are superseded. */
 void mftd_sftp_part_renamed(

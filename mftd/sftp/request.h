@@ -27,8 +27,10 @@ int mftd_sftp_gate(
 /* 0 when nothing is left of the request, else -EBADMSG. */
 int mftd_sftp_req_end(const struct mftd_sftp_req *req);
 
-/* file.c */
+/* open.c */
 int mftd_sftp_on_open(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* io.c */
 int mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_write(struct mftd_sftp *s, struct mftd_sftp_req *req);
 

@@ -402,5 +402,6 @@ mftd_sftp_journal_result(
 int
 mftd_sftp_busy(const struct mftd_sftp *s)
 {
-	return s->n_ops > 0;
+	/* once fatal, what was not asked yet will not be */
+	return s->fatal ? !TAILQ_EMPTY(&s->ops) : s->n_ops > 0;
 }

@@ -13,6 +13,7 @@
 #include "mftd/sftp/proto.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
+#include "mftd/sftp/upload.h"
 #include "mftd/sftp/vfs.h"
 
 #define STATVFS_RDONLY 1u /* OpenSSH PROTOCOL, section 4.3 */
@@ -135,6 +136,54 @@ ask_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req, const char *path,
 	    s, path, NULL, MFTD_MSG_SETSTAT, &m, sizeof(m), NULL);
 }
 
+/* As long as nothing was written CLOSE will publish nothing: then the published
+ * file has to get them too. */
+static int
+set_upload(struct mftd_sftp *s, struct mftd_sftp_req *req,
+    struct mftd_sftp_part *p, const struct mftd_sftp_attrs *a)
+{
+	int r = set_part(p, a);
+
+	if (r == 0 && !p->changed)
+		return ask_setstat(s, req, p->path, a);
+	if (r == 0)
+		mftd_sftp_reply_error(s, req->id, 0);
+	return r;
+}
+
+/* A published file's bytes never change: another size is an upload of its own,
+ * over what is there, published before the answer. */
+static int
+resize_published(struct mftd_sftp *s, struct mftd_sftp_req *req,
+    const struct mftd_sftp_attrs *a)
+{
+	struct mftd_sftp_part *p;
+	bool alone;
+	int r;
+
+	r = mftd_sftp_upload_new(s, req->path, 0, 0, &p, &alone);
+	if (r < 0)
+		return r;
+	r = set_part(p, a);
+	if (r == 0)
+		r = mftd_sftp_upload_publish(s, p);
+	else
+		mftd_sftp_part_drop(s, p, r);
+	mftd_sftp_part_put(s, p);
+	return r;
+}
+
+/* Whether the file at path has another size than is asked for. */
+static bool
+resizes(struct mftd_sftp *s, const char *path, const struct mftd_sftp_attrs *a)
+{
+	struct stat st;
+
+	return (a->flags & SSH_FILEXFER_ATTR_SIZE) != 0 &&
+	    mftd_sftp_vfs_stat(s, path, false, &st) == 0 &&
+	    S_ISREG(st.st_mode) && (uint64_t)st.st_size != a->size;
+}
+
 int
 mftd_sftp_on_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
@@ -145,12 +194,11 @@ mftd_sftp_on_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	if (r < 0)
 		return r;
 	p = mftd_sftp_part_at(s, req->path);
+	if (p == NULL && resizes(s, req->path, &a))
+		return resize_published(s, req, &a);
 	if (p == NULL)
 		return ask_setstat(s, req, req->path, &a);
-	r = set_part(p, &a);
-	if (r == 0)
-		mftd_sftp_reply_error(s, req->id, 0);
-	return r;
+	return set_upload(s, req, p, &a);
 }
 
 int
@@ -163,13 +211,13 @@ mftd_sftp_on_fsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	/* a name could be another file's by now: only what is being written */
 	if (r == 0 && (h->part == NULL || !h->may_write))
 		r = -EACCES;
+	if (r == 0 && mftd_sftp_op_conflict(s, h->part->path, false))
+		r = MFTD_SFTP_STALL;
+	if (r == 0 && h->part->published && resizes(s, h->part->path, &a))
+		r = mftd_sftp_upload_renew(s, h);
 	if (r == 0 && h->part->published)
 		return ask_setstat(s, req, h->part->path, &a);
-	if (r == 0)
-		r = set_part(h->part, &a);
-	if (r == 0)
-		mftd_sftp_reply_error(s, req->id, 0);
-	return r;
+	return r == 0 ? set_upload(s, req, h->part, &a) : r;
 }
 
 /* The reply of statvfs@openssh.com (OpenSSH PROTOCOL, section 4.3). */

@@ -33,14 +33,18 @@ mftd_sftp_vfs_open(struct mftd_sftp *s, const char *path, uint64_t flags)
 }
 
 int
-mftd_sftp_vfs_parent(struct mftd_sftp *s, const char *path, const char **base)
+mftd_sftp_vfs_parent(
+    struct mftd_sftp *s, const char *path, bool links, const char **base)
 {
 	char dir[MFTD_PATH_BYTES];
 	int r = mftd_path_split(path, dir, sizeof(dir), base);
 
 	if (r < 0)
 		return r;
-	return mftd_sftp_vfs_open(s, dir, O_PATH | O_DIRECTORY);
+	if (links)
+		return mftd_sftp_vfs_open(s, dir, O_PATH | O_DIRECTORY);
+	return mftd_path_open_nolinks(
+	    s->env.root_fd, dir, O_PATH | O_DIRECTORY, 0);
 }
 
 int
@@ -55,7 +59,7 @@ mftd_sftp_vfs_stat(
 	if (!follow && strcmp(path, ".") != 0) {
 		const char *base;
 
-		fd = mftd_sftp_vfs_parent(s, path, &base);
+		fd = mftd_sftp_vfs_parent(s, path, true, &base);
 		if (fd < 0)
 			return fd;
 		r = fstatat(fd, base, st, AT_SYMLINK_NOFOLLOW);

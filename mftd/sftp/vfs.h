@@ -23,10 +23,13 @@ bool mftd_sftp_vfs_hidden(const char *path);
 /* Opens path with open(2)'s flags, never to create.  A descriptor or -errno. */
 int mftd_sftp_vfs_open(struct mftd_sftp *s, const char *path, uint64_t flags);
 
-/* Opens (O_PATH) the directory that holds path's last component, and points
- * *base at that inside path.  -EISDIR for the root. */
+/*
+ * Opens (O_PATH) the directory that holds path's last component, and points
+ * *base at that inside path.  -EISDIR for the root.  links: whether it may be
+ * reached through links; not for a change, since journal takes none.
+ */
 int mftd_sftp_vfs_parent(
-    struct mftd_sftp *s, const char *path, const char **base);
+    struct mftd_sftp *s, const char *path, bool links, const char **base);
 
 /* stat(2), or lstat(2) without follow, of what is published at path. */
 int mftd_sftp_vfs_stat(

@@ -1,0 +1,87 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+#include "mftd/sftp/upload.h"
+
+int
+mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_handle *h = req->handle;
+	uint64_t off;
+	uint32_t len;
+	ssize_t n;
+	int r, fd = h->fd;
+
+	r = mftd_buf_get_u64(req->args, &off);
+	if (r == 0)
+		r = mftd_buf_get_u32(req->args, &len);
+	if (r == 0)
+		r = mftd_sftp_req_end(req);
+	if (r == 0 && h->kind == MFTD_SFTP_DIR)
+		r = -EBADF;
+	if (r == 0 && !h->may_read)
+		r = -EACCES;
+	if (r == 0 && off > INT64_MAX)
+		r = -EINVAL;
+	if (r == 0 && h->part != NULL) {
+		r = mftd_sftp_part_whole(h->part);
+		fd = h->part->fd;
+	}
+	if (r < 0)
+		return r;
+	if (len > MFTD_SFTP_READ_BYTES)
+		len = MFTD_SFTP_READ_BYTES;
+	n = mftd_sftp_reply_data(s, req->id, fd, len, (int64_t)off);
+	if (n < 0)
+		return (int)n;
+	h->bytes_read += (uint64_t)n;
+	*s->env.bytes_out += (uint64_t)n;
+	return 0;
+}
+
+static int
+write_handle(struct mftd_sftp *s, struct mftd_sftp_req *req, uint64_t off,
+    const uint8_t *data, size_t len)
+{
+	struct mftd_sftp_handle *h = req->handle;
+	struct stat st;
+	int r;
+
+	if (h->part->published && (r = mftd_sftp_upload_renew(s, h)) != 0)
+		return r;
+	if (h->append) {
+		r = mftd_sftp_part_stat(h->part, &st);
+		if (r < 0)
+			return r;
+		off = (uint64_t)st.st_size;
+	}
+	return mftd_sftp_part_write(s, h->part, data, len, off);
+}
+
+int
+mftd_sftp_on_write(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	const uint8_t *data;
+	uint64_t off;
+	size_t len;
+	int r;
+
+	r = mftd_buf_get_u64(req->args, &off);
+	if (r == 0)
+		r = mftd_buf_get_string(req->args, &data, &len);
+	if (r == 0)
+		r = mftd_sftp_req_end(req);
+	if (r == 0 && req->handle->kind == MFTD_SFTP_DIR)
+		r = -EBADF;
+	if (r == 0 && !req->handle->may_write)
+		r = -EACCES;
+	if (r == 0)
+		r = write_handle(s, req, off, data, len);
+	if (r != 0)
+		return r;
+	*s->env.bytes_in += len;
+	mftd_sftp_reply_error(s, req->id, 0);
+	return 0;
+}

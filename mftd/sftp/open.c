@@ -1,0 +1,191 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "mftd/base/fdio.h"
+#include "mftd/sftp/attrs.h"
+#include "mftd/sftp/proto.h"
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+#include "mftd/sftp/upload.h"
+#include "mftd/sftp/vfs.h"
+
+#define UMASK 022
+#define DEFAULT_MODE 0644
+
+static void
+answer_handle(
+    struct mftd_sftp *s, uint32_t id, const struct mftd_sftp_handle *h)
+{
+	uint8_t name[MFTD_SFTP_HANDLE_BYTES];
+
+	mftd_sftp_handle_name(h, name);
+	mftd_sftp_reply_handle(s, id, name, sizeof(name));
+}
+
+/* A descriptor of what the account sees at path: its own part, or what is
+ * published.  -errno. */
+static int
+open_seen(struct mftd_sftp *s, const char *path)
+{
+	struct mftd_sftp_part *p = mftd_sftp_part_at(s, path);
+	struct stat st;
+	int fd, r = 0;
+
+	if (p != NULL) {
+		r = mftd_sftp_part_whole(p);
+		if (r < 0)
+			return r;
+		fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 3);
+		return fd >= 0 ? fd : -errno;
+	}
+	/* nonblocking: a FIFO's open would wait for its other end */
+	fd = mftd_sftp_vfs_open(s, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (S_ISDIR(st.st_mode))
+		r = -EISDIR;
+	else if (!S_ISREG(st.st_mode))
+		r = -EACCES;
+	if (r < 0) {
+		mftd_fd_close(&fd);
+		return r;
+	}
+	return fd;
+}
+
+static int
+open_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_handle *h;
+	int fd, r;
+
+	fd = open_seen(s, req->path);
+	if (fd < 0)
+		return fd;
+	r = mftd_sftp_handle_new(&s->handles, MFTD_SFTP_FILE, req->path, &h);
+	if (r < 0) {
+		mftd_fd_close(&fd);
+		return r;
+	}
+	h->fd = fd;
+	h->may_read = true;
+	answer_handle(s, req->id, h);
+	return 0;
+}
+
+/* A handle on p, which counts it as a user more. */
+static int
+part_handle(struct mftd_sftp *s, const struct mftd_sftp_req *req,
+    struct mftd_sftp_part *p, uint32_t flags, struct mftd_sftp_handle **out)
+{
+	struct mftd_sftp_handle *h;
+	int r;
+
+	r = mftd_sftp_handle_new(&s->handles, MFTD_SFTP_PART, req->path, &h);
+	if (r < 0)
+		return r;
+	h->part = p;
+	p->users++;
+	h->may_read = (flags & SSH_FXF_READ) != 0;
+	h->may_write = true;
+	h->append = (flags & SSH_FXF_APPEND) != 0;
+	*out = h;
+	return 0;
+}
+
+/* A live part of this session is shared by its handles. */
+static int
+open_shared(struct mftd_sftp *s, struct mftd_sftp_req *req,
+    struct mftd_sftp_part *p, uint32_t flags)
+{
+	struct mftd_sftp_handle *h;
+	int r;
+
+	if ((flags & SSH_FXF_EXCL) != 0)
+		return -EEXIST;
+	if (!mftd_sftp_handle_room(&s->handles))
+		return -EMFILE;
+	if ((flags & SSH_FXF_TRUNC) != 0 &&
+	    (r = mftd_sftp_part_truncate(p, 0)) < 0)
+		return r;
+	r = part_handle(s, req, p, flags, &h);
+	if (r < 0)
+		return r;
+	answer_handle(s, req->id, h);
+	return 0;
+}
+
+/* Journal has set the older parts aside, or not: OPEN is answered. */
+static void
+superseded(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	if (err == 0) {
+		answer_handle(s, op->id, op->handle);
+		return;
+	}
+	mftd_sftp_part_drop(s, op->part, err);
+	mftd_sftp_handle_free(&s->handles, op->handle);
+	mftd_sftp_part_put(s, op->part); /* the handle's */
+	mftd_sftp_reply_error(s, op->id, err);
+}
+
+static int
+open_write(
+    struct mftd_sftp *s, struct mftd_sftp_req *req, uint32_t flags, mode_t mode)
+{
+	struct mftd_sftp_part *p = mftd_sftp_part_at(s, req->path);
+	struct mftd_sftp_handle *h = NULL;
+	bool alone;
+	int r;
+
+	if (p != NULL)
+		return open_shared(s, req, p, flags);
+	if (!mftd_sftp_handle_room(&s->handles))
+		return -EMFILE;
+	r = mftd_sftp_upload_new(s, req->path, flags, mode, &p, &alone);
+	if (r < 0)
+		return r;
+	r = part_handle(s, req, p, flags, &h);
+	if (r == 0 && !alone)
+		r = mftd_sftp_upload_supersede(s, p, h, superseded);
+	else if (r == 0)
+		answer_handle(s, req->id, h);
+	if (r < 0) {
+		mftd_sftp_part_drop(s, p, r);
+		if (h != NULL) {
+			mftd_sftp_handle_free(&s->handles, h);
+			mftd_sftp_part_put(s, p);
+		}
+	}
+	mftd_sftp_part_put(s, p);
+	return r;
+}
+
+int
+mftd_sftp_on_open(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_attrs a;
+	mode_t mode = DEFAULT_MODE;
+	uint32_t flags;
+	int r;
+
+	r = mftd_buf_get_u32(req->args, &flags);
+	if (r == 0)
+		r = mftd_sftp_attrs_get(req->args, &a);
+	if (r == 0)
+		r = mftd_sftp_req_end(req);
+	if (r == 0 && (flags & ~SSH_FXF_ALL) != 0)
+		r = -EBADMSG;
+	if (r < 0)
+		return r;
+	if ((a.flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0)
+		mode = a.mode & ~(mode_t)UMASK;
+	if ((flags & SSH_FXF_WRITE) != 0)
+		return open_write(s, req, flags, mode);
+	/* CREAT and the like say how to write */
+	return flags == SSH_FXF_READ ? open_read(s, req) : -EINVAL;
+}
