@@ -1,0 +1,325 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/journal/forward.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/id.h"
+#include "mftd/base/log.h"
+#include "mftd/conf/conf.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/journal/reader.h"
+#include "mftd/journal/recover.h"
+
+#define WANTS_MAX 64
+#define RECORDS_PER_TURN 64
+#define FULL_WAIT_MS 10
+#define FORWARDED "forwarded" /* in a stream's directory: nothing is left */
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* A recovered stream that is not wholly forwarded. */
+struct feed {
+	LIST_ENTRY(feed) link;
+	char stream[MFTD_ID_BYTES];
+	char node[MFTD_ID_BYTES];
+	uint64_t seq; /* its last */
+};
+
+struct want {
+	char stream[MFTD_ID_BYTES];
+	uint64_t ref, after;
+	uint32_t left;
+};
+
+struct mftd_forwarder {
+	struct mftd_worker *w;
+	const struct mftd_volume *vol;
+	const struct mftd_stream *own;
+	struct mftd_chan *c;
+	uint64_t told; /* of our own stream */
+	LIST_HEAD(, feed) feeds;
+	struct want wants[WANTS_MAX]; /* in order of arrival */
+	size_t n_wants;
+	bool due; /* a timer or a job for pump is in the loop */
+	struct mftd_reader *reader; /* where the last WANT ended */
+	char reading[MFTD_ID_BYTES];
+};
+
+struct mftd_forwarder *
+mftd_forwarder_new(struct mftd_worker *w, const struct mftd_volume *vol,
+    const struct mftd_stream *stream)
+{
+	struct mftd_forwarder *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return NULL;
+	f->w = w;
+	f->vol = vol;
+	f->own = stream;
+	LIST_INIT(&f->feeds);
+	return f;
+}
+
+static void
+drop_reader(struct mftd_forwarder *f)
+{
+	mftd_reader_close(f->reader);
+	f->reader = NULL;
+}
+
+static void
+drop_feed(struct feed *feed)
+{
+	LIST_REMOVE(feed, link);
+	free(feed);
+}
+
+void
+mftd_forwarder_free(struct mftd_forwarder *f)
+{
+	if (f == NULL)
+		return;
+	drop_reader(f);
+	while (!LIST_EMPTY(&f->feeds))
+		drop_feed(LIST_FIRST(&f->feeds));
+	free(f);
+}
+
+static struct feed *
+find(struct mftd_forwarder *f, const char *stream)
+{
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &f->feeds, link)
+	if (strcmp(feed->stream, stream) == 0)
+		return feed;
+	return NULL;
+}
+
+static void
+offer(struct mftd_forwarder *f, const char *stream, uint64_t seq)
+{
+	struct mftd_msg_stream msg = { .seq = seq };
+
+	snprintf(msg.stream, sizeof(msg.stream), "%s", stream);
+	mftd_worker_send(f->w, f->c, MFTD_MSG_STREAM, 0, &msg, sizeof(msg));
+}
+
+void
+mftd_forwarder_grown(struct mftd_forwarder *f)
+{
+	uint64_t seq = mftd_stream_committed(f->own);
+
+	/* a channel that is full hears of it later: only the last counts */
+	if (f->c == NULL || seq == f->told || mftd_chan_pending(f->c))
+		return;
+	f->told = seq;
+	offer(f, mftd_stream_id(f->own), seq);
+}
+
+static int
+consider(void *data, const char *node, const char *stream, int node_dir)
+{
+	struct mftd_forwarder *f = data;
+	struct feed *feed;
+	struct stat st;
+	uint64_t seq;
+	int dir = openat(node_dir, stream, DIR_FLAGS);
+
+	if (dir < 0)
+		return 0;
+	if (find(f, stream) == NULL && mftd_recovered_seq(dir, &seq) == 0 &&
+	    seq > 0 && fstatat(dir, FORWARDED, &st, 0) < 0 && errno == ENOENT &&
+	    (feed = calloc(1, sizeof(*feed))) != NULL) {
+		snprintf(feed->stream, sizeof(feed->stream), "%s", stream);
+		snprintf(feed->node, sizeof(feed->node), "%s", node);
+		feed->seq = seq;
+		LIST_INSERT_HEAD(&f->feeds, feed, link);
+		if (f->c != NULL)
+			offer(f, stream, seq);
+	}
+	close(dir);
+	return 0;
+}
+
+void
+mftd_forwarder_scan(struct mftd_forwarder *f)
+{
+	int r = mftd_streams_each(f->vol->journal, NULL, consider, f);
+
+	if (r < 0)
+		log_error("streams cannot be listed: %s", mftd_strerror(r));
+}
+
+void
+mftd_forwarder_channel(struct mftd_forwarder *f, struct mftd_chan *c)
+{
+	struct feed *feed;
+
+	f->c = c;
+	f->n_wants = 0;
+	f->told = 0;
+	if (c == NULL)
+		return;
+	LIST_FOREACH(feed, &f->feeds, link)
+	offer(f, feed->stream, feed->seq);
+	mftd_forwarder_grown(f);
+}
+
+/* The stream's directory and how far it may be read. */
+static int
+open_stream(struct mftd_forwarder *f, const char *stream, uint64_t *limit)
+{
+	char path[2 * MFTD_ID_BYTES];
+	const struct feed *feed = find(f, stream);
+	int fd;
+
+	if (strcmp(stream, mftd_stream_id(f->own)) == 0) {
+		*limit = mftd_stream_committed(f->own);
+		snprintf(path, sizeof(path), "%s/%s", f->w->conf->node, stream);
+	} else if (feed != NULL) {
+		*limit = feed->seq;
+		snprintf(path, sizeof(path), "%s/%s", feed->node, stream);
+	} else
+		return -ENOENT;
+	fd = openat(f->vol->journal, path, DIR_FLAGS);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Has the reader stand after seq of stream.  *limit: how far it may go. */
+static int
+position(
+    struct mftd_forwarder *f, const char *stream, uint64_t seq, uint64_t *limit)
+{
+	int dir, r = 0;
+
+	dir = open_stream(f, stream, limit);
+	if (dir < 0)
+		return dir;
+	if (f->reader == NULL || strcmp(f->reading, stream) != 0 ||
+	    mftd_reader_seq(f->reader) != seq) {
+		drop_reader(f);
+		r = mftd_reader_open(dir, stream, &f->reader);
+		if (r == 0)
+			r = mftd_reader_seek(f->reader, seq);
+		snprintf(f->reading, sizeof(f->reading), "%s", stream);
+	}
+	close(dir);
+	return r;
+}
+
+static void
+send_record(struct mftd_forwarder *f, const struct want *want,
+    const struct mftd_entry *e)
+{
+	struct mftd_msg_record msg = { .seq = want->after };
+
+	memcpy(msg.stream, want->stream, sizeof(msg.stream));
+	if (e != NULL) {
+		msg.seq = e->seq;
+		msg.time_us = e->time_us;
+		msg.type = e->type;
+		msg.payload_bytes = (uint32_t)e->payload_bytes;
+	}
+	mftd_worker_send_tail(f->w, f->c, MFTD_MSG_RECORD, want->ref, &msg,
+	    sizeof(msg), e != NULL ? e->payload : NULL, msg.payload_bytes);
+}
+
+/* One step of the first WANT.  Returns whether it is answered wholly. */
+static bool
+step(struct mftd_forwarder *f, struct want *want)
+{
+	struct mftd_entry e;
+	uint64_t limit = 0;
+	int r;
+
+	r = position(f, want->stream, want->after, &limit);
+	if (r == 0 && want->after < limit)
+		r = mftd_reader_next(f->reader, &e);
+	if (r == 1) {
+		send_record(f, want, &e);
+		want->after = e.seq;
+		return --want->left == 0;
+	}
+	if (r < 0) {
+		log_error("stream=%s cannot be read after seq %" PRIu64 ": %s",
+		    want->stream, want->after, mftd_strerror(r));
+		drop_reader(f);
+	}
+	send_record(f, want, NULL);
+	return true;
+}
+
+/* Answers as many as the channel takes, and lets others have their turn. */
+static void
+pump(void *data)
+{
+	struct mftd_forwarder *f = data;
+	int i;
+
+	f->due = false;
+	for (i = 0; i < RECORDS_PER_TURN && f->n_wants > 0 && f->c != NULL &&
+	     !mftd_chan_pending(f->c);
+	     i++)
+		if (step(f, &f->wants[0]) && f->n_wants > 0)
+			memmove(&f->wants[0], &f->wants[1],
+			    --f->n_wants * sizeof(f->wants[0]));
+	if (f->c == NULL || f->n_wants == 0)
+		return;
+	f->due = true;
+	if (mftd_chan_pending(f->c))
+		mftd_worker_timer(f->w, FULL_WAIT_MS, pump, f);
+	else
+		qb_loop_job_add(f->w->loop, QB_LOOP_LOW, f, pump);
+}
+
+int
+mftd_forwarder_want(struct mftd_forwarder *f, const struct mftd_msg *m)
+{
+	const struct mftd_msg_want *msg = m->data;
+	struct want *want;
+
+	if (f->n_wants == WANTS_MAX || msg->most == 0 ||
+	    !mftd_id_valid(msg->stream))
+		return -MFTD_E_PROTOCOL;
+	want = &f->wants[f->n_wants++];
+	memcpy(want->stream, msg->stream, sizeof(want->stream));
+	want->ref = m->ref;
+	want->after = msg->after;
+	want->left = msg->most;
+	if (!f->due)
+		pump(f);
+	return 0;
+}
+
+int
+mftd_forwarder_forwarded(struct mftd_forwarder *f, const struct mftd_msg *m)
+{
+	const struct mftd_msg_forwarded *msg = m->data;
+	struct feed *feed = find(f, msg->stream);
+	uint64_t limit;
+	char text[32];
+	int dir, n, r;
+
+	if (feed == NULL || msg->seq < feed->seq)
+		return 0;
+	dir = open_stream(f, feed->stream, &limit);
+	if (dir < 0)
+		return 0;
+	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", feed->seq);
+	r = mftd_file_replace(dir, FORWARDED, text, (size_t)n, 0640);
+	close(dir);
+	if (r < 0) /* it is offered again at the next start */
+		log_warn("stream=%s: %s", feed->stream, mftd_strerror(r));
+	drop_feed(feed);
+	return 0;
+}

@@ -1,0 +1,243 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/journal/change.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/path.h"
+#include "mftd/journal/parts.h"
+
+/*
+ * Where the record stands, and why.  RENAME: recorded before it is done, since
+ * its record is what makes a file match under its new name: a rename that was
+ * done but is in no record would leave a delivery undone for ever, while one
+ * recorded but not done sends what its client asked for, once.  If it fails,
+ * a second record takes it back.  The others: done first; a REMOVE that is in
+ * the record but was not done would cancel a delivery of a file that is there.
+ * Records of both are durable before the answer.
+ */
+
+static void
+record(struct mftd_work *w, struct mftd_change *c, uint32_t type,
+    const char *path, const char *to)
+{
+	struct mftd_rec_name rec = { .inode = c->inode };
+
+	memcpy(rec.session, c->owner->session, sizeof(rec.session));
+	memcpy(rec.account, c->owner->account, sizeof(rec.account));
+	memcpy(rec.volume, w->vol->name, sizeof(rec.volume));
+	snprintf(rec.path, sizeof(rec.path), "%s", path);
+	snprintf(rec.to, sizeof(rec.to), "%s", to);
+	mftd_work_name(w, type, &rec);
+	c->must_commit = true;
+}
+
+int
+mftd_rename_prepare(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_rename *m = &c->msg.rename;
+	uint64_t inode;
+	mode_t mode;
+	int r;
+
+	r = mftd_place_open(w, c->owner, m->from, &c->from);
+	if (r == 0)
+		r = mftd_place_open(w, c->owner, m->to, &c->to);
+	if (r < 0)
+		return r;
+	r = mftd_place_stat(&c->from, &c->inode, &mode);
+	if (r == -ENOENT &&
+	    mftd_parts_any(c->owner->parts_fd, c->from.key, c->from.base) == 1)
+		return -MFTD_E_INCOMPLETE;
+	if (r < 0)
+		return r;
+	if (!m->overwrite) {
+		r = mftd_place_stat(&c->to, &inode, &mode);
+		if (r == 0)
+			return -EEXIST;
+		if (r != -ENOENT)
+			return r;
+		r = mftd_parts_any(c->owner->parts_fd, c->to.key, c->to.base);
+		if (r != 0)
+			return r > 0 ? -EEXIST : r;
+	}
+	record(w, c, MFTD_RECORD_RENAME, m->from, m->to);
+	return w->failed;
+}
+
+int
+mftd_rename_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_rename *m = &c->msg.rename;
+	int r;
+
+	if (m->overwrite)
+		r = mftd_rename(
+		    c->from.dir, c->from.base, c->to.dir, c->to.base);
+	else
+		r = mftd_rename_noreplace(
+		    c->from.dir, c->from.base, c->to.dir, c->to.base);
+	if (r < 0) {
+		record(w, c, MFTD_RECORD_RENAME, m->to, m->from);
+		return r;
+	}
+	mftd_work_touch(w, c->from.dir);
+	mftd_work_touch(w, c->to.dir);
+	if (m->overwrite && strcmp(m->from, m->to) != 0)
+		r = mftd_parts_of_name(w, c->owner->parts_fd, c->to.key,
+		    c->to.base, mftd_parts_all, NULL, "renamed over");
+	return r < 0 ? r : 0;
+}
+
+int
+mftd_remove_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const char *path = c->msg.remove.path;
+	mode_t mode;
+	int r, parts;
+
+	r = mftd_place_open(w, c->owner, path, &c->from);
+	if (r < 0)
+		return r;
+	r = mftd_place_stat(&c->from, &c->inode, &mode);
+	if (r == 0 && unlinkat(c->from.dir, c->from.base, 0) < 0)
+		r = -errno;
+	if (r == 0) {
+		mftd_work_touch(w, c->from.dir);
+		record(w, c, MFTD_RECORD_REMOVE, path, "");
+	} else if (r != -ENOENT)
+		return r;
+	parts = mftd_parts_of_name(w, c->owner->parts_fd, c->from.key,
+	    c->from.base, mftd_parts_all, NULL, "removed");
+	if (parts != 0)
+		c->must_commit = true;
+	if (parts < 0)
+		return parts;
+	return parts > 0 ? 0 : r;
+}
+
+int
+mftd_rmdir_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const char *path = c->msg.remove.path;
+	char key[MFTD_PARENT_KEY_BYTES];
+	mode_t mode;
+	int fd, r;
+
+	r = mftd_place_open(w, c->owner, path, &c->from);
+	if (r == 0)
+		r = mftd_place_stat(&c->from, &c->inode, &mode);
+	if (r < 0)
+		return r;
+	fd = mftd_path_open_nolinks(
+	    c->from.dir, c->from.base, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	r = mftd_layout_parent_key(w->vol->id, fd, key, sizeof(key));
+	close(fd);
+	if (r == 0)
+		r = mftd_parts_any(c->owner->parts_fd, key, NULL);
+	if (r != 0)
+		return r > 0 ? -ENOTEMPTY : r;
+	if (unlinkat(c->from.dir, c->from.base, AT_REMOVEDIR) < 0)
+		return -errno;
+	mftd_work_touch(w, c->from.dir);
+	record(w, c, MFTD_RECORD_RMDIR, path, "");
+	return 0;
+}
+
+int
+mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_mkdir *m = &c->msg.mkdir;
+	char key[MFTD_PARENT_KEY_BYTES];
+	mode_t mode;
+	int fd, r;
+
+	r = mftd_place_open(w, c->owner, m->path, &c->from);
+	if (r < 0)
+		return r;
+	r = mftd_parts_any(c->owner->parts_fd, c->from.key, c->from.base);
+	if (r != 0)
+		return r > 0 ? -EEXIST : r;
+	if (mkdirat(c->from.dir, c->from.base, (m->mode & 0777) | 0700) < 0)
+		return -errno;
+	mftd_work_touch(w, c->from.dir);
+	r = mftd_place_stat(&c->from, &c->inode, &mode);
+	fd = r < 0 ? r
+		   : mftd_path_open_nolinks(
+			 c->from.dir, c->from.base, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	mftd_work_touch(w, fd);
+	/* the inode may have been a directory's before: what was being put
+	 * into that one must not show up in this one */
+	r = mftd_layout_parent_key(w->vol->id, fd, key, sizeof(key));
+	close(fd);
+	if (r == 0)
+		r = mftd_parts_of_volume(
+		    w, key, mftd_parts_all, NULL, "directory is gone");
+	record(w, c, MFTD_RECORD_MKDIR, m->path, "");
+	return r < 0 ? r : 0;
+}
+
+/* The bytes of a published file never change: links in .mft/out share them. */
+static int
+check_size(int fd, uint64_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return (uint64_t)st.st_size == size ? 0 : -EOPNOTSUPP;
+}
+
+static int
+set_attributes(int fd, const struct mftd_msg_setstat *m, bool is_dir)
+{
+	const struct timespec times[2] = { { .tv_sec = m->atime },
+		{ .tv_sec = m->mtime } };
+	int r = 0;
+
+	if ((m->mask & MFTD_SET_SIZE) != 0)
+		r = is_dir ? -EISDIR : check_size(fd, m->size);
+	/* the owner's bits stay: this service must be able to read it back */
+	if (r == 0 && (m->mask & MFTD_SET_MODE) != 0 &&
+	    fchmod(fd, (m->mode & 0777) | (is_dir ? 0700 : 0600)) < 0)
+		r = -errno;
+	if (r == 0 && (m->mask & MFTD_SET_TIMES) != 0 &&
+	    futimens(fd, times) < 0)
+		r = -errno;
+	return r == 0 ? mftd_sync_all(fd) : r;
+}
+
+int
+mftd_setstat_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_setstat *m = &c->msg.setstat;
+	mode_t mode;
+	int fd, r;
+
+	r = mftd_place_open(w, c->owner, m->path, &c->from);
+	if (r == 0)
+		r = mftd_place_stat(&c->from, &c->inode, &mode);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(mode) && !S_ISDIR(mode))
+		return -EINVAL;
+	fd = mftd_path_open_nolinks(
+	    c->from.dir, c->from.base, O_RDONLY | O_NONBLOCK, 0);
+	if (fd < 0)
+		return fd;
+	r = set_attributes(fd, m, S_ISDIR(mode));
+	close(fd);
+	if (r == 0)
+		record(w, c, MFTD_RECORD_SETSTAT, m->path, "");
+	return r;
+}

@@ -1,0 +1,73 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_JOURNAL_PROCESS_H
+#define MFTD_JOURNAL_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "mftd/ipc/worker.h"
+#include "mftd/journal/change.h"
+#include "mftd/journal/forward.h"
+#include "mftd/journal/recover.h"
+#include "mftd/journal/volume.h"
+#include "mftd/journal/work.h"
+
+/* The state of the journal process; internal to journal.c and session.c. */
+
+struct mftd_jsession {
+	TAILQ_ENTRY(mftd_jsession) link;
+	struct mftd_owner owner;
+	struct mftd_chan *c;
+	bool cut; /* detached: nothing of it is taken any more */
+	bool in_batch; /* has a change in the batch being made … */
+	bool blocked; /* … and its next one has to wait for it */
+};
+
+/* An account whose directories this process has made sure of. */
+struct mftd_known {
+	LIST_ENTRY(mftd_known) link;
+	char account[MFTD_NAME_BYTES];
+	char root[MFTD_PATH_BYTES];
+};
+
+struct mftd_journal {
+	struct mftd_worker *worker;
+	const char *node;
+	const char *path; /* the volume's */
+	struct mftd_volume vol;
+	struct mftd_stream *stream; /* NULL: not started yet, no space */
+	struct mftd_work *work;
+	struct mftd_forwarder *forwarder;
+	struct mftd_chan *coordinator, *catalog; /* NULL: none */
+	TAILQ_HEAD(, mftd_jsession) sessions; /* the last active first */
+	LIST_HEAD(, mftd_known) known;
+	struct mftd_changes pending;
+	size_t n_pending;
+	bool batch_due; /* a job for it is in the loop */
+	bool flush_due;
+	bool streams_held; /* of predecessors: look again */
+	uint64_t dropped; /* audit lines without room */
+	uint32_t ticks;
+	bool healthy;
+	char reason[MFTD_REASON_BYTES];
+};
+
+/* Ends the process when the work failed: a failed sync is never repeated, the
+ * next stream's recovery decides. */
+void mftd_journal_insist(struct mftd_journal *j);
+
+/* After records were appended or committed: tells who waits for them, and sees
+ * to it that what is not committed will be soon. */
+void mftd_journal_settle(struct mftd_journal *j);
+
+/* Notes how the volume does and tells the coordinator of a change. */
+void mftd_journal_health(
+    struct mftd_journal *j, bool healthy, const char *reason);
+
+/* session.c: the handlers of auth and of sessions. */
+extern const struct mftd_handler mftd_journal_auth_handlers[];
+extern const struct mftd_handler mftd_journal_session_handlers[];
+void mftd_journal_session_down(void *data, struct mftd_chan *c);
+
+#endif

@@ -1,0 +1,70 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_JOURNAL_SEGMENT_H
+#define MFTD_JOURNAL_SEGMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mftd/base/buf.h"
+#include "mftd/base/limits.h"
+
+/*
+ * How a stream stands on disk: segments NNNNNNNN.seg from 1 on, of fixed size
+ * and allocated ahead, so that a record never meets a full disk.  Numbers are
+ * big-endian.
+ *
+ * Header:  magic "MFTDSEG1", u32 version, stream id (64 bytes, zero-padded),
+ *          u64 segment number, u64 sequence of its first record, SHA-256 of the
+ *          record before that (zeros in the first), u32 CRC-32C of all this.
+ * Record:  u32 length of the whole record, u32 CRC-32C of all of it but this
+ *          field, u64 sequence (from 1, gap-free over segments), i64 wall time
+ *          in microseconds, u32 type, SHA-256 of the whole record before it,
+ *          payload (journal/record.h).
+ * A length of zero ends a segment; only zeros follow.
+ */
+#define MFTD_SEGMENT_BYTES (16 << 20)
+#define MFTD_SEGMENT_HEADER_BYTES 128
+#define MFTD_RECORD_HEADER_BYTES 60
+#define MFTD_PAYLOAD_BYTES (MFTD_RECORD_BYTES - MFTD_RECORD_HEADER_BYTES)
+
+struct mftd_segment {
+	char stream[MFTD_ID_BYTES];
+	uint64_t number;
+	uint64_t first_seq;
+	uint8_t carried[MFTD_SHA256_BYTES];
+};
+
+struct mftd_entry {
+	uint64_t seq;
+	int64_t time_us;
+	uint32_t type; /* enum mftd_record_type */
+	uint8_t prev[MFTD_SHA256_BYTES];
+	uint8_t hash[MFTD_SHA256_BYTES]; /* of this record */
+	const uint8_t *payload;
+	size_t payload_bytes; /* up to MFTD_PAYLOAD_BYTES */
+	size_t bytes; /* the whole record on disk */
+};
+
+/* "00000001.seg". */
+#define MFTD_SEGMENT_NAME_BYTES 32
+void mftd_segment_name(uint64_t number, char out[MFTD_SEGMENT_NAME_BYTES]);
+
+void mftd_segment_put(
+    const struct mftd_segment *s, uint8_t out[MFTD_SEGMENT_HEADER_BYTES]);
+
+/* 0; -MFTD_E_CORRUPT for what is no header of this version. */
+int mftd_segment_get(
+    const uint8_t in[MFTD_SEGMENT_HEADER_BYTES], struct mftd_segment *s);
+
+/* Appends the record e to b and sets e's hash and bytes.  Returns as
+ * mftd_buf_put, and -EMSGSIZE for too long a payload. */
+int mftd_entry_put(struct mftd_buf *b, struct mftd_entry *e);
+
+/*
+ * Parses the record at the front of len bytes; what it points at stays theirs.
+ * Returns 1; 0 at an end mark; -EAGAIN when len is less than the record, and
+ * e's bytes says how many it has; -MFTD_E_CORRUPT.
+ */
+int mftd_entry_get(const uint8_t *in, size_t len, struct mftd_entry *e);
+
+#endif

@@ -1,0 +1,431 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/journal/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/id.h"
+#include "mftd/base/log.h"
+#include "mftd/base/path.h"
+#include "mftd/ipc/msg_session.h"
+#include "mftd/journal/parts.h"
+
+#define DRAIN_SESSIONS_MAX 256 /* asked for more before a commit */
+#define SLOW_MS 2000
+#define AUDIT_BYTES 512 /* a record of ours besides its text */
+#define DROP_ROUNDS 64
+
+static void
+audit(struct mftd_journal *j, const struct mftd_jsession *s, const char *event,
+    const char *text)
+{
+	struct mftd_rec_audit rec = { 0 };
+
+	memcpy(rec.session, s->owner.session, sizeof(rec.session));
+	memcpy(rec.account, s->owner.account, sizeof(rec.account));
+	snprintf(rec.event, sizeof(rec.event), "%s", event);
+	snprintf(rec.text, sizeof(rec.text), "%s", text);
+	if (mftd_work_room(j->work, AUDIT_BYTES + strlen(text)) < 0) {
+		if (j->dropped++ == 0)
+			log_error("no space for the audit trail: lines are "
+				  "lost until there is");
+		return;
+	}
+	mftd_work_audit(j->work, &rec);
+}
+
+/* Whether the directories of this account were made sure of before. */
+static bool
+known(const struct mftd_journal *j, const struct mftd_msg_session_open *o)
+{
+	const struct mftd_known *k;
+
+	LIST_FOREACH(k, &j->known, link)
+	if (strcmp(k->account, o->account) == 0 &&
+	    strcmp(k->root, o->root) == 0)
+		return true;
+	return false;
+}
+
+static void
+remember(struct mftd_journal *j, const struct mftd_msg_session_open *o)
+{
+	struct mftd_known *k = calloc(1, sizeof(*k));
+
+	if (k == NULL)
+		return; /* they are made sure of again */
+	memcpy(k->account, o->account, sizeof(k->account));
+	memcpy(k->root, o->root, sizeof(k->root));
+	LIST_INSERT_HEAD(&j->known, k, link);
+}
+
+static int
+open_account(struct mftd_journal *j, struct mftd_jsession *s,
+    const struct mftd_msg_session_open *o)
+{
+	char clean[MFTD_PATH_BYTES];
+	bool sure = known(j, o);
+	int r;
+
+	if (j->stream == NULL)
+		return -ENOSPC;
+	if (strcmp(o->volume, j->vol.name) != 0 || !mftd_id_valid(o->account))
+		return -EINVAL;
+	r = mftd_path_clean(o->root, strlen(o->root), clean, sizeof(clean));
+	if (r < 0 || strcmp(clean, o->root) != 0)
+		return r < 0 ? r : -EINVAL;
+	r = mftd_volume_account(&j->vol, o->account, o->root, !sure,
+	    &s->owner.root_fd, &s->owner.parts_fd);
+	if (r == 0 && !sure)
+		remember(j, o);
+	return r;
+}
+
+static struct mftd_jsession *
+session_new(struct mftd_journal *j, const struct mftd_msg_session_open *o)
+{
+	struct mftd_jsession *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	memcpy(s->owner.session, o->session, sizeof(s->owner.session));
+	memcpy(s->owner.account, o->account, sizeof(s->owner.account));
+	memcpy(s->owner.root, o->root, sizeof(s->owner.root));
+	s->owner.has_routes = o->has_routes != 0;
+	s->owner.root_fd = s->owner.parts_fd = -1;
+	TAILQ_INSERT_HEAD(&j->sessions, s, link);
+	return s;
+}
+
+static void
+session_free(struct mftd_journal *j, struct mftd_jsession *s)
+{
+	TAILQ_REMOVE(&j->sessions, s, link);
+	mftd_fd_close(&s->owner.root_fd);
+	mftd_fd_close(&s->owner.parts_fd);
+	free(s);
+}
+
+static void
+cut(struct mftd_journal *j, struct mftd_jsession *s)
+{
+	s->cut = true;
+	mftd_worker_detach(j->worker, s->c);
+}
+
+static int
+on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+	const struct mftd_msg_session_open *o = m->data;
+	struct mftd_msg_session_ready ready = { 0 };
+	struct mftd_jsession *s;
+	int fds[2], r;
+
+	(void)c;
+	if (!mftd_id_valid(o->session) ||
+	    !mftd_id_of(o->session, j->worker->incarnation))
+		return -MFTD_E_PROTOCOL;
+	s = session_new(j, o);
+	if (s == NULL)
+		return 0; /* the session sees its channel close */
+	s->c = mftd_worker_attach(
+	    j->worker, m->fds[0], MFTD_PROC_SESSION, o->session, s);
+	if (s->c == NULL) {
+		session_free(j, s);
+		return 0;
+	}
+	m->fds[0] = -1;
+	r = open_account(j, s, o);
+	ready.err = r;
+	fds[0] = s->owner.root_fd;
+	fds[1] = s->owner.parts_fd;
+	memcpy(ready.volume_id, j->vol.id, sizeof(ready.volume_id));
+	mftd_worker_send_fds(j->worker, s->c, MFTD_MSG_SESSION_READY, m->ref,
+	    &ready, sizeof(ready), fds, r == 0 ? 2 : 0);
+	if (r < 0) {
+		log_error("session=%s account=%s: its directories: %s",
+		    o->session, o->account, mftd_strerror(r));
+		cut(j, s);
+		return 0;
+	}
+	audit(j, s, "session-open", o->peer);
+	mftd_journal_settle(j);
+	return 0;
+}
+
+const struct mftd_handler mftd_journal_auth_handlers[] = {
+	{ MFTD_MSG_SESSION_OPEN, on_session_open },
+	{ 0, NULL },
+};
+
+/* Moves into list what may be done together: of each session publishes only, or
+ * one change of another kind; order is kept. */
+static void
+take_batch(struct mftd_journal *j, struct mftd_changes *list)
+{
+	struct mftd_changes rest = STAILQ_HEAD_INITIALIZER(rest);
+	struct mftd_jsession *s;
+	struct mftd_change *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH(s, &j->sessions, link)
+	s->in_batch = s->blocked = false;
+	while ((c = STAILQ_FIRST(&j->pending)) != NULL) {
+		STAILQ_REMOVE_HEAD(&j->pending, link);
+		s = (struct mftd_jsession *)((char *)c->owner -
+		    offsetof(struct mftd_jsession, owner));
+		if (s->blocked || n == MFTD_BATCH_MAX ||
+		    (s->in_batch && c->type != MFTD_MSG_PUBLISH)) {
+			s->blocked = true;
+			STAILQ_INSERT_TAIL(&rest, c, link);
+			continue;
+		}
+		s->in_batch = true;
+		s->blocked = c->type != MFTD_MSG_PUBLISH;
+		STAILQ_INSERT_TAIL(list, c, link);
+		n++;
+	}
+	STAILQ_CONCAT(&j->pending, &rest);
+	j->n_pending -= n;
+}
+
+static void
+answer(struct mftd_journal *j, struct mftd_change *c)
+{
+	struct mftd_msg_journal_result res = { .err = c->err };
+	struct mftd_jsession *s;
+
+	s = (struct mftd_jsession *)((char *)c->owner -
+	    offsetof(struct mftd_jsession, owner));
+	if (s->cut)
+		return;
+	if (c->err == 0)
+		memcpy(res.receipt, c->receipt, sizeof(res.receipt));
+	else
+		log_info("session=%s account=%s %s %s: %s", c->owner->session,
+		    c->owner->account, mftd_msg_name(c->type),
+		    c->msg.remove.path, mftd_strerror(c->err));
+	mftd_worker_send(j->worker, s->c, MFTD_MSG_JOURNAL_RESULT, c->ref, &res,
+	    sizeof(res));
+}
+
+/* No lease at the second look: what was done stands and is recorded, but who
+ * asked hears nothing of it. */
+static void
+fall_silent(struct mftd_journal *j, struct mftd_changes *list)
+{
+	struct mftd_jsession *s;
+
+	log_warn("lease lost while publishing: sessions are cut");
+	TAILQ_FOREACH(s, &j->sessions, link)
+	if (s->in_batch && !s->cut)
+		cut(j, s);
+}
+
+static void
+run_changes(struct mftd_journal *j, struct mftd_changes *list)
+{
+	struct mftd_change *c;
+	int64_t began = mftd_clock_ms(), took;
+	char text[MFTD_REASON_BYTES];
+
+	if (!mftd_lease_held(j->worker->lease)) {
+		STAILQ_FOREACH(c, list, link)
+		c->err = -MFTD_E_NO_LEASE;
+	} else {
+		mftd_batch_run(j->work, list);
+		mftd_journal_insist(j);
+		if (!mftd_lease_held(j->worker->lease))
+			fall_silent(j, list);
+	}
+	took = mftd_clock_ms() - began;
+	snprintf(
+	    text, sizeof(text), "slow: a commit took %lld ms", (long long)took);
+	mftd_journal_health(j, took < SLOW_MS, took < SLOW_MS ? "" : text);
+}
+
+static void drain(struct mftd_journal *j);
+
+static void
+run_batch(void *data)
+{
+	struct mftd_journal *j = data;
+	struct mftd_changes list = STAILQ_HEAD_INITIALIZER(list);
+	struct mftd_change *c;
+
+	drain(j);
+	j->batch_due = false;
+	take_batch(j, &list);
+	if (!STAILQ_EMPTY(&list))
+		run_changes(j, &list);
+	STAILQ_FOREACH(c, &list, link)
+	answer(j, c);
+	while ((c = STAILQ_FIRST(&list)) != NULL) {
+		STAILQ_REMOVE_HEAD(&list, link);
+		mftd_change_free(c);
+	}
+	if (j->n_pending > 0) {
+		j->batch_due = true;
+		qb_loop_job_add(j->worker->loop, QB_LOOP_LOW, j, run_batch);
+	}
+	mftd_journal_settle(j);
+}
+
+static int
+on_change(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+	struct mftd_jsession *s = mftd_chan_data(c);
+	struct mftd_change *change;
+
+	if (j->stream == NULL || s->cut)
+		return -MFTD_E_PROTOCOL;
+	change = mftd_change_new(&s->owner, m->type, m->ref, m->data);
+	if (change == NULL)
+		return -ENOMEM;
+	STAILQ_INSERT_TAIL(&j->pending, change, link);
+	j->n_pending++;
+	TAILQ_REMOVE(&j->sessions, s, link);
+	TAILQ_INSERT_HEAD(&j->sessions, s, link);
+	if (!j->batch_due) {
+		j->batch_due = true;
+		qb_loop_job_add(j->worker->loop, QB_LOOP_LOW, j, run_batch);
+	}
+	return 0;
+}
+
+static int
+on_part(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+	const struct mftd_msg_part *p = m->data;
+	struct mftd_jsession *s = mftd_chan_data(c);
+	struct mftd_rec_part rec = { .durable = p->durable };
+
+	if (j->stream == NULL || !mftd_id_valid(p->part) ||
+	    !mftd_id_of(p->part, s->owner.session))
+		return -MFTD_E_PROTOCOL;
+	memcpy(rec.part, p->part, sizeof(rec.part));
+	if (mftd_work_room(j->work, MFTD_OUTCOME_BYTES) == 0)
+		mftd_work_part(j->work, &rec);
+	mftd_journal_settle(j);
+	return 0;
+}
+
+static int
+on_audit(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+	const struct mftd_msg_audit *a = m->data;
+
+	if (j->stream == NULL)
+		return -MFTD_E_PROTOCOL;
+	audit(j, mftd_chan_data(c), a->event, a->text);
+	mftd_journal_settle(j);
+	return 0;
+}
+
+const struct mftd_handler mftd_journal_session_handlers[] = {
+	{ MFTD_MSG_PUBLISH, on_change },
+	{ MFTD_MSG_SUPERSEDE, on_change },
+	{ MFTD_MSG_RENAME, on_change },
+	{ MFTD_MSG_REMOVE, on_change },
+	{ MFTD_MSG_MKDIR, on_change },
+	{ MFTD_MSG_RMDIR, on_change },
+	{ MFTD_MSG_SETSTAT, on_change },
+	{ MFTD_MSG_PART, on_part },
+	{ MFTD_MSG_AUDIT, on_audit },
+	{ 0, NULL },
+};
+
+static int
+dispatch(struct mftd_journal *j, struct mftd_jsession *s, struct mftd_msg *m)
+{
+	const struct mftd_handler *h;
+
+	for (h = mftd_journal_session_handlers; h->type != 0; h++)
+		if (h->type == m->type)
+			return h->handle(j, s->c, m);
+	return -MFTD_E_PROTOCOL;
+}
+
+/* Takes what the sessions have asked for by now, so that one commit serves all
+ * of it: what came while the last one was being made. */
+static void
+drain(struct mftd_journal *j)
+{
+	struct mftd_jsession *s, *next;
+	struct mftd_msg m;
+	int n = 0, r;
+
+	for (s = TAILQ_FIRST(&j->sessions); s != NULL && n < DRAIN_SESSIONS_MAX;
+	     s = next, n++) {
+		next = TAILQ_NEXT(s, link);
+		while (!s->cut && j->n_pending < MFTD_BATCH_MAX) {
+			r = mftd_chan_recv(s->c, &m);
+			if (r == -EAGAIN || r == -MFTD_E_CLOSED)
+				break; /* the loop sees the end, too */
+			if (r == 0) {
+				r = dispatch(j, s, &m);
+				mftd_msg_close(&m);
+			}
+			if (r < 0)
+				cut(j, s);
+		}
+	}
+}
+
+/* What the session had asked for and nobody waits for any more. */
+static void
+forget_changes(struct mftd_journal *j, const struct mftd_jsession *s)
+{
+	struct mftd_changes keep = STAILQ_HEAD_INITIALIZER(keep);
+	struct mftd_change *c;
+
+	while ((c = STAILQ_FIRST(&j->pending)) != NULL) {
+		STAILQ_REMOVE_HEAD(&j->pending, link);
+		if (c->owner != &s->owner) {
+			STAILQ_INSERT_TAIL(&keep, c, link);
+			continue;
+		}
+		j->n_pending--;
+		mftd_change_free(c);
+	}
+	STAILQ_CONCAT(&j->pending, &keep);
+}
+
+void
+mftd_journal_session_down(void *data, struct mftd_chan *c)
+{
+	struct mftd_journal *j = data;
+	struct mftd_jsession *s = mftd_chan_data(c);
+	char *id;
+	int i, r = 0;
+
+	forget_changes(j, s);
+	if (s->owner.parts_fd < 0) {
+		session_free(j, s);
+		return;
+	}
+	id = s->owner.session;
+	r = mftd_parts_of_account(j->work, s->owner.parts_fd,
+	    mftd_parts_made_by, id, "session ended without close");
+	for (i = 0; i < DROP_ROUNDS && (r > 0 || i == 0); i++) {
+		if (r > 0 && mftd_work_sync(j->work) == 0)
+			mftd_work_commit(j->work);
+		mftd_journal_insist(j);
+		r = mftd_parts_drop_aside(j->work, mftd_parts_made_by, id);
+	}
+	if (r < 0)
+		log_error("session=%s: its parts could not be set aside: %s",
+		    id, mftd_strerror(r));
+	audit(j, s, "session-end", "");
+	session_free(j, s);
+	mftd_journal_settle(j);
+}
