@@ -46,7 +46,7 @@ mftd_parts_set_aside(struct mftd_work *w, int dir, const char *part,
 	mftd_work_touch(w, dir);
 	mftd_work_touch(w, w->vol->aside);
 	mftd_work_outcome(w, MFTD_RECORD_ABANDONED, receipt, part, reason);
-	if (mftd_id_of(part, w->incarnation))
+	if (w->doom_all || mftd_id_of(part, w->incarnation))
 		mftd_work_doom(w, part);
 	return 0;
 }

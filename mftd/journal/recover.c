@@ -207,7 +207,9 @@ sweep(struct mftd_work *w, mftd_part_match match, void *data)
 {
 	int i, r;
 
+	w->doom_all = true;
 	r = mftd_parts_of_volume(w, NULL, match, data, "its owner is gone");
+	w->doom_all = false;
 	for (i = 0; i < DROP_ROUNDS; i++) {
 		if (mftd_work_sync(w) < 0 || mftd_work_commit(w) < 0)
 			return w->failed;

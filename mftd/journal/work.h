@@ -34,6 +34,7 @@ struct mftd_work {
 	size_t n_dirs;
 	char doomed[MFTD_WORK_DOOMED_MAX][MFTD_ID_BYTES];
 	size_t n_doomed;
+	bool doom_all; /* recovery: what is set aside may go, whoever's */
 	size_t reserve; /* bytes of records promised to a batch under way */
 	int failed; /* the error that ends this process, or 0 */
 };
