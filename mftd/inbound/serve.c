@@ -46,8 +46,14 @@ ssize_t
 mftd_session_input(void *chan_data, const uint8_t *bytes, size_t len)
 {
 	struct served *v = chan_data;
+	ssize_t n;
 
-	return v->session->ending ? 0 : mftd_sftp_input(v->sftp, bytes, len);
+	if (v->session->ending)
+		return 0; /* no request after the last answer */
+	n = mftd_sftp_input(v->sftp, bytes, len);
+	if (n < 0)
+		log_warn("SFTP channel closed: %s", mftd_strerror((int)n));
+	return n;
 }
 
 static void
