@@ -17,6 +17,9 @@ WRONG = {
     "bad name": (GOOD.replace("alice\n    volume", "a/b\n    volume"), 2,
                  "name"),
     "root leads out": (GOOD.replace("root: alice", "root: ../etc"), 4, "root"),
+    "root is the volume": (GOOD.replace("root: alice", "root: ."), 4, "root"),
+    "root is .mft": (GOOD.replace("root: alice", "root: .mft/parts"), 4,
+                     "root"),
     "not YAML": ("accounts: [\n", None, ""),
     "twice": (GOOD + GOOD.split("\n", 1)[1], 6, "name"),
 }

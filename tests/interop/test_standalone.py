@@ -130,16 +130,6 @@ def test_path_escapes(rig, tmp_path):
     assert not (rig.volume / "new").exists()
 
 
-def test_mft_directory_is_hidden(tmp_path):
-    """An account whose root is the whole volume does not see .mft."""
-    with Rig() as rig:
-        rig.up("accounts:\n  - name: alice\n    volume: main\n    root: \".\"\n"
-               f"    keys: [\"{rig.alice}\"]\n")
-        assert ".mft" not in ok(rig.sftp("ls -a\n"))
-        refused(rig.sftp("ls .mft\n"))
-        refused(rig.sftp(f"put {rig.conf} .mft/x\n"))
-
-
 def test_session_is_confined(rig):
     """A session runs without privileges, under seccomp."""
     client = subprocess.Popen(
