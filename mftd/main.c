@@ -1,4 +1,5 @@
 /* Part of mftd; see LICENSE. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -49,8 +50,33 @@ own_directory(const char *path, mode_t mode, const struct passwd *pw)
 	return pw != NULL && chmod(path, mode) < 0 ? -errno : 0;
 }
 
-/* The daemon's lock is held by all its processes: a predecessor's must be gone
- * before we begin.  One that is just ending is waited for. */
+/* 1: some lock of the run directory is held: a worker of an earlier daemon is
+ * alive.  0, or -errno. */
+static int
+any_lock_held(const char *run_dir)
+{
+	struct dirent *e;
+	char path[512];
+	DIR *d;
+	int r = 0;
+
+	d = opendir(run_dir);
+	if (d == NULL)
+		return -errno;
+	while (r == 0 && (e = readdir(d)) != NULL) {
+		size_t len = strlen(e->d_name);
+
+		if (len < 5 || strcmp(e->d_name + len - 5, ".lock") != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", run_dir, e->d_name);
+		r = mftd_lock_held(path);
+	}
+	closedir(d);
+	return r;
+}
+
+/* All of a predecessor's processes must be gone before we begin: that is what
+ * our first word to the group says.  One that is just ending is waited for. */
 static int
 take_daemon_lock(const struct mftd_conf *conf)
 {
@@ -59,12 +85,15 @@ take_daemon_lock(const struct mftd_conf *conf)
 	char path[512];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/mftd.lock", conf->run_dir);
-	while ((fd = mftd_lock_take(path)) == -EAGAIN &&
+	while ((fd = any_lock_held(conf->run_dir)) == 1 &&
 	    mftd_clock_ms() < deadline)
 		nanosleep(&pause, NULL); /* a lock's end is no event */
+	snprintf(path, sizeof(path), "%s/mftd.lock", conf->run_dir);
+	fd = fd == 1 ? -EAGAIN : fd == 0 ? mftd_lock_take(path) : fd;
 	if (fd == -EAGAIN)
-		log_error("another mftd is running: %s is held", path);
+		log_error("another mftd, or a worker of it, is alive: a lock "
+			  "in %s is held",
+		    conf->run_dir);
 	else if (fd < 0)
 		log_error("%s: %s", path, mftd_strerror(fd));
 	return fd;

@@ -27,17 +27,18 @@ by_number(const void *a, const void *b)
 void
 mftd_fd_keep_only(int *keep, int n)
 {
-	unsigned next = 0;
+	unsigned from = STDERR_FILENO + 1;
 	int i;
 
 	qsort(keep, (size_t)n, sizeof(*keep), by_number);
 	for (i = 0; i < n; i++) {
-		if (keep[i] > (int)next)
-			close_range(next, (unsigned)keep[i] - 1, 0);
-		if (keep[i] >= (int)next)
-			next = (unsigned)keep[i] + 1;
+		if (keep[i] < (int)from)
+			continue;
+		if (keep[i] > (int)from)
+			close_range(from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
 	}
-	close_range(next, ~0U, 0);
+	close_range(from, ~0U, 0);
 }
 
 ssize_t

@@ -14,8 +14,8 @@
 /* Closes *fd if it is not -1 and sets it to -1. */
 void mftd_fd_close(int *fd);
 
-/* Closes every descriptor but the n of keep (sorted by this call): what a
- * forked worker does first. */
+/* Closes every descriptor but the standard three and the n of keep (-1: none;
+ * sorted by this call): what a forked worker does first. */
 void mftd_fd_keep_only(int *keep, int n);
 
 /* Reads len bytes at off, fewer only at the end of the file.  Returns the count

@@ -28,33 +28,6 @@ struct mftd_filter {
 	struct sock_filter code[];
 };
 
-static int
-by_number(const void *a, const void *b)
-{
-	const int x = *(const int *)a, y = *(const int *)b;
-
-	return (x > y) - (x < y);
-}
-
-void
-mftd_sandbox_close_others(const int *keep, size_t n)
-{
-	int sorted[8];
-	unsigned from = 3;
-	size_t i, m = 0;
-
-	for (i = 0; i < n && m < 8; i++)
-		if (keep[i] > 2)
-			sorted[m++] = keep[i];
-	qsort(sorted, m, sizeof(sorted[0]), by_number);
-	for (i = 0; i < m; i++) {
-		if ((unsigned)sorted[i] > from)
-			close_range(from, (unsigned)sorted[i] - 1, 0);
-		from = (unsigned)sorted[i] + 1;
-	}
-	close_range(from, ~0U, 0);
-}
-
 /* What a session is made of; each line says for what. */
 static const int allowed[] = {
 	/* the connection and the channels */

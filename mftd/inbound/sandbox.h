@@ -11,9 +11,6 @@
  * be lifted again.
  */
 
-/* Closes every descriptor but the n in keep and the standard three. */
-void mftd_sandbox_close_others(const int *keep, size_t n);
-
 /* The filter's program: made once, by the listener, because making it costs
  * more than a session's fork.  Returns 0 or -errno. */
 struct mftd_filter;

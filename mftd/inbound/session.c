@@ -13,6 +13,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/inbound/sandbox.h"
@@ -203,7 +204,7 @@ static void
 prepare(struct mftd_session *s)
 {
 	const struct mftd_session_start *start = s->start;
-	const int keep[3] = { start->fd, start->auth_fd, start->lock_fd };
+	int keep[3] = { start->fd, start->auth_fd, start->lock_fd };
 	sigset_t term;
 	int r;
 
@@ -212,7 +213,7 @@ prepare(struct mftd_session *s)
 	mftd_log_process("session");
 	mftd_log_context("session=%s", start->session);
 	closelog(); /* its socket would be closed behind its back */
-	mftd_sandbox_close_others(keep, 3);
+	mftd_fd_keep_only(keep, 3);
 	mftd_log_open(start->conf->log, start->conf->log_level);
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);

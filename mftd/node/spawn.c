@@ -17,12 +17,10 @@
 static void
 close_others(const struct mftd_parent *p, const struct mftd_worker *w)
 {
-	int keep[MFTD_LISTEN_MAX + 6] = { 0, 1, 2, w->parent_fd,
-		p->daemon_lock };
-	int n = 5, i;
+	int keep[MFTD_LISTEN_MAX + 3] = { w->parent_fd, p->daemon_lock,
+		w->lock_fd };
+	int n = 3, i;
 
-	if (w->lock_fd >= 0)
-		keep[n++] = w->lock_fd;
 	for (i = 0; i < w->n_listen; i++)
 		keep[n++] = w->listen_fds[i];
 	mftd_fd_keep_only(keep, n);

@@ -13,7 +13,8 @@ import subprocess
 import tempfile
 import time
 
-BUILD = pathlib.Path(os.environ.get("MFTD_BUILD", "."))
+# tests/run sets it; by hand: the directory in which `make` was run
+BUILD = pathlib.Path(os.environ.get("MFTD_BUILD", ".")).resolve()
 USER = "nobody"     # exists everywhere, owns nothing
 START_S = 20
 
@@ -154,15 +155,16 @@ class Rig:
             time.sleep(0.02)
 
     def processes(self):
-        """{pid: kind} of the daemon's processes, known by the lock file that
-        all of them hold open."""
-        lock = os.path.join(self.top, "run/mftd.lock")
+        """{pid: kind} of the daemon's processes, known by the locks of which
+        each holds one open."""
+        run = os.path.join(self.top, "run/")
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
                 fds = f"/proc/{pid}/fd"
-                if any(os.readlink(f"{fds}/{fd}") == lock
-                       for fd in os.listdir(fds)):
+                held = [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]
+                if any(path.startswith(run) and path.endswith(".lock")
+                       for path in held):
                     name = pathlib.Path(f"/proc/{pid}/comm").read_text()
                     found[int(pid)] = name.strip().removeprefix("mftd:")
         return found
