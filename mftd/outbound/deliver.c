@@ -345,6 +345,7 @@ look(struct run *run, struct mftd_evidence *e)
 	memset(e, 0, sizeof(*e));
 	e->size = run->j->d.size;
 	e->mtime = run->mtime;
+	e->settled = run->j->settled;
 	r = mftd_remote_lstat(run->remote, run->temp, &e->temp);
 	if (r == 0)
 		r = mftd_remote_lstat(run->remote, run->final, &e->final);
@@ -374,6 +375,9 @@ conclude(struct run *run, enum mftd_verdict v, const char *why)
 		return tell(run, MFTD_EVENT_DELIVERED, 0, "");
 	case MFTD_VERDICT_DELIVERED:
 		return tell(run, MFTD_EVENT_DELIVERED, 0, "");
+	case MFTD_VERDICT_LOOK_AGAIN:
+		return tell(run, MFTD_EVENT_RETRY, -EAGAIN,
+		    "both names are at the partner: its server may be at it");
 	case MFTD_VERDICT_RESTART:
 		why = "the temporary file at the partner is not whole";
 		/* fallthrough */
@@ -447,6 +451,7 @@ publish_new(struct run *run)
 
 	if (r < 0)
 		return r;
+	e.settled = true; /* only: is it ours? */
 	if (e.final.exists &&
 	    mftd_delivery_judge(&e) != MFTD_VERDICT_REMOVE_TEMP)
 		return fail(

@@ -17,6 +17,7 @@ struct mftd_deliver {
 	const char *volume_path;
 	const struct mftd_lease *lease;
 	bool evidence; /* its row is in PUBLISHING: look before all else */
+	bool settled; /* looked at for a while already (delivery.h) */
 	int connect_ms;
 	int request_ms;
 };

@@ -90,6 +90,7 @@ static const char *const event_names[MFTD_EVENT_COUNT] = {
 static const char *const verdict_names[MFTD_VERDICT_COUNT] = {
 	[MFTD_VERDICT_RENAME] = "rename",
 	[MFTD_VERDICT_REMOVE_TEMP] = "remove the temporary name",
+	[MFTD_VERDICT_LOOK_AGAIN] = "look again",
 	[MFTD_VERDICT_DELIVERED] = "delivered",
 	[MFTD_VERDICT_RESTART] = "restart",
 	[MFTD_VERDICT_REFUSED] = "refused",
@@ -161,7 +162,8 @@ mftd_delivery_judge(const struct mftd_evidence *e)
 				  : MFTD_VERDICT_IN_DOUBT;
 	if (e->final.exists) {
 		if (is_ours(e))
-			return MFTD_VERDICT_REMOVE_TEMP;
+			return e->settled ? MFTD_VERDICT_REMOVE_TEMP
+					  : MFTD_VERDICT_LOOK_AGAIN;
 		return is_foreign(e) ? MFTD_VERDICT_REJECTED
 				     : MFTD_VERDICT_IN_DOUBT;
 	}

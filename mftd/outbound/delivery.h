@@ -69,11 +69,13 @@ struct mftd_evidence {
 	uint64_t size; /* of the source */
 	int64_t mtime; /* the one that was set and seen set; 0: none */
 	bool refused; /* this worker's rename was answered with a refusal */
+	bool settled; /* looked at for so long that no server is at it still */
 };
 
 enum mftd_verdict {
 	MFTD_VERDICT_RENAME, /* not published: rename now */
 	MFTD_VERDICT_REMOVE_TEMP, /* published, the other name is left over */
+	MFTD_VERDICT_LOOK_AGAIN, /* a server may be between link and unlink */
 	MFTD_VERDICT_DELIVERED,
 	MFTD_VERDICT_RESTART, /* not published, and not whole any more */
 	MFTD_VERDICT_REFUSED, /* not published: the server will not have it */
@@ -84,8 +86,16 @@ enum mftd_verdict {
 
 const char *mftd_verdict_name(enum mftd_verdict v);
 
-/* What the evidence proves.  Both looks were taken at the host where
- * PUBLISHING happened, the temporary name first. */
+/*
+ * What the evidence proves.  Both looks were taken at the host where PUBLISHING
+ * happened, the temporary name first.
+ *
+ * OpenSSH's sftp-server renames by link and unlink, and where the unlink fails
+ * it removes the new name again (sftp-server.c, process_rename).  So with both
+ * names there the temporary one must not be taken from under a server that is
+ * still at it: the file would be gone.  Only when nothing has changed for long
+ * enough (settled) that server is taken for dead.
+ */
 enum mftd_verdict mftd_delivery_judge(const struct mftd_evidence *e);
 
 /* How long to wait after the tries-th try (from 1): about 1.5 s, then 5 s

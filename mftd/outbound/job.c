@@ -348,7 +348,7 @@ start(struct mftd_job *job)
 			      : "its volume is not on this node");
 		return;
 	}
-	r = mftd_job_spawn(job, p, v->path, evidence);
+	r = mftd_job_spawn(job, p, v->path);
 	if (r < 0)
 		set_step(job, MFTD_EVENT_RETRY, r, mftd_strerror(r));
 }

@@ -33,9 +33,9 @@ mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
 		return r;
 	}
 	if (r == -MFTD_E_STALE_EPOCH) {
-		log_error("epoch %llu of queue %s is not current: another "
-			  "owner has raised; ending all deliveries",
-		    (unsigned long long)q->role.epoch, q->w->instance);
+		log_error("epoch %llu is not current: another owner has "
+			  "raised; ending all deliveries",
+		    (unsigned long long)q->role.epoch);
 		q->stale = true;
 		mftd_jobs_kill(q, false);
 		return r;
@@ -90,8 +90,8 @@ raise_epoch(struct mftd_queue *q)
 	}
 	q->role = role;
 	q->inherit = q->reload = true;
-	log_info("queue %s: epoch %llu is ours (%s)", q->w->instance,
-	    (unsigned long long)role.epoch, q->owner);
+	log_info("epoch %llu is ours (%s)", (unsigned long long)role.epoch,
+	    q->owner);
 }
 
 /* ---- what there is to do */

@@ -84,6 +84,6 @@ void mftd_job_reaped(struct mftd_job *job, int status);
 
 /* Starts a deliver for the job.  0 or a negative error. */
 int mftd_job_spawn(struct mftd_job *job, const struct mftd_partner *p,
-    const char *volume_path, bool evidence);
+    const char *volume_path);
 
 #endif

@@ -21,6 +21,10 @@
 #define REQUEST_MS 30000
 #define FILES_MAX 64
 
+/* Looks after which both names are taken as they are: by the backoff between
+ * them that is half a minute after the first. */
+#define SETTLED_ROUNDS 4
+
 /* It talks to strangers with a private key in its memory: no core, no way to
  * more rights, nothing of outbound's descriptors but its lock. */
 static void
@@ -38,16 +42,17 @@ confine(struct mftd_worker *w, int chan_fd)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static void __attribute__((noreturn))
-child(struct mftd_job *job, const struct mftd_partner *p,
-    const char *volume_path, bool evidence, int fd, pid_t parent)
+static void __attribute__((noreturn)) child(struct mftd_job *job,
+    const struct mftd_partner *p, const char *volume_path, int fd, pid_t parent)
 {
 	struct mftd_worker *w = job->q->w;
+	bool evidence = job->d.state == MFTD_DELIVERY_PUBLISHING;
 	struct mftd_deliver j = { .d = job->d,
 		.partner = p,
 		.volume_path = volume_path,
 		.lease = w->lease,
 		.evidence = evidence,
+		.settled = job->rounds >= SETTLED_ROUNDS,
 		.connect_ms = CONNECT_MS,
 		.request_ms = REQUEST_MS };
 	struct mftd_chan *c;
@@ -94,8 +99,8 @@ give_up(pid_t pid, int err)
 }
 
 int
-mftd_job_spawn(struct mftd_job *job, const struct mftd_partner *p,
-    const char *volume_path, bool evidence)
+mftd_job_spawn(
+    struct mftd_job *job, const struct mftd_partner *p, const char *volume_path)
 {
 	struct mftd_worker *w = job->q->w;
 	pid_t self = getpid(), pid;
@@ -106,7 +111,7 @@ mftd_job_spawn(struct mftd_job *job, const struct mftd_partner *p,
 		return r;
 	pid = fork();
 	if (pid == 0)
-		child(job, p, volume_path, evidence, fds[1], self);
+		child(job, p, volume_path, fds[1], self);
 	r = pid < 0 ? -errno : 0;
 	mftd_fd_close(&fds[1]);
 	if (r < 0) {

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -48,6 +49,7 @@ struct world {
 	struct mftd_deliver j; /* with the row */
 	int events[MFTD_EVENT_COUNT];
 	int last_err;
+	int settled_after; /* looks */
 	char last_text[MFTD_REASON_BYTES];
 };
 
@@ -73,6 +75,7 @@ setup(void **state)
 	w->j.lease = w->lease;
 	w->j.connect_ms = 10000;
 	w->j.request_ms = 30000;
+	w->settled_after = 2;
 	return 0;
 }
 
@@ -193,8 +196,11 @@ run_to_end(struct world *w, const struct plan *first)
 	static const struct plan calm = { .at = NEVER };
 	int i;
 
-	for (i = 0; i < 5 && !is_final(w->j.d.state); i++) {
+	for (i = 0; i < 5 + w->settled_after && !is_final(w->j.d.state); i++) {
 		w->j.evidence = w->j.d.state == MFTD_DELIVERY_PUBLISHING;
+		w->j.settled = i >= w->settled_after;
+		if (w->last_err == -EAGAIN)
+			poll(NULL, 0, 100); /* a short backoff */
 		if (!w->j.evidence)
 			w->j.d.tries++;
 		if (w->j.d.state == MFTD_DELIVERY_WAITING)
@@ -430,8 +436,7 @@ test_server_killed_in_rename(void **state)
 		assert_int_equal(
 		    partner_count(&w->partner, "rename old"), i == 0 ? 2 : 1);
 		/* a second rename needs the row, and so the epoch, again */
-		assert_int_equal(
-		    w->events[MFTD_EVENT_PUBLISH], i == 0 ? 2 : 1);
+		assert_int_equal(w->events[MFTD_EVENT_PUBLISH], i == 0 ? 2 : 1);
 		teardown((void **)&w);
 	}
 }
@@ -458,6 +463,43 @@ test_answer_lost(void **state)
 	prepare(w, 300000);
 	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_exit=3s");
 	run_to_end(w, &answer_lost);
+	assert_arrived(w);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+}
+
+static bool
+linked(void *data)
+{
+	struct world *w = data;
+
+	return partner_has(&w->partner, "report.csv");
+}
+
+static bool
+server_ended(void *data)
+{
+	struct world *w = data;
+
+	return partner_count(&w->partner, "session closed") ==
+	    partner_count(&w->partner, "session opened");
+}
+
+/* deliver dies while the server stands between link and unlink.  Taking the
+ * temporary name from under it would make it undo the link: the file would be
+ * nowhere, and DELIVERED. */
+static void
+test_server_slow_in_rename(void **state)
+{
+	static const struct plan plan = {
+		.at = MFTD_EVENT_PUBLISH, .moment = AFTER_ANSWER, .cond = linked
+	};
+	struct world *w = *state;
+
+	prepare(w, 300000);
+	w->settled_after = 200;
+	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_enter=3s");
+	run_to_end(w, &plan);
+	assert_true(await(server_ended, w));
 	assert_arrived(w);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
 }
@@ -552,6 +594,7 @@ main(void)
 		cmocka_unit_test(test_killed_anywhere),
 		cmocka_unit_test(test_server_killed_in_rename),
 		WITH_PARTNER(test_answer_lost),
+		WITH_PARTNER(test_server_slow_in_rename),
 		WITH_PARTNER(test_consumed_is_in_doubt),
 		WITH_PARTNER(test_rename_refused),
 		WITH_PARTNER(test_refused_and_blind),

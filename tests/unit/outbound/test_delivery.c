@@ -114,8 +114,8 @@ static void
 test_every_evidence(void **state)
 {
 	/* temp, final, verdict with a known mtime, verdict without one:
-	 * N rename, M remove temp, V delivered, S restart, J rejected,
-	 * I in doubt */
+	 * N rename, M remove temp (A look again, unsettled), V delivered, S
+	 * restart, J rejected, I in doubt */
 	static const char *const cases[] = {
 		/* neither, final only */
 		"--II",
@@ -146,17 +146,20 @@ test_every_evidence(void **state)
 		"?tJI",
 		"??II",
 	};
-	static const char verdicts[] = "NMVSRJI";
+	static const char verdicts[] = "NMAVSRJI";
 	struct mftd_evidence e = { .size = 100 };
 	enum mftd_verdict v;
 	size_t i;
-	int known, refused;
+	int known, refused, settled, bits;
 	char want;
 
 	assert_int_equal(sizeof(cases) / sizeof(cases[0]), 5 * 5);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (known = 0; known < 2; known++)
-			for (refused = 0; refused < 2; refused++) {
+			for (bits = 0; bits < 4; bits++) {
+				refused = bits & 1;
+				settled = bits >> 1;
+				e.settled = settled != 0;
 				e.temp = look(cases[i][0]);
 				e.final = look(cases[i][1]);
 				e.mtime = known ? 5 : 0;
@@ -164,6 +167,8 @@ test_every_evidence(void **state)
 				want = cases[i][known ? 2 : 3];
 				if (want == 'N' && refused)
 					want = 'R';
+				if (want == 'M' && !settled)
+					want = 'A';
 				v = mftd_delivery_judge(&e);
 				if (verdicts[v] != want)
 					print_message("%s known %d: %s\n",
