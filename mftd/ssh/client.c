@@ -357,7 +357,8 @@ mftd_ssh_client_open(const struct mftd_ssh_target *t,
 	if (c == NULL)
 		return -ENOMEM;
 	c->t = t;
-	r = start(c);
+	/* linked statically, libssh does not start itself */
+	r = ssh_init() == 0 ? start(c) : -ENOMEM;
 	if (r == 0) {
 		*out = c;
 		return 0;
