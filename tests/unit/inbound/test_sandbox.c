@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "mftd/base/fdio.h"
 #include "mftd/base/path.h"
 
 /* Two directories of an account, and one of somebody else. */
@@ -218,16 +219,16 @@ test_no_network(void **state)
 }
 
 static void
-test_close_others(void **state)
+test_keep_only(void **state)
 {
 	int a = dup(0), b = dup(0), c = dup(0), status;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		const int keep[2] = { c, a };
+		int keep[3] = { c, -1, a };
 
-		mftd_sandbox_close_others(keep, 2);
+		mftd_fd_keep_only(keep, 3);
 		_exit(fcntl(a, F_GETFD) >= 0 && fcntl(c, F_GETFD) >= 0 &&
 			    fcntl(0, F_GETFD) >= 0 && fcntl(b, F_GETFD) < 0 &&
 			    fcntl(c + 1, F_GETFD) < 0
@@ -254,7 +255,7 @@ main(void)
 		    test_filter_kills, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_no_network, set_up, tear_down),
-		cmocka_unit_test(test_close_others),
+		cmocka_unit_test(test_keep_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
