@@ -22,15 +22,22 @@ def _wall(text):
     return when.timestamp()
 
 
+# Pacemaker tells agents to log into its own file, shell agents do elsewhere.
+_LOGS = ("/var/log/pacemaker/pacemaker.log", "/var/log/pacemaker/agents.log")
+
+
 def agent_lines(lab, node):
     """(wall, agent, action, "begin" or exit code) of one node, in order."""
-    path = lab.path(node, "/var/log/pacemaker/agents.log")
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8", errors="replace") as f:
-        return [(_wall(when), agent, action,
-                 what if what == "begin" else int(what))
-                for when, agent, action, what in _AGENT.findall(f.read())]
+    found = []
+    for path in _LOGS:
+        real = lab.path(node, path)
+        if os.path.exists(real):
+            with open(real, encoding="utf-8", errors="replace") as f:
+                found += _AGENT.findall(f.read())
+    return sorted(((_wall(when), agent, action,
+                    what if what == "begin" else int(what))
+                   for when, agent, action, what in found),
+                  key=lambda line: line[0])
 
 
 def promoted_spans(lab, until):
