@@ -112,8 +112,11 @@ patient_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	return system_poll(fds, n, timeout_ms);
 }
 
-/* glibc declares that poll only writes to fds, which is not so. */
+/* glibc declares that poll only writes to fds, which is not so.  (The first two
+ * are for compilers that do not know the third.) */
 #pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 int
 poll(struct pollfd *fds, nfds_t n, int timeout_ms)
