@@ -28,7 +28,7 @@ class Probe:
     def __init__(self, lab, node):
         self.node = node
         self.lines, self.answers = [], queue.Queue()
-        self.log = open(f"/tmp/group_probe.{node}.{os.getpid()}.log", "a",
+        self.log = open(lab.state(f"group_probe.{node}.log"), "a",
                         encoding="utf-8")
         self.process = lab.popen(
             node, ["setpriv", "--reuid", "mft", "--regid", "mft",
@@ -44,7 +44,6 @@ class Probe:
                 self.answers.put(line)
                 continue
             self.lines.append(line)
-            print(line, file=self.log, flush=True)
 
     def say(self, line):
         self.process.stdin.write(line + "\n")
@@ -67,6 +66,8 @@ class Probe:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.process.stdin.close()
+        self.log.close()
 
 
 def until(cond, what, timeout_s=30):
@@ -222,13 +223,29 @@ def corosync_ends(g):
     g.lab.check("n3", "kill", "-KILL", corosync_of(g, "n3"))
     until(lambda: g.restarts("n3") == 1, "corosync killed: restart asked")
     until(lambda: g.agreed("n1", "n2"), "the others go on")
-    # pacemakerd, or the scene, brings it back
     if g.lab.exec("n3", ["pidof", "corosync"]).returncode:
         g.lab.check("n3", "corosync")
-    until(g.agreed, "back", 60)
+    until(g.agreed, "Corosync is back, and all agree", 60)
 
 
-SCENES = (join, kill, pause, blink, split, shatter, corosync_ends)
+def hung_corosync(g):
+    """Closing must not wait for a Corosync that answers nothing."""
+    g.start("n1", "n2", "n3")
+    until(g.agreed, "agreed")
+    pid = corosync_of(g, "n3")
+    g.lab.check("n3", "kill", "-STOP", pid)
+    until(lambda: not g.probes["n3"].status()[0]["lease"], "lease ran out")
+    time.sleep(2)  # what Corosync said last is old enough
+    g.probes["n3"].say("close")
+    until(lambda: g.probes["n3"].process.poll() is not None, "closed", 10)
+    del g.probes["n3"]
+    g.lab.check("n3", "kill", "-CONT", pid)
+    g.start("n3")
+    until(g.agreed, "and back")
+
+
+SCENES = (join, kill, pause, blink, split, shatter, hung_corosync,
+          corosync_ends)
 
 
 def run(lab, scene):
@@ -236,6 +253,11 @@ def run(lab, scene):
     print(scene.__name__, flush=True)
     try:
         scene(group)
+    except BaseException:
+        for n, p in group.probes.items():
+            with open(p.log.name, encoding="utf-8") as f:
+                print(f"{n}: {p.lines}\n{f.read()}", flush=True)
+        raise
     finally:
         group.close()
 

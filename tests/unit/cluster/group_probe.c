@@ -57,6 +57,7 @@ static void
 join(void *data)
 {
 	struct probe *p = data;
+	qb_loop_timer_handle timer;
 	int ret;
 
 	mftd_cluster_close(p->cluster);
@@ -69,7 +70,6 @@ join(void *data)
 		printf("open %s\n", p->incarnation);
 		return;
 	}
-	qb_loop_timer_handle timer;
 	(void)qb_loop_timer_add(
 	    p->loop, QB_LOOP_MED, UINT64_C(200000000), p, join, &timer);
 }
@@ -98,6 +98,10 @@ show(void *data, const struct mftd_cluster_node *n)
 static void
 status(struct probe *p)
 {
+	if (p->cluster == NULL) {
+		printf("status ready=0 quorate=0 lease=0 rows\n");
+		return;
+	}
 	printf("status ready=%d quorate=%d lease=%d rows",
 	    mftd_cluster_ready(p->cluster), mftd_cluster_quorate(p->cluster),
 	    mftd_lease_held(p->lease));
@@ -124,7 +128,9 @@ command(struct probe *p, const char *line)
 {
 	int ret = 0;
 
-	if (p->cluster == NULL)
+	if (strcmp(line, "status") == 0)
+		status(p);
+	else if (p->cluster == NULL)
 		ret = -ENOTCONN;
 	else if (strncmp(line, "session ", 8) == 0)
 		ret = add_sessions(p, strtoul(line + 8, NULL, 10));
@@ -135,8 +141,6 @@ command(struct probe *p, const char *line)
 	else if (strncmp(line, "config ", 7) == 0)
 		ret = mftd_cluster_config(
 		    p->cluster, strtoull(line + 7, NULL, 10));
-	else if (strcmp(line, "status") == 0)
-		status(p);
 	else
 		qb_loop_stop(p->loop);
 	if (ret < 0)
