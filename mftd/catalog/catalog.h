@@ -15,13 +15,18 @@
  * Calls block; each is bounded by the backend's statement timeout.  Errors:
  * -MFTD_E_CATALOG_AWAY (try again later: the handle reconnects by itself at the
  * next call), -MFTD_E_CATALOG (it refused; mftd_catalog_why says more),
- * -ENOENT, -MFTD_E_STALE_EPOCH.
+ * -MFTD_E_CORRUPT (what is stored, or a record, is not what we write), -ENOENT,
+ * -MFTD_E_STALE_EPOCH.  After -MFTD_E_CATALOG_AWAY a change may have happened
+ * all the same: the answer was lost, not the commit.
  */
 struct mftd_catalog;
 
 /*
- * Connects.  application: what the server shows as our name ("mftd/default/7");
- * up to 63 bytes.  No schema is touched.
+ * Makes a handle; each call connects when there is no connection, so a database
+ * that is away shows at the first of them.  application: what the server shows
+ * as our name ("mftd/default/7"), cut to 63 bytes.  No schema is touched, and
+ * an SQLite file that does not exist is away until somebody migrates it.
+ * -EINVAL: the URI is of neither kind.
  */
 int mftd_catalog_open(
     const char *uri, const char *application, struct mftd_catalog **out);
@@ -41,14 +46,15 @@ int mftd_catalog_migrate(struct mftd_catalog *c);
 int mftd_catalog_apply(
     struct mftd_catalog *c, const struct mftd_objects *o, uint64_t *version);
 
-/* All objects; the caller frees *out. */
+/* All objects, as of one moment; the caller frees *out. */
 int mftd_catalog_load(struct mftd_catalog *c, struct mftd_objects **out);
 
 /* The version of the objects; 0 when none were ever applied. */
 int mftd_catalog_version(struct mftd_catalog *c, uint64_t *version);
 
 /* Writes o as a fresh SQLite catalog to path, in one durable step (a reader
- * sees the old or the new file). */
+ * sees the old or the new file).  Open it as "sqlite:" and path, anew for each
+ * snapshot; it keeps o's version. */
 int mftd_catalog_snapshot(const struct mftd_objects *o, const char *path);
 
 /* ---- journal records in */
@@ -69,18 +75,26 @@ int mftd_catalog_mark(
  * Takes n records of stream, ascending, and moves its mark, in one transaction.
  * Records up to the mark are passed over: repeating is harmless.  A receipt
  * becomes known with RECEIPT and counts with PUBLISHED, in whatever order the
- * two come; then its deliveries are inserted, one per matching route.
+ * two come; then its deliveries are inserted, one per matching route.  -EINVAL:
+ * records are missing before or between these.  -MFTD_E_CORRUPT: one is not
+ * readable; nothing was taken, and the stream stays where it is.
+ *
+ * A delivery's name is the last component of the path after all renames; the
+ * folders above it are not kept at the partner.  What happens to its inode
+ * (RENAME, REMOVE) counts while it has not begun (QUEUED or HELD, no tries),
+ * whichever stream tells of it and in whatever order.
  */
 int mftd_catalog_forward(struct mftd_catalog *c, const char *stream,
     const struct mftd_forward *records, size_t n);
 
-/* Receipts that were published with a link in .mft/out and need it no more (all
- * deliveries terminal, or none matched), up to max; their ids into out.
+/* Receipts with a link in .mft/out that need it no more, oldest first, up to
+ * max; their ids into out: abandoned, or published with all deliveries DONE or
+ * CANCELLED (or none, unless the name is excluded so far: then after a week).
  * Returns how many, or an error. */
 int mftd_catalog_releasable(
     struct mftd_catalog *c, char (*out)[MFTD_ID_BYTES], size_t max);
 
-/* Notes that the link of this receipt is gone. */
+/* Notes that the link of this receipt is gone: it is matched no more. */
 int mftd_catalog_released(struct mftd_catalog *c, const char *receipt);
 
 /* ---- outbound (design section 7) */
@@ -133,8 +147,10 @@ struct mftd_delivery {
 /*
  * Makes owner the owner of queue: first ends the database sessions of earlier
  * owners (PostgreSQL: pg_terminate_backend by application name
- * "mftd/QUEUE/…"), then raises the epoch by one, in one transaction.  Refuses
- * (-MFTD_E_CATALOG) a database that may forget what it committed.
+ * "mftd/QUEUE/…"), then raises the epoch by one; from then on c itself is
+ * called "mftd/QUEUE/EPOCH".  Refuses (-MFTD_E_CATALOG) a database that may
+ * forget what it committed; the guarded calls below look at that again at each
+ * new connection and each minute.
  */
 int mftd_catalog_raise(struct mftd_catalog *c, const char *queue,
     const char *owner, struct mftd_role_row *role);
@@ -156,7 +172,8 @@ int mftd_catalog_inherited(struct mftd_catalog *c,
     const struct mftd_role_row *role, struct mftd_delivery *out, size_t max);
 
 /* Moves a delivery from state `from` to d->state and stores its tries, host,
- * mtime, due_us, sha256 and error.  -ENOENT when it is not in `from`. */
+ * mtime, due_us, sha256 and error (bytes beyond ASCII become "?").  -ENOENT
+ * when it is not in `from`: also after a step whose answer was lost. */
 int mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
     const struct mftd_delivery *d, enum mftd_delivery_state from);
 
@@ -169,7 +186,7 @@ int mftd_catalog_counts(
     struct mftd_catalog *c, const char *queue, struct mftd_queue_counts *out);
 
 /* ---- lists for mftctl: fn is called per row, ordered by id; a negative return
- * of fn ends the list and is returned. */
+ * of fn ends the list and is returned.  fn must not use c. */
 int mftd_catalog_deliveries(struct mftd_catalog *c,
     int (*fn)(void *data, const struct mftd_delivery *d), void *data);
 

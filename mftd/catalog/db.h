@@ -1,0 +1,128 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_DB_H
+#define MFTD_CATALOG_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A database as the rest of this folder sees it: parameterised statements,
+ * transactions, and the few things that SQLite and PostgreSQL do differently.
+ * SQL texts are common to both; parameters stand in them as $1, $2, …
+ * Every call connects by itself when it has to (not inside a transaction) and
+ * is bounded in time.  Errors as in catalog.h; db->why has the words.
+ */
+enum mftd_db_type { MFTD_DB_NULL, MFTD_DB_INT, MFTD_DB_TEXT, MFTD_DB_BLOB };
+
+struct mftd_db_value {
+	enum mftd_db_type type;
+	int64_t i;
+	const void *p; /* TEXT (NUL-terminated), BLOB */
+	size_t len; /* of both, without the NUL */
+};
+
+#define DB_INT(v) \
+	((struct mftd_db_value) { .type = MFTD_DB_INT, .i = (int64_t)(v) })
+#define DB_TEXT(s) mftd_db_text(s)
+#define DB_BLOB(data, n)          \
+	((struct mftd_db_value) { \
+	    .type = MFTD_DB_BLOB, .p = (data), .len = (n) })
+#define DB_NULL ((struct mftd_db_value) { .type = MFTD_DB_NULL })
+
+/* s may be NULL: SQL's NULL. */
+struct mftd_db_value mftd_db_text(const char *s);
+
+/* Takes a row; its values are valid during the call, in which db must not be
+ * used.  A negative return ends the statement and is returned. */
+typedef int (*mftd_db_row_fn)(
+    void *data, const struct mftd_db_value *row, int n);
+
+struct mftd_db;
+
+/* Statements that begin with the role row (design section 7: epoch).  Their
+ * first three parameters are queue, epoch, owner. */
+enum mftd_db_guarded {
+	MFTD_DB_CLAIM, /* $4 now_us, $5 most; rows: the claimed deliveries */
+	MFTD_DB_INHERITED, /* $4 most; rows: deliveries */
+	MFTD_DB_STEP, /* see the statement; a row: it was moved */
+	MFTD_DB_GUARDED_COUNT
+};
+
+/* What a transaction locks out: others of the same kind, whole-catalog wide. */
+enum mftd_db_lock {
+	MFTD_DB_READ, /* nothing: one consistent view, no writes */
+	MFTD_DB_WRITE, /* nothing beyond its rows */
+	MFTD_DB_FORWARD, /* other forwards */
+	MFTD_DB_MIGRATE /* other migrations; may create the database */
+};
+
+struct mftd_db_ops {
+	const char *scheme; /* what its URIs begin with */
+	struct mftd_db *(*create)(const char *uri, const char *application);
+	void (*destroy)(struct mftd_db *db);
+	/* Runs one statement.  Returns how many rows row was called for, or
+	 * with row NULL how many were changed. */
+	int (*run)(struct mftd_db *db, const char *sql,
+	    const struct mftd_db_value *v, int n, mftd_db_row_fn row,
+	    void *data);
+	/* Runs several statements without parameters. */
+	int (*script)(struct mftd_db *db, const char *sql);
+	int (*begin)(struct mftd_db *db, enum mftd_db_lock lock);
+	int (*commit)(struct mftd_db *db);
+	void (*rollback)(struct mftd_db *db);
+	/* Runs a guarded statement in one step: -MFTD_E_STALE_EPOCH and
+	 * nothing is touched when the role row is not current. */
+	int (*guarded)(struct mftd_db *db, enum mftd_db_guarded which,
+	    const struct mftd_db_value *v, int n, mftd_db_row_fn row,
+	    void *data);
+	/* 0 when what it commits is kept, else -MFTD_E_CATALOG. */
+	int (*keeps)(struct mftd_db *db);
+	/* Ends the other sessions whose application begins with prefix, and
+	 * waits for their end as long as it is bounded. */
+	int (*end_sessions)(struct mftd_db *db, const char *prefix);
+	/* What the server shows as this session's name, from now on. */
+	int (*name_session)(struct mftd_db *db, const char *application);
+};
+
+/* The head of a backend's own struct. */
+struct mftd_db {
+	const struct mftd_db_ops *ops;
+	char why[256];
+};
+
+extern const struct mftd_db_ops mftd_db_sqlite;
+extern const struct mftd_db_ops mftd_db_postgres;
+
+struct mftd_catalog {
+	struct mftd_db *db;
+};
+
+/* The ops of c's database, for short. */
+static inline int
+mftd_db_run(struct mftd_catalog *c, const char *sql,
+    const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
+{
+	return c->db->ops->run(c->db, sql, v, n, row, data);
+}
+
+/* Runs fn inside a transaction: committed when it returns 0 or more, else
+ * rolled back.  Returns what fn did, or the error of begin or commit. */
+int mftd_db_transaction(struct mftd_catalog *c, enum mftd_db_lock lock,
+    int (*fn)(struct mftd_catalog *c, void *data), void *data);
+
+/* A row_fn that takes one number into the int64_t at data. */
+int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
+
+/* The columns of a delivery, in the order that queue.c takes
+ * them. */
+#define MFTD_DB_DELIVERY_COLUMNS                                        \
+	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
+	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
+	"d.due_us, d.error"
+
+/* Migrations in order, made from the folder schema at build time; ends with
+ * NULL. Migration i brings the schema to version i + 1. */
+extern const char *const mftd_db_schema[];
+
+#endif

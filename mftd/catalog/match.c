@@ -1,0 +1,321 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/match.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/id.h"
+#include "mftd/base/limits.h"
+
+#define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
+#define US_PER_S 1000000
+
+struct receipt {
+	char id[MFTD_ID_BYTES];
+	char stream[MFTD_ID_BYTES];
+	char account[MFTD_NAME_BYTES];
+	char volume[MFTD_NAME_BYTES];
+	char path[MFTD_PATH_BYTES]; /* as uploaded */
+	char path_now[MFTD_PATH_BYTES];
+	char replaced_by[MFTD_ID_BYTES]; /* "" */
+	int64_t seq, time_us, size, inode;
+	bool ready; /* known, published, linked */
+	bool has_sha256, removed;
+	uint8_t sha256[MFTD_SHA256_BYTES];
+};
+
+/* The columns of a route that a delivery copies. */
+struct target {
+	char route[MFTD_NAME_BYTES];
+	char queue[MFTD_NAME_BYTES];
+	char partner[MFTD_NAME_BYTES];
+	char directory[MFTD_PATH_BYTES];
+	int64_t settle_s;
+	struct target *next;
+};
+
+bool
+mftd_match_excluded(const char *name)
+{
+	static const char *const patterns[] = { "*.filepart", "*.part",
+		"*.partial", "*.tmp", ".fuse_hidden*" };
+	size_t i;
+
+	for (i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		if (fnmatch(patterns[i], name, 0) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* Copies a text or blob column; what does not fit was not written by us. */
+static int
+get(const struct mftd_db_value *v, char *out, size_t size)
+{
+	if (v->len >= size)
+		return -MFTD_E_CORRUPT;
+	if (v->len > 0)
+		memcpy(out, v->p, v->len);
+	out[v->len] = '\0';
+	return 0;
+}
+
+#define RECEIPT_COLUMNS                                                \
+	"known, outcome, has_routes, released, stream, seq, time_us, " \
+	"account, volume, path, size, inode, sha256, replaced_by"
+
+static int
+take_receipt(void *data, const struct mftd_db_value *row, int n)
+{
+	struct receipt *r = data;
+
+	r->ready = row[0].i == 1 && strcmp(row[1].p, "PUBLISHED") == 0 &&
+	    row[2].i == 1 && row[3].i == 0;
+	r->seq = row[5].i;
+	r->time_us = row[6].i;
+	r->size = row[10].i;
+	r->inode = row[11].i;
+	r->has_sha256 = row[12].len == MFTD_SHA256_BYTES;
+	if (r->has_sha256)
+		memcpy(r->sha256, row[12].p, MFTD_SHA256_BYTES);
+	if (get(&row[4], r->stream, sizeof(r->stream)) < 0 ||
+	    get(&row[7], r->account, sizeof(r->account)) < 0 ||
+	    get(&row[8], r->volume, sizeof(r->volume)) < 0 ||
+	    get(&row[9], r->path, sizeof(r->path)) < 0 ||
+	    get(&row[13], r->replaced_by, sizeof(r->replaced_by)) < 0)
+		return -MFTD_E_CORRUPT;
+	memcpy(r->path_now, r->path, sizeof(r->path_now));
+	return 0;
+}
+
+static int
+take_event(void *data, const struct mftd_db_value *row, int n)
+{
+	struct receipt *r = data;
+
+	if (r->removed)
+		return 0;
+	if (strcmp(row[0].p, "REMOVE") == 0) {
+		r->removed = true;
+		return 0;
+	}
+	return get(&row[1], r->path_now, sizeof(r->path_now));
+}
+
+/* What happened to the inode's name since.  The link in .mft/out pins the
+ * inode, so later events are of this file.  Within a stream its sequence
+ * decides what is later, between streams the nodes' clocks. */
+static int
+follow_name(struct mftd_catalog *c, struct receipt *r)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(r->volume), DB_INT(r->inode),
+		DB_TEXT(r->stream), DB_INT(r->seq), DB_INT(r->time_us) };
+
+	return mftd_db_run(c,
+	    "SELECT kind, to_path FROM name_event "
+	    "WHERE volume = $1 AND inode = $2 AND "
+	    "((stream = $3 AND seq > $4) OR (stream <> $3 AND time_us > $5)) "
+	    "ORDER BY time_us, seq",
+	    v, N(v), take_event, r);
+}
+
+static int
+take_id(void *data, const struct mftd_db_value *row, int n)
+{
+	return get(&row[0], data, MFTD_ID_BYTES);
+}
+
+/* Takes back what has not begun.  An operator's CANCELLED stays as it is. */
+static int
+cancel(struct mftd_catalog *c, const char *receipt, const char *reason)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(receipt), DB_TEXT(reason) };
+
+	return mftd_db_run(c,
+	    "UPDATE delivery SET state = 'CANCELLED', unmatched = 1, "
+	    "error = $2 WHERE receipt = $1 AND tries = 0 AND "
+	    "state IN ('QUEUED', 'HELD')",
+	    v, N(v), NULL, NULL);
+}
+
+/* Other receipts of the same upload (account, path, size, sha256): the client
+ * repeated it after a cut. */
+#define SAME                                                            \
+	"account = $1 AND path = $2 AND size = $3 AND sha256 = $4 AND " \
+	"volume = $5 AND id <> $6 AND known = 1 AND "                   \
+	"outcome = 'PUBLISHED' AND has_routes = 1 AND "
+
+/* Finds a later repetition of r, and makes r that of the earlier ones. */
+static int
+compare_repetitions(struct mftd_catalog *c, struct receipt *r)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(r->account),
+		DB_BLOB(r->path, strlen(r->path)), DB_INT(r->size),
+		DB_BLOB(r->sha256, MFTD_SHA256_BYTES), DB_TEXT(r->volume),
+		DB_TEXT(r->id), DB_INT(r->time_us) };
+	char earlier[MFTD_ID_BYTES];
+	int e;
+
+	if (!r->has_sha256)
+		return 0;
+	e = mftd_db_run(c,
+	    "SELECT id FROM receipt WHERE " SAME
+	    "(time_us > $7 OR (time_us = $7 AND id > $6)) "
+	    "ORDER BY time_us, id LIMIT 1",
+	    v, N(v), take_id, r->replaced_by);
+	while (e >= 0) {
+		e = mftd_db_run(c,
+		    "UPDATE receipt SET replaced_by = $6, pending = 0 "
+		    "WHERE id = (SELECT id FROM receipt WHERE " SAME
+		    "(time_us < $7 OR (time_us = $7 AND id < $6)) AND "
+		    "replaced_by IS NULL LIMIT 1) RETURNING id",
+		    v, N(v), take_id, earlier);
+		if (e <= 0)
+			break;
+		e = cancel(c, earlier, "replaced by a repeated upload");
+	}
+	return e;
+}
+
+static int
+take_target(void *data, const struct mftd_db_value *row, int n)
+{
+	struct target **list = data, *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return -ENOMEM;
+	t->next = *list;
+	*list = t;
+	t->settle_s = row[4].i;
+	if (get(&row[0], t->route, sizeof(t->route)) < 0 ||
+	    get(&row[1], t->queue, sizeof(t->queue)) < 0 ||
+	    get(&row[2], t->partner, sizeof(t->partner)) < 0 ||
+	    get(&row[3], t->directory, sizeof(t->directory)) < 0)
+		return -MFTD_E_CORRUPT;
+	return 0;
+}
+
+/* One receipt, one route, one row: made, or given the new name while it has
+ * not begun. */
+static int
+put_delivery(struct mftd_catalog *c, const struct receipt *r,
+    const struct target *t, int64_t now_us)
+{
+	const char *name = base_name(r->path_now);
+	char id[MFTD_ID_BYTES];
+	int e = mftd_id_random("d", id, sizeof(id));
+
+	if (e < 0)
+		return e;
+	const struct mftd_db_value v[] = { DB_TEXT(id), DB_TEXT(r->id),
+		DB_TEXT(t->route), DB_TEXT(t->queue), DB_TEXT(t->partner),
+		DB_TEXT(r->volume), DB_TEXT(t->directory),
+		DB_BLOB(name, strlen(name)), DB_INT(r->size),
+		r->has_sha256 ? DB_BLOB(r->sha256, MFTD_SHA256_BYTES) : DB_NULL,
+		DB_INT(now_us + t->settle_s * US_PER_S) };
+
+	return mftd_db_run(c,
+	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
+	    "directory, name, state, size, sha256, due_us) VALUES "
+	    "($1, $2, $3, $4, $5, $6, $7, $8, 'QUEUED', $9, $10, $11) "
+	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
+	    "due_us = excluded.due_us, unmatched = 0, error = '', "
+	    "state = CASE WHEN delivery.state = 'HELD' THEN 'HELD' "
+	    "ELSE 'QUEUED' END "
+	    "WHERE delivery.tries = 0 AND (delivery.state IN "
+	    "('QUEUED', 'HELD') OR (delivery.state = 'CANCELLED' AND "
+	    "delivery.unmatched = 1))",
+	    v, N(v), NULL, NULL);
+}
+
+static int
+match(struct mftd_catalog *c, const struct receipt *r)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(r->account) };
+	int64_t now_us = mftd_clock_wall_us();
+	struct target *list = NULL, *t;
+	int e;
+
+	e = mftd_db_run(c,
+	    "SELECT name, queue, partner, directory, settle_s FROM route "
+	    "WHERE account = $1",
+	    v, N(v), take_target, &list);
+	while ((t = list) != NULL) {
+		if (e >= 0)
+			e = put_delivery(c, r, t, now_us);
+		list = t->next;
+		free(t);
+	}
+	return e;
+}
+
+static int
+store(struct mftd_catalog *c, const struct receipt *r, bool pending)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(r->id),
+		DB_BLOB(r->path_now, strlen(r->path_now)), DB_INT(r->removed),
+		DB_INT(pending),
+		DB_TEXT(r->replaced_by[0] != '\0' ? r->replaced_by : NULL) };
+
+	return mftd_db_run(c,
+	    "UPDATE receipt SET path_now = $2, removed = $3, pending = $4, "
+	    "replaced_by = $5 WHERE id = $1",
+	    v, N(v), NULL, NULL);
+}
+
+static int
+settle(struct mftd_catalog *c, struct receipt *r)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(r->id) };
+	bool replaced, excluded;
+	int e;
+
+	e = mftd_db_run(c,
+	    "SELECT " RECEIPT_COLUMNS " FROM receipt WHERE id = $1", v, N(v),
+	    take_receipt, r);
+	if (e <= 0)
+		return e < 0 ? e : -ENOENT;
+	if (!r->ready)
+		return 0;
+	if ((e = follow_name(c, r)) < 0 || (e = compare_repetitions(c, r)) < 0)
+		return e;
+	replaced = r->replaced_by[0] != '\0';
+	excluded = mftd_match_excluded(base_name(r->path_now));
+	e = store(c, r, excluded && !r->removed && !replaced);
+	if (e < 0)
+		return e;
+	if (r->removed)
+		return cancel(c, r->id, "removed before it was sent");
+	if (replaced)
+		return cancel(c, r->id, "replaced by a repeated upload");
+	if (excluded)
+		return cancel(c, r->id, "its name is excluded");
+	return match(c, r);
+}
+
+int
+mftd_match_settle(struct mftd_catalog *c, const char *receipt)
+{
+	struct receipt *r = calloc(1, sizeof(*r));
+	int e;
+
+	if (r == NULL)
+		return -ENOMEM;
+	snprintf(r->id, sizeof(r->id), "%s", receipt);
+	e = settle(c, r);
+	free(r);
+	return e < 0 ? e : 0;
+}

@@ -1,0 +1,304 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/catalog.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/catalog/db.h"
+
+#define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
+#define PAGE 500 /* rows of a list that are held at once */
+
+static const char *const state_names[MFTD_DELIVERY_STATE_COUNT] = {
+	[MFTD_DELIVERY_QUEUED] = "QUEUED",
+	[MFTD_DELIVERY_CLAIMED] = "CLAIMED",
+	[MFTD_DELIVERY_SENDING] = "SENDING",
+	[MFTD_DELIVERY_SENT] = "SENT",
+	[MFTD_DELIVERY_PUBLISHING] = "PUBLISHING",
+	[MFTD_DELIVERY_DELIVERED] = "DELIVERED",
+	[MFTD_DELIVERY_DONE] = "DONE",
+	[MFTD_DELIVERY_WAITING] = "WAITING",
+	[MFTD_DELIVERY_IN_DOUBT] = "IN_DOUBT",
+	[MFTD_DELIVERY_FAILED] = "FAILED",
+	[MFTD_DELIVERY_HELD] = "HELD",
+	[MFTD_DELIVERY_CANCELLED] = "CANCELLED",
+};
+
+const char *
+mftd_delivery_state_name(enum mftd_delivery_state s)
+{
+	return s < MFTD_DELIVERY_STATE_COUNT ? state_names[s] : "?";
+}
+
+/* Returns the state of that name, or -MFTD_E_CORRUPT. */
+static int
+state_of(const char *name)
+{
+	int i;
+
+	for (i = 0; i < MFTD_DELIVERY_STATE_COUNT; i++)
+		if (strcmp(state_names[i], name) == 0)
+			return i;
+	return -MFTD_E_CORRUPT;
+}
+
+/* Copies a text or a blob as a C string; longer than it may be: corrupt. */
+static int
+get_string(const struct mftd_db_value *v, char *out, size_t size)
+{
+	if (v->len >= size || memchr(v->p != NULL ? v->p : "", '\0', v->len))
+		return -MFTD_E_CORRUPT;
+	if (v->len > 0)
+		memcpy(out, v->p, v->len);
+	out[v->len] = '\0';
+	return 0;
+}
+
+/* A row of MFTD_DB_DELIVERY_COLUMNS. */
+static int
+get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
+{
+	const struct {
+		char *to;
+		size_t size;
+		int from;
+	} texts[] = {
+		{ d->id, sizeof(d->id), 0 },
+		{ d->receipt, sizeof(d->receipt), 1 },
+		{ d->route, sizeof(d->route), 2 },
+		{ d->partner, sizeof(d->partner), 3 },
+		{ d->volume, sizeof(d->volume), 4 },
+		{ d->directory, sizeof(d->directory), 5 },
+		{ d->name, sizeof(d->name), 6 },
+		{ d->host, sizeof(d->host), 11 },
+		{ d->error, sizeof(d->error), 14 },
+	};
+	size_t i;
+	int r = state_of(row[7].p);
+
+	if (r < 0)
+		return r;
+	d->state = (enum mftd_delivery_state)r;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		r = get_string(&row[texts[i].from], texts[i].to, texts[i].size);
+		if (r < 0)
+			return r;
+	}
+	d->tries = (uint32_t)row[8].i;
+	d->size = (uint64_t)row[9].i;
+	d->has_sha256 = row[10].len == MFTD_SHA256_BYTES;
+	memset(d->sha256, 0, sizeof(d->sha256));
+	if (d->has_sha256)
+		memcpy(d->sha256, row[10].p, MFTD_SHA256_BYTES);
+	d->mtime = row[12].i;
+	d->due_us = row[13].i;
+	return 0;
+}
+
+/* ---- the role */
+
+static int
+raise_epoch(struct mftd_catalog *c, struct mftd_role_row *role)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
+		DB_TEXT(role->owner), DB_INT(mftd_clock_wall_us()) };
+	int64_t epoch = 0;
+	int r;
+
+	r = mftd_db_run(c,
+	    "INSERT INTO role (queue, epoch, owner, raised_us) "
+	    "VALUES ($1, 1, $2, $3) ON CONFLICT (queue) DO UPDATE SET "
+	    "epoch = role.epoch + 1, owner = excluded.owner, "
+	    "raised_us = excluded.raised_us RETURNING epoch",
+	    v, N(v), mftd_db_take_int, &epoch);
+	if (r < 0)
+		return r;
+	role->epoch = (uint64_t)epoch;
+	return 0;
+}
+
+int
+mftd_catalog_raise(struct mftd_catalog *c, const char *queue, const char *owner,
+    struct mftd_role_row *role)
+{
+	char name[MFTD_NAME_BYTES + 32];
+	int r;
+
+	memset(role, 0, sizeof(*role));
+	if (snprintf(role->queue, sizeof(role->queue), "%s", queue) >=
+		(int)sizeof(role->queue) ||
+	    snprintf(role->owner, sizeof(role->owner), "%s", owner) >=
+		(int)sizeof(role->owner))
+		return -EINVAL;
+	snprintf(name, sizeof(name), "mftd/%s/", queue);
+	r = c->db->ops->keeps(c->db);
+	/* an open statement of an earlier owner holds the role row until its
+	 * connection times out */
+	if (r == 0)
+		r = c->db->ops->end_sessions(c->db, name);
+	if (r == 0)
+		r = raise_epoch(c, role);
+	if (r < 0)
+		return r;
+	snprintf(name, sizeof(name), "mftd/%s/%" PRIu64, queue, role->epoch);
+	/* the next raise finds us by it; a failure is mended at reconnect */
+	c->db->ops->name_session(c->db, name);
+	return 0;
+}
+
+/* ---- guarded statements */
+
+struct list {
+	struct mftd_delivery *out;
+	size_t n, max;
+};
+
+static int
+take_delivery(void *data, const struct mftd_db_value *row, int n)
+{
+	struct list *l = data;
+	int r;
+
+	if (l->n == l->max)
+		return -MFTD_E_CORRUPT;
+	r = get_delivery(row, &l->out[l->n]);
+	l->n += r == 0;
+	return r;
+}
+
+int
+mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
+    int64_t now_us, struct mftd_delivery *out, size_t max)
+{
+	struct list l = { .out = out, .max = max };
+	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
+		DB_INT(role->epoch), DB_TEXT(role->owner), DB_INT(now_us),
+		DB_INT(max) };
+
+	return c->db->ops->guarded(
+	    c->db, MFTD_DB_CLAIM, v, N(v), take_delivery, &l);
+}
+
+int
+mftd_catalog_inherited(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *out, size_t max)
+{
+	struct list l = { .out = out, .max = max };
+	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
+		DB_INT(role->epoch), DB_TEXT(role->owner), DB_INT(max) };
+
+	return c->db->ops->guarded(
+	    c->db, MFTD_DB_INHERITED, v, N(v), take_delivery, &l);
+}
+
+static int
+ignore_row(void *data, const struct mftd_db_value *row, int n)
+{
+	return 0;
+}
+
+/* Words of a partner's server may be any bytes; the database takes UTF-8. */
+static void
+make_ascii(char *out, size_t size, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && text[i] != '\0'; i++)
+		out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	out[i] = '\0';
+}
+
+int
+mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
+    const struct mftd_delivery *d, enum mftd_delivery_state from)
+{
+	char host[MFTD_NAME_BYTES], error[MFTD_REASON_BYTES];
+	int r;
+
+	make_ascii(host, sizeof(host), d->host);
+	make_ascii(error, sizeof(error), d->error);
+	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
+		DB_INT(role->epoch), DB_TEXT(role->owner), DB_TEXT(d->id),
+		DB_TEXT(mftd_delivery_state_name(from)),
+		DB_TEXT(mftd_delivery_state_name(d->state)), DB_INT(d->tries),
+		DB_TEXT(host), DB_INT(d->mtime), DB_INT(d->due_us),
+		d->has_sha256 ? DB_BLOB(d->sha256, MFTD_SHA256_BYTES) : DB_NULL,
+		DB_TEXT(error) };
+
+	r = c->db->ops->guarded(c->db, MFTD_DB_STEP, v, N(v), ignore_row, NULL);
+	if (r == 0)
+		return -ENOENT;
+	return r < 0 ? r : 0;
+}
+
+/* ---- looking on */
+
+static int
+take_count(void *data, const struct mftd_db_value *row, int n)
+{
+	struct mftd_queue_counts *q = data;
+	int s = state_of(row[0].p);
+
+	if (s < 0)
+		return s;
+	q->by_state[s] = (uint64_t)row[1].i;
+	if ((s == MFTD_DELIVERY_QUEUED || s == MFTD_DELIVERY_WAITING) &&
+	    (q->next_due_us == 0 || row[2].i < q->next_due_us))
+		q->next_due_us = row[2].i;
+	return 0;
+}
+
+int
+mftd_catalog_counts(
+    struct mftd_catalog *c, const char *queue, struct mftd_queue_counts *out)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(queue) };
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = mftd_db_run(c,
+	    "SELECT state, count(*), min(due_us) FROM delivery "
+	    "WHERE queue = $1 GROUP BY state",
+	    v, N(v), take_count, out);
+	return r < 0 ? r : 0;
+}
+
+struct page {
+	int (*fn)(void *data, const struct mftd_delivery *d);
+	void *data;
+	struct mftd_delivery d; /* the last one */
+};
+
+static int
+take_listed(void *data, const struct mftd_db_value *row, int n)
+{
+	struct page *p = data;
+	int r = get_delivery(row, &p->d);
+
+	return r < 0 ? r : p->fn(p->data, &p->d);
+}
+
+int
+mftd_catalog_deliveries(struct mftd_catalog *c,
+    int (*fn)(void *data, const struct mftd_delivery *d), void *data)
+{
+	struct page p = { .fn = fn, .data = data };
+	char after[MFTD_ID_BYTES];
+	int r;
+
+	do {
+		memcpy(after, p.d.id, sizeof(after));
+		const struct mftd_db_value v[] = { DB_TEXT(after),
+			DB_INT(PAGE) };
+
+		r = mftd_db_run(c,
+		    "SELECT " MFTD_DB_DELIVERY_COLUMNS
+		    " FROM delivery d WHERE d.id > $1 ORDER BY d.id LIMIT $2",
+		    v, N(v), take_listed, &p);
+	} while (r == PAGE);
+	return r < 0 ? r : 0;
+}

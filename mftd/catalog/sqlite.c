@@ -1,0 +1,329 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/db.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "mftd/base/err.h"
+
+#define BUSY_MS 5000 /* how long another writer is waited for */
+#define COLUMNS_MAX 32
+
+struct sqlite {
+	struct mftd_db db;
+	char *path;
+	sqlite3 *h; /* NULL until the first call */
+};
+
+/* SQLite has one writer at a time, so "with the role row" is: in the same write
+ * transaction.  The role row itself is looked at first, by guarded below. */
+#define ROLE_PARAMS "$1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL "
+
+static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
+	[MFTD_DB_CLAIM] =
+	    "UPDATE delivery AS d SET state = 'CLAIMED' WHERE " ROLE_PARAMS
+	    "AND d.id IN (SELECT id FROM delivery WHERE queue = $1 AND "
+	    "state IN ('QUEUED', 'WAITING') AND due_us <= $4 "
+	    "ORDER BY due_us, id LIMIT $5) "
+	    "RETURNING id, receipt, route, partner, volume, directory, name, "
+	    "state, tries, size, sha256, host, mtime, due_us, error",
+	[MFTD_DB_INHERITED] =
+	    "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d "
+	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND d.state IN "
+	    "('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
+	    "ORDER BY d.id LIMIT $4",
+	[MFTD_DB_STEP] =
+	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
+	    "mtime = $9, due_us = $10, sha256 = $11, error = $12 "
+	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
+	    "RETURNING id",
+};
+
+static struct sqlite *
+of(struct mftd_db *db)
+{
+	return (struct sqlite *)db;
+}
+
+/* Keeps SQLite's words and makes its code ours. */
+static int
+failed(struct sqlite *s, int code)
+{
+	snprintf(s->db.why, sizeof(s->db.why), "%s: %s", s->path,
+	    s->h != NULL ? sqlite3_errmsg(s->h) : sqlite3_errstr(code));
+	switch (code & 0xff) {
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_CANTOPEN:
+	case SQLITE_IOERR:
+	case SQLITE_FULL:
+	case SQLITE_INTERRUPT:
+	case SQLITE_PROTOCOL:
+		return -MFTD_E_CATALOG_AWAY;
+	default:
+		return -MFTD_E_CATALOG;
+	}
+}
+
+static void
+disconnect(struct sqlite *s)
+{
+	sqlite3_close_v2(s->h);
+	s->h = NULL;
+}
+
+static int
+sqlite_script(struct mftd_db *db, const char *sql)
+{
+	struct sqlite *s = of(db);
+	int code = sqlite3_exec(s->h, sql, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : failed(s, code);
+}
+
+/* Only a migration may bring the file into being: a reader that came too early
+ * must not leave an empty one. */
+static int
+connect_to(struct sqlite *s, bool create)
+{
+	int code, r;
+
+	if (s->h != NULL)
+		return 0;
+	code = sqlite3_open_v2(s->path, &s->h,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+		(create ? SQLITE_OPEN_CREATE : 0),
+	    NULL);
+	r = code == SQLITE_OK ? 0 : failed(s, code);
+	if (r == 0) {
+		sqlite3_busy_timeout(s->h, BUSY_MS);
+		/* the catalog must not forget: every commit is synced */
+		r = sqlite_script(&s->db,
+		    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+	}
+	if (r < 0)
+		disconnect(s);
+	return r;
+}
+
+static struct mftd_db *
+sqlite_create(const char *uri, const char *application)
+{
+	struct sqlite *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->db.ops = &mftd_db_sqlite;
+	s->path = strdup(uri + strlen(mftd_db_sqlite.scheme));
+	if (s->path == NULL) {
+		free(s);
+		return NULL;
+	}
+	return &s->db;
+}
+
+static void
+sqlite_destroy(struct mftd_db *db)
+{
+	struct sqlite *s = of(db);
+
+	disconnect(s);
+	free(s->path);
+	free(s);
+}
+
+static int
+bind_one(sqlite3_stmt *st, int at, const struct mftd_db_value *v)
+{
+	switch (v->type) {
+	case MFTD_DB_INT:
+		return sqlite3_bind_int64(st, at, v->i);
+	case MFTD_DB_TEXT:
+		return sqlite3_bind_text(
+		    st, at, v->p, (int)v->len, SQLITE_STATIC);
+	case MFTD_DB_BLOB:
+		/* a NULL pointer would be NULL, not empty */
+		return sqlite3_bind_blob(
+		    st, at, v->len > 0 ? v->p : "", (int)v->len, SQLITE_STATIC);
+	default:
+		return sqlite3_bind_null(st, at);
+	}
+}
+
+/* "$4" is a name to SQLite, numbered by its first appearance. */
+static int
+bind_all(sqlite3_stmt *st, const struct mftd_db_value *v, int n)
+{
+	char name[16];
+	int i, at, code = SQLITE_OK;
+
+	for (i = 0; i < n && code == SQLITE_OK; i++) {
+		snprintf(name, sizeof(name), "$%d", i + 1);
+		at = sqlite3_bind_parameter_index(st, name);
+		code = at > 0 ? bind_one(st, at, &v[i]) : SQLITE_RANGE;
+	}
+	return code;
+}
+
+static int
+give_row(sqlite3_stmt *st, mftd_db_row_fn row, void *data)
+{
+	struct mftd_db_value v[COLUMNS_MAX];
+	int i, n = sqlite3_column_count(st);
+
+	for (i = 0; i < n && i < COLUMNS_MAX; i++) {
+		v[i] = DB_NULL;
+		switch (sqlite3_column_type(st, i)) {
+		case SQLITE_INTEGER:
+			v[i] = DB_INT(sqlite3_column_int64(st, i));
+			break;
+		case SQLITE_TEXT:
+			v[i] =
+			    DB_TEXT((const char *)sqlite3_column_text(st, i));
+			break;
+		case SQLITE_BLOB:
+			v[i] = DB_BLOB(sqlite3_column_blob(st, i),
+			    (size_t)sqlite3_column_bytes(st, i));
+			break;
+		default:
+			break;
+		}
+	}
+	return row(data, v, n);
+}
+
+static int
+step_all(struct sqlite *s, sqlite3_stmt *st, mftd_db_row_fn row, void *data)
+{
+	int code, n = 0, r = 0;
+
+	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
+		n++;
+		/* after an error the statement must still run to its end */
+		if (row != NULL && r == 0)
+			r = give_row(st, row, data);
+	}
+	if (code != SQLITE_DONE)
+		return failed(s, code);
+	if (r < 0)
+		return r;
+	return row != NULL ? n : sqlite3_changes(s->h);
+}
+
+static int
+sqlite_run(struct mftd_db *db, const char *sql, const struct mftd_db_value *v,
+    int n, mftd_db_row_fn row, void *data)
+{
+	struct sqlite *s = of(db);
+	sqlite3_stmt *st = NULL;
+	int code, r;
+
+	r = connect_to(s, false);
+	if (r < 0)
+		return r;
+	code = sqlite3_prepare_v2(s->h, sql, -1, &st, NULL);
+	if (code == SQLITE_OK)
+		code = bind_all(st, v, n);
+	r = code == SQLITE_OK ? step_all(s, st, row, data) : failed(s, code);
+	sqlite3_finalize(st);
+	return r;
+}
+
+static int
+sqlite_begin(struct mftd_db *db, enum mftd_db_lock lock)
+{
+	struct sqlite *s = of(db);
+	int r = connect_to(s, lock == MFTD_DB_MIGRATE);
+
+	if (r < 0)
+		return r;
+	if (lock == MFTD_DB_READ)
+		return sqlite_script(db, "BEGIN");
+	/* kept in the file from then on; snapshots are made without it,
+	 * because they are replaced as one file */
+	if (lock == MFTD_DB_MIGRATE)
+		r = sqlite_script(db, "PRAGMA journal_mode = WAL");
+	return r < 0 ? r : sqlite_script(db, "BEGIN IMMEDIATE");
+}
+
+static int
+sqlite_commit(struct mftd_db *db)
+{
+	return sqlite_script(db, "COMMIT");
+}
+
+static void
+sqlite_rollback(struct mftd_db *db)
+{
+	struct sqlite *s = of(db);
+
+	/* some errors have rolled back already; why stays the first one's */
+	if (s->h != NULL && !sqlite3_get_autocommit(s->h))
+		sqlite3_exec(s->h, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int
+sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
+    const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
+{
+	static const char role[] = "UPDATE role SET epoch = epoch "
+				   "WHERE queue = $1 AND epoch = $2 "
+				   "AND owner = $3";
+	int r, rows = 0;
+
+	r = sqlite_begin(db, MFTD_DB_WRITE);
+	if (r < 0)
+		return r;
+	r = sqlite_run(db, role, v, 3, NULL, NULL);
+	if (r == 0)
+		r = -MFTD_E_STALE_EPOCH;
+	if (r > 0)
+		r = rows = sqlite_run(db, guarded_sql[which], v, n, row, data);
+	if (r >= 0)
+		r = sqlite_commit(db);
+	if (r < 0) {
+		sqlite_rollback(db);
+		return r;
+	}
+	return rows;
+}
+
+static int
+sqlite_keeps(struct mftd_db *db)
+{
+	return 0; /* synchronous = FULL, set at each open */
+}
+
+static int
+sqlite_end_sessions(struct mftd_db *db, const char *prefix)
+{
+	return 0; /* no sessions: a write transaction is short and alone */
+}
+
+static int
+sqlite_name_session(struct mftd_db *db, const char *application)
+{
+	return 0;
+}
+
+const struct mftd_db_ops mftd_db_sqlite = {
+	.scheme = "sqlite:",
+	.create = sqlite_create,
+	.destroy = sqlite_destroy,
+	.run = sqlite_run,
+	.script = sqlite_script,
+	.begin = sqlite_begin,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.guarded = sqlite_guarded,
+	.keeps = sqlite_keeps,
+	.end_sessions = sqlite_end_sessions,
+	.name_session = sqlite_name_session,
+};

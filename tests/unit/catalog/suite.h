@@ -1,0 +1,61 @@
+/* Part of mftd; see LICENSE. */
+#ifndef TESTS_CATALOG_SUITE_H
+#define TESTS_CATALOG_SUITE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mftd/catalog/catalog.h"
+#include "mftd/journal/record.h"
+
+/*
+ * One suite for both backends: SQLite, or the PostgreSQL database of the
+ * environment's MFTD_TEST_CATALOG, which each test finds empty.
+ */
+struct db {
+	char uri[256];
+	char dir[64]; /* of SQLite's file */
+	bool postgres;
+	struct mftd_catalog *c;
+};
+
+/* A fresh database with the schema, *state a struct db. */
+int db_setup(void **state);
+int db_teardown(void **state);
+
+/* Another handle on the same database. */
+struct mftd_catalog *db_open(struct db *db, const char *application);
+
+/* A stream that writes records, each 1 s after the one before. */
+struct stream {
+	const char *name;
+	uint64_t seq;
+	int64_t time_us;
+};
+
+int say_receipt(struct db *db, struct stream *s, const char *id,
+    const char *path, uint64_t inode);
+int say_outcome(struct db *db, struct stream *s, const char *id, uint32_t type);
+int say_name(struct db *db, struct stream *s, uint32_t type, uint64_t inode,
+    const char *to);
+
+/* Applies account alice with n routes r0, r1, … of queue q to partner acme;
+ * settle_s 0. */
+void apply_routes(struct db *db, int n);
+
+/* The only delivery of that receipt; false when there is none or more. */
+bool find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d);
+
+void tests_objects(const struct CMUnitTest **t, size_t *n);
+void tests_forward(const struct CMUnitTest **t, size_t *n);
+void tests_queue(const struct CMUnitTest **t, size_t *n);
+void tests_postgres(const struct CMUnitTest **t, size_t *n);
+
+#define DB_TEST(f) cmocka_unit_test_setup_teardown(f, db_setup, db_teardown)
+
+#endif

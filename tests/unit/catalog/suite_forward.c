@@ -1,0 +1,392 @@
+/* Part of mftd; see LICENSE. */
+#include "tests/unit/catalog/suite.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+
+#define T0 1000000000000000 /* microseconds: some moment in 2001 */
+#define PUBLISHED MFTD_RECORD_PUBLISHED
+#define ABANDONED MFTD_RECORD_ABANDONED
+#define RENAME MFTD_RECORD_RENAME
+#define REMOVE MFTD_RECORD_REMOVE
+
+/* Asserts the one delivery of a receipt by its state and name. */
+static void
+delivery_is(struct db *db, const char *receipt, enum mftd_delivery_state s,
+    const char *name)
+{
+	struct mftd_delivery d;
+
+	assert_true(find_delivery(db, receipt, &d));
+	assert_string_equal(
+	    mftd_delivery_state_name(d.state), mftd_delivery_state_name(s));
+	assert_string_equal(d.name, name);
+}
+
+static void
+no_delivery(struct db *db, const char *receipt)
+{
+	struct mftd_delivery d;
+
+	assert_false(find_delivery(db, receipt, &d));
+}
+
+/* Publishes one file with a receipt of its own in s. */
+static void
+publish(struct db *db, struct stream *s, const char *id, const char *path,
+    uint64_t inode)
+{
+	assert_int_equal(say_receipt(db, s, id, path, inode), 0);
+	assert_int_equal(say_outcome(db, s, id, PUBLISHED), 0);
+}
+
+/* Takes every delivery that is due away from the forwarder. */
+static void
+begin_deliveries(struct db *db)
+{
+	struct mftd_delivery d[8];
+	struct mftd_role_row role;
+
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
+	assert_true(
+	    mftd_catalog_claim(db->c, &role, mftd_clock_wall_us(), d, 8) > 0);
+}
+
+static void
+mark_moves_with_the_records(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	uint64_t seq = 99;
+
+	apply_routes(db, 1);
+	assert_int_equal(mftd_catalog_mark(db->c, "s1", &seq), 0);
+	assert_int_equal(seq, 0);
+	publish(db, &s, "f1", "a/x", 5);
+	assert_int_equal(mftd_catalog_mark(db->c, "s1", &seq), 0);
+	assert_int_equal(seq, 2);
+	s.seq = 0; /* again from the start */
+	publish(db, &s, "f1", "a/x", 5);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "x");
+	s.seq = 3; /* 3 is missing */
+	assert_int_equal(say_receipt(db, &s, "f2", "a/y", 6), -EINVAL);
+	assert_int_equal(mftd_catalog_mark(db->c, "s1", &seq), 0);
+	assert_int_equal(seq, 2);
+	assert_int_equal(mftd_catalog_forward(db->c, "s1", NULL, 0), 0);
+}
+
+static void
+long_batch_is_taken_in_one(void **state)
+{
+	struct db *db = *state;
+	static struct mftd_forward f[200];
+	uint64_t seq;
+	size_t i;
+
+	for (i = 0; i < 200; i++)
+		f[i] = (struct mftd_forward) { .seq = i + 1,
+			.time_us = T0,
+			.type = MFTD_RECORD_AUDIT,
+			.payload = (const uint8_t *)"x",
+			.payload_bytes = i % 2 };
+	assert_int_equal(mftd_catalog_forward(db->c, "s1", f, 200), 0);
+	assert_int_equal(mftd_catalog_mark(db->c, "s1", &seq), 0);
+	assert_int_equal(seq, 200);
+}
+
+static void
+unreadable_record_stops_the_stream(void **state)
+{
+	struct db *db = *state;
+	struct mftd_forward f[] = {
+		{ .seq = 1,
+		    .type = MFTD_RECORD_AUDIT,
+		    .payload = (const uint8_t *)"x",
+		    .payload_bytes = 1 },
+		{ .seq = 2,
+		    .type = MFTD_RECORD_RECEIPT,
+		    .payload = (const uint8_t *)"junk",
+		    .payload_bytes = 4 },
+	};
+	uint64_t seq;
+
+	assert_int_equal(
+	    mftd_catalog_forward(db->c, "s1", f, 2), -MFTD_E_CORRUPT);
+	assert_string_equal(mftd_catalog_why(db->c),
+	    "stream s1: record 2 (receipt) is not readable");
+	assert_int_equal(mftd_catalog_mark(db->c, "s1", &seq), 0);
+	assert_int_equal(seq, 0);
+	assert_int_equal(mftd_catalog_forward(db->c, "s1", f, 1), 0);
+}
+
+static void
+published_receipt_becomes_a_delivery_per_route(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	struct mftd_queue_counts q;
+	struct mftd_delivery d;
+	int64_t now = mftd_clock_wall_us();
+
+	apply_routes(db, 1);
+	assert_int_equal(say_receipt(db, &s, "f1", "a/b/x.txt", 5), 0);
+	no_delivery(db, "f1");
+	assert_int_equal(say_outcome(db, &s, "f1", PUBLISHED), 0);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_string_equal(d.route, "r0");
+	assert_string_equal(d.partner, "acme");
+	assert_string_equal(d.volume, "main");
+	assert_string_equal(d.directory, "inbox");
+	assert_string_equal(d.name, "x.txt");
+	assert_int_equal(d.state, MFTD_DELIVERY_QUEUED);
+	assert_int_equal(d.tries, 0);
+	assert_int_equal(d.size, 42);
+	assert_true(d.has_sha256);
+	assert_int_equal(d.sha256[31], 7);
+	assert_true(d.due_us >= now);
+	apply_routes(db, 3);
+	publish(db, &s, "f2", "y", 6);
+	assert_int_equal(mftd_catalog_counts(db->c, "q", &q), 0);
+	assert_int_equal(q.by_state[MFTD_DELIVERY_QUEUED], 4);
+}
+
+static void
+abandoned_receipt_is_not_delivered(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+
+	apply_routes(db, 1);
+	assert_int_equal(say_receipt(db, &s, "f1", "x", 5), 0);
+	assert_int_equal(say_outcome(db, &s, "f1", ABANDONED), 0);
+	assert_int_equal(say_outcome(db, &s, "f1", PUBLISHED), 0);
+	no_delivery(db, "f1");
+	assert_int_equal(say_outcome(db, &s, "", ABANDONED), 0);
+}
+
+static void
+outcome_may_come_before_its_receipt(void **state)
+{
+	struct db *db = *state;
+	struct stream s1 = { .name = "s1", .time_us = T0 },
+		      s2 = { .name = "s2", .time_us = T0 + 5000000 };
+
+	apply_routes(db, 1);
+	assert_int_equal(say_outcome(db, &s2, "f1", PUBLISHED), 0);
+	no_delivery(db, "f1");
+	assert_int_equal(say_receipt(db, &s1, "f1", "x", 5), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "x");
+}
+
+static void
+rename_changes_what_has_not_begun(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+
+	apply_routes(db, 1);
+	publish(db, &s, "f1", "x", 5);
+	assert_int_equal(say_name(db, &s, RENAME, 5, "b/y"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "y");
+	assert_int_equal(say_name(db, &s, RENAME, 6, "z"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "y");
+	begin_deliveries(db);
+	assert_int_equal(say_name(db, &s, RENAME, 5, "late"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CLAIMED, "y");
+	assert_int_equal(say_name(db, &s, REMOVE, 5, ""), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CLAIMED, "y");
+}
+
+static void
+excluded_name_waits_for_another(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	static const char *const names[] = { "x.filepart", "d/x.part",
+		"x.partial", "x.tmp", ".fuse_hidden0001" };
+	char id[8] = "f0", out[4][MFTD_ID_BYTES];
+	size_t i;
+
+	apply_routes(db, 1);
+	for (i = 0; i < 5; i++) {
+		id[1] = (char)('1' + i);
+		publish(db, &s, id, names[i], 10 + i);
+		no_delivery(db, id);
+	}
+	assert_int_equal(say_name(db, &s, RENAME, 10, "x"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "x");
+	assert_int_equal(say_name(db, &s, RENAME, 10, "x.tmp"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CANCELLED, "x");
+	assert_int_equal(say_name(db, &s, RENAME, 10, "y"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "y");
+	/* published in 2001, so the others have waited long enough */
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 4), 4);
+	assert_string_equal(out[0], "f2");
+}
+
+static void
+remove_cancels_what_has_not_begun(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+
+	apply_routes(db, 1);
+	publish(db, &s, "f1", "x", 5);
+	assert_int_equal(say_name(db, &s, REMOVE, 5, ""), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CANCELLED, "x");
+	/* the inode is another file's by then */
+	assert_int_equal(say_name(db, &s, RENAME, 5, "y"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CANCELLED, "x");
+}
+
+static void
+events_of_other_streams_count_in_any_order(void **state)
+{
+	struct db *db = *state;
+	struct stream s1 = { .name = "s1", .time_us = T0 },
+		      s2 = { .name = "s2", .time_us = T0 + 60000000 },
+		      s3 = { .name = "s3", .time_us = T0 - 60000000 };
+
+	apply_routes(db, 1);
+	/* inodes that were other files before: earlier is no matter */
+	assert_int_equal(say_name(db, &s3, REMOVE, 5, ""), 0);
+	assert_int_equal(say_name(db, &s3, RENAME, 6, "old"), 0);
+	assert_int_equal(say_name(db, &s2, RENAME, 5, "y"), 0);
+	assert_int_equal(say_name(db, &s2, REMOVE, 6, ""), 0);
+	publish(db, &s1, "f1", "x.filepart", 5);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "y");
+	publish(db, &s1, "f2", "x2", 6);
+	no_delivery(db, "f2");
+	/* of the same stream the sequence counts, not the clock */
+	s1.time_us = T0 - 3600000000;
+	assert_int_equal(say_name(db, &s1, RENAME, 5, "back"), 0);
+	assert_int_equal(say_name(db, &s1, REMOVE, 5, ""), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CANCELLED, "y");
+}
+
+static void
+repeated_upload_replaces_what_has_not_begun(void **state)
+{
+	struct db *db = *state;
+	struct stream s1 = { .name = "s1", .time_us = T0 },
+		      s2 = { .name = "s2", .time_us = T0 + 60000000 };
+	struct mftd_delivery d;
+
+	apply_routes(db, 1);
+	publish(db, &s1, "f1", "x", 5);
+	publish(db, &s2, "f2", "x", 6);
+	delivery_is(db, "f1", MFTD_DELIVERY_CANCELLED, "x");
+	assert_true(find_delivery(db, "f1", &d));
+	assert_string_equal(d.error, "replaced by a repeated upload");
+	delivery_is(db, "f2", MFTD_DELIVERY_QUEUED, "x");
+	/* one between the two, whose stream came late */
+	publish(db, &s1, "f3", "x", 7);
+	no_delivery(db, "f3");
+	/* another path is another file */
+	publish(db, &s2, "f4", "y", 8);
+	delivery_is(db, "f2", MFTD_DELIVERY_QUEUED, "x");
+	begin_deliveries(db);
+	publish(db, &s2, "f5", "x", 9);
+	delivery_is(db, "f2", MFTD_DELIVERY_CLAIMED, "x");
+	delivery_is(db, "f5", MFTD_DELIVERY_QUEUED, "x");
+}
+
+static void
+any_bytes_can_be_a_name(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+
+	apply_routes(db, 1);
+	publish(db, &s, "f1", "d\xff/a\x80'\\ \xc3\xa4", 5);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "a\x80'\\ \xc3\xa4");
+	assert_int_equal(say_name(db, &s, RENAME, 5, "\xfe"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "\xfe");
+}
+
+static void
+setstat_lets_a_delivery_settle_again(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	struct mftd_delivery before, after;
+
+	apply_routes(db, 1);
+	publish(db, &s, "f1", "x", 5);
+	assert_true(find_delivery(db, "f1", &before));
+	assert_int_equal(say_name(db, &s, MFTD_RECORD_SETSTAT, 6, ""), 0);
+	assert_true(find_delivery(db, "f1", &after));
+	assert_true(after.due_us == before.due_us);
+	assert_int_equal(say_name(db, &s, MFTD_RECORD_SETSTAT, 5, ""), 0);
+	assert_true(find_delivery(db, "f1", &after));
+	assert_true(after.due_us > before.due_us);
+}
+
+static void
+link_goes_when_nothing_needs_it(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = mftd_clock_wall_us() };
+	char out[8][MFTD_ID_BYTES];
+	struct mftd_role_row role;
+	struct mftd_delivery d;
+
+	publish(db, &s, "none", "a", 1); /* no route */
+	apply_routes(db, 1);
+	publish(db, &s, "sent", "x", 5);
+	publish(db, &s, "waiting", "y.tmp", 6);
+	assert_int_equal(say_receipt(db, &s, "gone", "z", 7), 0);
+	assert_int_equal(say_receipt(db, &s, "open", "z", 8), 0);
+	assert_int_equal(say_outcome(db, &s, "gone", ABANDONED), 0);
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 2);
+	assert_string_equal(out[0], "none");
+	assert_string_equal(out[1], "gone");
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 1), 1);
+	assert_int_equal(mftd_catalog_released(db->c, "none"), 0);
+	assert_int_equal(mftd_catalog_released(db->c, "gone"), 0);
+	assert_int_equal(mftd_catalog_released(db->c, "never"), -ENOENT);
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 0);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
+	assert_int_equal(mftd_catalog_claim(db->c, &role,
+			     mftd_clock_wall_us() + 1000000, &d, 1),
+	    1);
+	d.state = MFTD_DELIVERY_IN_DOUBT;
+	assert_int_equal(
+	    mftd_catalog_step(db->c, &role, &d, MFTD_DELIVERY_CLAIMED), 0);
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 0);
+	d.state = MFTD_DELIVERY_DONE;
+	assert_int_equal(
+	    mftd_catalog_step(db->c, &role, &d, MFTD_DELIVERY_IN_DOUBT), 0);
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 1);
+	assert_string_equal(out[0], "sent");
+	/* removed, so its name will not change any more */
+	assert_int_equal(say_name(db, &s, REMOVE, 6, ""), 0);
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 2);
+}
+
+void
+tests_forward(const struct CMUnitTest **t, size_t *n)
+{
+	static const struct CMUnitTest tests[] = {
+		DB_TEST(mark_moves_with_the_records),
+		DB_TEST(long_batch_is_taken_in_one),
+		DB_TEST(unreadable_record_stops_the_stream),
+		DB_TEST(published_receipt_becomes_a_delivery_per_route),
+		DB_TEST(abandoned_receipt_is_not_delivered),
+		DB_TEST(outcome_may_come_before_its_receipt),
+		DB_TEST(rename_changes_what_has_not_begun),
+		DB_TEST(excluded_name_waits_for_another),
+		DB_TEST(remove_cancels_what_has_not_begun),
+		DB_TEST(events_of_other_streams_count_in_any_order),
+		DB_TEST(repeated_upload_replaces_what_has_not_begun),
+		DB_TEST(any_bytes_can_be_a_name),
+		DB_TEST(setstat_lets_a_delivery_settle_again),
+		DB_TEST(link_goes_when_nothing_needs_it),
+	};
+
+	*t = tests;
+	*n = sizeof(tests) / sizeof(tests[0]);
+}

@@ -1,0 +1,222 @@
+/* Part of mftd; see LICENSE. */
+#include "tests/unit/catalog/suite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libpq-fe.h>
+#include <sqlite3.h>
+
+#include "mftd/base/err.h"
+
+static char *alice_keys[] = { "ssh-ed25519 AAAA one", "ssh-rsa BBBB two" };
+static char *carol_keys[] = { "ssh-ed25519 CCCC" };
+static char *host_keys[] = { "ssh-ed25519 DDDD" };
+static struct mftd_account accounts[] = {
+	{ .name = "alice",
+	    .volume = "main",
+	    .root = "a/b",
+	    .password_hash = "$scrypt$x",
+	    .keys = alice_keys,
+	    .n_keys = 2 },
+	{ .name = "bob", .volume = "main", .root = "bob" },
+	{ .name = "carol",
+	    .volume = "other",
+	    .root = "c",
+	    .keys = carol_keys,
+	    .n_keys = 1 },
+};
+static struct mftd_partner partners[] = {
+	{ .name = "acme",
+	    .host = "h",
+	    .port = 2222,
+	    .user = "u",
+	    .key_file = "/k",
+	    .host_keys = host_keys,
+	    .n_host_keys = 1 },
+};
+static struct mftd_route routes[] = {
+	{ .name = "r",
+	    .account = "carol",
+	    .partner = "acme",
+	    .directory = "in",
+	    .queue = "q",
+	    .settle_s = 7 },
+};
+static const struct mftd_objects all = { .version = 9,
+	.accounts = accounts,
+	.n_accounts = 3,
+	.partners = partners,
+	.n_partners = 1,
+	.routes = routes,
+	.n_routes = 1 };
+
+static void
+check_all(const struct mftd_objects *o, uint64_t version)
+{
+	assert_int_equal(o->version, version);
+	assert_int_equal(o->n_accounts, 3);
+	assert_string_equal(o->accounts[0].name, "alice");
+	assert_string_equal(o->accounts[0].password_hash, "$scrypt$x");
+	assert_int_equal(o->accounts[0].n_keys, 2);
+	assert_string_equal(o->accounts[0].keys[1], alice_keys[1]);
+	assert_false(o->accounts[0].has_routes);
+	assert_null(o->accounts[1].password_hash);
+	assert_int_equal(o->accounts[1].n_keys, 0);
+	assert_string_equal(o->accounts[2].volume, "other");
+	assert_string_equal(o->accounts[2].root, "c");
+	assert_string_equal(o->accounts[2].keys[0], carol_keys[0]);
+	assert_true(o->accounts[2].has_routes);
+	assert_int_equal(o->n_partners, 1);
+	assert_string_equal(o->partners[0].host, "h");
+	assert_int_equal(o->partners[0].port, 2222);
+	assert_string_equal(o->partners[0].user, "u");
+	assert_string_equal(o->partners[0].key_file, "/k");
+	assert_int_equal(o->partners[0].n_host_keys, 1);
+	assert_string_equal(o->partners[0].host_keys[0], host_keys[0]);
+	assert_int_equal(o->n_routes, 1);
+	assert_string_equal(o->routes[0].directory, "in");
+	assert_string_equal(o->routes[0].queue, "q");
+	assert_int_equal(o->routes[0].settle_s, 7);
+}
+
+static void
+objects_come_back_as_they_were(void **state)
+{
+	struct db *db = *state;
+	struct mftd_objects *o;
+	uint64_t version = 99;
+
+	assert_int_equal(mftd_catalog_version(db->c, &version), 0);
+	assert_int_equal(version, 0);
+	assert_int_equal(mftd_catalog_apply(db->c, &all, &version), 0);
+	assert_int_equal(version, 1);
+	assert_int_equal(mftd_catalog_apply(db->c, &all, &version), 0);
+	assert_int_equal(version, 2);
+	assert_int_equal(mftd_catalog_version(db->c, &version), 0);
+	assert_int_equal(version, 2);
+	assert_int_equal(mftd_catalog_load(db->c, &o), 0);
+	check_all(o, 2);
+	mftd_objects_free(o);
+}
+
+static void
+failed_apply_changes_nothing(void **state)
+{
+	struct db *db = *state;
+	struct mftd_route lost = routes[0];
+	struct mftd_objects bad = all, *o;
+	uint64_t version = 0;
+
+	assert_int_equal(mftd_catalog_apply(db->c, &all, &version), 0);
+	lost.account = "nobody";
+	bad.routes = &lost;
+	assert_int_equal(
+	    mftd_catalog_apply(db->c, &bad, &version), -MFTD_E_CATALOG);
+	assert_string_not_equal(mftd_catalog_why(db->c), "");
+	assert_int_equal(mftd_catalog_load(db->c, &o), 0);
+	check_all(o, 1);
+	mftd_objects_free(o);
+}
+
+static void
+snapshot_holds_all_in_one_file(void **state)
+{
+	struct db *db = *state;
+	struct mftd_objects less = all, *o;
+	struct mftd_catalog *c;
+	char path[128], uri[160];
+
+	snprintf(path, sizeof(path), "%s/s.db", db->dir);
+	snprintf(uri, sizeof(uri), "sqlite:%s", path);
+	assert_int_equal(mftd_catalog_snapshot(&all, path), 0);
+	assert_int_equal(mftd_catalog_open(uri, "", &c), 0);
+	assert_int_equal(mftd_catalog_load(c, &o), 0);
+	check_all(o, 9);
+	mftd_objects_free(o);
+	less.version = 10;
+	less.n_routes = 0;
+	assert_int_equal(mftd_catalog_snapshot(&less, path), 0);
+	mftd_catalog_close(c);
+	assert_int_equal(mftd_catalog_open(uri, "", &c), 0);
+	assert_int_equal(mftd_catalog_load(c, &o), 0);
+	assert_int_equal(o->version, 10);
+	assert_int_equal(o->n_routes, 0);
+	mftd_objects_free(o);
+	mftd_catalog_close(c);
+	/* teardown finds no file beside it */
+}
+
+/* As another program would. */
+static void
+execute(struct db *db, const char *sql)
+{
+	sqlite3 *h;
+	PGconn *conn;
+	PGresult *res;
+
+	if (!db->postgres) {
+		assert_int_equal(sqlite3_open(db->uri + 7, &h), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(h);
+		return;
+	}
+	conn = PQconnectdb(db->uri);
+	res = PQexec(conn, sql);
+	assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
+	PQclear(res);
+	PQfinish(conn);
+}
+
+static void
+migration_is_repeatable_and_refuses_newer(void **state)
+{
+	struct db *db = *state;
+
+	assert_int_equal(mftd_catalog_migrate(db->c), 0);
+	execute(db, "INSERT INTO schema_version VALUES (1000)");
+	assert_int_equal(mftd_catalog_migrate(db->c), -MFTD_E_CATALOG);
+	assert_non_null(strstr(mftd_catalog_why(db->c), "1000"));
+}
+
+static void
+absent_database_is_away(void **state)
+{
+	struct db *db = *state;
+	struct mftd_catalog *c;
+	uint64_t version;
+	char uri[160];
+
+	assert_int_equal(mftd_catalog_open("mysql://x", "", &c), -EINVAL);
+	if (db->postgres)
+		snprintf(uri, sizeof(uri), "postgresql:///x?host=/no/such");
+	else
+		snprintf(uri, sizeof(uri), "sqlite:%s/none.db", db->dir);
+	assert_int_equal(mftd_catalog_open(uri, "", &c), 0);
+	assert_int_equal(
+	    mftd_catalog_version(c, &version), -MFTD_E_CATALOG_AWAY);
+	assert_string_not_equal(mftd_catalog_why(c), "");
+	assert_int_equal(
+	    mftd_catalog_version(c, &version), -MFTD_E_CATALOG_AWAY);
+	mftd_catalog_close(c);
+	/* teardown finds that no file was made */
+}
+
+void
+tests_objects(const struct CMUnitTest **t, size_t *n)
+{
+	static const struct CMUnitTest tests[] = {
+		DB_TEST(objects_come_back_as_they_were),
+		DB_TEST(failed_apply_changes_nothing),
+		DB_TEST(snapshot_holds_all_in_one_file),
+		DB_TEST(migration_is_repeatable_and_refuses_newer),
+		DB_TEST(absent_database_is_away),
+	};
+
+	*t = tests;
+	*n = sizeof(tests) / sizeof(tests[0]);
+}

@@ -1,0 +1,313 @@
+/* Part of mftd; see LICENSE. */
+#include "tests/unit/catalog/suite.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <libpq-fe.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+
+#define DEADLINE_MS 20000
+
+/* A session of our own beside the catalog's. */
+static PGconn *
+session(const char *uri)
+{
+	PGconn *conn = PQconnectdb(uri);
+
+	assert_int_equal(PQstatus(conn), CONNECTION_OK);
+	return conn;
+}
+
+static int
+execute(PGconn *conn, const char *sql)
+{
+	PGresult *res = PQexec(conn, sql);
+	ExecStatusType status = PQresultStatus(res);
+	int n = -1;
+
+	if (status == PGRES_TUPLES_OK)
+		n = PQntuples(res) > 0 ? atoi(PQgetvalue(res, 0, 0)) : 0;
+	else if (status == PGRES_COMMAND_OK)
+		n = 0;
+	else
+		print_error("%s: %s", sql, PQresultErrorMessage(res));
+	PQclear(res);
+	assert_true(n >= 0);
+	return n;
+}
+
+/* Until a session of ours waits for a lock.  With a session of its own: inside
+ * a transaction the server shows the same picture again and again. */
+static void
+wait_for_blocked(struct db *db)
+{
+	static const char sql[] = "SELECT count(*) FROM pg_stat_activity WHERE "
+				  "application_name LIKE 'mftd%' AND "
+				  "wait_event_type = 'Lock'";
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
+	PGconn *conn = session(db->uri);
+
+	while (execute(conn, sql) == 0) {
+		assert_true(mftd_clock_ms() < deadline);
+		poll(NULL, 0, 10);
+	}
+	PQfinish(conn);
+}
+
+/* One published delivery, claimed by the role of epoch 1. */
+static void
+claim_one(struct db *db, struct mftd_role_row *role, struct mftd_delivery *d)
+{
+	struct stream s = { .name = "s1", .time_us = 1000000000000000 };
+
+	apply_routes(db, 1);
+	assert_int_equal(say_receipt(db, &s, "f1", "x", 5), 0);
+	assert_int_equal(say_outcome(db, &s, "f1", MFTD_RECORD_PUBLISHED), 0);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "old", role), 0);
+	assert_int_equal(
+	    mftd_catalog_claim(db->c, role, mftd_clock_wall_us(), d, 1), 1);
+}
+
+/* A child that does one step; its exit status is the error less 4096. */
+static pid_t
+step_in_child(struct db *db, const char *application,
+    const struct mftd_role_row *role, struct mftd_delivery d)
+{
+	struct mftd_catalog *c;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	d.state = MFTD_DELIVERY_DONE;
+	if (mftd_catalog_open(db->uri, application, &c) < 0)
+		_exit(255);
+	_exit(-mftd_catalog_step(c, role, &d, MFTD_DELIVERY_CLAIMED) -
+	    MFTD_E_FIRST);
+}
+
+static int
+result_of(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* A raise that has not committed yet holds the role row: the stale writer waits
+ * at it, and then must not see what its snapshot saw. */
+static void
+writer_that_waited_for_a_raise_writes_nothing(void **state)
+{
+	struct db *db = *state;
+	struct mftd_role_row role;
+	struct mftd_delivery d;
+	PGconn *other;
+	pid_t pid;
+
+	claim_one(db, &role, &d);
+	other = session(db->uri);
+	execute(other, "BEGIN");
+	execute(other,
+	    "UPDATE role SET epoch = epoch + 1, owner = 'new' "
+	    "WHERE queue = 'q'");
+	pid = step_in_child(db, "mftd-writer", &role, d);
+	wait_for_blocked(db);
+	execute(other, "COMMIT");
+	assert_int_equal(result_of(pid), MFTD_E_STALE_EPOCH - MFTD_E_FIRST);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_int_equal(d.state, MFTD_DELIVERY_CLAIMED);
+	PQfinish(other);
+}
+
+/* A writer that waits at the delivery's row holds the role row: the raise must
+ * end it first, and it writes nothing afterwards. */
+static void
+raise_ends_a_blocked_writer(void **state)
+{
+	struct db *db = *state;
+	struct mftd_role_row old, new;
+	struct mftd_delivery d;
+	PGconn *other;
+	pid_t pid;
+
+	claim_one(db, &old, &d);
+	other = session(db->uri);
+	execute(other, "BEGIN");
+	execute(other, "UPDATE delivery SET mtime = mtime");
+	pid = step_in_child(db, "mftd/q/1", &old, d);
+	wait_for_blocked(db);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "new", &new), 0);
+	assert_int_equal(new.epoch, 2);
+	execute(other, "COMMIT");
+	assert_int_equal(result_of(pid), MFTD_E_CATALOG_AWAY - MFTD_E_FIRST);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_int_equal(d.state, MFTD_DELIVERY_CLAIMED);
+	PQfinish(other);
+}
+
+/* Owners of other queues are left alone, and who raised is found by the next.
+ */
+static void
+raise_ends_only_its_queue(void **state)
+{
+	struct db *db = *state;
+	struct mftd_catalog *first = db_open(db, "mftd-test2"),
+			    *other = db_open(db, "mftd/qq/1");
+	struct mftd_role_row role;
+	uint64_t version;
+
+	assert_int_equal(mftd_catalog_raise(first, "q", "me", &role), 0);
+	assert_int_equal(mftd_catalog_version(other, &version), 0);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "you", &role), 0);
+	assert_int_equal(mftd_catalog_version(other, &version), 0);
+	assert_int_equal(
+	    mftd_catalog_version(first, &version), -MFTD_E_CATALOG_AWAY);
+	/* and its handle comes back by itself */
+	assert_int_equal(mftd_catalog_version(first, &version), 0);
+	mftd_catalog_close(first);
+	mftd_catalog_close(other);
+}
+
+static void
+database_that_may_forget_is_refused(void **state)
+{
+	struct db *db = *state;
+	PGconn *admin = session(getenv("MFTD_TEST_ADMIN"));
+	struct mftd_role_row role;
+	struct mftd_delivery d;
+	int r, claimed;
+
+	claim_one(db, &role, &d);
+	execute(admin,
+	    "SELECT 1 FROM pg_create_physical_replication_slot('standby')");
+	r = mftd_catalog_raise(db->c, "q", "you", &role);
+	claimed = mftd_catalog_claim(db->c, &role, 0, &d, 1);
+	execute(admin, "SELECT 1 FROM pg_drop_replication_slot('standby')");
+	PQfinish(admin);
+	assert_int_equal(r, -MFTD_E_CATALOG);
+	assert_int_equal(claimed, -MFTD_E_CATALOG);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "you", &role), 0);
+	assert_int_equal(role.epoch, 2);
+}
+
+/* What the server has been told to set for our sessions. */
+static void
+sessions_are_bounded_and_synchronous(void **state)
+{
+	struct db *db = *state;
+	PGconn *admin = session(getenv("MFTD_TEST_ADMIN"));
+	PGconn *conn;
+	struct mftd_role_row role;
+
+	execute(admin, "ALTER ROLE mft SET synchronous_commit = off");
+	conn = session(db->uri);
+	/* the setting works on others, so it is us who undo it */
+	assert_int_equal(execute(conn,
+			     "SELECT count(*) FROM pg_settings WHERE "
+			     "name = 'synchronous_commit' AND setting = 'off'"),
+	    1);
+	struct mftd_catalog *c = db_open(db, "mftd-bounded");
+	int r = mftd_catalog_raise(c, "q", "me", &role);
+
+	execute(admin, "ALTER ROLE mft RESET synchronous_commit");
+	assert_int_equal(r, 0);
+	mftd_catalog_close(c);
+	PQfinish(conn);
+	PQfinish(admin);
+}
+
+/* RECEIPT and PUBLISHED of one receipt forwarded at the same time by two
+ * nodes: neither may miss the other's. */
+static void
+forwards_at_once_do_not_miss_each_other(void **state)
+{
+	struct db *db = *state;
+	struct stream s1 = { .name = "s1", .time_us = 1000000000000000 },
+		      s2 = { .name = "s2", .time_us = 1000000000000000 };
+	struct mftd_delivery d;
+	char id[16];
+	pid_t pid;
+	int i;
+
+	apply_routes(db, 1);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct db mine = *db;
+
+		mine.c = db_open(db, "mftd-child");
+		for (i = 0; i < 200; i++) {
+			snprintf(id, sizeof(id), "f%d", i);
+			if (say_outcome(&mine, &s2, id, MFTD_RECORD_PUBLISHED) <
+			    0)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	for (i = 0; i < 200; i++) {
+		snprintf(id, sizeof(id), "f%d", i);
+		assert_int_equal(
+		    say_receipt(db, &s1, id, id, (uint64_t)i + 1), 0);
+	}
+	assert_int_equal(result_of(pid), 0);
+	for (i = 0; i < 200; i++) {
+		snprintf(id, sizeof(id), "f%d", i);
+		assert_true(find_delivery(db, id, &d));
+	}
+}
+
+/* Several nodes start at once. */
+static void
+migrations_at_once_do_not_collide(void **state)
+{
+	struct db *db = *state;
+	PGconn *conn = session(db->uri);
+	struct mftd_catalog *c;
+	pid_t pid[4];
+	int i;
+
+	execute(conn,
+	    "SET client_min_messages = warning; DROP SCHEMA public CASCADE; "
+	    "CREATE SCHEMA public");
+	PQfinish(conn);
+	for (i = 0; i < 4; i++) {
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (pid[i] > 0)
+			continue;
+		if (mftd_catalog_open(db->uri, "mftd-child", &c) < 0)
+			_exit(2);
+		_exit(mftd_catalog_migrate(c) < 0);
+	}
+	for (i = 0; i < 4; i++)
+		assert_int_equal(result_of(pid[i]), 0);
+	apply_routes(db, 1);
+}
+
+void
+tests_postgres(const struct CMUnitTest **t, size_t *n)
+{
+	static const struct CMUnitTest tests[] = {
+		DB_TEST(writer_that_waited_for_a_raise_writes_nothing),
+		DB_TEST(raise_ends_a_blocked_writer),
+		DB_TEST(raise_ends_only_its_queue),
+		DB_TEST(database_that_may_forget_is_refused),
+		DB_TEST(sessions_are_bounded_and_synchronous),
+		DB_TEST(forwards_at_once_do_not_miss_each_other),
+		DB_TEST(migrations_at_once_do_not_collide),
+	};
+
+	*t = tests;
+	*n = sizeof(tests) / sizeof(tests[0]);
+}

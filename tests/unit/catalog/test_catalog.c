@@ -1,0 +1,228 @@
+/* Part of mftd; see LICENSE. */
+#include "tests/unit/catalog/suite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libpq-fe.h>
+
+#include "mftd/base/buf.h"
+
+#define DIR "test_catalog_XXXXXX"
+
+/* Empties the server's database: its schema is made anew.  Sessions that a
+ * failed test left behind would hold it up. */
+static void
+empty_postgres(const char *uri)
+{
+	PGconn *conn = PQconnectdb(uri);
+	PGresult *res;
+
+	assert_int_equal(PQstatus(conn), CONNECTION_OK);
+	res = PQexec(conn,
+	    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+	    "WHERE usename = current_user AND pid <> pg_backend_pid()");
+	assert_int_equal(PQresultStatus(res), PGRES_TUPLES_OK);
+	PQclear(res);
+	res = PQexec(conn,
+	    "SET client_min_messages = warning;"
+	    "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+	assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
+	PQclear(res);
+	PQfinish(conn);
+}
+
+struct mftd_catalog *
+db_open(struct db *db, const char *application)
+{
+	struct mftd_catalog *c;
+
+	assert_int_equal(mftd_catalog_open(db->uri, application, &c), 0);
+	return c;
+}
+
+int
+db_setup(void **state)
+{
+	const char *uri = getenv("MFTD_TEST_CATALOG");
+	struct db *db = calloc(1, sizeof(*db));
+
+	assert_non_null(db);
+	db->postgres = uri != NULL;
+	snprintf(db->dir, sizeof(db->dir), "%s", DIR);
+	assert_non_null(mkdtemp(db->dir));
+	if (db->postgres) {
+		snprintf(db->uri, sizeof(db->uri), "%s", uri);
+		empty_postgres(uri);
+	} else {
+		snprintf(db->uri, sizeof(db->uri), "sqlite:%s/c.db", db->dir);
+	}
+	db->c = db_open(db, "mftd-test");
+	assert_int_equal(mftd_catalog_migrate(db->c), 0);
+	*state = db;
+	return 0;
+}
+
+int
+db_teardown(void **state)
+{
+	static const char *const files[] = { "c.db", "c.db-wal", "c.db-shm",
+		"s.db" };
+	struct db *db = *state;
+	char path[128];
+	size_t i;
+
+	mftd_catalog_close(db->c);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", db->dir, files[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(db->dir), 0); /* nothing else is left */
+	free(db);
+	return 0;
+}
+
+static int
+say(struct db *db, struct stream *s, uint32_t type, struct mftd_buf *b)
+{
+	struct mftd_forward f = { .seq = ++s->seq,
+		.time_us = s->time_us,
+		.type = type,
+		.payload = mftd_buf_data(b),
+		.payload_bytes = mftd_buf_len(b) };
+	int r = mftd_catalog_forward(db->c, s->name, &f, 1);
+
+	s->time_us += 1000000;
+	mftd_buf_free(b);
+	return r;
+}
+
+int
+say_receipt(struct db *db, struct stream *s, const char *id, const char *path,
+    uint64_t inode)
+{
+	struct mftd_rec_receipt r = { .size = 42,
+		.inode = inode,
+		.has_routes = true,
+		.has_sha256 = true,
+		.session = "n1-1-1",
+		.account = "alice",
+		.volume = "main",
+		.root = "alice",
+		.part = "n1-1-1.1" };
+	struct mftd_buf *b = mftd_buf_new(MFTD_RECORD_BYTES);
+
+	snprintf(r.id, sizeof(r.id), "%s", id);
+	snprintf(r.path, sizeof(r.path), "%s", path);
+	memset(r.sha256, 7, sizeof(r.sha256));
+	assert_int_equal(mftd_rec_receipt_put(b, &r), 0);
+	return say(db, s, MFTD_RECORD_RECEIPT, b);
+}
+
+int
+say_outcome(struct db *db, struct stream *s, const char *id, uint32_t type)
+{
+	struct mftd_rec_outcome o = { .part = "n1-1-1.1" };
+	struct mftd_buf *b = mftd_buf_new(MFTD_RECORD_BYTES);
+
+	snprintf(o.receipt, sizeof(o.receipt), "%s", id);
+	assert_int_equal(mftd_rec_outcome_put(b, &o), 0);
+	return say(db, s, type, b);
+}
+
+int
+say_name(struct db *db, struct stream *s, uint32_t type, uint64_t inode,
+    const char *to)
+{
+	struct mftd_rec_name m = { .session = "n1-1-1",
+		.account = "alice",
+		.volume = "main",
+		.path = "whatever",
+		.inode = inode };
+	struct mftd_buf *b = mftd_buf_new(MFTD_RECORD_BYTES);
+
+	snprintf(m.to, sizeof(m.to), "%s", to);
+	assert_int_equal(mftd_rec_name_put(b, &m), 0);
+	return say(db, s, type, b);
+}
+
+void
+apply_routes(struct db *db, int n)
+{
+	char names[4][8];
+	struct mftd_account alice = {
+		.name = "alice", .volume = "main", .root = "alice"
+	};
+	struct mftd_partner acme = { .name = "acme",
+		.host = "h",
+		.port = 22,
+		.user = "u",
+		.key_file = "/k" };
+	struct mftd_route routes[4];
+	struct mftd_objects o = { .accounts = &alice,
+		.n_accounts = 1,
+		.partners = &acme,
+		.n_partners = 1,
+		.routes = routes,
+		.n_routes = (size_t)n };
+	uint64_t version;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(names[i], sizeof(names[i]), "r%d", i);
+		routes[i] = (struct mftd_route) { .name = names[i],
+			.account = "alice",
+			.partner = "acme",
+			.directory = "inbox",
+			.queue = "q" };
+	}
+	assert_int_equal(mftd_catalog_apply(db->c, &o, &version), 0);
+}
+
+struct search {
+	const char *receipt;
+	struct mftd_delivery *d;
+	int found;
+};
+
+static int
+look(void *data, const struct mftd_delivery *d)
+{
+	struct search *s = data;
+
+	if (strcmp(d->receipt, s->receipt) == 0) {
+		*s->d = *d;
+		s->found++;
+	}
+	return 0;
+}
+
+bool
+find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
+{
+	struct search s = { .receipt = receipt, .d = d };
+
+	assert_int_equal(mftd_catalog_deliveries(db->c, look, &s), 0);
+	return s.found == 1;
+}
+
+int
+main(void)
+{
+	static void (*const groups[])(const struct CMUnitTest **, size_t *) = {
+		tests_objects, tests_forward, tests_queue, tests_postgres
+	};
+	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 4 : 3;
+	const struct CMUnitTest *t;
+	int failed = 0;
+
+	/* not the macro: it takes arrays of known size only */
+	for (i = 0; i < count; i++) {
+		groups[i](&t, &n);
+		failed += _cmocka_run_group_tests("catalog", t, n, NULL, NULL);
+	}
+	return failed != 0;
+}
