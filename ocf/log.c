@@ -110,6 +110,7 @@ put(const struct mftd_ocf *ocf, enum mftd_ocf_level level, const char *msg,
 {
 	const char *facility_name = setting("HA_LOGFACILITY");
 	const char *file = setting("HA_LOGFILE");
+	const char *debug = setting("HA_DEBUGLOG");
 	char tag[160], text[MFTD_OCF_TEXT_MAX + 16];
 	int facility = -1;
 	bool written = false;
@@ -129,6 +130,10 @@ put(const struct mftd_ocf *ocf, enum mftd_ocf_level level, const char *msg,
 			written = true;
 		}
 		if (file != NULL && log_to_file(file, tag, text))
+			written = true;
+		if (debug != NULL &&
+		    (file == NULL || strcmp(debug, file) != 0) &&
+		    log_to_file(debug, tag, text))
 			written = true;
 	}
 	if (!written && on_stderr)

@@ -1,8 +1,9 @@
 /* Part of mftd; see LICENSE. */
 /*
  * Logging as ocf-shellfuncs does it: a terminal gets everything; else
- * HA_LOGFACILITY names a syslog facility and HA_LOGFILE (or HA_logfile) a file
- * that gets a line; with neither it is stderr, which the executor logs.
+ * HA_LOGFACILITY names a syslog facility, HA_LOGFILE (or HA_logfile) and
+ * HA_DEBUGLOG each a file that gets a line; with none of them it is stderr,
+ * which the executor logs. Pacemaker gives its own log as HA_LOGFILE.
  */
 #ifndef MFTD_OCF_LOG_H
 #define MFTD_OCF_LOG_H

@@ -104,6 +104,27 @@ to_lower_file(void **state)
 	to_file(state, "HA_logfile");
 }
 
+/* The debug log gets every line too, but one file not twice. */
+static void
+to_debug_log(void **state)
+{
+	struct mftd_ocf ocf = call();
+	char log[1024];
+	const char *first;
+
+	(void)state;
+	setenv("HA_LOGFILE", "/dev/null", 1);
+	setenv("HA_DEBUGLOG", LOGFILE, 1);
+	mftd_ocf_log(&ocf, MFTD_OCF_LOG_INFO, "text");
+	assert_non_null(strstr(read_log(log, sizeof(log)), "INFO: text\n"));
+	unlink(LOGFILE);
+	setenv("HA_LOGFILE", LOGFILE, 1);
+	mftd_ocf_log(&ocf, MFTD_OCF_LOG_INFO, "text");
+	first = strstr(read_log(log, sizeof(log)), "INFO: text\n");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "INFO"));
+}
+
 static void
 reason(void **state)
 {
@@ -136,6 +157,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(to_stderr, setup, teardown),
 		cmocka_unit_test_setup_teardown(to_upper_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(to_lower_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(to_debug_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(reason, setup, teardown),
 		cmocka_unit_test(facility),
 	};
