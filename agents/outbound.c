@@ -140,7 +140,7 @@ static const struct mftd_ocf_param params[] = {
 	    .max = MFTD_SERVICE_QUEUE_MAX,
 	    .value = "default",
 	    .allowed = "abcdefghijklmnopqrstuvwxyz"
-		       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-",
+		       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-",
 	    .unique_group = "queue",
 	    .shortdesc = "delivery queue",
 	    .longdesc = "The queue of routes that this resource delivers. "

@@ -448,7 +448,7 @@ def test_validate(node, agent):
 
 @pytest.mark.parametrize("name, value", [
     ("rundir", "run/mft"), ("rundir", "/" + 90 * "x"), ("queue", "a/b"),
-    ("queue", 33 * "q"), ("binfile", "mftd"), ("config", "x\n"),
+    ("queue", 64 * "q"), ("binfile", "mftd"), ("config", "x\n"),
 ])
 def test_bounds(node, name, value):
     env = {"OCF_RESKEY_" + name: value}
