@@ -238,7 +238,7 @@ feed_hash(
 	if (off == p->hashed) {
 		ok = EVP_DigestUpdate(p->hash, data, len) == 1;
 		p->hashed += len;
-	} else if (len > 0) {
+	} else {
 		ok = false; /* rewrites what was hashed */
 	}
 	if (!ok) {
@@ -269,6 +269,8 @@ write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
 
 	if (len > (uint64_t)INT64_MAX - off || off > INT64_MAX)
 		return -EFBIG;
+	if (len == 0)
+		return 0; /* as write(2): the file does not grow */
 	if (p->base_fd >= 0 && off != p->contig &&
 	    (r = mftd_sftp_part_whole(p)) < 0)
 		return r;

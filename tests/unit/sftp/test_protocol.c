@@ -14,7 +14,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/proto.h"
-#include "rig.h"
+#include "tests/unit/sftp/rig.h"
 
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 

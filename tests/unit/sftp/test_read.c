@@ -15,7 +15,7 @@
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/attrs.h"
 #include "mftd/sftp/proto.h"
-#include "rig.h"
+#include "tests/unit/sftp/rig.h"
 
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 #define WCT (SSH_FXF_WRITE | SSH_FXF_CREAT | SSH_FXF_TRUNC)

@@ -17,7 +17,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/proto.h"
-#include "rig.h"
+#include "tests/unit/sftp/rig.h"
 
 #define W SSH_FXF_WRITE
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
@@ -227,6 +227,17 @@ out_of_order_writes_have_no_hash(void **state)
 	file_is(r, "a", "abcdef");
 	assert_int_equal(
 	    ((const struct mftd_msg_publish *)r->last.data)->has_sha256, 0);
+}
+
+static void
+writing_nothing_does_not_grow_the_file(void **state)
+{
+	struct rig *r = *state;
+	uint64_t h = do_open(r, "/a", WCT, NULL);
+
+	assert_int_equal(do_write(r, h, 100, ""), SSH_FX_OK);
+	assert_int_equal(do_close(r, h), SSH_FX_OK);
+	file_is(r, "a", "");
 }
 
 static void
@@ -506,6 +517,7 @@ main(void)
 		T(append_goes_to_the_end),
 		T(out_of_order_writes_have_no_hash),
 		T(rewritten_bytes_have_no_hash),
+		T(writing_nothing_does_not_grow_the_file),
 		T(older_parts_are_set_aside_before_open_is_answered),
 		T(superseded_upload_fails_at_close),
 		T(refused_supersede_fails_the_open),
