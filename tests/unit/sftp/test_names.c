@@ -135,6 +135,34 @@ rename_of_a_new_upload(void **state)
 }
 
 static void
+rename_that_may_not_overwrite_still_does_not_at_close(void **state)
+{
+	struct rig *r = *state;
+	uint64_t h = do_open(r, "/a", WC, NULL);
+
+	assert_int_equal(
+	    rig_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_OK);
+	file_make(r, "b", "theirs");
+	assert_int_equal(do_close(r, h), SSH_FX_FAILURE);
+	file_is(r, "b", "theirs");
+}
+
+static void
+rename_of_a_new_upload_over_a_file(void **state)
+{
+	struct rig *r = *state;
+	uint64_t h = do_open(r, "/a", WC, NULL);
+
+	file_make(r, "b", "old");
+	assert_int_equal(
+	    rig_status(r, req_rename(r, "/a", "/b", true)), SSH_FX_OK);
+	file_is(r, "b", "old");
+	assert_int_equal(do_stat(r, SSH_FXP_STAT, "/b", 0), 0);
+	assert_int_equal(do_close(r, h), SSH_FX_OK);
+	file_is(r, "b", "");
+}
+
+static void
 rename_of_a_replaced_file_takes_the_upload_along(void **state)
 {
 	struct rig *r = *state;
@@ -226,6 +254,33 @@ close_waits_for_a_rename(void **state)
 		mftd_buf_free(a.body);
 	}
 	file_is(r, "e/a", "");
+}
+
+/* And a directory's rename for the close of an upload in it. */
+static void
+rename_waits_for_a_close(void **state)
+{
+	struct rig *r = *state;
+	struct answer a;
+	uint64_t h;
+
+	assert_int_equal(path_status(r, SSH_FXP_MKDIR, "/d"), SSH_FX_OK);
+	h = do_open(r, "/d/a", WC, NULL);
+	r->hold = true;
+	rig_post(r, req_handle(r, SSH_FXP_CLOSE, h));
+	rig_post(r, req_rename(r, "/d", "/e", false));
+	rig_journal(r);
+	assert_int_equal(r->n_refs, 1);
+	assert_int_equal(r->last.type, MFTD_MSG_PUBLISH);
+	r->hold = false;
+	rig_answer_held(r, 0, 0);
+	rig_journal(r);
+	assert_int_equal(r->last.type, MFTD_MSG_RENAME);
+	while (rig_take(r, &a)) {
+		assert_int_equal(a.status, SSH_FX_OK);
+		mftd_buf_free(a.body);
+	}
+	assert_true(file_exists(r, "e"));
 }
 
 static void
@@ -415,11 +470,14 @@ main(void)
 		T(names_are_changed_by_journal),
 		T(journals_errors_become_answers),
 		T(rename_of_a_new_upload),
+		T(rename_that_may_not_overwrite_still_does_not_at_close),
+		T(rename_of_a_new_upload_over_a_file),
 		T(rename_of_a_replaced_file_takes_the_upload_along),
 		T(rename_onto_an_upload),
 		T(refused_rename_leaves_the_upload_alone),
 		T(directory_with_uploads_stays),
 		T(close_waits_for_a_rename),
+		T(rename_waits_for_a_close),
 		T(paths_do_not_lead_out),
 		T(links_beneath_are_followed_to_read),
 		T(readlink_tells_nothing_of_outside),

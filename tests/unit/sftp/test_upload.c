@@ -484,14 +484,14 @@ mode_of_new_and_replaced_files(void **state)
 	uint64_t h;
 	uint32_t len;
 
-	a = rig_ask(r, req_open(r, "/a", WC, 0477));
+	a = rig_ask(r, req_open(r, "/a", WC, 0577));
 	assert_int_equal(a.type, SSH_FXP_HANDLE);
 	mftd_buf_get_u32(a.body, &len);
 	mftd_buf_get_u64(a.body, &h);
 	mftd_buf_free(a.body);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	assert_int_equal(fstatat(r->root, "a", &st, 0), 0);
-	assert_int_equal(st.st_mode & 07777, 0655);
+	assert_int_equal(st.st_mode & 07777, 0755);
 
 	assert_int_equal(fchmodat(r->root, "a", 0640, 0), 0);
 	h = do_open(r, "/a", WCT, NULL);
