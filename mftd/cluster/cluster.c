@@ -36,6 +36,12 @@ row(const struct mftd_cluster *c, size_t i)
 	return c->table != NULL ? mftd_table_row(c->table, i) : NULL;
 }
 
+bool
+mftd_cluster_settled(const struct mftd_cluster *c)
+{
+	return !c->dead && c->outbox.n == 0;
+}
+
 /* ---- said */
 
 static bool

@@ -59,6 +59,10 @@ bool mftd_cluster_quorate(const struct mftd_cluster *c);
 /* ---- said to all; agreed when delivered.  0, -ENOBUFS when too much waits,
  * -ENOMEM, -EINVAL for names that are none. */
 
+/* Whether all that this node said has been delivered here: whatever anyone
+ * says from now on comes after it, on every node. */
+bool mftd_cluster_settled(const struct mftd_cluster *c);
+
 struct mftd_cluster_session {
 	char id[MFTD_ID_BYTES];
 	char account[MFTD_NAME_BYTES];

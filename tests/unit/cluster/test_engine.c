@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/ipc/msg_node.h"
 #include "tests/unit/cluster/sim.h"
 
@@ -91,7 +92,12 @@ all_start_at_once(void **state)
 	start_all(&s, 3);
 	assert_int_equal(restarts(&s), 0);
 	assert_true(s.nodes[2].quorate);
+	assert_true(mftd_cluster_settled(s.nodes[0].cluster));
 	add_session(&s, 0, 1);
+	assert_false(mftd_cluster_settled(s.nodes[0].cluster));
+	while (!mftd_cluster_settled(s.nodes[0].cluster))
+		sim_run_ms(&s, 5);
+	assert_int_equal(sessions_of(&s, 0, 0), 1);
 	SIM_UNTIL(&s, all_ready);
 	sim_end(&s);
 }
@@ -439,6 +445,7 @@ first_holds_not(struct sim *s)
 static void
 lease_needs_beats_that_come_back(void **state)
 {
+	struct mftd_gm_beat late;
 	struct sim s;
 
 	start_all(&s, 3);
@@ -446,6 +453,11 @@ lease_needs_beats_that_come_back(void **state)
 	sim_run_ms(&s, 3 * s.lease_ms);
 	assert_true(first_holds(&s));
 	assert_true(mftd_lease_left_ms(s.nodes[0].lease) <= s.lease_ms);
+	mftd_lease_renew(s.nodes[0].lease, 0);
+	late.sent_ms = (uint64_t)(mftd_clock_ms() - s.lease_ms / 2);
+	mftd_duty_beat(s.nodes[0].cluster, &late);
+	assert_true(first_holds(&s));
+	assert_true(mftd_lease_left_ms(s.nodes[0].lease) <= s.lease_ms / 2);
 	sim_hold(&s, 0, true); /* sent, but not delivered */
 	SIM_UNTIL(&s, first_holds_not);
 	sim_hold(&s, 0, false);
@@ -512,10 +524,10 @@ all_agree_after_any_disturbance(void **state)
 	unsigned int seed, turn, i, k = 0;
 	struct sim s;
 
-	for (seed = 1; seed <= 4; seed++) {
+	for (seed = 1; seed <= 3; seed++) {
 		srand(seed);
 		start_all(&s, 4 + seed % 2);
-		for (turn = 0; turn < 150; turn++) {
+		for (turn = 0; turn < 70; turn++) {
 			disturb(&s, &k);
 			sim_run_ms(&s, rand() % 20);
 		}
