@@ -110,7 +110,7 @@ run(const struct job *j, int out)
 	char answer;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "mftd: check");
+	prctl(PR_SET_NAME, "mftd:check");
 	signal(SIGALRM, SIG_DFL);
 	alarm(CHILD_DEADLINE_S);
 	if (dup2(out, 3) < 0)

@@ -209,7 +209,7 @@ prepare(struct mftd_session *s)
 	int r;
 
 	reset_signals();
-	prctl(PR_SET_NAME, "mftd: session");
+	prctl(PR_SET_NAME, "mftd:session");
 	mftd_log_process("session");
 	mftd_log_context("session=%s", start->session);
 	closelog(); /* its socket would be closed behind its back */

@@ -1,0 +1,106 @@
+# Part of mftd; see LICENSE.
+"""SIGKILL of each process kind of a standalone daemon under uploads: it comes
+back by itself, and what was acknowledged stands."""
+import contextlib
+import hashlib
+import os
+import signal
+import threading
+import time
+
+import pytest
+from rig import START_S, Rig
+
+KINDS = ["catalog", "journal", "auth", "listener", "session", "outbound",
+         "coordinator"]
+
+
+class Uploads:
+    """Two clients, each one file after the other, until stopped."""
+
+    def __init__(self, rig, tmp_path):
+        self.rig = rig
+        self.dir = tmp_path
+        self.acknowledged = {}      # name: sha256
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(k,))
+                         for k in range(2)]
+        for t in self._threads:
+            t.start()
+
+    def _work(self, k):
+        n = 0
+        while not self._stop.is_set():
+            n += 1
+            data = os.urandom(200000 + n)
+            path = self.dir / f"up{k}"
+            path.write_bytes(data)
+            name = f"f{k}-{n}"
+            if self.rig.sftp(f"put {path} {name}\n").returncode == 0:
+                self.acknowledged[name] = hashlib.sha256(data).hexdigest()
+
+    def wait_more(self, count):
+        wanted = len(self.acknowledged) + count
+        deadline = time.monotonic() + START_S
+        while len(self.acknowledged) < wanted:
+            assert time.monotonic() < deadline, self.rig.log_tail()
+            time.sleep(0.01)
+
+    def stop(self):
+        self._stop.set()
+        for t in self._threads:
+            t.join()
+
+    def check(self):
+        for name, digest in self.acknowledged.items():
+            data = (self.rig.volume / "alice" / name).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == digest, name
+
+
+@pytest.fixture(scope="module", name="rig")
+def _rig():
+    with Rig() as rig:
+        yield rig.up()
+
+
+def kill_one(rig, kind):
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        for pid, name in rig.processes().items():
+            if name == kind[:10]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    return pid
+    raise AssertionError(f"no {kind}: {rig.processes()}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_process_comes_back(rig, tmp_path, kind):
+    uploads = Uploads(rig, tmp_path)
+    try:
+        uploads.wait_more(3)
+        dead = kill_one(rig, kind)
+        uploads.wait_more(5)
+    finally:
+        uploads.stop()
+    uploads.check()
+    if kind != "session":
+        deadline = time.monotonic() + START_S
+        while not any(name == kind[:10] and pid != dead
+                      for pid, name in rig.processes().items()):
+            assert time.monotonic() < deadline, rig.processes()
+            time.sleep(0.02)
+
+
+def test_killed_parent_takes_all_along(tmp_path):
+    with Rig() as rig:
+        rig.up()
+        uploads = Uploads(rig, tmp_path)
+        try:
+            uploads.wait_more(3)
+            rig.stop(signal.SIGKILL)    # waits until no process is left
+            rig.start()
+            uploads.wait_more(3)
+        finally:
+            uploads.stop()
+        uploads.check()
