@@ -21,6 +21,11 @@
 	"$scrypt$ln=10,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" \
 	"SRIuiwiFOhYpoLr809AJSZaSe9BE7MDdwoMsxwti8nE"
 
+/* The same with ln=16: takes many times as long. */
+#define DEAR_HASH                                       \
+	"$scrypt$ln=16,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" \
+	"aI8r0yPxnNhlMMCDoObnOX4sYEsu++0peB9f65iIwAM"
+
 struct ask {
 	qb_loop_t *loop;
 	int answered, order, ok;
@@ -48,14 +53,15 @@ test_answers(void **state)
 	int i, count = 0;
 	static const char *const words[] = { "right", "wrong", "right",
 		"right" };
+	static const char *const hashes[] = { DEAR_HASH, HASH, HASH, HASH };
 	static const char *const sources[] = { "192.0.2.1", "192.0.2.1",
 		"192.0.2.2", "192.0.2.1" };
 
 	for (i = 0; i < 4; i++) {
 		a[i] =
 		    (struct ask) { .loop = loop, .count = &count, .last = 3 };
-		assert_int_equal(mftd_checks_add(c, sources[i], words[i], HASH,
-				     on_done, &a[i]),
+		assert_int_equal(mftd_checks_add(c, sources[i], words[i],
+				     hashes[i], on_done, &a[i]),
 		    0);
 	}
 	mftd_checks_cancel(c, &a[3]);
@@ -66,8 +72,33 @@ test_answers(void **state)
 	assert_false(a[1].ok);
 	assert_true(a[2].ok);
 	assert_int_equal(a[3].answered, 0);
-	/* one per source at a time, in their order */
+	/* one per source at a time: the cheap one waits for the dear one before
+	 * it, and another source does not */
+	assert_true(a[2].order < a[0].order);
 	assert_true(a[0].order < a[1].order);
+	mftd_checks_free(c);
+	qb_loop_destroy(loop);
+}
+
+/* Also of one that runs already. */
+static void
+test_cancel(void **state)
+{
+	qb_loop_t *loop = qb_loop_create();
+	struct mftd_checks *c = mftd_checks_new(loop);
+	struct ask gone, a;
+	int count = 0;
+
+	gone = a = (struct ask) { .loop = loop, .count = &count, .last = 1 };
+	assert_int_equal(
+	    mftd_checks_add(c, "192.0.2.1", "right", DEAR_HASH, on_done, &gone),
+	    0);
+	assert_int_equal(
+	    mftd_checks_add(c, "192.0.2.1", "right", HASH, on_done, &a), 0);
+	mftd_checks_cancel(c, &gone);
+	qb_loop_run(loop);
+	assert_int_equal(gone.answered, 0);
+	assert_true(a.ok);
 	mftd_checks_free(c);
 	qb_loop_destroy(loop);
 }
@@ -102,6 +133,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_bounds),
 	};
 

@@ -41,13 +41,16 @@ on_password(void *data, const char *user, const char *password)
 	return strcmp(user, "alice") == 0 && strcmp(password, "right") == 0;
 }
 
-/* Any ed25519 key of alice does: its blob begins with its type. */
+/* Any ed25519 key of alice does, and any ECDSA key of eve: a blob begins with
+ * its type, and its length is known. */
 static bool
 on_key(
     void *data, const char *user, const uint8_t *key, size_t len, bool proven)
 {
 	static const char type[] = "\0\0\0\013ssh-ed25519\0\0\0\040";
 
+	if (strcmp(user, "eve") == 0)
+		return len == 104 && memcmp(key + 4, "ecdsa-sha2-", 11) == 0;
 	return strcmp(user, "alice") == 0 && len == 51 &&
 	    memcmp(key, type, sizeof(type) - 1) == 0;
 }
@@ -58,12 +61,13 @@ on_open(void *data, struct mftd_ssh_chan *c)
 	return mftd_buf_new(2 * ECHO_HIGH);
 }
 
+/* Takes nothing when it has enough, and now and then for no reason. */
 static ssize_t
 on_input(void *chan_data, const uint8_t *bytes, size_t len)
 {
 	struct mftd_buf *b = chan_data;
 
-	if (mftd_buf_len(b) > ECHO_HIGH)
+	if (mftd_buf_len(b) > ECHO_HIGH || rand() % 2 == 0)
 		return 0;
 	if (len > ECHO_TAKES)
 		len = ECHO_TAKES;
@@ -117,7 +121,7 @@ serve(int fd)
 	if (r == -MFTD_E_AUTH)
 		mftd_ssh_disconnect(s, mftd_clock_ms() + 1000);
 	while (r == 0) {
-		r = mftd_ssh_turn(s, -1);
+		r = mftd_ssh_turn(s, 2); /* what it did not take comes again */
 		for (c = mftd_ssh_chan_next(s, NULL); c != NULL; c = next) {
 			next = mftd_ssh_chan_next(s, c);
 			echo(c);
@@ -274,6 +278,8 @@ test_keys(void **state)
 	assert_int_equal(
 	    ssh_userauth_publickey(p->session, NULL, bad), SSH_AUTH_DENIED);
 	assert_int_equal(ssh_userauth_try_publickey(p->session, NULL, good),
+	    SSH_AUTH_SUCCESS);
+	assert_int_equal(ssh_userauth_try_publickey(p->session, "eve", bad),
 	    SSH_AUTH_SUCCESS);
 	/* that the key would do lets nobody in */
 	assert_int_equal(
