@@ -174,7 +174,6 @@ describe(const struct mftd_table_row *r, struct mftd_cluster_node *n)
 	memcpy(n->node, r->node, sizeof(n->node));
 	memcpy(n->incarnation, r->incarnation, sizeof(n->incarnation));
 	n->member = r->present;
-	n->gone = r->gone;
 	n->lost = !r->present && !r->gone;
 	n->recovered = r->recovered;
 	n->sessions = (uint32_t)r->n_sessions;

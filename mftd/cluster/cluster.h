@@ -105,7 +105,6 @@ struct mftd_cluster_node {
 	char node[MFTD_NAME_BYTES];
 	char incarnation[MFTD_ID_BYTES];
 	bool member; /* in the group now */
-	bool gone; /* certainly: by its word, by fencing, by a new boot */
 	bool lost; /* left uncleanly and not confirmed gone */
 	bool recovered; /* gone, and its streams are recovered */
 	uint32_t sessions;

@@ -61,6 +61,7 @@ mftd_co_service_set(struct mftd_coordinator *co, uint32_t service,
 			wait = &co->waits[i];
 	if (wait == NULL)
 		return -MFTD_E_LIMIT;
+	memset(wait, 0, sizeof(*wait));
 	wait->ref = ++co->next_ref;
 	wait->client = client;
 	return mftd_worker_send(co->w, co->w->parent, MFTD_MSG_SERVICE_SET,
@@ -390,24 +391,13 @@ join(struct mftd_coordinator *co)
 
 /* ---- end */
 
-static int
-find_self(void *data, const struct mftd_cluster_node *n)
-{
-	const struct mftd_coordinator *co = data;
-
-	return strcmp(n->incarnation, co->w->incarnation) == 0 && n->gone
-	    ? -EEXIST
-	    : 0;
-}
-
 /* Until the group has heard it, or nobody is there to hear. */
 static void
 await_last_word(void *data)
 {
 	struct mftd_coordinator *co = data;
 
-	if (mftd_cluster_nodes(co->cluster, find_self, co) == -EEXIST ||
-	    mftd_clock_ms() >= co->end_ms)
+	if (mftd_cluster_settled(co->cluster) || mftd_clock_ms() >= co->end_ms)
 		mftd_worker_stop(co->w);
 	else
 		mftd_worker_timer(

@@ -25,10 +25,14 @@ struct mftd_co_service {
 	bool out_known;
 };
 
-/* A control request that waits for the parent. */
+/* A control request that waits for the parent, and then for the group: what is
+ * answered must have been said to all before. */
 struct mftd_co_wait {
 	uint64_t ref; /* 0: a free slot */
 	uint64_t client;
+	bool answered; /* by the parent, with: */
+	struct mftd_msg_service_state state;
+	int64_t until_ms; /* no longer than this for the group */
 };
 
 /* A recovery that was handed to the journals. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
@@ -11,6 +12,8 @@
 
 #define DEADLINE_DEFAULT_MS 10000
 #define DEADLINE_MAX_MS 3600000
+#define SETTLE_MS 1000
+#define SETTLE_TICK_MS 5
 
 static json_t *
 failure(const char *reason)
@@ -99,18 +102,12 @@ mftd_co_service_json(
 	    (int)s->state.restarts);
 }
 
-void
-mftd_co_answer(struct mftd_coordinator *co, uint64_t ref,
-    const struct mftd_msg_service_state *st)
+static void
+give_answer(struct mftd_coordinator *co, struct mftd_co_wait *wait)
 {
+	const struct mftd_msg_service_state *st = &wait->state;
 	struct mftd_co_service *s;
-	struct mftd_co_wait *wait;
 
-	for (wait = co->waits; wait < co->waits + MFTD_CO_WAITS_MAX; wait++)
-		if (wait->ref == ref)
-			break;
-	if (wait == co->waits + MFTD_CO_WAITS_MAX)
-		return;
 	wait->ref = 0;
 	if (st->err < 0)
 		log_warn("service %s %s: %s", service_words[st->service],
@@ -121,6 +118,44 @@ mftd_co_answer(struct mftd_coordinator *co, uint64_t ref,
 	if (wait->client != 0 && s != NULL)
 		mftd_control_reply(co->control, wait->client,
 		    mftd_co_service_json(co, s, st->err));
+}
+
+/* Without quorum nothing is delivered: then it is answered all the same, and
+ * Pacemaker's own word does not get far either. */
+static void
+give_settled(void *data)
+{
+	struct mftd_coordinator *co = data;
+	struct mftd_co_wait *wait;
+	bool settled = mftd_cluster_settled(co->cluster), left = false;
+
+	for (wait = co->waits; wait < co->waits + MFTD_CO_WAITS_MAX; wait++) {
+		if (wait->ref == 0 || !wait->answered)
+			continue;
+		if (settled || mftd_clock_ms() >= wait->until_ms)
+			give_answer(co, wait);
+		else
+			left = true;
+	}
+	if (left)
+		mftd_worker_timer(co->w, SETTLE_TICK_MS, give_settled, co);
+}
+
+void
+mftd_co_answer(struct mftd_coordinator *co, uint64_t ref,
+    const struct mftd_msg_service_state *st)
+{
+	struct mftd_co_wait *wait;
+
+	for (wait = co->waits; wait < co->waits + MFTD_CO_WAITS_MAX; wait++)
+		if (wait->ref == ref)
+			break;
+	if (wait == co->waits + MFTD_CO_WAITS_MAX)
+		return;
+	wait->answered = true;
+	wait->state = *st;
+	wait->until_ms = mftd_clock_ms() + SETTLE_MS;
+	give_settled(co);
 }
 
 /* Post-stop of nodes: Pacemaker ordered it after their fencing, if they were
