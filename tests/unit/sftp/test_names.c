@@ -14,7 +14,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/proto.h"
-#include "tests/unit/sftp/rig.h"
+#include "tests/unit/sftp/peer.h"
 
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 #define WCT (SSH_FXF_WRITE | SSH_FXF_CREAT | SSH_FXF_TRUNC)
@@ -22,10 +22,10 @@
 static int
 setup(void **state)
 {
-	struct rig *r = malloc(sizeof(*r));
+	struct peer *r = malloc(sizeof(*r));
 
-	rig_open(r, false);
-	rig_start(r);
+	peer_open(r, false);
+	peer_start(r);
 	*state = r;
 	return 0;
 }
@@ -33,22 +33,22 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	rig_close(*state);
+	peer_close(*state);
 	free(*state);
 	return 0;
 }
 
 static uint32_t
-path_status(struct rig *r, uint8_t type, const char *path)
+path_status(struct peer *r, uint8_t type, const char *path)
 {
-	return rig_status(r, req_path(r, type, path));
+	return peer_status(r, req_path(r, type, path));
 }
 
 /* The one name of REALPATH's or READLINK's answer, or the status in it. */
 static void
-name_is(struct rig *r, uint8_t type, const char *path, const char *name)
+name_is(struct peer *r, uint8_t type, const char *path, const char *name)
 {
-	struct answer a = rig_ask(r, req_path(r, type, path));
+	struct answer a = peer_ask(r, req_path(r, type, path));
 	char text[256];
 	uint32_t count;
 
@@ -63,21 +63,21 @@ name_is(struct rig *r, uint8_t type, const char *path, const char *name)
 static void
 names_are_changed_by_journal(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 
 	assert_int_equal(path_status(r, SSH_FXP_MKDIR, "/d"), SSH_FX_OK);
 	assert_int_equal(r->last.type, MFTD_MSG_MKDIR);
 	assert_int_equal(path_status(r, SSH_FXP_MKDIR, "/d"), SSH_FX_FAILURE);
 	file_make(r, "d/a", "x");
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/d/a", "/d/b", false)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/d/a", "/d/b", false)), SSH_FX_OK);
 	file_is(r, "d/b", "x");
 	file_make(r, "d/c", "y");
-	assert_int_equal(rig_status(r, req_rename(r, "/d/c", "/d/b", false)),
+	assert_int_equal(peer_status(r, req_rename(r, "/d/c", "/d/b", false)),
 	    SSH_FX_FAILURE);
 	file_is(r, "d/b", "x");
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/d/c", "/d/b", true)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/d/c", "/d/b", true)), SSH_FX_OK);
 	file_is(r, "d/b", "y");
 	assert_int_equal(path_status(r, SSH_FXP_RMDIR, "/d"), SSH_FX_FAILURE);
 	assert_int_equal(path_status(r, SSH_FXP_REMOVE, "/d/b"), SSH_FX_OK);
@@ -100,7 +100,7 @@ journals_errors_become_answers(void **state)
 		{ -ENOSPC, SSH_FX_FAILURE },
 		{ -MFTD_E_NO_LEASE, SSH_FX_FAILURE },
 		{ -MFTD_E_INCOMPLETE, SSH_FX_FAILURE } };
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct answer a;
 	size_t i;
 
@@ -110,7 +110,7 @@ journals_errors_become_answers(void **state)
 		    path_status(r, SSH_FXP_MKDIR, "/d"), rows[i].status);
 	}
 	r->err = -MFTD_E_NO_LEASE;
-	a = rig_ask(r, req_path(r, SSH_FXP_RMDIR, "/d"));
+	a = peer_ask(r, req_path(r, SSH_FXP_RMDIR, "/d"));
 	assert_string_equal(a.text, "No quorum: try again");
 	mftd_buf_free(a.body);
 }
@@ -118,12 +118,12 @@ journals_errors_become_answers(void **state)
 static void
 rename_of_a_new_upload(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
 	assert_int_equal(do_write(r, h, 0, "12"), SSH_FX_OK);
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_OK);
 	assert_int_equal(
 	    do_stat(r, SSH_FXP_STAT, "/a", 0), -SSH_FX_NO_SUCH_FILE);
 	assert_int_equal(do_stat(r, SSH_FXP_STAT, "/b", 0), 2);
@@ -137,11 +137,11 @@ rename_of_a_new_upload(void **state)
 static void
 rename_that_may_not_overwrite_still_does_not_at_close(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_OK);
 	file_make(r, "b", "theirs");
 	assert_int_equal(do_close(r, h), SSH_FX_FAILURE);
 	file_is(r, "b", "theirs");
@@ -150,12 +150,12 @@ rename_that_may_not_overwrite_still_does_not_at_close(void **state)
 static void
 rename_of_a_new_upload_over_a_file(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
 	file_make(r, "b", "old");
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/a", "/b", true)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/a", "/b", true)), SSH_FX_OK);
 	file_is(r, "b", "old");
 	assert_int_equal(do_stat(r, SSH_FXP_STAT, "/b", 0), 0);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
@@ -165,14 +165,14 @@ rename_of_a_new_upload_over_a_file(void **state)
 static void
 rename_of_a_replaced_file_takes_the_upload_along(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h;
 
 	file_make(r, "a", "old");
 	h = do_open(r, "/a", WCT, NULL);
 	assert_int_equal(do_write(r, h, 0, "newer"), SSH_FX_OK);
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_OK);
 	file_is(r, "b", "old");
 	assert_int_equal(do_stat(r, SSH_FXP_STAT, "/b", 0), 5);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
@@ -183,14 +183,14 @@ rename_of_a_replaced_file_takes_the_upload_along(void **state)
 static void
 rename_onto_an_upload(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/b", WC, NULL);
 
 	file_make(r, "a", "old");
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_FAILURE);
+	    peer_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_FAILURE);
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/a", "/b", true)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/a", "/b", true)), SSH_FX_OK);
 	assert_int_equal(do_close(r, h), SSH_FX_FAILURE);
 	file_is(r, "b", "old");
 }
@@ -198,14 +198,14 @@ rename_onto_an_upload(void **state)
 static void
 refused_rename_leaves_the_upload_alone(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
-	assert_int_equal(rig_status(r, req_rename(r, "/a", "/no/b", false)),
+	assert_int_equal(peer_status(r, req_rename(r, "/a", "/no/b", false)),
 	    SSH_FX_NO_SUCH_FILE);
 	file_make(r, "b", "theirs");
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_FAILURE);
+	    peer_status(r, req_rename(r, "/a", "/b", false)), SSH_FX_FAILURE);
 	assert_int_equal(do_write(r, h, 0, "x"), SSH_FX_OK);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	file_is(r, "a", "x");
@@ -215,7 +215,7 @@ refused_rename_leaves_the_upload_alone(void **state)
 static void
 directory_with_uploads_stays(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h;
 
 	assert_int_equal(path_status(r, SSH_FXP_MKDIR, "/d"), SSH_FX_OK);
@@ -230,26 +230,26 @@ static void
 close_waits_for_a_rename(void **state)
 {
 	const struct mftd_msg_publish *m;
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct answer a;
 	uint64_t h;
 
 	assert_int_equal(path_status(r, SSH_FXP_MKDIR, "/d"), SSH_FX_OK);
 	h = do_open(r, "/d/a", WC, NULL);
 	r->hold = true;
-	rig_post(r, req_rename(r, "/d", "/e", false));
-	rig_post(r, req_handle(r, SSH_FXP_CLOSE, h));
-	rig_journal(r);
+	peer_post(r, req_rename(r, "/d", "/e", false));
+	peer_post(r, req_handle(r, SSH_FXP_CLOSE, h));
+	peer_journal(r);
 	assert_int_equal(r->n_refs, 1);
 	assert_int_equal(r->last.type, MFTD_MSG_RENAME);
 	assert_int_equal(renameat(r->root, "d", r->root, "e"), 0);
 	r->hold = false;
-	rig_answer_held(r, 0, 0);
-	rig_journal(r);
+	peer_answer_held(r, 0, 0);
+	peer_journal(r);
 	m = r->last.data;
 	assert_int_equal(r->last.type, MFTD_MSG_PUBLISH);
 	assert_string_equal(m->path, "e/a");
-	while (rig_take(r, &a)) {
+	while (peer_take(r, &a)) {
 		assert_int_equal(a.status, SSH_FX_OK);
 		mftd_buf_free(a.body);
 	}
@@ -260,23 +260,23 @@ close_waits_for_a_rename(void **state)
 static void
 rename_waits_for_a_close(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct answer a;
 	uint64_t h;
 
 	assert_int_equal(path_status(r, SSH_FXP_MKDIR, "/d"), SSH_FX_OK);
 	h = do_open(r, "/d/a", WC, NULL);
 	r->hold = true;
-	rig_post(r, req_handle(r, SSH_FXP_CLOSE, h));
-	rig_post(r, req_rename(r, "/d", "/e", false));
-	rig_journal(r);
+	peer_post(r, req_handle(r, SSH_FXP_CLOSE, h));
+	peer_post(r, req_rename(r, "/d", "/e", false));
+	peer_journal(r);
 	assert_int_equal(r->n_refs, 1);
 	assert_int_equal(r->last.type, MFTD_MSG_PUBLISH);
 	r->hold = false;
-	rig_answer_held(r, 0, 0);
-	rig_journal(r);
+	peer_answer_held(r, 0, 0);
+	peer_journal(r);
 	assert_int_equal(r->last.type, MFTD_MSG_RENAME);
-	while (rig_take(r, &a)) {
+	while (peer_take(r, &a)) {
 		assert_int_equal(a.status, SSH_FX_OK);
 		mftd_buf_free(a.body);
 	}
@@ -286,7 +286,7 @@ rename_waits_for_a_close(void **state)
 static void
 paths_do_not_lead_out(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint32_t status;
 	uint64_t h;
 
@@ -327,7 +327,7 @@ paths_do_not_lead_out(void **state)
 static void
 links_beneath_are_followed_to_read(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char text[16];
 	uint64_t h;
 
@@ -345,7 +345,7 @@ links_beneath_are_followed_to_read(void **state)
 static void
 readlink_tells_nothing_of_outside(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 
 	assert_int_equal(symlinkat("/etc/passwd", r->root, "abs"), 0);
 	assert_int_equal(symlinkat("../x", r->root, "up"), 0);
@@ -363,23 +363,23 @@ readlink_tells_nothing_of_outside(void **state)
 static void
 symlink_is_refused(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 
-	assert_int_equal(rig_status(r, req_path(r, SSH_FXP_SYMLINK, "/a")),
+	assert_int_equal(peer_status(r, req_path(r, SSH_FXP_SYMLINK, "/a")),
 	    SSH_FX_OP_UNSUPPORTED);
 }
 
 static void
 the_root_is_not_changed(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	unsigned asked = r->asked;
 
 	assert_int_equal(
 	    path_status(r, SSH_FXP_RMDIR, "/"), SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(
 	    path_status(r, SSH_FXP_REMOVE, "/x/.."), SSH_FX_PERMISSION_DENIED);
-	assert_int_equal(rig_status(r, req_rename(r, "/", "/x", true)),
+	assert_int_equal(peer_status(r, req_rename(r, "/", "/x", true)),
 	    SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(r->asked, asked);
 }
@@ -387,7 +387,7 @@ the_root_is_not_changed(void **state)
 static void
 realpath_is_clean(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 
 	name_is(r, SSH_FXP_REALPATH, "", "/");
 	name_is(r, SSH_FXP_REALPATH, ".", "/");
@@ -399,12 +399,12 @@ realpath_is_clean(void **state)
 static void
 volume_area_is_hidden(void **state)
 {
-	struct rig *r = malloc(sizeof(*r));
+	struct peer *r = malloc(sizeof(*r));
 	uint32_t status;
 	uint64_t h;
 
-	rig_open(r, true);
-	rig_start(r);
+	peer_open(r, true);
+	peer_start(r);
 	assert_int_equal(
 	    do_stat(r, SSH_FXP_STAT, "/.mft", 0), -SSH_FX_NO_SUCH_FILE);
 	assert_int_equal(do_stat(r, SSH_FXP_LSTAT, "/x/../.mft/parts", 0),
@@ -416,9 +416,9 @@ volume_area_is_hidden(void **state)
 	    path_status(r, SSH_FXP_MKDIR, "/.mft/x"), SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(
 	    path_status(r, SSH_FXP_RMDIR, "/.mft"), SSH_FX_PERMISSION_DENIED);
-	assert_int_equal(rig_status(r, req_rename(r, "/.mft", "/x", true)),
+	assert_int_equal(peer_status(r, req_rename(r, "/.mft", "/x", true)),
 	    SSH_FX_PERMISSION_DENIED);
-	assert_int_equal(rig_status(r, req_rename(r, "/x", "/.mft/y", true)),
+	assert_int_equal(peer_status(r, req_rename(r, "/x", "/.mft/y", true)),
 	    SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(symlinkat(".mft", r->root, "other"), 0);
 	assert_int_equal(symlinkat(".", r->root, "dot"), 0);
@@ -429,24 +429,24 @@ volume_area_is_hidden(void **state)
 	h = do_open(r, "/.mfta", WCT, NULL);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	file_is(r, ".mfta", "");
-	rig_close(r);
+	peer_close(r);
 	free(r);
 }
 
 static void
 nul_in_a_path_is_a_bad_message(void **state)
 {
-	struct rig *r = *state;
-	struct mftd_buf *b = rig_new(r, SSH_FXP_STAT, NULL);
+	struct peer *r = *state;
+	struct mftd_buf *b = peer_new(r, SSH_FXP_STAT, NULL);
 
 	mftd_buf_put_string(b, "a\0b", 3);
-	assert_int_equal(rig_status(r, b), SSH_FX_BAD_MESSAGE);
+	assert_int_equal(peer_status(r, b), SSH_FX_BAD_MESSAGE);
 }
 
 static void
 long_paths_and_names_are_refused(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char *path = malloc(5001), name[300];
 	uint32_t status;
 

@@ -14,16 +14,16 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/proto.h"
-#include "tests/unit/sftp/rig.h"
+#include "tests/unit/sftp/peer.h"
 
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 
 static int
 setup(void **state)
 {
-	struct rig *r = malloc(sizeof(*r));
+	struct peer *r = malloc(sizeof(*r));
 
-	rig_open(r, false);
+	peer_open(r, false);
 	*state = r;
 	return 0;
 }
@@ -32,14 +32,14 @@ static int
 setup_started(void **state)
 {
 	setup(state);
-	rig_start(*state);
+	peer_start(*state);
 	return 0;
 }
 
 static int
 teardown(void **state)
 {
-	rig_close(*state);
+	peer_close(*state);
 	free(*state);
 	return 0;
 }
@@ -51,13 +51,13 @@ version_announces_what_there_is(void **state)
 	static const char *const names[] = { "posix-rename@openssh.com",
 		"statvfs@openssh.com", "fstatvfs@openssh.com",
 		"fsync@openssh.com", "limits@openssh.com" };
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char name[64], version[8];
 	struct answer a;
 	size_t i;
 
-	assert_int_equal(rig_feed(r, init, sizeof(init)), sizeof(init));
-	assert_true(rig_take(r, &a));
+	assert_int_equal(peer_feed(r, init, sizeof(init)), sizeof(init));
+	assert_true(peer_take(r, &a));
 	assert_int_equal(a.type, SSH_FXP_VERSION);
 	assert_int_equal(a.id, 3);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -70,9 +70,9 @@ version_announces_what_there_is(void **state)
 }
 
 static void
-refuses(struct rig *r, const void *bytes, size_t len)
+refuses(struct peer *r, const void *bytes, size_t len)
 {
-	rig_feed(r, bytes, len);
+	peer_feed(r, bytes, len);
 	assert_int_equal(r->in_error, -MFTD_E_PROTOCOL);
 	assert_int_equal(mftd_buf_len(mftd_sftp_output(r->s)), 0);
 	/* and stays so */
@@ -82,7 +82,7 @@ refuses(struct rig *r, const void *bytes, size_t len)
 static void
 request_before_init_closes(void **state)
 {
-	rig_post(*state, req_path(*state, SSH_FXP_STAT, "/"));
+	peer_post(*state, req_path(*state, SSH_FXP_STAT, "/"));
 	refuses(*state, "", 0);
 }
 
@@ -91,7 +91,7 @@ second_init_closes(void **state)
 {
 	static const uint8_t init[] = { 0, 0, 0, 5, SSH_FXP_INIT, 0, 0, 0, 3 };
 
-	rig_start(*state);
+	peer_start(*state);
 	refuses(*state, init, sizeof(init));
 }
 
@@ -106,14 +106,14 @@ old_version_closes(void **state)
 static void
 zero_length_closes(void **state)
 {
-	rig_start(*state);
+	peer_start(*state);
 	refuses(*state, "\0\0\0\0", 4);
 }
 
 static void
 packet_without_id_closes(void **state)
 {
-	rig_start(*state);
+	peer_start(*state);
 	refuses(*state, "\0\0\0\4\5abc", 8);
 }
 
@@ -124,7 +124,7 @@ oversized_packet_closes(void **state)
 	uint8_t head[] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16),
 		(uint8_t)(n >> 8), (uint8_t)n };
 
-	rig_start(*state);
+	peer_start(*state);
 	refuses(*state, head, sizeof(head));
 }
 
@@ -133,25 +133,25 @@ static void
 oversized_packet_closes_at_once(void **state)
 {
 	static const uint8_t head[] = { 0xff, 0xff, 0xff, 0xff };
-	struct rig *r = *state;
+	struct peer *r = *state;
 	int i;
 
-	rig_start(r);
+	peer_start(r);
 	for (i = 0; i < 4; i++)
-		rig_feed(r, head + i, 1);
+		peer_feed(r, head + i, 1);
 	assert_int_equal(r->in_error, -MFTD_E_PROTOCOL);
 }
 
 static void
 largest_packet_is_taken(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	size_t len = MFTD_SFTP_PACKET_BYTES - (1 + 4 + 4 + 8 + 8 + 4);
 	char *data = calloc(1, len);
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
 	assert_int_equal(
-	    rig_status(r, req_write(r, h, 0, data, len)), SSH_FX_OK);
+	    peer_status(r, req_write(r, h, 0, data, len)), SSH_FX_OK);
 	assert_int_equal(do_stat(r, SSH_FXP_FSTAT, NULL, h), len);
 	free(data);
 }
@@ -159,7 +159,7 @@ largest_packet_is_taken(void **state)
 static void
 unknown_types_are_unsupported(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	int type;
 
 	for (type = 0; type < 256; type++) {
@@ -167,11 +167,12 @@ unknown_types_are_unsupported(void **state)
 		    (type >= SSH_FXP_OPEN && type <= SSH_FXP_SYMLINK) ||
 		    type == SSH_FXP_EXTENDED)
 			continue;
-		assert_int_equal(rig_status(r, rig_new(r, (uint8_t)type, NULL)),
+		assert_int_equal(
+		    peer_status(r, peer_new(r, (uint8_t)type, NULL)),
 		    SSH_FX_OP_UNSUPPORTED);
 	}
 	assert_int_equal(
-	    rig_status(r, req_path(r, SSH_FXP_EXTENDED, "x@example.com")),
+	    peer_status(r, req_path(r, SSH_FXP_EXTENDED, "x@example.com")),
 	    SSH_FX_OP_UNSUPPORTED);
 }
 
@@ -179,7 +180,7 @@ unknown_types_are_unsupported(void **state)
 static void
 wrong_payloads_are_bad_messages(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	static const uint8_t one = 0;
 	uint64_t h = do_open(r, "/a", WC | SSH_FXF_READ, NULL);
 	uint64_t d = do_opendir(r, "/");
@@ -222,10 +223,10 @@ wrong_payloads_are_bad_messages(void **state)
 			for (i = 0; i < 19; i++)
 				if (i != kind)
 					mftd_buf_free(b[i]);
-			rig_post(r, m);
-			rig_journal(r);
+			peer_post(r, m);
+			peer_journal(r);
 			struct answer a;
-			assert_true(rig_take(r, &a));
+			assert_true(peer_take(r, &a));
 			if (a.status != SSH_FX_BAD_MESSAGE)
 				fail_msg("kind %d, way %d: status %u", kind,
 				    how, a.status);
@@ -239,7 +240,7 @@ wrong_payloads_are_bad_messages(void **state)
 static void
 unknown_flags_are_refused(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct mftd_buf *b;
 	uint32_t status;
 
@@ -252,27 +253,27 @@ unknown_flags_are_refused(void **state)
 	assert_int_equal(status, SSH_FX_FAILURE);
 	b = req_path(r, SSH_FXP_SETSTAT, "/a");
 	mftd_buf_put_u32(b, 0x10);
-	assert_int_equal(rig_status(r, b), SSH_FX_BAD_MESSAGE);
+	assert_int_equal(peer_status(r, b), SSH_FX_BAD_MESSAGE);
 	/* more pairs promised than the packet holds */
 	b = req_path(r, SSH_FXP_SETSTAT, "/a");
 	mftd_buf_put_u32(b, SSH_FILEXFER_ATTR_EXTENDED);
 	mftd_buf_put_u32(b, 0xffffffff);
-	assert_int_equal(rig_status(r, b), SSH_FX_BAD_MESSAGE);
+	assert_int_equal(peer_status(r, b), SSH_FX_BAD_MESSAGE);
 }
 
 static void
 foreign_handles_are_refused(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 	struct mftd_buf *b;
 
 	assert_int_equal(do_write(r, h + 1, 0, "x"), SSH_FX_FAILURE);
 	assert_int_equal(do_write(r, h + (1ULL << 32), 0, "x"), SSH_FX_FAILURE);
 	assert_int_equal(do_write(r, UINT64_MAX, 0, "x"), SSH_FX_FAILURE);
-	b = rig_new(r, SSH_FXP_CLOSE, NULL);
+	b = peer_new(r, SSH_FXP_CLOSE, NULL);
 	mftd_buf_put_cstring(b, "");
-	assert_int_equal(rig_status(r, b), SSH_FX_FAILURE);
+	assert_int_equal(peer_status(r, b), SSH_FX_FAILURE);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	assert_int_equal(do_close(r, h), SSH_FX_FAILURE);
 	/* the slot's next handle is another */
@@ -282,7 +283,7 @@ foreign_handles_are_refused(void **state)
 static void
 handles_of_the_wrong_kind(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t w, rd, d;
 
 	file_make(r, "a", "x");
@@ -293,11 +294,11 @@ handles_of_the_wrong_kind(void **state)
 	    do_read(r, w, 0, 1, NULL, 0), SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(do_write(r, rd, 0, "y"), SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(
-	    rig_status(r, req_setsize(r, rd, 0)), SSH_FX_PERMISSION_DENIED);
+	    peer_status(r, req_setsize(r, rd, 0)), SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(do_read(r, d, 0, 1, NULL, 0), SSH_FX_FAILURE);
 	assert_int_equal(do_write(r, d, 0, "y"), SSH_FX_FAILURE);
 	assert_int_equal(
-	    rig_status(r, req_handle(r, SSH_FXP_READDIR, rd)), SSH_FX_FAILURE);
+	    peer_status(r, req_handle(r, SSH_FXP_READDIR, rd)), SSH_FX_FAILURE);
 	assert_int_equal(do_close(r, d), SSH_FX_OK);
 	assert_int_equal(do_close(r, rd), SSH_FX_OK);
 	assert_int_equal(do_close(r, w), SSH_FX_OK);
@@ -306,7 +307,7 @@ handles_of_the_wrong_kind(void **state)
 static void
 handles_run_out(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h[MFTD_SFTP_HANDLES_MAX];
 	uint32_t status;
 	size_t i;
@@ -326,7 +327,7 @@ handles_run_out(void **state)
 
 /* The same conversation, cut into two at every byte, and byte by byte. */
 static void
-converse(struct rig *r, size_t cut)
+converse(struct peer *r, size_t cut)
 {
 	struct mftd_buf *all = mftd_buf_new(1 << 20), *b[5];
 	struct answer a;
@@ -349,15 +350,15 @@ converse(struct rig *r, size_t cut)
 		n = cut == 0 ? 1 : cut;
 		if (n > mftd_buf_len(all))
 			n = mftd_buf_len(all);
-		n = rig_feed(r, mftd_buf_data(all), n);
+		n = peer_feed(r, mftd_buf_data(all), n);
 		assert_int_equal(r->in_error, 0);
 		mftd_buf_consume(all, n);
-		rig_journal(r);
+		peer_journal(r);
 		if (cut != 0)
 			cut = mftd_buf_len(all);
 	}
-	rig_journal(r);
-	while (rig_take(r, &a)) {
+	peer_journal(r);
+	while (peer_take(r, &a)) {
 		assert_int_equal(
 		    a.type, ++count == 5 ? SSH_FXP_ATTRS : SSH_FXP_STATUS);
 		mftd_buf_free(a.body);
@@ -379,7 +380,7 @@ split_at_every_byte(void **state)
 static void
 answers_wait_for_the_client(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	static char data[1 << 20];
 	struct mftd_buf *all = mftd_buf_new(1 << 20), *b;
 	struct answer a;
@@ -396,10 +397,10 @@ answers_wait_for_the_client(void **state)
 	}
 	while (n < 100) {
 		mftd_buf_consume(
-		    all, rig_feed(r, mftd_buf_data(all), mftd_buf_len(all)));
+		    all, peer_feed(r, mftd_buf_data(all), mftd_buf_len(all)));
 		assert_true(mftd_buf_len(mftd_sftp_output(r->s)) <
 		    MFTD_SFTP_OUTPUT_BYTES + MFTD_SFTP_PACKET_BYTES);
-		assert_true(rig_take(r, &a));
+		assert_true(peer_take(r, &a));
 		assert_int_equal(a.type, SSH_FXP_DATA);
 		assert_int_equal(
 		    mftd_buf_len(a.body), 4 + MFTD_SFTP_READ_BYTES);
@@ -416,19 +417,19 @@ static void
 pending_requests_are_bounded(void **state)
 {
 	const uint32_t total = MFTD_SFTP_PENDING_MAX + 10;
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char name[32];
 	struct answer a;
 	uint32_t i, n = 0;
 
 	for (i = 0; i < total; i++) {
 		snprintf(name, sizeof(name), "/d%u", i);
-		rig_post(r, req_path(r, SSH_FXP_MKDIR, name));
+		peer_post(r, req_path(r, SSH_FXP_MKDIR, name));
 	}
 	assert_true(mftd_buf_len(r->left) > 0);
 	while (n < total) {
-		rig_journal(r);
-		assert_true(rig_take(r, &a));
+		peer_journal(r);
+		assert_true(peer_take(r, &a));
 		assert_int_equal(a.status, SSH_FX_OK);
 		mftd_buf_free(a.body);
 		n++;

@@ -15,7 +15,7 @@
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/attrs.h"
 #include "mftd/sftp/proto.h"
-#include "tests/unit/sftp/rig.h"
+#include "tests/unit/sftp/peer.h"
 
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 #define WCT (SSH_FXF_WRITE | SSH_FXF_CREAT | SSH_FXF_TRUNC)
@@ -23,10 +23,10 @@
 static int
 setup(void **state)
 {
-	struct rig *r = malloc(sizeof(*r));
+	struct peer *r = malloc(sizeof(*r));
 
-	rig_open(r, false);
-	rig_start(r);
+	peer_open(r, false);
+	peer_start(r);
 	*state = r;
 	return 0;
 }
@@ -34,7 +34,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	rig_close(*state);
+	peer_close(*state);
 	free(*state);
 	return 0;
 }
@@ -42,7 +42,7 @@ teardown(void **state)
 static void
 download_and_its_audit_line(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	const struct mftd_msg_audit *m = (const void *)r->last_data;
 	char text[32];
 	uint64_t h;
@@ -65,7 +65,7 @@ download_and_its_audit_line(void **state)
 static void
 only_regular_files_are_read(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint32_t status;
 
 	assert_int_equal(mkfifoat(r->root, "fifo", 0600), 0);
@@ -87,7 +87,7 @@ only_regular_files_are_read(void **state)
 static void
 reader_sees_its_own_upload(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char text[32];
 	uint64_t w, h;
 
@@ -103,7 +103,7 @@ reader_sees_its_own_upload(void **state)
 static void
 reader_keeps_the_old_file(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char text[32];
 	uint64_t w, h;
 
@@ -118,7 +118,7 @@ reader_keeps_the_old_file(void **state)
 
 /* Takes all names; size of the one called name, or -1. */
 static int64_t
-list(struct rig *r, const char *path, const char *name, int *total)
+list(struct peer *r, const char *path, const char *name, int *total)
 {
 	uint64_t h = do_opendir(r, path), size;
 	char text[256], line[512];
@@ -129,7 +129,7 @@ list(struct rig *r, const char *path, const char *name, int *total)
 	assert_true(h != 0);
 	*total = 0;
 	for (;;) {
-		a = rig_ask(r, req_handle(r, SSH_FXP_READDIR, h));
+		a = peer_ask(r, req_handle(r, SSH_FXP_READDIR, h));
 		if (a.type == SSH_FXP_STATUS)
 			break;
 		assert_int_equal(a.type, SSH_FXP_NAME);
@@ -163,7 +163,7 @@ list(struct rig *r, const char *path, const char *name, int *total)
 static void
 directory_is_listed(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char name[64];
 	int i, n;
 
@@ -182,7 +182,7 @@ directory_is_listed(void **state)
 static void
 listing_shows_own_uploads(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	int n;
 
 	file_make(r, "old", "old");
@@ -198,14 +198,14 @@ listing_shows_own_uploads(void **state)
 static void
 listing_hides_the_volume_area(void **state)
 {
-	struct rig *r = malloc(sizeof(*r));
+	struct peer *r = malloc(sizeof(*r));
 	int n;
 
-	rig_open(r, true);
-	rig_start(r);
+	peer_open(r, true);
+	peer_start(r);
 	assert_int_equal(list(r, "/", ".mft", &n), -1);
-	assert_int_equal(n, 2);
-	rig_close(r);
+	assert_int_equal(n, 3); /* ".", ".." and what is not hidden */
+	peer_close(r);
 	free(r);
 }
 
@@ -229,7 +229,7 @@ longname_is_bounded(void **state)
 }
 
 static struct mftd_buf *
-req_setmode(struct rig *r, const char *path, uint32_t mode)
+req_setmode(struct peer *r, const char *path, uint32_t mode)
 {
 	struct mftd_buf *b = req_path(r, SSH_FXP_SETSTAT, path);
 
@@ -239,7 +239,7 @@ req_setmode(struct rig *r, const char *path, uint32_t mode)
 }
 
 static struct mftd_buf *
-req_pathsize(struct rig *r, const char *path, uint64_t size)
+req_pathsize(struct peer *r, const char *path, uint64_t size)
 {
 	struct mftd_buf *b = req_path(r, SSH_FXP_SETSTAT, path);
 
@@ -249,7 +249,7 @@ req_pathsize(struct rig *r, const char *path, uint64_t size)
 }
 
 static mode_t
-mode_of(struct rig *r, const char *path)
+mode_of(struct peer *r, const char *path)
 {
 	struct stat st;
 
@@ -260,11 +260,12 @@ mode_of(struct rig *r, const char *path)
 static void
 attributes_of_a_published_file(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	const struct mftd_msg_setstat *m = (const void *)r->last_data;
 
 	file_make(r, "a", "0123");
-	assert_int_equal(rig_status(r, req_setmode(r, "/a", 04640)), SSH_FX_OK);
+	assert_int_equal(
+	    peer_status(r, req_setmode(r, "/a", 04640)), SSH_FX_OK);
 	assert_int_equal(r->last.type, MFTD_MSG_SETSTAT);
 	assert_int_equal(m->mode, 0640);
 	assert_int_equal(m->mask, MFTD_SET_MODE);
@@ -274,12 +275,12 @@ attributes_of_a_published_file(void **state)
 static void
 attributes_of_an_upload(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	unsigned asked;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
 	asked = r->asked;
-	assert_int_equal(rig_status(r, req_setmode(r, "/a", 0007)), SSH_FX_OK);
+	assert_int_equal(peer_status(r, req_setmode(r, "/a", 0007)), SSH_FX_OK);
 	assert_int_equal(r->asked, asked);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	assert_int_equal(mode_of(r, "a"), 0607);
@@ -289,7 +290,7 @@ attributes_of_an_upload(void **state)
 static void
 attributes_through_an_idle_write_handle(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct mftd_buf *b;
 	uint64_t h;
 
@@ -298,7 +299,7 @@ attributes_through_an_idle_write_handle(void **state)
 	b = req_handle(r, SSH_FXP_FSETSTAT, h);
 	mftd_buf_put_u32(b, SSH_FILEXFER_ATTR_PERMISSIONS);
 	mftd_buf_put_u32(b, 0600);
-	assert_int_equal(rig_status(r, b), SSH_FX_OK);
+	assert_int_equal(peer_status(r, b), SSH_FX_OK);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	assert_int_equal(mode_of(r, "a"), 0600);
 	file_is(r, "a", "0123");
@@ -307,13 +308,13 @@ attributes_through_an_idle_write_handle(void **state)
 static void
 size_of_a_published_file_is_a_new_upload(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	int old;
 	char text[8] = "";
 
 	file_make(r, "a", "0123");
 	old = openat(r->root, "a", O_RDONLY);
-	assert_int_equal(rig_status(r, req_pathsize(r, "/a", 2)), SSH_FX_OK);
+	assert_int_equal(peer_status(r, req_pathsize(r, "/a", 2)), SSH_FX_OK);
 	assert_int_equal(r->last.type, MFTD_MSG_PUBLISH);
 	file_is(r, "a", "01");
 	/* the bytes that were published did not change */
@@ -321,13 +322,13 @@ size_of_a_published_file_is_a_new_upload(void **state)
 	close(old);
 	assert_int_equal(count_parts(r), 0);
 	assert_int_equal(
-	    rig_status(r, req_pathsize(r, "/no", 2)), SSH_FX_NO_SUCH_FILE);
+	    peer_status(r, req_pathsize(r, "/no", 2)), SSH_FX_NO_SUCH_FILE);
 }
 
 static void
 owner_is_not_changed(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct mftd_buf *b;
 
 	file_make(r, "a", "");
@@ -335,13 +336,13 @@ owner_is_not_changed(void **state)
 	mftd_buf_put_u32(b, SSH_FILEXFER_ATTR_UIDGID);
 	mftd_buf_put_u32(b, 4711);
 	mftd_buf_put_u32(b, 4711);
-	assert_int_equal(rig_status(r, b), SSH_FX_PERMISSION_DENIED);
+	assert_int_equal(peer_status(r, b), SSH_FX_PERMISSION_DENIED);
 }
 
 static void
 fsync_makes_durable_and_publishes_nothing(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	const struct mftd_msg_part *m = (const void *)r->last_data;
 	struct mftd_buf *b;
 	uint64_t h = do_open(r, "/a", WC, NULL);
@@ -349,12 +350,12 @@ fsync_makes_durable_and_publishes_nothing(void **state)
 
 	assert_int_equal(do_write(r, h, 0, "1234"), SSH_FX_OK);
 	for (i = 0; i < 2; i++) {
-		b = rig_new(r, SSH_FXP_EXTENDED, NULL);
+		b = peer_new(r, SSH_FXP_EXTENDED, NULL);
 		mftd_buf_put_cstring(b, "fsync@openssh.com");
 		mftd_buf_put_u32(b, 8);
 		mftd_buf_put_u64(b, h);
 		assert_int_equal(
-		    rig_status(r, b), i == 0 ? SSH_FX_OK : SSH_FX_FAILURE);
+		    peer_status(r, b), i == 0 ? SSH_FX_OK : SSH_FX_FAILURE);
 		mftd_lease_renew(r->lease, 0);
 	}
 	assert_int_equal(r->last.type, MFTD_MSG_PART);
@@ -365,14 +366,14 @@ fsync_makes_durable_and_publishes_nothing(void **state)
 static void
 limits_and_statvfs(void **state)
 {
-	struct rig *r = *state;
-	struct mftd_buf *b = rig_new(r, SSH_FXP_EXTENDED, NULL);
+	struct peer *r = *state;
+	struct mftd_buf *b = peer_new(r, SSH_FXP_EXTENDED, NULL);
 	struct answer a;
 	uint64_t v[4];
 	int i;
 
 	mftd_buf_put_cstring(b, "limits@openssh.com");
-	a = rig_ask(r, b);
+	a = peer_ask(r, b);
 	assert_int_equal(a.type, SSH_FXP_EXTENDED_REPLY);
 	for (i = 0; i < 4; i++)
 		assert_int_equal(mftd_buf_get_u64(a.body, &v[i]), 0);
@@ -382,10 +383,10 @@ limits_and_statvfs(void **state)
 	assert_int_equal(v[3], MFTD_SFTP_HANDLES_MAX);
 	mftd_buf_free(a.body);
 
-	b = rig_new(r, SSH_FXP_EXTENDED, NULL);
+	b = peer_new(r, SSH_FXP_EXTENDED, NULL);
 	mftd_buf_put_cstring(b, "statvfs@openssh.com");
 	mftd_buf_put_cstring(b, "/");
-	a = rig_ask(r, b);
+	a = peer_ask(r, b);
 	assert_int_equal(a.type, SSH_FXP_EXTENDED_REPLY);
 	assert_int_equal(mftd_buf_len(a.body), 11 * 8);
 	mftd_buf_free(a.body);

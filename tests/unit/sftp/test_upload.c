@@ -17,7 +17,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/proto.h"
-#include "tests/unit/sftp/rig.h"
+#include "tests/unit/sftp/peer.h"
 
 #define W SSH_FXF_WRITE
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
@@ -26,10 +26,10 @@
 static int
 setup(void **state)
 {
-	struct rig *r = malloc(sizeof(*r));
+	struct peer *r = malloc(sizeof(*r));
 
-	rig_open(r, false);
-	rig_start(r);
+	peer_open(r, false);
+	peer_start(r);
 	*state = r;
 	return 0;
 }
@@ -37,7 +37,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	rig_close(*state);
+	peer_close(*state);
 	free(*state);
 	return 0;
 }
@@ -45,7 +45,7 @@ teardown(void **state)
 static void
 upload_is_published_at_close(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	const struct mftd_msg_publish *m = (const void *)r->last_data;
 	uint8_t sum[32];
 	uint64_t h = do_open(r, "/a", WCT, NULL);
@@ -70,7 +70,7 @@ upload_is_published_at_close(void **state)
 static void
 empty_file_is_published(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
@@ -80,7 +80,7 @@ empty_file_is_published(void **state)
 static void
 published_file_stays_until_close(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h;
 
 	file_make(r, "a", "old");
@@ -95,7 +95,7 @@ published_file_stays_until_close(void **state)
 static void
 open_without_trunc_keeps_what_is_not_written(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char text[64];
 	uint64_t h;
 
@@ -113,7 +113,7 @@ open_without_trunc_keeps_what_is_not_written(void **state)
 static void
 sequential_write_over_a_base_keeps_its_tail(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h;
 
 	file_make(r, "a", "0123456789");
@@ -130,13 +130,13 @@ sequential_write_over_a_base_keeps_its_tail(void **state)
 static void
 scp_replaces_a_longer_file(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h;
 
 	file_make(r, "a", "0123456789");
 	h = do_open(r, "/a", WC, NULL);
 	assert_int_equal(do_write(r, h, 0, "abc"), SSH_FX_OK);
-	assert_int_equal(rig_status(r, req_setsize(r, h, 3)), SSH_FX_OK);
+	assert_int_equal(peer_status(r, req_setsize(r, h, 3)), SSH_FX_OK);
 	assert_int_equal(do_stat(r, SSH_FXP_STAT, "/a", 0), 3);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	file_is(r, "a", "abc");
@@ -147,15 +147,15 @@ scp_replaces_a_longer_file(void **state)
 static void
 size_set_beyond_a_base_shows_zeros(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	char text[64];
 	struct answer a;
 	uint64_t h;
 
 	file_make(r, "a", "01");
 	h = do_open(r, "/a", W | SSH_FXF_READ, NULL);
-	assert_int_equal(rig_status(r, req_setsize(r, h, 4)), SSH_FX_OK);
-	a = rig_ask(r, req_read(r, h, 0, sizeof(text)));
+	assert_int_equal(peer_status(r, req_setsize(r, h, 4)), SSH_FX_OK);
+	a = peer_ask(r, req_read(r, h, 0, sizeof(text)));
 	assert_int_equal(a.type, SSH_FXP_DATA);
 	assert_int_equal(mftd_buf_len(a.body), 4 + 4);
 	assert_memory_equal(mftd_buf_data(a.body) + 4, "01\0\0", 4);
@@ -166,7 +166,7 @@ size_set_beyond_a_base_shows_zeros(void **state)
 static void
 untouched_file_is_not_published_again(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	unsigned asked;
 	uint64_t h;
 
@@ -182,7 +182,7 @@ untouched_file_is_not_published_again(void **state)
 static void
 excl_refuses_what_is_seen(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint32_t status;
 	uint64_t h;
 
@@ -204,7 +204,7 @@ excl_refuses_what_is_seen(void **state)
 static void
 append_goes_to_the_end(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h;
 
 	file_make(r, "a", "old");
@@ -218,7 +218,7 @@ append_goes_to_the_end(void **state)
 static void
 out_of_order_writes_have_no_hash(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WCT, NULL);
 
 	assert_int_equal(do_write(r, h, 3, "def"), SSH_FX_OK);
@@ -232,7 +232,7 @@ out_of_order_writes_have_no_hash(void **state)
 static void
 writing_nothing_does_not_grow_the_file(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WCT, NULL);
 
 	assert_int_equal(do_write(r, h, 100, ""), SSH_FX_OK);
@@ -243,7 +243,7 @@ writing_nothing_does_not_grow_the_file(void **state)
 static void
 rewritten_bytes_have_no_hash(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WCT, NULL);
 
 	assert_int_equal(do_write(r, h, 0, "abc"), SSH_FX_OK);
@@ -257,9 +257,9 @@ rewritten_bytes_have_no_hash(void **state)
 static void
 older_parts_are_set_aside_before_open_is_answered(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct mftd_sftp *other;
-	struct rig theirs = *r;
+	struct peer theirs = *r;
 	uint64_t mine, h;
 	struct answer a;
 
@@ -267,17 +267,17 @@ older_parts_are_set_aside_before_open_is_answered(void **state)
 	theirs.env.session = "n2-1-1";
 	other = mftd_sftp_new(&theirs.env);
 	theirs.s = other;
-	rig_start(&theirs);
+	peer_start(&theirs);
 	h = do_open(&theirs, "/a", WCT, NULL);
 	assert_int_equal(do_write(&theirs, h, 0, "theirs"), SSH_FX_OK);
 
 	r->hold = true;
-	rig_post(r, req_open(r, "/a", WCT, -1));
-	rig_journal(r);
+	peer_post(r, req_open(r, "/a", WCT, -1));
+	peer_journal(r);
 	assert_int_equal(r->last.type, MFTD_MSG_SUPERSEDE);
-	assert_false(rig_take(r, &a));
-	rig_answer_held(r, 0, 0);
-	assert_true(rig_take(r, &a));
+	assert_false(peer_take(r, &a));
+	peer_answer_held(r, 0, 0);
+	assert_true(peer_take(r, &a));
 	assert_int_equal(a.type, SSH_FXP_HANDLE);
 	mftd_buf_free(a.body);
 
@@ -292,13 +292,13 @@ older_parts_are_set_aside_before_open_is_answered(void **state)
 static void
 superseded_upload_fails_at_close(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WCT, NULL);
 	struct answer a;
 
 	assert_int_equal(do_write(r, h, 0, "x"), SSH_FX_OK);
 	r->err = -MFTD_E_SUPERSEDED;
-	a = rig_ask(r, req_handle(r, SSH_FXP_CLOSE, h));
+	a = peer_ask(r, req_handle(r, SSH_FXP_CLOSE, h));
 	assert_int_equal(a.status, SSH_FX_FAILURE);
 	assert_non_null(strstr(a.text, "Superseded"));
 	mftd_buf_free(a.body);
@@ -308,12 +308,12 @@ superseded_upload_fails_at_close(void **state)
 static void
 refused_supersede_fails_the_open(void **state)
 {
-	struct rig *r = *state, theirs = *r;
+	struct peer *r = *state, theirs = *r;
 	uint32_t status;
 
 	theirs.env.session = "n2-1-1";
 	theirs.s = mftd_sftp_new(&theirs.env);
-	rig_start(&theirs);
+	peer_start(&theirs);
 	assert_true(do_open(&theirs, "/a", WCT, NULL) != 0);
 	r->err = -MFTD_E_NO_LEASE;
 	assert_int_equal(do_open(r, "/a", WCT, &status), 0);
@@ -325,7 +325,7 @@ refused_supersede_fails_the_open(void **state)
 static void
 failed_write_fails_the_upload(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct rlimit old, low;
 	uint64_t h;
 
@@ -353,7 +353,7 @@ failed_write_fails_the_upload(void **state)
 static void
 every_8_mib_are_durable_and_told(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	const struct mftd_msg_part *m = (const void *)r->last_data;
 	size_t len = 256 * 1024 - 1024, i, n = MFTD_SFTP_SYNC_BYTES / len + 1;
 	char *data = calloc(1, len);
@@ -361,7 +361,7 @@ every_8_mib_are_durable_and_told(void **state)
 
 	for (i = 0; i < n; i++)
 		assert_int_equal(
-		    rig_status(r, req_write(r, h, i * len, data, len)),
+		    peer_status(r, req_write(r, h, i * len, data, len)),
 		    SSH_FX_OK);
 	assert_int_equal(r->last.type, MFTD_MSG_PART);
 	assert_string_equal(m->part, "n1-1-1.1");
@@ -373,27 +373,27 @@ every_8_mib_are_durable_and_told(void **state)
 static void
 other_requests_go_on_while_a_close_waits(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WCT, NULL);
 	struct answer a;
 
 	r->hold = true;
-	rig_post(r, req_handle(r, SSH_FXP_CLOSE, h));
-	rig_journal(r);
-	assert_false(rig_take(r, &a));
+	peer_post(r, req_handle(r, SSH_FXP_CLOSE, h));
+	peer_journal(r);
+	assert_false(peer_take(r, &a));
 	assert_true(mftd_sftp_busy(r->s));
 	assert_int_equal(
 	    do_stat(r, SSH_FXP_STAT, "/b", 0), -SSH_FX_NO_SUCH_FILE);
 	/* but what names the file waits */
-	rig_post(r, req_path(r, SSH_FXP_STAT, "/a"));
-	assert_false(rig_take(r, &a));
+	peer_post(r, req_path(r, SSH_FXP_STAT, "/a"));
+	assert_false(peer_take(r, &a));
 	file_make(r, "a", "four");
-	rig_answer_held(r, 0, 0);
-	assert_true(rig_take(r, &a));
+	peer_answer_held(r, 0, 0);
+	assert_true(peer_take(r, &a));
 	assert_int_equal(a.type, SSH_FXP_STATUS);
 	assert_int_equal(a.status, SSH_FX_OK);
 	mftd_buf_free(a.body);
-	assert_true(rig_take(r, &a));
+	assert_true(peer_take(r, &a));
 	assert_int_equal(a.type, SSH_FXP_ATTRS);
 	mftd_buf_free(a.body);
 	assert_false(mftd_sftp_busy(r->s));
@@ -402,35 +402,35 @@ other_requests_go_on_while_a_close_waits(void **state)
 static void
 lost_lease_cuts_instead_of_answering(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WCT, NULL);
 	struct answer a;
 
-	rig_post(r, req_handle(r, SSH_FXP_CLOSE, h));
+	peer_post(r, req_handle(r, SSH_FXP_CLOSE, h));
 	mftd_lease_renew(r->lease, 0);
-	rig_journal(r);
-	assert_false(rig_take(r, &a));
+	peer_journal(r);
+	assert_false(peer_take(r, &a));
 	assert_int_equal(mftd_sftp_continue(r->s), -MFTD_E_PROTOCOL);
 }
 
 static void
 lost_journal_cuts_instead_of_answering(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WCT, NULL);
 	struct answer a;
 
 	mftd_chan_free(r->journal);
 	r->journal = NULL;
-	rig_post(r, req_handle(r, SSH_FXP_CLOSE, h));
+	peer_post(r, req_handle(r, SSH_FXP_CLOSE, h));
 	assert_int_equal(r->in_error, -MFTD_E_PROTOCOL);
-	assert_false(rig_take(r, &a));
+	assert_false(peer_take(r, &a));
 }
 
 static void
 two_handles_share_an_upload(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h1 = do_open(r, "/a", WC, NULL);
 	uint64_t h2 = do_open(r, "/a", WC, NULL);
 
@@ -449,14 +449,14 @@ two_handles_share_an_upload(void **state)
 static void
 renamed_directory_takes_its_uploads_along(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h;
 
 	assert_int_equal(
-	    rig_status(r, req_path(r, SSH_FXP_MKDIR, "/d")), SSH_FX_OK);
+	    peer_status(r, req_path(r, SSH_FXP_MKDIR, "/d")), SSH_FX_OK);
 	h = do_open(r, "/d/a", WC, NULL);
 	assert_int_equal(
-	    rig_status(r, req_rename(r, "/d", "/e", false)), SSH_FX_OK);
+	    peer_status(r, req_rename(r, "/d", "/e", false)), SSH_FX_OK);
 	assert_int_equal(do_write(r, h, 0, "x"), SSH_FX_OK);
 	assert_int_equal(do_close(r, h), SSH_FX_OK);
 	file_is(r, "e/a", "x");
@@ -465,11 +465,11 @@ renamed_directory_takes_its_uploads_along(void **state)
 static void
 removed_upload_fails_at_close(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 
 	assert_int_equal(
-	    rig_status(r, req_path(r, SSH_FXP_REMOVE, "/a")), SSH_FX_OK);
+	    peer_status(r, req_path(r, SSH_FXP_REMOVE, "/a")), SSH_FX_OK);
 	assert_int_equal(do_close(r, h), SSH_FX_FAILURE);
 	assert_false(file_exists(r, "a"));
 	assert_int_equal(count_parts(r), 0);
@@ -478,13 +478,13 @@ removed_upload_fails_at_close(void **state)
 static void
 mode_of_new_and_replaced_files(void **state)
 {
-	struct rig *r = *state;
+	struct peer *r = *state;
 	struct stat st;
 	struct answer a;
 	uint64_t h;
 	uint32_t len;
 
-	a = rig_ask(r, req_open(r, "/a", WC, 0577));
+	a = peer_ask(r, req_open(r, "/a", WC, 0577));
 	assert_int_equal(a.type, SSH_FXP_HANDLE);
 	mftd_buf_get_u32(a.body, &len);
 	mftd_buf_get_u64(a.body, &h);

@@ -1,10 +1,9 @@
 /* Part of mftd; see LICENSE. */
-#include "tests/unit/sftp/rig.h"
+#include "tests/unit/sftp/peer.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/path.h"
@@ -22,43 +22,17 @@
 #include "mftd/sftp/proto.h"
 
 #define VOLUME_ID "vol1"
+#define DEADLINE_MS 20000
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *f)
+/* What is the same whoever journal is. */
+static void
+begin(struct peer *r, const char *session, const char *volume_id)
 {
-	return remove(path);
-}
-
-void
-rig_open(struct rig *r, bool volume)
-{
-	int fds[2];
-
-	memset(r, 0, sizeof(*r));
-	snprintf(r->dir, sizeof(r->dir), "/tmp/mftd-sftp-XXXXXX");
-	assert_non_null(mkdtemp(r->dir));
-	r->root = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(r->root >= 0);
-	assert_int_equal(mkdirat(r->root, ".mft", 0700), 0);
-	assert_int_equal(mkdirat(r->root, ".mft/aside", 0700), 0);
-	assert_int_equal(mkdirat(r->root, ".mft/parts", 0700), 0);
-	r->parts = openat(r->root, ".mft/parts", O_RDONLY | O_DIRECTORY);
-	assert_true(r->parts >= 0);
-	if (!volume) {
-		assert_int_equal(mkdirat(r->root, "home", 0755), 0);
-		close(r->root);
-		strcat(r->dir, "/home");
-		r->root = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		*strrchr(r->dir, '/') = '\0';
-	}
-	assert_int_equal(mftd_chan_pair(fds), 0);
-	r->session = mftd_chan_new(fds[0], MFTD_PROC_JOURNAL, "main");
-	r->journal = mftd_chan_new(fds[1], MFTD_PROC_SESSION, "n1-1-1");
 	r->lease = mftd_lease_new();
 	mftd_lease_hold(r->lease);
-	r->env = (struct mftd_sftp_env) { .session = "n1-1-1",
+	r->env = (struct mftd_sftp_env) { .session = session,
 		.account = "alice",
-		.volume_id = VOLUME_ID,
+		.volume_id = volume_id,
 		.root_fd = r->root,
 		.parts_fd = r->parts,
 		.journal = r->session,
@@ -74,33 +48,68 @@ rig_open(struct rig *r, bool volume)
 }
 
 void
-rig_close(struct rig *r)
+peer_open(struct peer *r, bool volume)
+{
+	int fds[2], top;
+
+	memset(r, 0, sizeof(*r));
+	tree_make(&r->volume);
+	top = r->volume.fd;
+	assert_int_equal(mkdirat(top, ".mft", 0700), 0);
+	assert_int_equal(mkdirat(top, ".mft/aside", 0700), 0);
+	assert_int_equal(mkdirat(top, ".mft/parts", 0700), 0);
+	assert_int_equal(mkdirat(top, "home", 0755), 0);
+	r->parts = openat(top, ".mft/parts", O_RDONLY | O_DIRECTORY);
+	r->root = openat(top, volume ? "." : "home", O_RDONLY | O_DIRECTORY);
+	assert_true(r->parts >= 0 && r->root >= 0);
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	r->session = mftd_chan_new(fds[0], MFTD_PROC_JOURNAL, "main");
+	r->journal = mftd_chan_new(fds[1], MFTD_PROC_SESSION, "n1-1-1");
+	begin(r, "n1-1-1", VOLUME_ID);
+}
+
+void
+peer_over(struct peer *r, const char *session, const char *volume_id,
+    struct mftd_chan *journal, int root, int parts)
+{
+	memset(r, 0, sizeof(*r));
+	r->volume.fd = -1;
+	r->root = root;
+	r->parts = parts;
+	r->session = journal;
+	begin(r, session, volume_id);
+}
+
+void
+peer_close(struct peer *r)
 {
 	mftd_sftp_free(r->s);
 	mftd_buf_free(r->left);
+	if (r->volume.fd < 0)
+		return;
 	mftd_chan_free(r->session);
 	mftd_chan_free(r->journal);
 	close(r->root);
 	close(r->parts);
-	nftw(r->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	tree_remove(&r->volume);
 }
 
 void
-rig_start(struct rig *r)
+peer_start(struct peer *r)
 {
 	static const uint8_t init[] = { 0, 0, 0, 5, SSH_FXP_INIT, 0, 0, 0, 3 };
 	struct answer a;
 
-	assert_int_equal(rig_feed(r, init, sizeof(init)), sizeof(init));
-	assert_true(rig_take(r, &a));
+	assert_int_equal(peer_feed(r, init, sizeof(init)), sizeof(init));
+	assert_true(peer_take(r, &a));
 	assert_int_equal(a.type, SSH_FXP_VERSION);
 	mftd_buf_free(a.body);
 }
 
 /* Opens the directory of path and of its parts. */
 static int
-places(
-    struct rig *r, const char *path, int *parent, int *parts, const char **base)
+places(struct peer *r, const char *path, int *parent, int *parts,
+    const char **base)
 {
 	char dir[MFTD_PATH_BYTES], key[MFTD_PARENT_KEY_BYTES];
 
@@ -117,7 +126,7 @@ places(
 }
 
 static int
-publish(struct rig *r, const struct mftd_msg_publish *m)
+publish(struct peer *r, const struct mftd_msg_publish *m)
 {
 	const char *base;
 	struct stat st;
@@ -146,7 +155,7 @@ publish(struct rig *r, const struct mftd_msg_publish *m)
 
 /* Moves all parts of path but keep to .mft/aside. */
 static int
-supersede(struct rig *r, const struct mftd_msg_supersede *m)
+supersede(struct peer *r, const struct mftd_msg_supersede *m)
 {
 	char aside[512];
 	const char *base;
@@ -173,7 +182,7 @@ supersede(struct rig *r, const struct mftd_msg_supersede *m)
 
 /* Opens the directory of path, through no link, as journal does. */
 static int
-parent_of(struct rig *r, const char *path, const char **base)
+parent_of(struct peer *r, const char *path, const char **base)
 {
 	char dir[MFTD_PATH_BYTES];
 
@@ -182,7 +191,7 @@ parent_of(struct rig *r, const char *path, const char **base)
 }
 
 static int
-do_rename(struct rig *r, const struct mftd_msg_rename *m)
+do_rename(struct peer *r, const struct mftd_msg_rename *m)
 {
 	const char *base, *to_base;
 	int err, from, to = -1;
@@ -204,7 +213,7 @@ do_rename(struct rig *r, const struct mftd_msg_rename *m)
 }
 
 static int
-do_setstat(struct rig *r, const struct mftd_msg_setstat *m)
+do_setstat(struct peer *r, const struct mftd_msg_setstat *m)
 {
 	int err = 0, fd;
 
@@ -218,7 +227,7 @@ do_setstat(struct rig *r, const struct mftd_msg_setstat *m)
 }
 
 static int
-do_name(struct rig *r, const struct mftd_msg *m)
+do_name(struct peer *r, const struct mftd_msg *m)
 {
 	const struct mftd_msg_remove *remove = m->data;
 	const struct mftd_msg_mkdir *mkdir = m->data;
@@ -240,7 +249,7 @@ do_name(struct rig *r, const struct mftd_msg *m)
 }
 
 static int
-carry_out(struct rig *r, const struct mftd_msg *m)
+carry_out(struct peer *r, const struct mftd_msg *m)
 {
 	switch (m->type) {
 	case MFTD_MSG_PUBLISH:
@@ -261,14 +270,35 @@ carry_out(struct rig *r, const struct mftd_msg *m)
 	}
 }
 
-static void result(struct rig *r, uint64_t ref, int err);
+static void result(struct peer *r, uint64_t ref, int err);
+
+/* Waits until nothing is due from the real journal. */
+static void
+hear_journal(struct peer *r)
+{
+	const struct mftd_msg_journal_result *res;
+	struct mftd_msg m;
+
+	while (r->in_error == 0 && mftd_sftp_busy(r->s)) {
+		assert_int_equal(mftd_chan_wait(r->session, &m,
+				     mftd_clock_ms() + DEADLINE_MS),
+		    0);
+		assert_int_equal(m.type, MFTD_MSG_JOURNAL_RESULT);
+		res = m.data;
+		result(r, m.ref, res->err);
+	}
+}
 
 void
-rig_journal(struct rig *r)
+peer_journal(struct peer *r)
 {
 	struct mftd_msg m;
 	int err;
 
+	if (r->journal == NULL) {
+		hear_journal(r);
+		return;
+	}
 	for (;;) {
 		mftd_chan_flush(r->session);
 		if (mftd_chan_recv(r->journal, &m) < 0)
@@ -290,13 +320,13 @@ rig_journal(struct rig *r)
 }
 
 void
-rig_answer_held(struct rig *r, unsigned i, int err)
+peer_answer_held(struct peer *r, unsigned i, int err)
 {
 	result(r, r->refs[i], err);
 }
 
 struct mftd_buf *
-rig_new(struct rig *r, uint8_t type, uint32_t *id)
+peer_new(struct peer *r, uint8_t type, uint32_t *id)
 {
 	struct mftd_buf *b = mftd_buf_new(512 * 1024);
 
@@ -310,7 +340,7 @@ rig_new(struct rig *r, uint8_t type, uint32_t *id)
 }
 
 size_t
-rig_feed(struct rig *r, const uint8_t *data, size_t len)
+peer_feed(struct peer *r, const uint8_t *data, size_t len)
 {
 	ssize_t n = mftd_sftp_input(r->s, data, len);
 
@@ -321,15 +351,16 @@ rig_feed(struct rig *r, const uint8_t *data, size_t len)
 
 /* Offers what the server did not take, as a session does. */
 static void
-push(struct rig *r)
+push(struct peer *r)
 {
 	if (r->in_error == 0 && mftd_buf_len(r->left) > 0)
 		mftd_buf_consume(r->left,
-		    rig_feed(r, mftd_buf_data(r->left), mftd_buf_len(r->left)));
+		    peer_feed(
+			r, mftd_buf_data(r->left), mftd_buf_len(r->left)));
 }
 
 void
-rig_post(struct rig *r, struct mftd_buf *b)
+peer_post(struct peer *r, struct mftd_buf *b)
 {
 	assert_int_equal(
 	    mftd_buf_put_string(r->left, mftd_buf_data(b), mftd_buf_len(b)), 0);
@@ -338,7 +369,7 @@ rig_post(struct rig *r, struct mftd_buf *b)
 }
 
 static void
-result(struct rig *r, uint64_t ref, int err)
+result(struct peer *r, uint64_t ref, int err)
 {
 	int e;
 
@@ -350,7 +381,7 @@ result(struct rig *r, uint64_t ref, int err)
 }
 
 bool
-rig_take(struct rig *r, struct answer *a)
+peer_take(struct peer *r, struct answer *a)
 {
 	struct mftd_buf *out = mftd_sftp_output(r->s);
 	const uint8_t *data;
@@ -375,23 +406,23 @@ rig_take(struct rig *r, struct answer *a)
 }
 
 struct answer
-rig_ask(struct rig *r, struct mftd_buf *b)
+peer_ask(struct peer *r, struct mftd_buf *b)
 {
 	struct answer a;
 	uint32_t id = r->next_id;
 
-	rig_post(r, b);
-	rig_journal(r);
-	if (!rig_take(r, &a))
+	peer_post(r, b);
+	peer_journal(r);
+	if (!peer_take(r, &a))
 		fail_msg("no answer");
 	assert_int_equal(a.id, id);
 	return a;
 }
 
 uint32_t
-rig_status(struct rig *r, struct mftd_buf *b)
+peer_status(struct peer *r, struct mftd_buf *b)
 {
-	struct answer a = rig_ask(r, b);
+	struct answer a = peer_ask(r, b);
 
 	mftd_buf_free(a.body);
 	assert_int_equal(a.type, SSH_FXP_STATUS);
@@ -399,9 +430,9 @@ rig_status(struct rig *r, struct mftd_buf *b)
 }
 
 struct mftd_buf *
-req_path(struct rig *r, uint8_t type, const char *path)
+req_path(struct peer *r, uint8_t type, const char *path)
 {
-	struct mftd_buf *b = rig_new(r, type, NULL);
+	struct mftd_buf *b = peer_new(r, type, NULL);
 
 	mftd_buf_put_cstring(b, path);
 	if (type == SSH_FXP_MKDIR)
@@ -410,9 +441,9 @@ req_path(struct rig *r, uint8_t type, const char *path)
 }
 
 struct mftd_buf *
-req_handle(struct rig *r, uint8_t type, uint64_t h)
+req_handle(struct peer *r, uint8_t type, uint64_t h)
 {
-	struct mftd_buf *b = rig_new(r, type, NULL);
+	struct mftd_buf *b = peer_new(r, type, NULL);
 
 	mftd_buf_put_u32(b, 8);
 	mftd_buf_put_u64(b, h);
@@ -420,7 +451,7 @@ req_handle(struct rig *r, uint8_t type, uint64_t h)
 }
 
 struct mftd_buf *
-req_open(struct rig *r, const char *path, uint32_t flags, int mode)
+req_open(struct peer *r, const char *path, uint32_t flags, int mode)
 {
 	struct mftd_buf *b = req_path(r, SSH_FXP_OPEN, path);
 
@@ -432,7 +463,7 @@ req_open(struct rig *r, const char *path, uint32_t flags, int mode)
 }
 
 struct mftd_buf *
-req_read(struct rig *r, uint64_t h, uint64_t off, uint32_t len)
+req_read(struct peer *r, uint64_t h, uint64_t off, uint32_t len)
 {
 	struct mftd_buf *b = req_handle(r, SSH_FXP_READ, h);
 
@@ -442,7 +473,8 @@ req_read(struct rig *r, uint64_t h, uint64_t off, uint32_t len)
 }
 
 struct mftd_buf *
-req_write(struct rig *r, uint64_t h, uint64_t off, const void *data, size_t len)
+req_write(
+    struct peer *r, uint64_t h, uint64_t off, const void *data, size_t len)
 {
 	struct mftd_buf *b = req_handle(r, SSH_FXP_WRITE, h);
 
@@ -452,10 +484,10 @@ req_write(struct rig *r, uint64_t h, uint64_t off, const void *data, size_t len)
 }
 
 struct mftd_buf *
-req_rename(struct rig *r, const char *from, const char *to, bool posix)
+req_rename(struct peer *r, const char *from, const char *to, bool posix)
 {
 	struct mftd_buf *b =
-	    rig_new(r, posix ? SSH_FXP_EXTENDED : SSH_FXP_RENAME, NULL);
+	    peer_new(r, posix ? SSH_FXP_EXTENDED : SSH_FXP_RENAME, NULL);
 
 	if (posix)
 		mftd_buf_put_cstring(b, "posix-rename@openssh.com");
@@ -465,7 +497,7 @@ req_rename(struct rig *r, const char *from, const char *to, bool posix)
 }
 
 struct mftd_buf *
-req_setsize(struct rig *r, uint64_t h, uint64_t size)
+req_setsize(struct peer *r, uint64_t h, uint64_t size)
 {
 	struct mftd_buf *b = req_handle(r, SSH_FXP_FSETSTAT, h);
 
@@ -494,41 +526,41 @@ handle_of(struct answer *a, uint32_t *status)
 }
 
 uint64_t
-do_open(struct rig *r, const char *path, uint32_t flags, uint32_t *status)
+do_open(struct peer *r, const char *path, uint32_t flags, uint32_t *status)
 {
-	struct answer a = rig_ask(r, req_open(r, path, flags, -1));
+	struct answer a = peer_ask(r, req_open(r, path, flags, -1));
 
 	return handle_of(&a, status);
 }
 
 uint64_t
-do_opendir(struct rig *r, const char *path)
+do_opendir(struct peer *r, const char *path)
 {
-	struct answer a = rig_ask(r, req_path(r, SSH_FXP_OPENDIR, path));
+	struct answer a = peer_ask(r, req_path(r, SSH_FXP_OPENDIR, path));
 
 	return handle_of(&a, NULL);
 }
 
 uint32_t
-do_write(struct rig *r, uint64_t h, uint64_t off, const char *text)
+do_write(struct peer *r, uint64_t h, uint64_t off, const char *text)
 {
-	return rig_status(r, req_write(r, h, off, text, strlen(text)));
+	return peer_status(r, req_write(r, h, off, text, strlen(text)));
 }
 
 uint32_t
-do_close(struct rig *r, uint64_t h)
+do_close(struct peer *r, uint64_t h)
 {
-	return rig_status(r, req_handle(r, SSH_FXP_CLOSE, h));
+	return peer_status(r, req_handle(r, SSH_FXP_CLOSE, h));
 }
 
 int64_t
-do_stat(struct rig *r, uint8_t type, const char *path, uint64_t h)
+do_stat(struct peer *r, uint8_t type, const char *path, uint64_t h)
 {
 	struct answer a;
 	uint32_t flags;
 	uint64_t size;
 
-	a = rig_ask(r,
+	a = peer_ask(r,
 	    type == SSH_FXP_FSTAT ? req_handle(r, type, h)
 				  : req_path(r, type, path));
 	if (a.type == SSH_FXP_STATUS) {
@@ -544,10 +576,10 @@ do_stat(struct rig *r, uint8_t type, const char *path, uint64_t h)
 }
 
 uint32_t
-do_read(struct rig *r, uint64_t h, uint64_t off, uint32_t len, char *text,
+do_read(struct peer *r, uint64_t h, uint64_t off, uint32_t len, char *text,
     size_t size)
 {
-	struct answer a = rig_ask(r, req_read(r, h, off, len));
+	struct answer a = peer_ask(r, req_read(r, h, off, len));
 
 	if (a.type == SSH_FXP_DATA)
 		assert_int_equal(mftd_buf_get_cstring(a.body, text, size), 0);
@@ -556,7 +588,7 @@ do_read(struct rig *r, uint64_t h, uint64_t off, uint32_t len, char *text,
 }
 
 void
-file_make(struct rig *r, const char *path, const char *text)
+file_make(struct peer *r, const char *path, const char *text)
 {
 	int fd = openat(r->root, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
@@ -566,7 +598,7 @@ file_make(struct rig *r, const char *path, const char *text)
 }
 
 void
-file_is(struct rig *r, const char *path, const char *text)
+file_is(struct peer *r, const char *path, const char *text)
 {
 	char *data;
 	size_t len;
@@ -579,29 +611,33 @@ file_is(struct rig *r, const char *path, const char *text)
 }
 
 bool
-file_exists(struct rig *r, const char *path)
+file_exists(struct peer *r, const char *path)
 {
 	struct stat st;
 
 	return fstatat(r->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static unsigned n_files;
-
-static int
-count_entry(const char *path, const struct stat *st, int type, struct FTW *f)
+/* Files below the directory. */
+static unsigned
+count_files(int at, const char *name)
 {
-	n_files += S_ISREG(st->st_mode);
-	return 0;
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	unsigned n = 0;
+	struct dirent *d;
+
+	if (dir == NULL)
+		return 1;
+	while ((d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			n += count_files(fd, d->d_name);
+	closedir(dir);
+	return n;
 }
 
 unsigned
-count_parts(struct rig *r)
+count_parts(struct peer *r)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/.mft/parts", r->dir);
-	n_files = 0;
-	nftw(path, count_entry, 16, FTW_PHYS);
-	return n_files;
+	return count_files(r->parts, ".");
 }

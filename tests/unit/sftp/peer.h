@@ -1,6 +1,6 @@
 /* Part of mftd; see LICENSE. */
-#ifndef MFTD_TESTS_UNIT_SFTP_RIG_H
-#define MFTD_TESTS_UNIT_SFTP_RIG_H
+#ifndef MFTD_TESTS_UNIT_SFTP_PEER_H
+#define MFTD_TESTS_UNIT_SFTP_PEER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,17 +11,18 @@
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
 #include "mftd/sftp/server.h"
+#include "tests/unit/journal/tree.h"
 
 /*
  * A server on a directory of its own, a client that speaks to it byte for byte,
  * and the far end of its channel to journal: that does to the file system what
  * journal would (without its durability), or what a test tells it.
  */
-struct rig {
-	char dir[64];
+struct peer {
+	struct tree volume;
 	int root, parts;
 	struct mftd_lease *lease;
-	struct mftd_chan *session, *journal;
+	struct mftd_chan *session, *journal; /* journal NULL: the real one */
 	uint64_t next_part, next_ref, bytes_in, bytes_out, published;
 	struct mftd_sftp_env env;
 	struct mftd_sftp *s;
@@ -48,72 +49,77 @@ struct answer {
 };
 
 /* A fresh server, INIT not yet sent; volume: the root is the volume's top. */
-void rig_open(struct rig *r, bool volume);
-void rig_close(struct rig *r);
+void peer_open(struct peer *r, bool volume);
+void peer_close(struct peer *r);
+
+/* A server of a session that the real journal has opened: its id, its channel,
+ * the account's root and parts; they stay the caller's. */
+void peer_over(struct peer *r, const char *session, const char *volume_id,
+    struct mftd_chan *journal, int root, int parts);
 
 /* The server has had INIT and answered. */
-void rig_start(struct rig *r);
+void peer_start(struct peer *r);
 
 /* Carries out what journal was asked, and hands over its answers. */
-void rig_journal(struct rig *r);
+void peer_journal(struct peer *r);
 
 /* Answers the i-th that was held back. */
-void rig_answer_held(struct rig *r, unsigned i, int err);
+void peer_answer_held(struct peer *r, unsigned i, int err);
 
-/* A packet under construction: rig_new, mftd_buf_put_*, rig_send. */
-struct mftd_buf *rig_new(struct rig *r, uint8_t type, uint32_t *id);
+/* A packet under construction: peer_new, mftd_buf_put_*, peer_send. */
+struct mftd_buf *peer_new(struct peer *r, uint8_t type, uint32_t *id);
 
 /* Sends it (frees b) without waiting for the answer. */
-void rig_post(struct rig *r, struct mftd_buf *b);
+void peer_post(struct peer *r, struct mftd_buf *b);
 
 /* Feeds bytes to the server, all of them unless it stalls or gives up; returns
  * how many it took. */
-size_t rig_feed(struct rig *r, const uint8_t *data, size_t len);
+size_t peer_feed(struct peer *r, const uint8_t *data, size_t len);
 
 /* Takes the next answer off the output; false when there is none. */
-bool rig_take(struct rig *r, struct answer *a);
+bool peer_take(struct peer *r, struct answer *a);
 
 /* Sends and takes the answer, which must come and be this request's. */
-struct answer rig_ask(struct rig *r, struct mftd_buf *b);
+struct answer peer_ask(struct peer *r, struct mftd_buf *b);
 
-/* As rig_ask, for the status code alone. */
-uint32_t rig_status(struct rig *r, struct mftd_buf *b);
+/* As peer_ask, for the status code alone. */
+uint32_t peer_status(struct peer *r, struct mftd_buf *b);
 
 /* Requests. */
-struct mftd_buf *req_path(struct rig *r, uint8_t type, const char *path);
-struct mftd_buf *req_handle(struct rig *r, uint8_t type, uint64_t h);
+struct mftd_buf *req_path(struct peer *r, uint8_t type, const char *path);
+struct mftd_buf *req_handle(struct peer *r, uint8_t type, uint64_t h);
 struct mftd_buf *req_open(
-    struct rig *r, const char *path, uint32_t flags, int mode);
+    struct peer *r, const char *path, uint32_t flags, int mode);
 struct mftd_buf *req_read(
-    struct rig *r, uint64_t h, uint64_t off, uint32_t len);
+    struct peer *r, uint64_t h, uint64_t off, uint32_t len);
 struct mftd_buf *req_write(
-    struct rig *r, uint64_t h, uint64_t off, const void *data, size_t len);
+    struct peer *r, uint64_t h, uint64_t off, const void *data, size_t len);
 struct mftd_buf *req_rename(
-    struct rig *r, const char *from, const char *to, bool posix);
-struct mftd_buf *req_setsize(struct rig *r, uint64_t h, uint64_t size);
+    struct peer *r, const char *from, const char *to, bool posix);
+struct mftd_buf *req_setsize(struct peer *r, uint64_t h, uint64_t size);
 
 /* Opens; 0 stands for a refused one (no handle's bytes are all zero), its
  * status is then in *status unless that is NULL. */
 uint64_t do_open(
-    struct rig *r, const char *path, uint32_t flags, uint32_t *status);
-uint64_t do_opendir(struct rig *r, const char *path);
-uint32_t do_write(struct rig *r, uint64_t h, uint64_t off, const char *text);
-uint32_t do_close(struct rig *r, uint64_t h);
+    struct peer *r, const char *path, uint32_t flags, uint32_t *status);
+uint64_t do_opendir(struct peer *r, const char *path);
+uint32_t do_write(struct peer *r, uint64_t h, uint64_t off, const char *text);
+uint32_t do_close(struct peer *r, uint64_t h);
 
 /* The size that STAT, LSTAT or FSTAT tells, or -(status). */
-int64_t do_stat(struct rig *r, uint8_t type, const char *path, uint64_t h);
+int64_t do_stat(struct peer *r, uint8_t type, const char *path, uint64_t h);
 
 /* Reads up to 64 KiB at off into text as a C string; the status otherwise
  * (EOF: 1), 0 when read. */
-uint32_t do_read(struct rig *r, uint64_t h, uint64_t off, uint32_t len,
+uint32_t do_read(struct peer *r, uint64_t h, uint64_t off, uint32_t len,
     char *text, size_t size);
 
 /* The published file, from the side: its content must be text. */
-void file_make(struct rig *r, const char *path, const char *text);
-void file_is(struct rig *r, const char *path, const char *text);
-bool file_exists(struct rig *r, const char *path);
+void file_make(struct peer *r, const char *path, const char *text);
+void file_is(struct peer *r, const char *path, const char *text);
+bool file_exists(struct peer *r, const char *path);
 
 /* How many files lie under parts. */
-unsigned count_parts(struct rig *r);
+unsigned count_parts(struct peer *r);
 
 #endif
