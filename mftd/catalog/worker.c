@@ -1,0 +1,415 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/catalog/catalog.h"
+#include "mftd/catalog/feed.h"
+#include "mftd/conf/conf.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/worker.h"
+
+#define POLL_MS 2000
+#define STATE_MS 5000
+#define BACKOFF_MIN_MS 500
+#define BACKOFF_MAX_MS 30000
+#define RELEASE_BATCH 256
+
+struct process {
+	struct mftd_worker *w;
+	struct mftd_catalog *c;
+	struct mftd_feeds *feeds;
+	struct mftd_chan *coordinator;
+	struct mftd_chan *auth;
+	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
+	size_t n_journals;
+	char snapshot[MFTD_PATH_BYTES];
+	uint64_t version; /* of the snapshot; 0: there is none */
+	bool migrated;
+	bool reachable;
+	bool kept; /* the database has none, and that was logged */
+	char reason[MFTD_REASON_BYTES];
+	int backoff_ms;
+	int64_t not_before_ms; /* no try before, while it is away */
+};
+
+/* ---- telling the others */
+
+static void
+tell_state(struct process *p)
+{
+	struct mftd_msg_catalog_state msg = { .reachable = p->reachable,
+		.config_version = p->version };
+
+	mftd_feeds_lag(p->feeds, &msg.lag_records, &msg.lag_us);
+	memcpy(msg.reason, p->reason, sizeof(msg.reason));
+	mftd_worker_send(
+	    p->w, p->coordinator, MFTD_MSG_CATALOG_STATE, 0, &msg, sizeof(msg));
+}
+
+static void
+tell_snapshot(struct process *p)
+{
+	struct mftd_msg_snapshot msg = { .version = p->version };
+
+	if (p->version == 0)
+		return;
+	memcpy(msg.path, p->snapshot, sizeof(msg.path));
+	mftd_worker_send(
+	    p->w, p->auth, MFTD_MSG_SNAPSHOT, 0, &msg, sizeof(msg));
+}
+
+/* Notes how the last call to the catalog went: 0 or its error. */
+static void
+set_state(struct process *p, int err)
+{
+	bool was = p->reachable, changed;
+	char reason[MFTD_REASON_BYTES] = "";
+
+	if (err < 0)
+		snprintf(reason, sizeof(reason), "%s: %s", mftd_strerror(err),
+		    mftd_catalog_why(p->c));
+	p->reachable = err != -MFTD_E_CATALOG_AWAY && (err == 0 || p->migrated);
+	if (p->reachable) {
+		p->backoff_ms = BACKOFF_MIN_MS;
+		p->not_before_ms = 0;
+	} else {
+		p->not_before_ms = mftd_clock_ms() + p->backoff_ms;
+		p->backoff_ms *= 2;
+		if (p->backoff_ms > BACKOFF_MAX_MS)
+			p->backoff_ms = BACKOFF_MAX_MS;
+	}
+	changed = was != p->reachable || strcmp(reason, p->reason) != 0;
+	memcpy(p->reason, reason, sizeof(p->reason));
+	if (!changed)
+		return;
+	if (err < 0)
+		log_warn("%s", reason);
+	else
+		log_info("catalog reached");
+	tell_state(p);
+}
+
+/* ---- configuration in */
+
+/* The last known good one, from an earlier life. */
+static void
+find_snapshot(struct process *p)
+{
+	struct mftd_catalog *c = NULL;
+	char uri[MFTD_PATH_BYTES + 8];
+	int r;
+
+	snprintf(uri, sizeof(uri), "sqlite:%s", p->snapshot);
+	r = mftd_catalog_open(uri, "", &c);
+	if (r == 0)
+		r = mftd_catalog_version(c, &p->version);
+	if (r < 0) {
+		p->version = 0;
+		log_info("no snapshot yet: %s",
+		    c != NULL ? mftd_catalog_why(c) : mftd_strerror(r));
+	}
+	mftd_catalog_close(c);
+}
+
+static int
+take_objects(struct process *p)
+{
+	struct mftd_objects *o = NULL;
+	int r;
+
+	r = mftd_catalog_load(p->c, &o);
+	if (r < 0)
+		return r;
+	r = mftd_catalog_snapshot(o, p->snapshot);
+	if (r == 0) {
+		log_info("configuration %" PRIu64 " (was %" PRIu64 ")",
+		    o->version, p->version);
+		p->version = o->version;
+		tell_snapshot(p);
+		tell_state(p);
+	} else {
+		/* not the database's fault: the last good one stays */
+		log_error("%s: %s", p->snapshot, mftd_strerror(r));
+		r = 0;
+	}
+	mftd_objects_free(o);
+	return r;
+}
+
+static int
+look_for_version(struct process *p)
+{
+	uint64_t version = 0;
+	int r;
+
+	r = mftd_catalog_version(p->c, &version);
+	if (r < 0 || version == p->version)
+		return r;
+	if (version == 0) {
+		if (!p->kept)
+			log_warn("the database has no configuration; %" PRIu64
+				 " is kept",
+			    p->version);
+		p->kept = true;
+		return 0;
+	}
+	p->kept = false;
+	return take_objects(p);
+}
+
+/* ---- links that may go */
+
+static bool
+journals_work(const struct process *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_journals; i++)
+		if (!mftd_feeds_offered(p->feeds, p->journals[i]))
+			return false;
+	return p->n_journals == p->w->conf->n_volumes;
+}
+
+static int
+release(struct process *p)
+{
+	static const size_t max = RELEASE_BATCH;
+	char(*ids)[MFTD_ID_BYTES];
+	struct mftd_msg_release msg;
+	int n, i, r;
+	size_t j;
+
+	if (!journals_work(p))
+		return 0;
+	ids = calloc(max, sizeof(*ids));
+	if (ids == NULL)
+		return -ENOMEM;
+	r = n = mftd_catalog_releasable(p->c, ids, max);
+	for (i = 0; i < n && r >= 0; i++) {
+		memcpy(msg.receipt, ids[i], sizeof(msg.receipt));
+		for (j = 0; j < p->n_journals; j++)
+			mftd_worker_send(p->w, p->journals[j], MFTD_MSG_RELEASE,
+			    0, &msg, sizeof(msg));
+		r = mftd_catalog_released(p->c, ids[i]);
+	}
+	free(ids);
+	return r < 0 ? r : 0;
+}
+
+/* ---- the rounds */
+
+static int
+round_once(struct process *p)
+{
+	int r = 0;
+
+	if (!p->migrated) {
+		r = mftd_catalog_migrate(p->c);
+		p->migrated = r == 0;
+	}
+	if (r == 0)
+		r = look_for_version(p);
+	if (r == 0)
+		r = mftd_feeds_resume(p->feeds);
+	if (r == 0)
+		r = release(p);
+	return r;
+}
+
+static void
+work(struct process *p)
+{
+	if (!p->reachable && mftd_clock_ms() < p->not_before_ms)
+		return;
+	set_state(p, round_once(p));
+}
+
+static void
+on_poll(void *data)
+{
+	struct process *p = data;
+
+	work(p);
+	mftd_worker_timer(p->w,
+	    p->reachable || p->backoff_ms > POLL_MS ? POLL_MS : p->backoff_ms,
+	    on_poll, p);
+}
+
+static void
+on_state_due(void *data)
+{
+	struct process *p = data;
+
+	tell_state(p);
+	mftd_worker_timer(p->w, STATE_MS, on_state_due, p);
+}
+
+/* ---- messages */
+
+static int
+on_config_poke(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	work(data);
+	return 0;
+}
+
+static int
+on_stream(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct process *p = data;
+	int r = mftd_feeds_on_stream(p->feeds, c, m);
+
+	if (r == 0 && p->reachable) {
+		r = mftd_feeds_resume(p->feeds);
+		if (r < 0)
+			set_state(p, r);
+		r = 0;
+	}
+	return r;
+}
+
+static int
+on_record(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct process *p = data;
+	int failed, r = mftd_feeds_on_record(p->feeds, c, m, &failed);
+
+	if (failed < 0)
+		set_state(p, failed);
+	return r;
+}
+
+static void
+coordinator_up(void *data, struct mftd_chan *c)
+{
+	struct process *p = data;
+
+	p->coordinator = c;
+	tell_state(p);
+}
+
+static void
+coordinator_down(void *data, struct mftd_chan *c)
+{
+	struct process *p = data;
+
+	if (p->coordinator == c)
+		p->coordinator = NULL;
+}
+
+static void
+auth_up(void *data, struct mftd_chan *c)
+{
+	struct process *p = data;
+
+	p->auth = c;
+	tell_snapshot(p);
+}
+
+static void
+auth_down(void *data, struct mftd_chan *c)
+{
+	struct process *p = data;
+
+	if (p->auth == c)
+		p->auth = NULL;
+}
+
+static void
+journal_up(void *data, struct mftd_chan *c)
+{
+	struct process *p = data;
+
+	if (p->n_journals < MFTD_VOLUMES_MAX)
+		p->journals[p->n_journals++] = c;
+	else
+		log_error("journal %s: too many", mftd_chan_instance(c));
+}
+
+static void
+journal_down(void *data, struct mftd_chan *c)
+{
+	struct process *p = data;
+	size_t i;
+
+	mftd_feeds_drop(p->feeds, c);
+	for (i = 0; i < p->n_journals; i++)
+		if (p->journals[i] == c) {
+			p->journals[i] = p->journals[--p->n_journals];
+			break;
+		}
+}
+
+static const struct mftd_handler from_coordinator[] = {
+	{ MFTD_MSG_CONFIG_POKE, on_config_poke },
+	{ 0, NULL },
+};
+
+static const struct mftd_handler from_journal[] = {
+	{ MFTD_MSG_STREAM, on_stream },
+	{ MFTD_MSG_RECORD, on_record },
+	{ 0, NULL },
+};
+
+static const struct mftd_link links[] = {
+	{ MFTD_PROC_COORDINATOR, from_coordinator, coordinator_up,
+	    coordinator_down },
+	{ MFTD_PROC_JOURNAL, from_journal, journal_up, journal_down },
+	{ MFTD_PROC_AUTH, NULL, auth_up, auth_down },
+};
+
+static int
+start(struct process *p)
+{
+	const struct mftd_conf *conf = p->w->conf;
+	int r;
+
+	if (snprintf(p->snapshot, sizeof(p->snapshot), "%s/snapshot.db",
+		conf->state_dir) >= (int)sizeof(p->snapshot))
+		return -ENAMETOOLONG;
+	r = mftd_catalog_open(conf->catalog, "mftd/catalog", &p->c);
+	if (r < 0)
+		return r;
+	p->feeds = mftd_feeds_new(p->w, p->c);
+	if (p->feeds == NULL)
+		return -ENOMEM;
+	find_snapshot(p);
+	r = mftd_worker_init(p->w, links, sizeof(links) / sizeof(links[0]), p);
+	if (r == 0)
+		r = mftd_worker_ready(p->w);
+	/* the first try comes from the loop: channels, and with them the
+	 * snapshot's news, must not wait for a database that hangs */
+	if (r == 0)
+		r = mftd_worker_timer(p->w, 1, on_poll, p);
+	if (r == 0)
+		r = mftd_worker_timer(p->w, STATE_MS, on_state_due, p);
+	return r;
+}
+
+void
+mftd_catalog_main(struct mftd_worker *w)
+{
+	struct process p = { .w = w,
+		.backoff_ms = BACKOFF_MIN_MS,
+		.reason = "not reached yet" };
+	int r;
+
+	r = start(&p);
+	if (r < 0) {
+		log_error("cannot start: %s", mftd_strerror(r));
+		exit(1);
+	}
+	mftd_worker_run(w);
+	mftd_feeds_free(p.feeds);
+	mftd_catalog_close(p.c);
+}

@@ -1,0 +1,471 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/worker.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/buf.h"
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/catalog/catalog.h"
+#include "mftd/conf/conf.h"
+#include "mftd/ipc/chan.h"
+#include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/worker.h"
+#include "mftd/journal/record.h"
+
+#define DEADLINE_MS 20000
+
+/* The process under test, and everyone it talks to. */
+struct rig {
+	char dir[64], uri[128], db_dir[80], file[96];
+	struct mftd_conf conf;
+	pid_t pid;
+	struct mftd_chan *parent, *coordinator, *auth, *journal;
+};
+
+static void
+run_worker(struct rig *rig, int fd)
+{
+	struct mftd_worker w = { .proc = MFTD_PROC_CATALOG,
+		.conf = &rig->conf,
+		.lock_fd = -1,
+		.parent_fd = fd };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	mftd_log_open("stderr", "error");
+	mftd_catalog_main(&w);
+	exit(0);
+}
+
+static struct mftd_chan *
+introduce(struct rig *rig, enum mftd_proc proc, const char *instance)
+{
+	struct mftd_msg_peer peer = { .proc = proc };
+	int fds[2];
+
+	snprintf(peer.instance, sizeof(peer.instance), "%s", instance);
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	assert_int_equal(mftd_chan_send(rig->parent, MFTD_MSG_PEER, 0, &peer,
+			     sizeof(peer), &fds[1], 1),
+	    0);
+	close(fds[1]);
+	return mftd_chan_new(fds[0], MFTD_PROC_CATALOG, "");
+}
+
+static void
+start(struct rig *rig)
+{
+	int fds[2];
+
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	rig->pid = fork();
+	assert_true(rig->pid >= 0);
+	if (rig->pid == 0) {
+		close(fds[0]);
+		run_worker(rig, fds[1]);
+	}
+	close(fds[1]);
+	rig->parent = mftd_chan_new(fds[0], MFTD_PROC_CATALOG, "");
+	rig->coordinator = introduce(rig, MFTD_PROC_COORDINATOR, "");
+	rig->auth = introduce(rig, MFTD_PROC_AUTH, "");
+	rig->journal = introduce(rig, MFTD_PROC_JOURNAL, "main");
+}
+
+static void
+stop(struct rig *rig)
+{
+	int status;
+
+	mftd_chan_free(rig->parent); /* its end: the parent is gone */
+	assert_int_equal(waitpid(rig->pid, &status, 0), rig->pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	mftd_chan_free(rig->coordinator);
+	mftd_chan_free(rig->auth);
+	mftd_chan_free(rig->journal);
+}
+
+/* The next message of that type; others are passed over. */
+static void
+expect(struct mftd_chan *c, uint32_t type, struct mftd_msg *m)
+{
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
+
+	do
+		assert_int_equal(mftd_chan_wait(c, m, deadline), 0);
+	while (m->type != type);
+}
+
+static void
+expect_state(struct rig *rig, bool reachable, uint64_t version)
+{
+	const struct mftd_msg_catalog_state *s;
+	struct mftd_msg m;
+
+	do {
+		expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
+		s = m.data;
+	} while (s->reachable != reachable || s->config_version != version);
+}
+
+static int
+setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	strcpy(rig->dir, "test_worker_XXXXXX");
+	assert_non_null(mkdtemp(rig->dir));
+	snprintf(rig->db_dir, sizeof(rig->db_dir), "%s/db", rig->dir);
+	snprintf(rig->file, sizeof(rig->file), "%s/c.db", rig->db_dir);
+	snprintf(rig->uri, sizeof(rig->uri), "sqlite:%s", rig->file);
+	assert_int_equal(mkdir(rig->db_dir, 0700), 0);
+	rig->conf.catalog = rig->uri;
+	rig->conf.state_dir = rig->dir;
+	rig->conf.n_volumes = 1;
+	*state = rig;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const files[] = { "db/c.db", "db/c.db-wal",
+		"db/c.db-shm", "snapshot.db" };
+	struct rig *rig = *state;
+	char path[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", rig->dir, files[i]);
+		unlink(path);
+	}
+	rmdir(rig->db_dir);
+	assert_int_equal(rmdir(rig->dir), 0);
+	free(rig);
+	return 0;
+}
+
+/* Account alice with a route. */
+static void
+apply(struct rig *rig, uint64_t want)
+{
+	struct mftd_account alice = {
+		.name = "alice", .volume = "main", .root = "alice"
+	};
+	struct mftd_partner acme = { .name = "acme",
+		.host = "h",
+		.port = 22,
+		.user = "u",
+		.key_file = "/k" };
+	struct mftd_route route = { .name = "r",
+		.account = "alice",
+		.partner = "acme",
+		.directory = "",
+		.queue = "q" };
+	struct mftd_objects o = { .accounts = &alice,
+		.n_accounts = 1,
+		.partners = &acme,
+		.n_partners = 1,
+		.routes = &route,
+		.n_routes = 1 };
+	struct mftd_catalog *c;
+	uint64_t version;
+
+	assert_int_equal(mftd_catalog_open(rig->uri, "", &c), 0);
+	assert_int_equal(mftd_catalog_migrate(c), 0);
+	assert_int_equal(mftd_catalog_apply(c, &o, &version), 0);
+	assert_int_equal(version, want);
+	mftd_catalog_close(c);
+}
+
+static void
+expect_snapshot(struct rig *rig, uint64_t version)
+{
+	const struct mftd_msg_snapshot *s;
+	struct mftd_catalog *c;
+	struct mftd_objects *o;
+	struct mftd_msg m;
+	char uri[MFTD_PATH_BYTES + 8];
+
+	expect(rig->auth, MFTD_MSG_SNAPSHOT, &m);
+	s = m.data;
+	assert_int_equal(s->version, version);
+	snprintf(uri, sizeof(uri), "sqlite:%s", s->path);
+	assert_int_equal(mftd_catalog_open(uri, "", &c), 0);
+	assert_int_equal(mftd_catalog_load(c, &o), 0);
+	assert_int_equal(o->version, version);
+	assert_string_equal(o->accounts[0].name, "alice");
+	assert_true(o->accounts[0].has_routes);
+	mftd_objects_free(o);
+	mftd_catalog_close(c);
+}
+
+static void
+change_of_configuration_reaches_auth(void **state)
+{
+	struct rig *rig = *state;
+	struct mftd_msg_config_poke poke = { .version = 2 };
+
+	start(rig);
+	expect_state(rig, true, 0);
+	apply(rig, 1); /* noticed by polling */
+	expect_snapshot(rig, 1);
+	expect_state(rig, true, 1);
+	apply(rig, 2);
+	assert_int_equal(mftd_chan_send(rig->coordinator, MFTD_MSG_CONFIG_POKE,
+			     0, &poke, sizeof(poke), NULL, 0),
+	    0);
+	expect_snapshot(rig, 2);
+	stop(rig);
+}
+
+static void
+last_good_snapshot_serves_while_away(void **state)
+{
+	struct rig *rig = *state;
+	char aside[96];
+
+	apply(rig, 1);
+	start(rig);
+	expect_snapshot(rig, 1);
+	stop(rig);
+	snprintf(aside, sizeof(aside), "%s/away", rig->dir);
+	assert_int_equal(rename(rig->db_dir, aside), 0);
+	start(rig);
+	expect_snapshot(rig, 1);
+	expect_state(rig, false, 1);
+	assert_int_equal(rename(aside, rig->db_dir), 0);
+	expect_state(rig, true, 1);
+	stop(rig);
+}
+
+static void
+empty_database_does_not_replace_the_snapshot(void **state)
+{
+	struct rig *rig = *state;
+	char path[128];
+
+	apply(rig, 1);
+	start(rig);
+	expect_snapshot(rig, 1);
+	stop(rig);
+	snprintf(path, sizeof(path), "%s-wal", rig->file);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s-shm", rig->file);
+	unlink(path);
+	assert_int_equal(unlink(rig->file), 0);
+	start(rig);
+	expect_snapshot(rig, 1);
+	expect_state(rig, true, 1);
+	stop(rig);
+}
+
+/* ---- a journal */
+
+static void
+offer(struct rig *rig, uint64_t seq)
+{
+	struct mftd_msg_stream msg = { .stream = "s1", .seq = seq };
+
+	assert_int_equal(mftd_chan_send(rig->journal, MFTD_MSG_STREAM, 0, &msg,
+			     sizeof(msg), NULL, 0),
+	    0);
+}
+
+/* Sends record seq: 1 RECEIPT, 2 PUBLISHED, then audit; 0 ends. */
+static void
+give(struct rig *rig, uint64_t ref, uint64_t seq)
+{
+	static const struct mftd_rec_receipt receipt = { .id = "f1",
+		.session = "s",
+		.account = "alice",
+		.volume = "main",
+		.root = "alice",
+		.path = "x",
+		.part = "p",
+		.inode = 5,
+		.has_routes = true };
+	static const struct mftd_rec_outcome outcome = { .receipt = "f1",
+		.part = "p" };
+	struct mftd_msg_record msg = {
+		.stream = "s1", .seq = seq, .time_us = 1000000000000000
+	};
+	struct mftd_buf *b = mftd_buf_new(MFTD_RECORD_BYTES);
+
+	if (seq == 1) {
+		msg.type = MFTD_RECORD_RECEIPT;
+		assert_int_equal(mftd_rec_receipt_put(b, &receipt), 0);
+	} else if (seq == 2) {
+		msg.type = MFTD_RECORD_PUBLISHED;
+		assert_int_equal(mftd_rec_outcome_put(b, &outcome), 0);
+	} else if (seq != 0) {
+		msg.type = MFTD_RECORD_AUDIT;
+	}
+	msg.payload_bytes = (uint32_t)mftd_buf_len(b);
+	assert_int_equal(
+	    mftd_chan_send_tail(rig->journal, MFTD_MSG_RECORD, ref, &msg,
+		sizeof(msg), mftd_buf_data(b), mftd_buf_len(b)),
+	    0);
+	mftd_buf_free(b);
+}
+
+/* Answers the next WANT with all up to last. */
+static void
+answer_want(struct rig *rig, uint64_t after, uint64_t last)
+{
+	const struct mftd_msg_want *want;
+	struct mftd_msg m;
+	uint64_t ref, seq, most;
+
+	expect(rig->journal, MFTD_MSG_WANT, &m);
+	want = m.data;
+	ref = m.ref;
+	most = want->most;
+	assert_string_equal(want->stream, "s1");
+	assert_int_equal(want->after, after);
+	for (seq = after + 1; seq <= last && most > 0; seq++, most--)
+		give(rig, ref, seq);
+	if (most > 0)
+		give(rig, ref, 0);
+}
+
+static void
+expect_forwarded(struct rig *rig, uint64_t seq)
+{
+	const struct mftd_msg_forwarded *f;
+	struct mftd_msg m;
+
+	do {
+		expect(rig->journal, MFTD_MSG_FORWARDED, &m);
+		f = m.data;
+		assert_string_equal(f->stream, "s1");
+		assert_true(f->seq <= seq);
+	} while (f->seq < seq);
+}
+
+static int
+count(void *data, const struct mftd_delivery *d)
+{
+	++*(int *)data;
+	return 0;
+}
+
+static void
+offered_stream_is_forwarded(void **state)
+{
+	struct rig *rig = *state;
+	struct mftd_catalog *c;
+	int n = 0;
+
+	apply(rig, 1);
+	start(rig);
+	offer(rig, 3);
+	answer_want(rig, 0, 3);
+	expect_forwarded(rig, 3);
+	/* more than a batch: WANTs follow each other */
+	offer(rig, 200);
+	answer_want(rig, 3, 200);
+	answer_want(rig, 3 + 128, 200);
+	expect_forwarded(rig, 200);
+	stop(rig);
+	/* another life reads the mark from the catalog */
+	start(rig);
+	offer(rig, 200);
+	expect_forwarded(rig, 200);
+	offer(rig, 201);
+	answer_want(rig, 200, 201);
+	expect_forwarded(rig, 201);
+	stop(rig);
+	assert_int_equal(mftd_catalog_open(rig->uri, "", &c), 0);
+	assert_int_equal(mftd_catalog_deliveries(c, count, &n), 0);
+	assert_int_equal(n, 1);
+	mftd_catalog_close(c);
+}
+
+static void
+stream_waits_for_the_database(void **state)
+{
+	struct rig *rig = *state;
+	char aside[96];
+
+	snprintf(aside, sizeof(aside), "%s/away", rig->dir);
+	assert_int_equal(rename(rig->db_dir, aside), 0);
+	start(rig);
+	offer(rig, 2);
+	expect_state(rig, false, 0);
+	assert_int_equal(rename(aside, rig->db_dir), 0);
+	answer_want(rig, 0, 2);
+	expect_forwarded(rig, 2);
+	stop(rig);
+}
+
+static void
+link_is_released_once(void **state)
+{
+	struct rig *rig = *state;
+	struct mftd_catalog *c;
+	struct mftd_msg m;
+	char out[1][MFTD_ID_BYTES];
+
+	start(rig); /* no routes: nothing needs the link */
+	offer(rig, 2);
+	answer_want(rig, 0, 2);
+	expect(rig->journal, MFTD_MSG_RELEASE, &m);
+	assert_string_equal(
+	    ((const struct mftd_msg_release *)m.data)->receipt, "f1");
+	stop(rig);
+	assert_int_equal(mftd_catalog_open(rig->uri, "", &c), 0);
+	assert_int_equal(mftd_catalog_releasable(c, out, 1), 0);
+	mftd_catalog_close(c);
+}
+
+/* A journal that gives other records than were wanted is given up. */
+static void
+wrong_record_ends_the_channel(void **state)
+{
+	struct rig *rig = *state;
+	struct mftd_msg m;
+	int r;
+
+	start(rig);
+	offer(rig, 5);
+	expect(rig->journal, MFTD_MSG_WANT, &m);
+	give(rig, m.ref, 2);
+	r = mftd_chan_wait(rig->journal, &m, mftd_clock_ms() + DEADLINE_MS);
+	assert_int_equal(r, -MFTD_E_CLOSED);
+	stop(rig);
+}
+
+#define WORKER_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORKER_TEST(change_of_configuration_reaches_auth),
+		WORKER_TEST(last_good_snapshot_serves_while_away),
+		WORKER_TEST(empty_database_does_not_replace_the_snapshot),
+		WORKER_TEST(offered_stream_is_forwarded),
+		WORKER_TEST(stream_waits_for_the_database),
+		WORKER_TEST(link_is_released_once),
+		WORKER_TEST(wrong_record_ends_the_channel),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
