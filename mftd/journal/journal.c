@@ -105,6 +105,18 @@ recover_own(struct mftd_journal *j, bool started)
 	return r;
 }
 
+static void
+stop(struct mftd_journal *j)
+{
+	mftd_forwarder_free(j->forwarder);
+	mftd_work_free(j->work);
+	mftd_stream_close(j->stream);
+	mftd_volume_close(&j->vol);
+	j->forwarder = NULL;
+	j->work = NULL;
+	j->stream = NULL;
+}
+
 /* Opens the volume, makes our stream and recovers the ones before it. */
 static int
 start(struct mftd_journal *j)
@@ -133,13 +145,7 @@ start(struct mftd_journal *j)
 	    mftd_stream_id(j->stream));
 	return 0;
 fail:
-	mftd_forwarder_free(j->forwarder);
-	mftd_work_free(j->work);
-	mftd_stream_close(j->stream);
-	mftd_volume_close(&j->vol);
-	j->forwarder = NULL;
-	j->work = NULL;
-	j->stream = NULL;
+	stop(j);
 	return r;
 }
 
