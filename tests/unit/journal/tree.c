@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,55 @@
 
 #include "mftd/base/fdio.h"
 
+/* The trees of this process that are still there, to be removed whatever ends
+ * it. */
+#define LEFT_MAX 8
+static char left[LEFT_MAX][4096];
+static pid_t owner;
+
+static int remove_one(
+    const char *path, const struct stat *st, int kind, struct FTW *ftw);
+
+static void
+clean_up(void)
+{
+	int i;
+
+	if (getpid() != owner)
+		return;
+	for (i = 0; i < LEFT_MAX; i++)
+		if (left[i][0] != '\0')
+			nftw(left[i], remove_one, 16,
+			    FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static void
+interrupted(int sig)
+{
+	clean_up();
+	_exit(128 + sig);
+}
+
+static void
+remember(const char *path)
+{
+	int i;
+
+	if (owner != getpid()) {
+		owner = getpid();
+		memset(left, 0, sizeof(left));
+		atexit(clean_up);
+		signal(SIGINT, interrupted);
+		signal(SIGTERM, interrupted);
+		signal(SIGHUP, interrupted);
+	}
+	for (i = 0; i < LEFT_MAX; i++)
+		if (left[i][0] == '\0') {
+			snprintf(left[i], sizeof(left[i]), "%s", path);
+			return;
+		}
+}
+
 void
 tree_make(struct tree *t)
 {
@@ -25,6 +75,7 @@ tree_make(struct tree *t)
 	snprintf(t->path, sizeof(t->path), "%s/mftd-test-XXXXXX",
 	    tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(t->path));
+	remember(t->path);
 	t->fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(t->fd >= 0);
 }
@@ -41,7 +92,12 @@ remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 void
 tree_remove(struct tree *t)
 {
+	int i;
+
 	mftd_fd_close(&t->fd);
+	for (i = 0; i < LEFT_MAX; i++)
+		if (strcmp(left[i], t->path) == 0)
+			left[i][0] = '\0';
 	nftw(t->path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 

@@ -1,0 +1,353 @@
+/* Part of mftd; see LICENSE. */
+
+/*
+ * The journal on file systems of its own: full ones, and such that lose their
+ * power (FS_IOC_SHUTDOWN without a flush of the log: all that is not durable is
+ * gone after the next mount).  Each test runs in a mount namespace that ends
+ * with it; without the right to mount it is skipped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/journal/record.h"
+#include "tests/unit/journal/rig.h"
+#include "tests/unit/journal/tree.h"
+
+#define LIFE "n1-0123456789abcdef"
+#define LIFE_2 "n1-0000000000000002"
+#define CANNOT 77
+#define FS_SHUTDOWN _IOR('X', 125, uint32_t)
+#define NO_LOG_FLUSH 2
+#define DEADLINE_MS 15000
+
+/* Runs body in a process with a mount namespace of its own.  Assertions there
+ * end it with 1. */
+static void
+apart(void (*body)(struct tree *t, const char *arg), const char *arg)
+{
+	struct tree t;
+	pid_t pid;
+	int status;
+
+	tree_make(&t);
+	assert_int_equal(mkdirat(t.fd, "mnt", 0700), 0);
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+			_exit(CANNOT);
+		strcat(t.path, "/mnt");
+		body(&t, arg);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	tree_remove(&t);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == CANNOT)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* cmocka's assertions jump; in the child they would run the parent's tests. */
+#define MUST(what)                                                             \
+	do {                                                                   \
+		if (!(what)) {                                                 \
+			fprintf(                                               \
+			    stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+			_exit(1);                                              \
+		}                                                              \
+	} while (0)
+
+static void
+use(struct tree *t)
+{
+	close(t->fd);
+	t->fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	MUST(t->fd >= 0);
+}
+
+static void
+fill_up(struct tree *t)
+{
+	static char block[65536];
+	size_t size = sizeof(block);
+	int fd = openat(t->fd, "ballast", O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	memset(block, 'x', sizeof(block));
+	while (size > 0)
+		if (write(fd, block, size) <= 0)
+			size /= 2;
+	close(fd);
+}
+
+static void
+make_space(struct tree *t)
+{
+	MUST(unlinkat(t->fd, "ballast", 0) == 0);
+}
+
+static bool
+opens_at_last(struct rig *r, struct rig_session *s, int *n)
+{
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
+
+	while (rig_open(r, s, ++*n, "alice", "alice", false) != 0) {
+		rig_close(s);
+		if (mftd_clock_ms() > deadline)
+			return false;
+		poll(NULL, 0, 50);
+	}
+	return true;
+}
+
+static int
+make_dir(struct rig_session *s, const char *path)
+{
+	struct mftd_msg_mkdir m = { .mode = 0700 };
+
+	snprintf(m.path, sizeof(m.path), "%s", path);
+	return rig_ask(s, MFTD_MSG_MKDIR, &m, sizeof(m));
+}
+
+/* Audit lines until the stream needs its next segment. */
+static void
+use_up_segment(struct rig_session *s)
+{
+	struct mftd_msg_audit a = { .event = "filler" };
+	int i;
+
+	memset(a.text, 'x', sizeof(a.text) - 1);
+	for (i = 0; i < 5000; i++) {
+		MUST(mftd_chan_send(
+			 s->c, MFTD_MSG_AUDIT, 0, &a, sizeof(a), NULL, 0) == 0);
+		if (i % 100 == 0) /* an answer: it has kept up */
+			make_dir(s, "none/d");
+	}
+}
+
+static void
+full(struct tree *t, const char *arg)
+{
+	struct rig_session s;
+	struct rig r;
+	char path[32];
+	int n = 0, err;
+
+	(void)arg;
+	if (mount("tmpfs", t->path, "tmpfs", 0, "size=40m") < 0)
+		_exit(CANNOT);
+	use(t);
+	fill_up(t);
+	/* started on a full disk: alive, refuses, comes up with the space */
+	rig_start(&r, t->path, LIFE, NULL, NULL);
+	MUST(rig_ready(&r));
+	MUST(rig_open(&r, &s, ++n, "alice", "alice", false) == -ENOSPC);
+	rig_close(&s);
+	make_space(t);
+	MUST(opens_at_last(&r, &s, &n));
+	MUST(rig_upload(&s, "f", "text") == 0);
+	/* full when the next segment is due */
+	fill_up(t);
+	use_up_segment(&s);
+	do
+		snprintf(path, sizeof(path), "d%d", ++n);
+	while ((err = make_dir(&s, path)) == 0);
+	MUST(err == -ENOSPC);
+	snprintf(path, sizeof(path), "alice/d%d", n);
+	MUST(tree_inode(t, path) == 0);
+	MUST(tree_holds(t, "alice/f", "text"));
+	make_space(t);
+	MUST(make_dir(&s, "d") == 0);
+	MUST(rig_upload(&s, "d/f", "more") == 0);
+	rig_close(&s);
+	MUST(rig_stop(&r) == 0);
+}
+
+static void
+full_disk_refuses_and_resumes(void **state)
+{
+	apart(full, NULL);
+}
+
+static int
+run(const char *fmt, ...)
+{
+	char cmd[9000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	return system(cmd);
+}
+
+#define UPLOADS 400
+
+struct load {
+	bool renamed[UPLOADS]; /* acknowledged under its final name */
+	bool removed[UPLOADS];
+	int n;
+	pid_t cutter;
+};
+
+/* Who cuts the power some time later. */
+static pid_t
+cutter(struct tree *t, int after_ms)
+{
+	uint32_t how = NO_LOG_FLUSH;
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (pid > 0)
+		return pid;
+	poll(NULL, 0, after_ms);
+	_exit(ioctl(t->fd, FS_SHUTDOWN, &how) < 0 ? 1 : 0);
+}
+
+/* Uploads x.part, renames it to x and removes some, as long as it lasts. */
+static void
+work(struct rig_session *s, struct load *l, struct tree *t, int cut_at)
+{
+	struct mftd_msg_rename m;
+	struct mftd_msg_remove rm;
+	int i;
+
+	memset(l, 0, sizeof(*l));
+	for (i = 0; i < UPLOADS; i++) {
+		memset(&m, 0, sizeof(m));
+		snprintf(m.from, sizeof(m.from), "x%d.part", i);
+		snprintf(m.to, sizeof(m.to), "x%d", i);
+		l->n = i;
+		if (i == cut_at)
+			l->cutter = cutter(t, cut_at % 7);
+		if (rig_upload(s, m.from, m.to) != 0 ||
+		    rig_ask(s, MFTD_MSG_RENAME, &m, sizeof(m)) != 0)
+			return;
+		l->renamed[i] = true;
+		memset(&rm, 0, sizeof(rm));
+		snprintf(rm.path, sizeof(rm.path), "x%d", i);
+		if (i % 3 == 0) {
+			if (rig_ask(s, MFTD_MSG_REMOVE, &rm, sizeof(rm)) != 0)
+				return;
+			l->removed[i] = true;
+		}
+	}
+}
+
+static void
+check_load(struct tree *t, const struct load *l)
+{
+	char path[64], text[32];
+	int i;
+
+	for (i = 0; i < l->n; i++) {
+		snprintf(path, sizeof(path), "alice/x%d", i);
+		snprintf(text, sizeof(text), "x%d", i);
+		MUST(l->renamed[i]);
+		MUST(tree_holds(t, path, l->removed[i] ? NULL : text));
+		strcat(path, ".part");
+		MUST(tree_holds(t, path, NULL));
+	}
+	/* the last one: as far as it was acknowledged */
+	if (l->n < UPLOADS && l->renamed[l->n]) {
+		snprintf(path, sizeof(path), "alice/x%d", l->n);
+		if (!l->removed[l->n] && l->n % 3 != 0)
+			MUST(tree_inode(t, path) != 0);
+	}
+}
+
+static void
+one_cut(struct tree *t, const char *image, int cut_at)
+{
+	static struct load l;
+	struct rig_session s;
+	struct rig r;
+	int status;
+
+	use(t);
+	rig_start(&r, t->path, LIFE, NULL, NULL);
+	MUST(rig_ready(&r));
+	MUST(rig_open(&r, &s, 1, "alice", "alice", true) == 0);
+	work(&s, &l, t, cut_at);
+	MUST(waitpid(l.cutter, &status, 0) == l.cutter && status == 0);
+	rig_close(&s);
+	rig_kill(&r);
+	close(t->fd);
+	MUST(run("umount %s", t->path) == 0);
+	MUST(run("mount -o loop %s %s", image, t->path) == 0);
+	t->fd = -1;
+	use(t);
+	rig_start(&r, t->path, LIFE_2, NULL, NULL);
+	MUST(rig_ready(&r));
+	MUST(rig_stop(&r) == 0);
+	check_load(t, &l);
+	MUST(tree_count(t, ".mft/parts/alice") == 0);
+	MUST(tree_count(t, ".mft/aside") == 0);
+	fprintf(stderr, "  cut after %d acknowledged uploads\n", l.n);
+	MUST(l.n >= cut_at && l.n < UPLOADS);
+}
+
+static void
+power(struct tree *t, const char *type)
+{
+	char image[4200];
+	int i;
+
+	snprintf(image, sizeof(image), "%s/../image", t->path);
+	for (i = 0; i < 3; i++) {
+		unlink(image);
+		if (run("truncate -s 400M %s && mkfs.%s -q %s >/dev/null 2>&1 "
+			"&& mount -o loop %s %s 2>/dev/null",
+			image, type, image, image, t->path) != 0)
+			_exit(CANNOT);
+		one_cut(t, image, 5 + 40 * i);
+		close(t->fd);
+		t->fd = -1;
+		MUST(run("umount %s", t->path) == 0);
+	}
+}
+
+static void
+power_cut_on_ext4(void **state)
+{
+	apart(power, "ext4");
+}
+
+static void
+power_cut_on_xfs(void **state)
+{
+	apart(power, "xfs");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(full_disk_refuses_and_resumes),
+		cmocka_unit_test(power_cut_on_ext4),
+		cmocka_unit_test(power_cut_on_xfs),
+	};
+
+	/* a disk in memory flushes fast, and loses as much */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
