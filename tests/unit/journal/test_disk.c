@@ -201,10 +201,15 @@ run(const char *fmt, ...)
 
 #define UPLOADS 400
 
+/* When the power goes: at any time during a request, or right after the answer
+ * to one, which is the hardest to keep. */
+enum cut { AMID, AFTER_UPLOAD, AFTER_RENAME, AFTER_REMOVE, CUTS };
+
 struct load {
-	bool renamed[UPLOADS]; /* acknowledged under its final name */
-	bool removed[UPLOADS];
-	int n;
+	enum cut cut;
+	int cut_at; /* in the work on this file */
+	int n; /* the files before this one are done */
+	enum cut acked; /* of file n */
 	pid_t cutter;
 };
 
@@ -222,72 +227,111 @@ cutter(struct tree *t, int after_ms)
 	_exit(ioctl(t->fd, FS_SHUTDOWN, &how) < 0 ? 1 : 0);
 }
 
-/* Uploads x.part, renames it to x and removes some, as long as it lasts. */
-static void
-work(struct rig_session *s, struct load *l, struct tree *t, int cut_at)
+static int
+ask_rename(struct rig_session *s, int i)
 {
-	struct mftd_msg_rename m;
-	struct mftd_msg_remove rm;
-	int i;
+	struct mftd_msg_rename m = { 0 };
 
-	memset(l, 0, sizeof(*l));
-	for (i = 0; i < UPLOADS; i++) {
-		memset(&m, 0, sizeof(m));
-		snprintf(m.from, sizeof(m.from), "x%d.part", i);
-		snprintf(m.to, sizeof(m.to), "x%d", i);
-		l->n = i;
-		if (i == cut_at)
-			l->cutter = cutter(t, cut_at % 7);
-		if (rig_upload(s, m.from, m.to) != 0 ||
-		    rig_ask(s, MFTD_MSG_RENAME, &m, sizeof(m)) != 0)
+	snprintf(m.from, sizeof(m.from), "x%d.part", i);
+	snprintf(m.to, sizeof(m.to), "x%d", i);
+	return rig_ask(s, MFTD_MSG_RENAME, &m, sizeof(m));
+}
+
+static int
+ask_remove(struct rig_session *s, int i)
+{
+	struct mftd_msg_remove m = { 0 };
+
+	snprintf(m.path, sizeof(m.path), "x%d", i);
+	return rig_ask(s, MFTD_MSG_REMOVE, &m, sizeof(m));
+}
+
+/* Notes an answer; the power may go right then.  True: it is gone. */
+static bool
+acked(struct tree *t, struct load *l, enum cut what)
+{
+	uint32_t how = NO_LOG_FLUSH;
+
+	l->acked = what;
+	if (l->n != l->cut_at || l->cut != what)
+		return false;
+	MUST(ioctl(t->fd, FS_SHUTDOWN, &how) == 0);
+	return true;
+}
+
+/* Uploads x.part, renames it to x and removes each third, as long as it
+ * lasts. */
+static void
+work(struct rig_session *s, struct load *l, struct tree *t)
+{
+	char part[32], text[32];
+
+	for (l->n = 0; l->n < UPLOADS; l->n++) {
+		l->acked = AMID;
+		snprintf(part, sizeof(part), "x%d.part", l->n);
+		snprintf(text, sizeof(text), "x%d", l->n);
+		if (l->n == l->cut_at && l->cut == AMID)
+			l->cutter = cutter(t, l->cut_at % 7);
+		if (rig_upload(s, part, text) != 0 || acked(t, l, AFTER_UPLOAD))
 			return;
-		l->renamed[i] = true;
-		memset(&rm, 0, sizeof(rm));
-		snprintf(rm.path, sizeof(rm.path), "x%d", i);
-		if (i % 3 == 0) {
-			if (rig_ask(s, MFTD_MSG_REMOVE, &rm, sizeof(rm)) != 0)
-				return;
-			l->removed[i] = true;
-		}
+		if (ask_rename(s, l->n) != 0 || acked(t, l, AFTER_RENAME))
+			return;
+		if (l->n % 3 == 0 &&
+		    (ask_remove(s, l->n) != 0 || acked(t, l, AFTER_REMOVE)))
+			return;
 	}
+}
+
+/* A file whose last answer was to what; next: that another request for it may
+ * have been done without an answer. */
+static void
+check_file(struct tree *t, int i, enum cut what, bool next)
+{
+	char name[64], part[64], text[32];
+	bool there, there_part;
+
+	snprintf(name, sizeof(name), "alice/x%d", i);
+	snprintf(part, sizeof(part), "alice/x%d.part", i);
+	snprintf(text, sizeof(text), "x%d", i);
+	there = tree_holds(t, name, text);
+	there_part = tree_holds(t, part, text);
+	MUST(there || tree_holds(t, name, NULL));
+	MUST(there_part || tree_holds(t, part, NULL));
+	if (what == AFTER_UPLOAD)
+		MUST(next ? there != there_part : there_part);
+	if (what == AFTER_RENAME)
+		MUST(!there_part && (there || (next && i % 3 == 0)));
+	if (what == AFTER_REMOVE)
+		MUST(!there_part && !there);
 }
 
 static void
 check_load(struct tree *t, const struct load *l)
 {
-	char path[64], text[32];
 	int i;
 
-	for (i = 0; i < l->n; i++) {
-		snprintf(path, sizeof(path), "alice/x%d", i);
-		snprintf(text, sizeof(text), "x%d", i);
-		MUST(l->renamed[i]);
-		MUST(tree_holds(t, path, l->removed[i] ? NULL : text));
-		strcat(path, ".part");
-		MUST(tree_holds(t, path, NULL));
-	}
-	/* the last one: as far as it was acknowledged */
-	if (l->n < UPLOADS && l->renamed[l->n]) {
-		snprintf(path, sizeof(path), "alice/x%d", l->n);
-		if (!l->removed[l->n] && l->n % 3 != 0)
-			MUST(tree_inode(t, path) != 0);
-	}
+	for (i = 0; i < l->n; i++)
+		check_file(
+		    t, i, i % 3 == 0 ? AFTER_REMOVE : AFTER_RENAME, false);
+	check_file(t, l->n, l->acked, l->cut == AMID);
 }
 
 static void
-one_cut(struct tree *t, const char *image, int cut_at)
+one_cut(struct tree *t, const char *image, enum cut cut, int cut_at)
 {
-	static struct load l;
+	struct load l = { .cut = cut, .cut_at = cut_at };
 	struct rig_session s;
 	struct rig r;
-	int status;
+	int status = 0;
 
 	use(t);
 	rig_start(&r, t->path, LIFE, NULL, NULL);
 	MUST(rig_ready(&r));
 	MUST(rig_open(&r, &s, 1, "alice", "alice", true) == 0);
-	work(&s, &l, t, cut_at);
-	MUST(waitpid(l.cutter, &status, 0) == l.cutter && status == 0);
+	work(&s, &l, t);
+	if (cut == AMID)
+		MUST(waitpid(l.cutter, &status, 0) == l.cutter);
+	MUST(status == 0 && l.n >= cut_at && l.n < UPLOADS);
 	rig_close(&s);
 	rig_kill(&r);
 	close(t->fd);
@@ -301,24 +345,22 @@ one_cut(struct tree *t, const char *image, int cut_at)
 	check_load(t, &l);
 	MUST(tree_count(t, ".mft/parts/alice") == 0);
 	MUST(tree_count(t, ".mft/aside") == 0);
-	fprintf(stderr, "  cut after %d acknowledged uploads\n", l.n);
-	MUST(l.n >= cut_at && l.n < UPLOADS);
 }
 
 static void
 power(struct tree *t, const char *type)
 {
 	char image[4200];
-	int i;
+	enum cut i;
 
 	snprintf(image, sizeof(image), "%s/../image", t->path);
-	for (i = 0; i < 3; i++) {
+	for (i = AMID; i < CUTS; i++) {
 		unlink(image);
 		if (run("truncate -s 400M %s && mkfs.%s -q %s >/dev/null 2>&1 "
 			"&& mount -o loop %s %s 2>/dev/null",
 			image, type, image, image, t->path) != 0)
 			_exit(CANNOT);
-		one_cut(t, image, 5 + 40 * i);
+		one_cut(t, image, i, 3 + 6 * (int)i);
 		close(t->fd);
 		t->fd = -1;
 		MUST(run("umount %s", t->path) == 0);
