@@ -1,0 +1,476 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/inbound/auth.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/catalog/catalog.h"
+#include "mftd/catalog/password.h"
+#include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/msg_session.h"
+#include "mftd/ipc/worker.h"
+
+/*
+ * The real auth process, with a real snapshot; the test stands for parent,
+ * listener, catalog, journal, coordinator and the sessions.
+ */
+#define WAIT_MS 20000
+#define KEY "key-one" /* the blob of alice's key */
+
+/* scrypt of "right", ln=10, salt of 16 zero bytes ("openssl kdf"). */
+#define CHEAP                                           \
+	"$scrypt$ln=10,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" \
+	"SRIuiwiFOhYpoLr809AJSZaSe9BE7MDdwoMsxwti8nE"
+
+static const char snapshot_file[] = "test_auth.snapshot";
+
+struct rig {
+	pid_t pid;
+	struct mftd_chan *parent, *listener, *catalog, *journal, *coordinator;
+	int sessions;
+};
+
+/* ---- the snapshot */
+
+static int
+make_snapshot(void **state)
+{
+	char *keys[] = { (char *)(uintptr_t) "ssh-ed25519 a2V5LW9uZQ== alice" };
+	char dear[MFTD_PASSWORD_HASH_BYTES];
+	struct mftd_account accounts[] = {
+		{ (char *)(uintptr_t) "alice", (char *)(uintptr_t) "main",
+		    (char *)(uintptr_t) "customers/alice",
+		    (char *)(uintptr_t)CHEAP, keys, 1, 0 },
+		{ (char *)(uintptr_t) "bob", (char *)(uintptr_t) "main",
+		    (char *)(uintptr_t) "bob", NULL, keys, 1, 0 },
+		{ (char *)(uintptr_t) "dear", (char *)(uintptr_t) "main",
+		    (char *)(uintptr_t) "dear", dear, NULL, 0, 0 },
+		{ (char *)(uintptr_t) "far", (char *)(uintptr_t) "elsewhere",
+		    (char *)(uintptr_t) "far", NULL, keys, 1, 0 },
+	};
+	const struct mftd_objects o = {
+		.version = 1, .accounts = accounts, .n_accounts = 4
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	mftd_log_open("stderr", "error");
+	if (mftd_password_hash("right", dear, sizeof(dear)) < 0)
+		return -1;
+	return mftd_catalog_snapshot(&o, snapshot_file);
+}
+
+static int
+remove_snapshot(void **state)
+{
+	return unlink(snapshot_file);
+}
+
+/* ---- the neighbours */
+
+static struct mftd_chan *
+neighbour(struct rig *r, enum mftd_proc proc, const char *instance)
+{
+	struct mftd_msg_peer p = { .proc = proc };
+	struct mftd_chan *c;
+	int fds[2];
+
+	snprintf(p.instance, sizeof(p.instance), "%s", instance);
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	assert_int_equal(mftd_chan_send(r->parent, MFTD_MSG_PEER, 0, &p,
+			     sizeof(p), &fds[1], 1),
+	    0);
+	close(fds[1]);
+	c = mftd_chan_new(fds[0], MFTD_PROC_AUTH, "");
+	assert_non_null(c);
+	return c;
+}
+
+static void
+hear(struct mftd_chan *c, uint32_t type, struct mftd_msg *m)
+{
+	assert_int_equal(mftd_chan_wait(c, m, mftd_clock_ms() + WAIT_MS), 0);
+	assert_int_equal(m->type, type);
+}
+
+static void
+give_snapshot(struct rig *r, const char *path)
+{
+	struct mftd_msg_snapshot s = { .version = 1 };
+
+	snprintf(s.path, sizeof(s.path), "%s", path);
+	mftd_chan_send(
+	    r->catalog, MFTD_MSG_SNAPSHOT, 0, &s, sizeof(s), NULL, 0);
+}
+
+static int
+set_up(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct mftd_worker w = { .proc = MFTD_PROC_AUTH };
+	struct mftd_msg m;
+	int fds[2];
+
+	assert_non_null(r);
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	r->pid = fork();
+	assert_true(r->pid >= 0);
+	if (r->pid == 0) {
+		close(fds[0]);
+		w.parent_fd = fds[1];
+		mftd_auth_main(&w);
+		_exit(0);
+	}
+	close(fds[1]);
+	r->parent = mftd_chan_new(fds[0], MFTD_PROC_AUTH, "");
+	hear(r->parent, MFTD_MSG_READY, &m);
+	r->listener = neighbour(r, MFTD_PROC_LISTENER, "");
+	r->catalog = neighbour(r, MFTD_PROC_CATALOG, "");
+	r->journal = neighbour(r, MFTD_PROC_JOURNAL, "main");
+	r->coordinator = neighbour(r, MFTD_PROC_COORDINATOR, "");
+	*state = r;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct rig *r = *state;
+	int status;
+
+	/* the parent's end is auth's, in good order */
+	mftd_chan_free(r->parent);
+	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
+	mftd_chan_free(r->listener);
+	mftd_chan_free(r->catalog);
+	mftd_chan_free(r->journal);
+	mftd_chan_free(r->coordinator);
+	free(r);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* ---- a session */
+
+static struct mftd_chan *
+session(struct rig *r)
+{
+	struct mftd_msg_session_new n = { 0 };
+	struct mftd_chan *c;
+	int fds[2];
+
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	snprintf(n.session, sizeof(n.session), "n1-1-%x", r->sessions++);
+	snprintf(n.peer, sizeof(n.peer), "192.0.2.%d:4711", r->sessions);
+	assert_int_equal(mftd_chan_send(r->listener, MFTD_MSG_SESSION_NEW, 0,
+			     &n, sizeof(n), &fds[1], 1),
+	    0);
+	close(fds[1]);
+	c = mftd_chan_new(fds[0], MFTD_PROC_AUTH, "");
+	assert_non_null(c);
+	return c;
+}
+
+static void
+ask_key(struct mftd_chan *c, const char *user, const char *key, bool proven)
+{
+	struct mftd_msg_auth_key q = { .proven = proven };
+
+	snprintf(q.user, sizeof(q.user), "%s", user);
+	q.key_bytes = (uint32_t)strlen(key);
+	memcpy(q.key, key, strlen(key));
+	assert_int_equal(
+	    mftd_chan_send(c, MFTD_MSG_AUTH_KEY, 5, &q, sizeof(q), NULL, 0), 0);
+}
+
+static void
+ask_password(struct mftd_chan *c, const char *user, const char *password)
+{
+	struct mftd_msg_auth_password q = { 0 };
+
+	snprintf(q.user, sizeof(q.user), "%s", user);
+	snprintf(q.password, sizeof(q.password), "%s", password);
+	assert_int_equal(mftd_chan_send(c, MFTD_MSG_AUTH_PASSWORD, 6, &q,
+			     sizeof(q), NULL, 0),
+	    0);
+}
+
+static int
+verdict(struct mftd_chan *c, uint64_t ref)
+{
+	const struct mftd_msg_auth_result *res;
+	struct mftd_msg m;
+	int ok;
+
+	hear(c, MFTD_MSG_AUTH_RESULT, &m);
+	assert_int_equal(m.ref, ref);
+	res = m.data;
+	ok = (int)res->ok;
+	assert_int_equal(m.n_fds, ok == 1 ? 2 : 0);
+	mftd_msg_close(&m);
+	return ok;
+}
+
+static int
+key(struct mftd_chan *c, const char *user, const char *blob, bool proven)
+{
+	ask_key(c, user, blob, proven);
+	return verdict(c, 5);
+}
+
+static int
+password(struct mftd_chan *c, const char *user, const char *word)
+{
+	ask_password(c, user, word);
+	return verdict(c, 6);
+}
+
+static void
+assert_given_up(struct mftd_chan *c)
+{
+	struct mftd_msg m;
+
+	assert_int_equal(
+	    mftd_chan_wait(c, &m, mftd_clock_ms() + WAIT_MS), -MFTD_E_CLOSED);
+}
+
+/* ---- tests */
+
+static void
+test_keys(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = session(r);
+
+	assert_int_equal(key(c, "alice", KEY, true), 0); /* knows nobody yet */
+	give_snapshot(r, snapshot_file);
+	/* other channels are not in step with the snapshot's */
+	while (key(c, "alice", KEY, false) != 2) {
+		mftd_chan_free(c);
+		c = session(r);
+	}
+	mftd_chan_free(c);
+	c = session(r);
+	assert_int_equal(key(c, "alice", "key-two", true), 0);
+	assert_int_equal(key(c, "alice", "", true), 0);
+	assert_int_equal(key(c, "carol", KEY, true), 0);
+	assert_int_equal(key(c, "alice", KEY, false), 2);
+	assert_int_equal(key(c, "alice", KEY, true), 1);
+	mftd_chan_free(c);
+}
+
+/* A session after which the snapshot of set_up is in use. */
+static struct mftd_chan *
+informed(struct rig *r)
+{
+	struct mftd_chan *c = session(r);
+
+	give_snapshot(r, snapshot_file);
+	while (key(c, "alice", KEY, false) != 2) {
+		mftd_chan_free(c);
+		c = session(r);
+	}
+	return c;
+}
+
+static void
+check_open(struct mftd_chan *from, int *fd)
+{
+	const struct mftd_msg_session_open *o;
+	struct mftd_msg m;
+
+	hear(from, MFTD_MSG_SESSION_OPEN, &m);
+	o = m.data;
+	assert_string_equal(o->account, "alice");
+	assert_string_equal(o->volume, "main");
+	assert_string_equal(o->root, "customers/alice");
+	assert_memory_equal(o->session, "n1-1-", 5);
+	assert_memory_equal(o->peer, "192.0.2.", 8);
+	assert_int_equal(o->has_routes, 0);
+	assert_int_equal(m.n_fds, 1);
+	*fd = m.fds[0];
+	m.fds[0] = -1;
+	mftd_msg_close(&m);
+}
+
+static void
+assert_joined(int a, int b)
+{
+	char got = 0;
+
+	assert_int_equal(write(a, "x", 1), 1);
+	assert_int_equal(read(b, &got, 1), 1);
+	assert_int_equal(got, 'x');
+	close(a);
+	close(b);
+}
+
+/* Journal and coordinator learn from auth who it is, and the session gets the
+ * other ends. */
+static void
+test_introduction(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+	const struct mftd_msg_auth_result *res;
+	struct mftd_msg m;
+	int journal, coordinator;
+
+	ask_key(c, "alice", KEY, true);
+	hear(c, MFTD_MSG_AUTH_RESULT, &m);
+	res = m.data;
+	assert_int_equal(res->ok, 1);
+	assert_string_equal(res->account, "alice");
+	assert_string_equal(res->volume, "main");
+	check_open(r->journal, &journal);
+	check_open(r->coordinator, &coordinator);
+	assert_joined(journal, m.fds[0]);
+	assert_joined(coordinator, m.fds[1]);
+	m.fds[0] = m.fds[1] = -1;
+	mftd_msg_close(&m);
+	/* one login a session */
+	ask_key(c, "alice", KEY, true);
+	assert_given_up(c);
+	mftd_chan_free(c);
+}
+
+static void
+test_passwords(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+
+	assert_int_equal(password(c, "alice", "wrong"), 0);
+	assert_int_equal(password(c, "alice", ""), 0);
+	assert_int_equal(password(c, "carol", "right"), 0);
+	assert_int_equal(password(c, "bob", "right"), 0); /* has none */
+	assert_int_equal(password(c, "alice", "right"), 1);
+	mftd_chan_free(c);
+}
+
+/* While a dear check runs, others are answered. */
+static void
+test_not_blocked(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *a = informed(r), *b = session(r);
+	struct mftd_msg m;
+
+	ask_password(a, "dear", "right");
+	assert_int_equal(key(b, "alice", KEY, true), 1);
+	assert_int_equal(mftd_chan_recv(a, &m), -EAGAIN);
+	assert_int_equal(verdict(a, 6), 1);
+	mftd_chan_free(a);
+	mftd_chan_free(b);
+}
+
+/* Whoever does not wait for the answer is none of ours. */
+static void
+test_impatient(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+
+	ask_password(c, "dear", "right");
+	ask_password(c, "dear", "right");
+	assert_given_up(c);
+	mftd_chan_free(c);
+}
+
+static void
+test_asks_without_end(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+	struct mftd_msg m;
+	int i, answers = 0;
+
+	for (i = 0; i < 100; i++)
+		ask_key(c, "alice", "key-two", true);
+	while (mftd_chan_wait(c, &m, mftd_clock_ms() + WAIT_MS) == 0)
+		answers++;
+	assert_in_range(answers, 1, 50);
+	mftd_chan_free(c);
+}
+
+static void
+test_no_journal(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+
+	assert_int_equal(key(c, "far", KEY, false), 2);
+	assert_int_equal(key(c, "far", KEY, true), 0);
+	/* a new journal of the volume may have come while the old one went */
+	mftd_chan_free(r->journal);
+	r->journal = neighbour(r, MFTD_PROC_JOURNAL, "main");
+	mftd_chan_free(c);
+	c = session(r);
+	while (key(c, "alice", KEY, true) != 1) {
+		mftd_chan_free(c);
+		c = session(r);
+	}
+	mftd_chan_free(c);
+}
+
+/* Waits until auth has taken all that catalog said: a message that catalog may
+ * not send ends their channel. */
+static void
+end_catalog(struct rig *r)
+{
+	const struct mftd_msg_none none = { 0 };
+
+	mftd_chan_send(
+	    r->catalog, MFTD_MSG_READY, 0, &none, sizeof(none), NULL, 0);
+	assert_given_up(r->catalog);
+}
+
+static void
+test_last_good_snapshot(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+
+	give_snapshot(r, "/dev/null");
+	give_snapshot(r, "no/such/snapshot");
+	end_catalog(r);
+	assert_int_equal(key(c, "alice", KEY, true), 1);
+	mftd_chan_free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_keys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_introduction, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_passwords, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_not_blocked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_impatient, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_asks_without_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_no_journal, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_last_good_snapshot, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, make_snapshot, remove_snapshot);
+}
