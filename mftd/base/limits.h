@@ -29,6 +29,8 @@
 
 #define MFTD_LOGIN_GRACE_S 120 /* from accept to logged in */
 #define MFTD_LOGIN_TRIES_MAX 6 /* refused attempts of one connection */
+#define MFTD_STARTUPS_MAX 256 /* connections of a node not logged in yet */
+#define MFTD_STARTUPS_SOURCE_MAX 64 /* of them, of one source address */
 #define MFTD_AUTH_POOL 2 /* password checks at a time (128 MiB each) */
 #define MFTD_AUTH_QUEUE_MAX 256 /* password checks that wait */
 #define MFTD_SSH_CHANNELS_MAX 10 /* of one connection */

@@ -37,7 +37,9 @@ struct child {
 	struct child *next;
 	pid_t pid;
 	int pidfd;
+	int login_fd; /* hangs up at its login; -1 from then on */
 	char session[MFTD_ID_BYTES];
+	char source[MFTD_ADDR_BYTES]; /* the peer without its port */
 };
 
 struct listener {
@@ -47,6 +49,7 @@ struct listener {
 	struct mftd_chan *auth;
 	struct child *children;
 	int n_children;
+	int n_starting; /* of them, not logged in yet */
 	uint64_t counter; /* of session ids */
 	uint64_t turned_away;
 	int64_t told_ms; /* of turned_away */
@@ -82,6 +85,24 @@ log_end(const struct child *c, const siginfo_t *info)
 	}
 }
 
+/* It counts no more as one that may be anybody. */
+static void
+no_longer_starting(struct child *c)
+{
+	if (c->login_fd < 0)
+		return;
+	qb_loop_poll_del(c->l->w->loop, c->login_fd);
+	mftd_fd_close(&c->login_fd);
+	c->l->n_starting--;
+}
+
+static int
+logged_in(int fd, int revents, void *data)
+{
+	no_longer_starting(data);
+	return 0;
+}
+
 /* Collects a child that has ended; whether it had. */
 static bool
 collect(struct child *c)
@@ -94,6 +115,7 @@ collect(struct child *c)
 		return false;
 	if (info.si_pid != 0)
 		log_end(c, &info);
+	no_longer_starting(c);
 	for (at = &c->l->children; *at != c; at = &(*at)->next)
 		;
 	*at = c->next;
@@ -113,8 +135,22 @@ child_ended(int fd, int revents, void *data)
 	return 0;
 }
 
+/* "192.0.2.1:4711" without its port. */
+static void
+source_of(const char *peer, char *out, size_t size)
+{
+	char *colon;
+
+	snprintf(out, size, "%s", peer);
+	colon = strrchr(out, ':');
+	if (colon != NULL)
+		*colon = '\0';
+}
+
+/* Keeps the child; login_fd is taken over on success.  NULL on failure. */
 static struct child *
-keep_child(struct listener *l, pid_t pid, const char *session)
+keep_child(struct listener *l, pid_t pid, const struct mftd_session_start *s,
+    int login_fd)
 {
 	struct child *c = calloc(1, sizeof(*c));
 
@@ -122,19 +158,29 @@ keep_child(struct listener *l, pid_t pid, const char *session)
 		return NULL;
 	c->l = l;
 	c->pid = pid;
-	snprintf(c->session, sizeof(c->session), "%s", session);
+	c->login_fd = login_fd;
+	snprintf(c->session, sizeof(c->session), "%s", s->session);
+	source_of(s->peer, c->source, sizeof(c->source));
 	c->pidfd = pidfd_open(pid, 0);
-	if (c->pidfd < 0 ||
-	    qb_loop_poll_add(l->w->loop, QB_LOOP_MED, c->pidfd, POLLIN, c,
+	if (c->pidfd < 0)
+		goto fail;
+	if (qb_loop_poll_add(
+		l->w->loop, QB_LOOP_MED, login_fd, 0, c, logged_in) < 0)
+		goto fail;
+	if (qb_loop_poll_add(l->w->loop, QB_LOOP_MED, c->pidfd, POLLIN, c,
 		child_ended) < 0) {
-		mftd_fd_close(&c->pidfd);
-		free(c);
-		return NULL;
+		qb_loop_poll_del(l->w->loop, login_fd);
+		goto fail;
 	}
 	c->next = l->children;
 	l->children = c;
 	l->n_children++;
+	l->n_starting++;
 	return c;
+fail:
+	mftd_fd_close(&c->pidfd);
+	free(c);
+	return NULL;
 }
 
 /* ---- connections */
@@ -166,13 +212,38 @@ set_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
+/* Forks the session and keeps it.  Returns 0 or -errno. */
+static int
+spawn(struct listener *l, struct mftd_session_start *start)
+{
+	int login[2], r = 0;
+	pid_t pid;
+
+	if (pipe2(login, O_CLOEXEC) < 0)
+		return -errno;
+	start->login_fd = login[1];
+	pid = fork();
+	if (pid == 0)
+		mftd_session_main(start);
+	if (pid < 0) {
+		r = -errno;
+	} else if (keep_child(l, pid, start, login[0]) == NULL) {
+		kill(pid, SIGKILL); /* nobody could end it later */
+		waitpid(pid, NULL, 0);
+		r = -ENOMEM;
+	}
+	if (r < 0)
+		close(login[0]);
+	close(login[1]);
+	return r;
+}
+
 /* Says to auth whose the channel is, and forks.  Returns 0 or -errno. */
 static int
 begin(struct listener *l, struct mftd_session_start *start)
 {
 	struct mftd_msg_session_new n = { 0 };
 	int pair[2], r;
-	pid_t pid;
 
 	r = mftd_chan_pair(pair);
 	if (r < 0)
@@ -182,20 +253,9 @@ begin(struct listener *l, struct mftd_session_start *start)
 	r = mftd_worker_send_fds(
 	    l->w, l->auth, MFTD_MSG_SESSION_NEW, 0, &n, sizeof(n), &pair[0], 1);
 	close(pair[0]);
-	if (r < 0)
-		goto out;
 	start->auth_fd = pair[1];
-	pid = fork();
-	if (pid == 0)
-		mftd_session_main(start);
-	if (pid < 0) {
-		r = -errno;
-	} else if (keep_child(l, pid, start->session) == NULL) {
-		kill(pid, SIGKILL); /* nobody could end it later */
-		waitpid(pid, NULL, 0);
-		r = -ENOMEM;
-	}
-out:
+	if (r == 0)
+		r = spawn(l, start);
 	close(pair[1]);
 	return r;
 }
@@ -222,10 +282,24 @@ take(struct listener *l, int fd, const char *peer)
 		log_error("connection from %s: %s", peer, mftd_strerror(r));
 }
 
-/* Why nobody can be let in now, or NULL.  Closing at once lets a client try
+static int
+starting_from(const struct listener *l, const char *peer)
+{
+	char source[MFTD_ADDR_BYTES];
+	const struct child *c;
+	int n = 0;
+
+	source_of(peer, source, sizeof(source));
+	for (c = l->children; c != NULL; c = c->next)
+		if (c->login_fd >= 0 && strcmp(c->source, source) == 0)
+			n++;
+	return n;
+}
+
+/* Why peer cannot be let in now, or NULL.  Closing at once lets a client try
  * another node's address. */
 static const char *
-why_not(const struct listener *l)
+why_not(const struct listener *l, const char *peer)
 {
 	if (!mftd_lease_held(l->w->lease))
 		return "this node is not quorate";
@@ -233,6 +307,10 @@ why_not(const struct listener *l)
 		return "auth is not there";
 	if (l->n_children >= MFTD_SESSIONS_MAX)
 		return "as many sessions as there may be";
+	if (l->n_starting >= MFTD_STARTUPS_MAX)
+		return "as many without login as there may be";
+	if (starting_from(l, peer) >= MFTD_STARTUPS_SOURCE_MAX)
+		return "as many without login as one address may have";
 	return NULL;
 }
 
@@ -264,7 +342,7 @@ on_connection(int listen_fd, int revents, void *data)
 		if (fd < 0)
 			return 0; /* none waits, or it went again */
 		peer_text((struct sockaddr *)&sa, len, peer, sizeof(peer));
-		why = why_not(l);
+		why = why_not(l, peer);
 		if (why != NULL)
 			turn_away(l, peer, why);
 		else
@@ -304,7 +382,7 @@ start(struct listener *l)
 	char why[MFTD_REASON_BYTES];
 	int i, r;
 
-	/* a descriptor per session */
+	/* up to two descriptors per session */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);

@@ -115,6 +115,7 @@ enter(struct mftd_session *s, const struct mftd_msg_auth_result *res,
 	s->coordinator = take_chan(m, 1, MFTD_PROC_COORDINATOR);
 	take_ready(s);
 	confine(s);
+	close(s->start->login_fd);
 	/* from here on an end is an orderly one (serve.c) */
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
@@ -204,7 +205,8 @@ static void
 prepare(struct mftd_session *s)
 {
 	const struct mftd_session_start *start = s->start;
-	int keep[3] = { start->fd, start->auth_fd, start->lock_fd };
+	int keep[4] = { start->fd, start->auth_fd, start->login_fd,
+		start->lock_fd };
 	sigset_t term;
 	int r;
 
@@ -213,7 +215,7 @@ prepare(struct mftd_session *s)
 	mftd_log_process("session");
 	mftd_log_context("session=%s", start->session);
 	closelog(); /* its socket would be closed behind its back */
-	mftd_fd_keep_only(keep, 3);
+	mftd_fd_keep_only(keep, 4);
 	mftd_log_open(start->conf->log, start->conf->log_level);
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);

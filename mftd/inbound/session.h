@@ -22,6 +22,7 @@ struct mftd_session_start {
 	const struct mftd_filter *filter; /* inbound/sandbox.h */
 	int fd; /* the connection */
 	int auth_fd; /* the channel to auth */
+	int login_fd; /* closed at login: the listener sees it */
 	int lock_fd; /* held by every worker; -1 without */
 	char session[MFTD_ID_BYTES];
 	char peer[MFTD_ADDR_BYTES];
