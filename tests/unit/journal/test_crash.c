@@ -131,6 +131,10 @@ check_story(struct tree *t, const struct seen *seen)
 	assert_true(tree_count(t, ".mft/parts/alice") <= 0);
 }
 
+/* The lease of a journal that runs under strace, in ms; 0: held for good. */
+#define LEASE_ENV "MFTD_TEST_LEASE_MS"
+#define LEASE_MS 1500
+
 static bool
 installed(void)
 {
@@ -297,12 +301,49 @@ killed_at_each_call_of_recovery(void **state)
 	assert_true(total > 15);
 }
 
+/* The lease ends while a file is being renamed: the change stands and is
+ * recorded, but nobody is answered; the session's parts go with it. */
+static void
+lease_lost_while_publishing(void **state)
+{
+	char *words[] = { (char *)"strace", (char *)"-qq", (char *)"-o",
+		(char *)"/dev/null", (char *)"-e", (char *)"trace=renameat",
+		(char *)"-e",
+		(char *)"inject=renameat:delay_enter=2000000:when=1", NULL };
+	char self[4096] = "", lease[16];
+	struct seen seen;
+	struct story st = { .n = 0 };
+	struct tree t;
+	struct rig r;
+
+	if (!installed())
+		skip();
+	prepare(&t);
+	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	snprintf(lease, sizeof(lease), "%d", LEASE_MS);
+	setenv(LEASE_ENV, lease, 1);
+	rig_start(&r, t.path, LIFE, words, self);
+	unsetenv(LEASE_ENV);
+	publish_both(&r, &seen);
+	assert_int_equal(seen.err[F], -MFTD_E_CLOSED);
+	assert_true(tree_holds(&t, "alice/f", after[F]));
+	assert_int_equal(rig_stop(&r), 0);
+	rig_records(t.path, collect_receipts, &st);
+	rig_records(t.path, collect_outcomes, &st);
+	assert_true(st.n > 0);
+	assert_int_equal(st.receipts[0].published, 1);
+	recover(&t, LIFE_2);
+	check_story(&t, &seen);
+	tree_remove(&t);
+}
+
 int
 main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_at_each_call_of_publish),
 		cmocka_unit_test(killed_at_each_call_of_recovery),
+		cmocka_unit_test(lease_lost_while_publishing),
 	};
 	struct mftd_lease *lease;
 
@@ -310,7 +351,10 @@ main(int argc, char *argv[])
 		lease = mftd_lease_new();
 		if (lease == NULL)
 			return 1;
-		mftd_lease_hold(lease);
+		if (getenv(LEASE_ENV) != NULL)
+			mftd_lease_renew(lease, atoi(getenv(LEASE_ENV)));
+		else
+			mftd_lease_hold(lease);
 		rig_main(argv[2], argv[3], atoi(argv[4]), lease);
 		return 0;
 	}

@@ -1,0 +1,333 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/journal/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/err.h"
+#include "mftd/ipc/msg.h"
+#include "mftd/journal/change.h"
+#include "tests/unit/journal/rig.h"
+#include "tests/unit/journal/tree.h"
+
+/*
+ * Crashes between two steps that no kill can time: two nodes' journals on one
+ * volume, by calls of the modules.
+ */
+#define LIFE_1 "n1-0123456789abcdef"
+#define LIFE_2 "n2-fedcba9876543210"
+#define LIFE_3 "n3-0000000000000003"
+#define PART LIFE_1 "-1.1"
+
+/* One node's journal. */
+struct node {
+	struct mftd_volume vol;
+	struct mftd_stream *stream;
+	struct mftd_work *work;
+	struct mftd_owner owner;
+};
+
+static void
+node_open(struct node *n, struct tree *t, const char *name, const char *life)
+{
+	memset(n, 0, sizeof(*n));
+	assert_int_equal(mftd_volume_open(&n->vol, "main", t->path), 0);
+	assert_int_equal(mftd_stream_create(n->vol.journal, name, life, "main",
+			     65536, &n->stream),
+	    0);
+	n->work = mftd_work_new(&n->vol, n->stream, life);
+	snprintf(n->owner.session, sizeof(n->owner.session), "%s-1", life);
+	strcpy(n->owner.account, "alice");
+	strcpy(n->owner.root, "alice");
+	n->owner.has_routes = true;
+	assert_int_equal(mftd_volume_account(&n->vol, "alice", "alice", true,
+			     &n->owner.root_fd, &n->owner.parts_fd),
+	    0);
+}
+
+/* As a crash: what was not committed is gone, the lock is free. */
+static void
+node_close(struct node *n)
+{
+	close(n->owner.root_fd);
+	close(n->owner.parts_fd);
+	mftd_work_free(n->work);
+	mftd_stream_close(n->stream);
+	mftd_volume_close(&n->vol);
+}
+
+/* A part of alice's f and the wish to publish it, its RECEIPT durable. */
+static struct mftd_change *
+begin_publish(struct node *n, struct tree *t)
+{
+	struct mftd_msg_publish m = { .path = "f", .part = PART };
+	struct mftd_change *c;
+	struct stat st;
+	char key[MFTD_PARENT_KEY_BYTES];
+	int fd;
+
+	assert_int_equal(mftd_layout_parent_key(
+			     n->vol.id, n->owner.root_fd, key, sizeof(key)),
+	    0);
+	fd = mftd_layout_part_create(n->owner.parts_fd, key, "f", PART, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	close(fd);
+	m.inode = st.st_ino;
+	c = mftd_change_new(&n->owner, MFTD_MSG_PUBLISH, 1, &m);
+	assert_int_equal(mftd_publish_prepare(n->work, c), 0);
+	assert_int_equal(mftd_work_commit(n->work), 0);
+	return c;
+}
+
+static int
+supersede(struct node *n)
+{
+	struct mftd_msg_supersede m = { .path = "f", .keep = LIFE_2 "-1.1" };
+	struct mftd_changes list = STAILQ_HEAD_INITIALIZER(list);
+	struct mftd_change *c =
+	    mftd_change_new(&n->owner, MFTD_MSG_SUPERSEDE, 1, &m);
+	int err;
+
+	STAILQ_INSERT_TAIL(&list, c, link);
+	assert_int_equal(mftd_batch_run(n->work, &list), 0);
+	err = c->err;
+	mftd_change_free(c);
+	return err;
+}
+
+struct count {
+	int published, abandoned;
+};
+
+static void
+count(void *data, uint32_t type, const uint8_t *payload, size_t len)
+{
+	struct count *n = data;
+	struct mftd_rec_outcome rec;
+	struct mftd_buf *b = mftd_buf_from(payload, len);
+
+	if ((type == MFTD_RECORD_PUBLISHED || type == MFTD_RECORD_ABANDONED) &&
+	    mftd_rec_outcome_get(b, &rec) == 0 && rec.receipt[0] != '\0') {
+		n->published += type == MFTD_RECORD_PUBLISHED;
+		n->abandoned += type == MFTD_RECORD_ABANDONED;
+	}
+	mftd_buf_free(b);
+}
+
+/* A third node recovers the first; counts the outcomes of receipts. */
+static struct count
+recovered(struct tree *t)
+{
+	struct mftd_recovery out = { 0 };
+	struct count n = { 0 };
+	struct node third;
+
+	node_open(&third, t, "n3", LIFE_3);
+	assert_int_equal(mftd_recover_incarnation(third.work, LIFE_1, &out), 0);
+	assert_int_equal(mftd_recover_incarnation(third.work, LIFE_1, &out), 0);
+	node_close(&third);
+	rig_records(t->path, count, &n);
+	assert_int_equal(out.published, n.published);
+	assert_int_equal(out.abandoned, n.abandoned);
+	assert_int_equal(tree_count(t, ".mft/aside"), 0);
+	return n;
+}
+
+/* Another node takes the name between RECEIPT and rename, and the first dies:
+ * the part lies nowhere in its place, but was not published. */
+static void
+superseded_by_another_node_is_abandoned(void **state)
+{
+	struct node one, two;
+	struct mftd_change *c;
+	struct count n;
+	struct tree t;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	node_open(&two, &t, "n2", LIFE_2);
+	c = begin_publish(&one, &t);
+	assert_int_equal(supersede(&two), 0);
+	assert_true(tree_holds(&t, ".mft/aside/" PART, "")); /* the proof */
+	mftd_change_free(c);
+	node_close(&one);
+	node_close(&two);
+	n = recovered(&t);
+	assert_int_equal(n.abandoned, 1);
+	assert_int_equal(n.published, 0);
+	assert_int_equal(tree_count(&t, ".mft/out"), 0);
+	tree_remove(&t);
+}
+
+/* The same, and the first lives. */
+static void
+late_rename_finds_nothing(void **state)
+{
+	struct node one, two;
+	struct mftd_change *c;
+	struct tree t;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	node_open(&two, &t, "n2", LIFE_2);
+	c = begin_publish(&one, &t);
+	assert_int_equal(supersede(&two), 0);
+	assert_int_equal(mftd_publish_execute(one.work, c), -MFTD_E_SUPERSEDED);
+	assert_int_equal(mftd_work_commit(one.work), 0);
+	assert_true(tree_holds(&t, "alice/f", NULL));
+	assert_int_equal(tree_count(&t, ".mft/out"), 0);
+	mftd_change_free(c);
+	node_close(&one);
+	node_close(&two);
+	tree_remove(&t);
+}
+
+/* Recovery came first (the node was only paused): it finds nothing. */
+static void
+rename_after_recovery_finds_nothing(void **state)
+{
+	struct node one;
+	struct mftd_change *c;
+	struct count n;
+	struct tree t;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	c = begin_publish(&one, &t);
+	mftd_stream_close(one.stream); /* the lock is lost with its fence */
+	n = recovered(&t);
+	assert_int_equal(n.abandoned, 1);
+	assert_int_equal(renameat(c->part_dir, PART, c->from.dir, "f"), -1);
+	assert_int_equal(errno, ENOENT);
+	mftd_change_free(c);
+	one.stream = NULL;
+	node_close(&one);
+	tree_remove(&t);
+}
+
+/* A rename made of link and unlink that died in between is a publish. */
+static void
+half_a_rename_is_published(void **state)
+{
+	struct node one;
+	struct mftd_change *c;
+	struct count n;
+	struct tree t;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	c = begin_publish(&one, &t);
+	assert_int_equal(linkat(c->part_dir, PART, c->from.dir, "f", 0), 0);
+	mftd_change_free(c);
+	node_close(&one);
+	n = recovered(&t);
+	assert_int_equal(n.published, 1);
+	assert_int_equal(n.abandoned, 0);
+	assert_true(tree_holds(&t, "alice/f", ""));
+	assert_int_equal(tree_count(&t, ".mft/parts/alice"), 0);
+	assert_int_equal(tree_count(&t, ".mft/out"), 1);
+	tree_remove(&t);
+}
+
+/* The directory was renamed after the crash: the part is found all the same,
+ * its key names the directory by its inode. */
+static void
+directory_renamed_meanwhile(void **state)
+{
+	struct node one;
+	struct mftd_change *c;
+	struct count n;
+	struct tree t;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	c = begin_publish(&one, &t);
+	assert_int_equal(renameat(t.fd, "alice", t.fd, "elsewhere"), 0);
+	mftd_change_free(c);
+	node_close(&one);
+	n = recovered(&t);
+	assert_int_equal(n.abandoned, 1);
+	assert_int_equal(n.published, 0);
+	tree_remove(&t);
+}
+
+/* A directory's inode comes again: what was meant for the old one is gone. */
+static void
+mkdir_drops_parts_of_its_inode(void **state)
+{
+	struct mftd_msg_mkdir m = { .path = "d", .mode = 0755 };
+	struct mftd_changes list = STAILQ_HEAD_INITIALIZER(list);
+	struct mftd_change *c;
+	struct node one;
+	struct tree t;
+	char key[MFTD_PARENT_KEY_BYTES], path[256];
+	uint64_t inode;
+	bool again;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	assert_int_equal(mkdirat(one.owner.root_fd, "d", 0700), 0);
+	inode = tree_inode(&t, "alice/d");
+	snprintf(
+	    key, sizeof(key), "%s.%llx", one.vol.id, (unsigned long long)inode);
+	close(
+	    mftd_layout_part_create(one.owner.parts_fd, key, "f", PART, 0600));
+	unlinkat(one.owner.root_fd, "d", AT_REMOVEDIR);
+	c = mftd_change_new(&one.owner, MFTD_MSG_MKDIR, 1, &m);
+	STAILQ_INSERT_TAIL(&list, c, link);
+	assert_int_equal(mftd_batch_run(one.work, &list), 0);
+	assert_int_equal(c->err, 0);
+	again = tree_inode(&t, "alice/d") == inode;
+	snprintf(path, sizeof(path), ".mft/parts/alice/%s", key);
+	assert_int_equal(tree_count(&t, path), again ? -1 : 1);
+	mftd_change_free(c);
+	node_close(&one);
+	tree_remove(&t);
+	if (!again)
+		skip(); /* this file system counts on */
+}
+
+/* Several nodes open a fresh volume: one id. */
+static void
+volume_has_one_id(void **state)
+{
+	struct mftd_volume a, b;
+	struct tree t;
+
+	tree_make(&t);
+	assert_int_equal(mftd_volume_open(&a, "main", t.path), 0);
+	assert_int_equal(mftd_volume_open(&b, "main", t.path), 0);
+	assert_string_equal(a.id, b.id);
+	assert_int_equal(tree_count(&t, ".mft"), 5);
+	mftd_volume_close(&a);
+	mftd_volume_close(&b);
+	tree_write(&t, ".mft/volume-id", "../x");
+	assert_int_equal(mftd_volume_open(&a, "main", t.path), -MFTD_E_CORRUPT);
+	tree_remove(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(superseded_by_another_node_is_abandoned),
+		cmocka_unit_test(late_rename_finds_nothing),
+		cmocka_unit_test(rename_after_recovery_finds_nothing),
+		cmocka_unit_test(half_a_rename_is_published),
+		cmocka_unit_test(directory_renamed_meanwhile),
+		cmocka_unit_test(mkdir_drops_parts_of_its_inode),
+		cmocka_unit_test(volume_has_one_id),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
