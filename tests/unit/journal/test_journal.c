@@ -281,18 +281,24 @@ dependent_requests_wait_for_each_other(void **state)
 	struct mftd_msg_rename r1 = { .from = "d/e", .to = "x" };
 	struct mftd_msg_rename r2 = { .from = "x", .to = "y" };
 	struct mftd_msg_remove rm = { .path = "y" };
+	struct mftd_msg_rename up = { .from = "f.part", .to = "f" };
+	struct mftd_msg_publish m;
 	struct mftd_msg_journal_result res;
 	uint64_t ref;
 
 	setup(&w, "alice", false);
-	ref = rig_send(&w.s, MFTD_MSG_MKDIR, &d, sizeof(d));
+	rig_part(&w.s, "f.part", "text", &m);
+	ref = rig_send(&w.s, MFTD_MSG_PUBLISH, &m, sizeof(m));
+	rig_send(&w.s, MFTD_MSG_RENAME, &up, sizeof(up));
+	rig_send(&w.s, MFTD_MSG_MKDIR, &d, sizeof(d));
 	rig_send(&w.s, MFTD_MSG_MKDIR, &e, sizeof(e));
 	rig_send(&w.s, MFTD_MSG_RENAME, &r1, sizeof(r1));
 	rig_send(&w.s, MFTD_MSG_RENAME, &r2, sizeof(r2));
 	rig_send(&w.s, MFTD_MSG_RMDIR, &rm, sizeof(rm));
 	for (; ref <= w.s.ref; ref++)
 		assert_int_equal(rig_answer(&w.s, ref, &res), 0);
-	assert_int_equal(tree_count(&w.t, "alice"), 1);
+	assert_true(tree_holds(&w.t, "alice/f", "text"));
+	assert_int_equal(tree_count(&w.t, "alice"), 2); /* f and d */
 	teardown(&w);
 }
 
