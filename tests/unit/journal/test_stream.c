@@ -259,6 +259,10 @@ every_flipped_bit_is_found(void **state)
 			    at < MFTD_SEGMENT_HEADER_BYTES ? 0 : whole);
 			assert_int_equal(end, -MFTD_E_CORRUPT);
 		}
+	memset(seg + ends[3], 0, 4); /* nor does no length pass for the end */
+	store(&t, seg, SEGMENT);
+	assert_int_equal(read_all(&t, &end), 4);
+	assert_int_equal(end, -MFTD_E_CORRUPT);
 	seg[ends[3] + 20] ^= 1; /* and it says where */
 	store(&t, seg, SEGMENT);
 	r = reader(&t);
