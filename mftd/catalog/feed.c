@@ -16,6 +16,7 @@
 
 #define BATCH 128 /* records of one transaction */
 #define FEEDS_MAX 4096 /* streams offered at once */
+#define STUCK_MS 30000 /* until a stream that was refused is tried again */
 
 struct feed {
 	LIST_ENTRY(feed) link;
@@ -27,6 +28,8 @@ struct feed {
 	bool busy; /* a WANT is out */
 	uint64_t ref; /* its */
 	int64_t since_us; /* something has waited from then on; 0: nothing */
+	int error; /* of the last batch: refused; 0 */
+	int64_t not_before_ms; /* then */
 	struct mftd_forward batch[BATCH]; /* payloads are ours */
 	size_t n;
 };
@@ -36,6 +39,7 @@ struct mftd_feeds {
 	struct mftd_catalog *c;
 	uint64_t ref;
 	size_t n;
+	char stuck[MFTD_REASON_BYTES];
 	LIST_HEAD(, feed) list;
 };
 
@@ -138,7 +142,7 @@ pump(struct mftd_feeds *f, struct feed *d)
 {
 	int r;
 
-	if (d->busy)
+	if (d->busy || (d->error < 0 && mftd_clock_ms() < d->not_before_ms))
 		return 0;
 	if (!d->mark_known) {
 		r = mftd_catalog_mark(f->c, d->stream, &d->mark);
@@ -227,6 +231,22 @@ flush(struct mftd_feeds *f, struct feed *d)
 	return pump(f, d);
 }
 
+/* A batch that the catalog refuses will be refused again: said once, tried
+ * rarely.  The other streams go on. */
+static void
+note(struct mftd_feeds *f, struct feed *d, int err)
+{
+	if (err < 0) {
+		snprintf(f->stuck, sizeof(f->stuck),
+		    "stream %s is stuck: %s: %s", d->stream, mftd_strerror(err),
+		    mftd_catalog_why(f->c));
+		if (d->error != err)
+			log_error("%s", f->stuck);
+		d->not_before_ms = mftd_clock_ms() + STUCK_MS;
+	}
+	d->error = err;
+}
+
 int
 mftd_feeds_on_record(struct mftd_feeds *f, struct mftd_chan *c,
     const struct mftd_msg *m, int *failed)
@@ -243,13 +263,23 @@ mftd_feeds_on_record(struct mftd_feeds *f, struct mftd_chan *c,
 		if (r < 0 || d->n < BATCH)
 			return r;
 	}
-	*failed = flush(f, d);
-	if (*failed < 0)
-		log_warn("stream=%s: not forwarded after seq %" PRIu64
-			 ": %s: %s",
-		    d->stream, d->mark, mftd_strerror(*failed),
-		    mftd_catalog_why(f->c));
+	r = flush(f, d);
+	if (r == -MFTD_E_CATALOG_AWAY)
+		*failed = r;
+	else
+		note(f, d, r);
 	return 0;
+}
+
+const char *
+mftd_feeds_stuck(const struct mftd_feeds *f)
+{
+	const struct feed *d;
+
+	for (d = LIST_FIRST(&f->list); d != NULL; d = LIST_NEXT(d, link))
+		if (d->error < 0)
+			return f->stuck;
+	return "";
 }
 
 int

@@ -2,14 +2,18 @@
 #include "mftd/catalog/db.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "mftd/base/err.h"
+#include "mftd/base/log.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
 #define COLUMNS_MAX 32
@@ -88,6 +92,24 @@ sqlite_script(struct mftd_db *db, const char *sql)
 	return code == SQLITE_OK ? 0 : failed(s, code);
 }
 
+/* Root's mftctl may be the first to come: the file belongs to whom its
+ * directory does, or the daemon could not write it.  (SQLite itself gives the
+ * files beside it to the owner of the file.) */
+static void
+give_away(const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	if (geteuid() != 0 || slash == NULL)
+		return;
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path);
+	/* a failure shows when the daemon opens it */
+	if (stat(dir, &st) == 0 && chown(path, st.st_uid, st.st_gid) < 0)
+		log_warn("%s: %s", path, mftd_strerror(errno));
+}
+
 /* Only a migration may bring the file into being: a reader that came too early
  * must not leave an empty one. */
 static int
@@ -102,6 +124,8 @@ connect_to(struct sqlite *s, bool create)
 		(create ? SQLITE_OPEN_CREATE : 0),
 	    NULL);
 	r = code == SQLITE_OK ? 0 : failed(s, code);
+	if (r == 0 && create)
+		give_away(s->path);
 	if (r == 0) {
 		sqlite3_busy_timeout(s->h, BUSY_MS);
 		/* the catalog must not forget: every commit is synced */

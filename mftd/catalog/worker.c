@@ -51,7 +51,8 @@ tell_state(struct process *p)
 		.config_version = p->version };
 
 	mftd_feeds_lag(p->feeds, &msg.lag_records, &msg.lag_us);
-	memcpy(msg.reason, p->reason, sizeof(msg.reason));
+	snprintf(msg.reason, sizeof(msg.reason), "%s",
+	    p->reason[0] != '\0' ? p->reason : mftd_feeds_stuck(p->feeds));
 	mftd_worker_send(
 	    p->w, p->coordinator, MFTD_MSG_CATALOG_STATE, 0, &msg, sizeof(msg));
 }

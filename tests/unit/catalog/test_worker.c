@@ -115,9 +115,11 @@ static void
 expect_state(struct rig *rig, bool reachable, uint64_t version)
 {
 	const struct mftd_msg_catalog_state *s;
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
 	struct mftd_msg m;
 
 	do {
+		assert_true(mftd_clock_ms() < deadline);
 		expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
 		s = m.data;
 	} while (s->reachable != reachable || s->config_version != version);
@@ -435,6 +437,43 @@ link_is_released_once(void **state)
 	mftd_catalog_close(c);
 }
 
+/* What cannot be read is told, and the other streams go on. */
+static void
+unreadable_stream_is_told(void **state)
+{
+	struct rig *rig = *state;
+	const struct mftd_msg_catalog_state *s;
+	struct mftd_msg_record bad = {
+		.stream = "s0", .seq = 1, .type = MFTD_RECORD_RECEIPT
+	};
+	struct mftd_msg_stream msg = { .stream = "s0", .seq = 1 };
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
+	struct mftd_msg m;
+
+	start(rig);
+	assert_int_equal(mftd_chan_send(rig->journal, MFTD_MSG_STREAM, 0, &msg,
+			     sizeof(msg), NULL, 0),
+	    0);
+	expect(rig->journal, MFTD_MSG_WANT, &m);
+	assert_int_equal(mftd_chan_send_tail(rig->journal, MFTD_MSG_RECORD,
+			     m.ref, &bad, sizeof(bad), NULL, 0),
+	    0);
+	bad.type = 0;
+	assert_int_equal(mftd_chan_send_tail(rig->journal, MFTD_MSG_RECORD,
+			     m.ref, &bad, sizeof(bad), NULL, 0),
+	    0);
+	do {
+		assert_true(mftd_clock_ms() < deadline);
+		expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
+		s = m.data;
+	} while (strstr(s->reason, "stream s0 is stuck") == NULL);
+	assert_true(s->reachable);
+	offer(rig, 2);
+	answer_want(rig, 0, 2);
+	expect_forwarded(rig, 2);
+	stop(rig);
+}
+
 /* A journal that gives other records than were wanted is given up. */
 static void
 wrong_record_ends_the_channel(void **state)
@@ -464,6 +503,7 @@ main(void)
 		WORKER_TEST(offered_stream_is_forwarded),
 		WORKER_TEST(stream_waits_for_the_database),
 		WORKER_TEST(link_is_released_once),
+		WORKER_TEST(unreadable_stream_is_told),
 		WORKER_TEST(wrong_record_ends_the_channel),
 	};
 
