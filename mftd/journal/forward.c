@@ -20,7 +20,8 @@
 #include "mftd/journal/reader.h"
 #include "mftd/journal/recover.h"
 
-#define WANTS_MAX 64
+#define OFFERS_MAX 16 /* recovered streams offered at a time */
+#define WANTS_MAX 64 /* catalog asks once per stream that was offered */
 #define RECORDS_PER_TURN 64
 #define FULL_WAIT_MS 10
 #define FORWARDED "forwarded" /* in a stream's directory: nothing is left */
@@ -32,6 +33,7 @@ struct feed {
 	char stream[MFTD_ID_BYTES];
 	char node[MFTD_ID_BYTES];
 	uint64_t seq; /* its last */
+	bool offered; /* on this channel */
 };
 
 struct want {
@@ -126,6 +128,27 @@ mftd_forwarder_grown(struct mftd_forwarder *f)
 	offer(f, mftd_stream_id(f->own), seq);
 }
 
+/* Offers some of the recovered streams; the others when those are forwarded. */
+static void
+offer_feeds(struct mftd_forwarder *f)
+{
+	struct feed *feed;
+	int n = 0;
+
+	if (f->c == NULL)
+		return;
+	LIST_FOREACH(feed, &f->feeds, link)
+	n += feed->offered;
+	LIST_FOREACH(feed, &f->feeds, link)
+	{
+		if (feed->offered || n >= OFFERS_MAX)
+			continue;
+		feed->offered = true;
+		n++;
+		offer(f, feed->stream, feed->seq);
+	}
+}
+
 static int
 consider(void *data, const char *node, const char *stream, int node_dir)
 {
@@ -144,8 +167,6 @@ consider(void *data, const char *node, const char *stream, int node_dir)
 		snprintf(feed->node, sizeof(feed->node), "%s", node);
 		feed->seq = seq;
 		LIST_INSERT_HEAD(&f->feeds, feed, link);
-		if (f->c != NULL)
-			offer(f, stream, seq);
 	}
 	close(dir);
 	return 0;
@@ -158,6 +179,7 @@ mftd_forwarder_scan(struct mftd_forwarder *f)
 
 	if (r < 0)
 		log_error("streams cannot be listed: %s", mftd_strerror(r));
+	offer_feeds(f);
 }
 
 void
@@ -171,7 +193,8 @@ mftd_forwarder_channel(struct mftd_forwarder *f, struct mftd_chan *c)
 	if (c == NULL)
 		return;
 	LIST_FOREACH(feed, &f->feeds, link)
-	offer(f, feed->stream, feed->seq);
+	feed->offered = false;
+	offer_feeds(f);
 	mftd_forwarder_grown(f);
 }
 
@@ -321,5 +344,6 @@ mftd_forwarder_forwarded(struct mftd_forwarder *f, const struct mftd_msg *m)
 	if (r < 0) /* it is offered again at the next start */
 		log_warn("stream=%s: %s", feed->stream, mftd_strerror(r));
 	drop_feed(feed);
+	offer_feeds(f);
 	return 0;
 }

@@ -538,6 +538,42 @@ catalog_gets_all_in_order(void **state)
 	teardown(&w);
 }
 
+/* More old streams than are offered at a time: all get their turn. */
+static void
+many_old_streams_get_their_turn(void **state)
+{
+	enum { N = 40 };
+	const struct mftd_msg_stream *offer;
+	struct mftd_msg_forwarded done = { 0 };
+	struct mftd_msg m;
+	struct tree t;
+	struct rig r;
+	char life[MFTD_ID_BYTES];
+	int i;
+
+	tree_make(&t);
+	for (i = 0; i <= N; i++) {
+		snprintf(life, sizeof(life), "n1-%016x", i);
+		rig_start(&r, t.path, life, NULL, NULL);
+		assert_true(rig_ready(&r));
+		if (i < N)
+			assert_int_equal(rig_stop(&r), 0);
+	}
+	for (i = 0; i < N;) {
+		assert_true(rig_wait(r.catalog, MFTD_MSG_STREAM, &m));
+		offer = m.data;
+		if (strncmp(offer->stream, life, strlen(life)) == 0)
+			continue;
+		memcpy(done.stream, offer->stream, sizeof(done.stream));
+		done.seq = offer->seq;
+		mftd_chan_send(r.catalog, MFTD_MSG_FORWARDED, 0, &done,
+		    sizeof(done), NULL, 0);
+		i++;
+	}
+	assert_int_equal(rig_stop(&r), 0);
+	tree_remove(&t);
+}
+
 /* After kill -9 the next process of the node recovers its streams and parts
  * before it takes sessions; another one does so when told. */
 static void
@@ -617,6 +653,7 @@ main(void)
 		cmocka_unit_test(session_end_drops_its_parts_only),
 		cmocka_unit_test(sessions_are_not_believed),
 		cmocka_unit_test(catalog_gets_all_in_order),
+		cmocka_unit_test(many_old_streams_get_their_turn),
 		cmocka_unit_test(restart_recovers),
 		cmocka_unit_test(recover_message_waits_for_the_lock),
 	};
