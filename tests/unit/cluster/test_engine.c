@@ -282,6 +282,12 @@ third_is_back(struct sim *s)
 	    all_ready(s) && recovers(s) > 0;
 }
 
+static bool
+third_holds(struct sim *s)
+{
+	return mftd_lease_held(s->nodes[2].lease) && all_ready(s);
+}
+
 static void
 minority_restarts_after_a_split(void **state)
 {
@@ -289,7 +295,7 @@ minority_restarts_after_a_split(void **state)
 
 	start_all(&s, 3);
 	add_session(&s, 2, 1);
-	SIM_UNTIL(&s, all_ready);
+	SIM_UNTIL(&s, third_holds);
 	sim_move(&s, 2, 1);
 	sim_moved(&s);
 	SIM_UNTIL(&s, third_lost_quorum);
@@ -301,6 +307,39 @@ minority_restarts_after_a_split(void **state)
 	SIM_UNTIL(&s, third_is_back);
 	assert_int_equal(restarts(&s), 1);
 	assert_int_equal(recovers(&s), 1); /* its old life, once */
+	sim_end(&s);
+}
+
+static bool
+others_are_ready(struct sim *s)
+{
+	struct mftd_cluster_node row;
+
+	return sim_ready(s, 1) && sim_ready(s, 2) &&
+	    sim_row(s, 2, s->nodes[0].incarnation, &row) && row.lost;
+}
+
+static bool
+first_is_back(struct sim *s)
+{
+	return s->nodes[0].restarts == 1 && all_ready(s);
+}
+
+/* By number and by node id the first node would win. */
+static void
+who_missed_a_generation_restarts(void **state)
+{
+	struct sim s;
+
+	start_all(&s, 3);
+	sim_move(&s, 0, 1);
+	sim_moved(&s);
+	SIM_UNTIL(&s, others_are_ready);
+	sim_kill(&s, 1);
+	sim_move(&s, 0, 0);
+	sim_moved(&s);
+	SIM_UNTIL(&s, first_is_back);
+	assert_int_equal(restarts(&s), 1);
 	sim_end(&s);
 }
 
@@ -557,6 +596,7 @@ main(void)
 		cmocka_unit_test(claimer_that_dies_is_replaced),
 		cmocka_unit_test(failed_recovery_is_claimed_anew),
 		cmocka_unit_test(minority_restarts_after_a_split),
+		cmocka_unit_test(who_missed_a_generation_restarts),
 		cmocka_unit_test(of_three_parts_the_lowest_goes_on),
 		cmocka_unit_test(paused_node_restarts_alone),
 		cmocka_unit_test(paused_first_node_restarts_alone),
