@@ -301,7 +301,7 @@ partner_names(const struct partner *p)
 bool
 await(bool (*cond)(void *data), void *data)
 {
-	int64_t end = mftd_clock_ms() + 20000;
+	int64_t end = mftd_clock_ms() + 60000;
 
 	while (!cond(data)) {
 		if (mftd_clock_ms() > end)

@@ -45,7 +45,7 @@ bool partner_has(const struct partner *p, const char *name);
 /* How many names dir/in holds. */
 int partner_names(const struct partner *p);
 
-/* Waits until cond(data) holds, up to 20 s. */
+/* Waits until cond(data) holds, up to 60 s. */
 bool await(bool (*cond)(void *data), void *data);
 
 /* Writes a file of size bytes that look random, by seed; its SHA-256 goes to
