@@ -152,70 +152,6 @@ own_run(void)
 		mkdir("/run/sshd", 0755);
 }
 
-/* Ends what is below the acceptor, itself included: its pid namespace would be
- * too much, so it is their reaper. */
-static void
-accept_loop(const struct partner *p, int listener)
-{
-	char conf[128];
-	pid_t pid;
-	int fd;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	signal(SIGCHLD, SIG_IGN);
-	own_run();
-	snprintf(conf, sizeof(conf), "%s/sshd_config", p->dir);
-	for (;;) {
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			_exit(1);
-		pid = fork();
-		if (pid == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			signal(SIGCHLD, SIG_DFL);
-			dup2(fd, 0);
-			dup2(fd, 1);
-			execl(SSHD, SSHD, "-i", "-e", "-f", conf, (char *)NULL);
-			_exit(127);
-		}
-		close(fd);
-	}
-}
-
-int
-partner_start(struct partner *p)
-{
-	struct passwd *pw = getpwuid(getuid());
-	int listener;
-
-	memset(p, 0, sizeof(*p));
-	if (pw == NULL)
-		return -1;
-	snprintf(p->dir, sizeof(p->dir), "/tmp/mftd-partner-XXXXXX");
-	if (mkdtemp(p->dir) == NULL)
-		return -1;
-	snprintf(p->in, sizeof(p->in), "%s/in", p->dir);
-	snprintf(p->key, sizeof(p->key), "%s/key", p->dir);
-	snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
-	mkdir(p->in, 0700);
-	write_files(p);
-	listener = listen_somewhere(&p->port);
-	p->acceptor = fork();
-	if (p->acceptor == 0)
-		accept_loop(p, listener);
-	close(listener);
-	p->host_keys[0] = p->host_key;
-	p->p = (struct mftd_partner) { .name = (char *)"acme",
-		.host = (char *)"127.0.0.1",
-		.port = p->port,
-		.user = p->user,
-		.key_file = p->key,
-		.host_keys = p->host_keys,
-		.n_host_keys = 1 };
-	return p->acceptor > 0 ? 0 : -1;
-}
-
 static void
 kill_children(pid_t parent, int depth)
 {
@@ -238,15 +174,107 @@ kill_children(pid_t parent, int depth)
 	fclose(f);
 }
 
+/* Ends what came of the connections.  Orphans come to us, their reaper, so it
+ * takes a few rounds. */
+static void
+clean_up(const struct partner *p)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		kill_children(getpid(), 5);
+		poll(NULL, 0, 2);
+	}
+	remove_tree(p->dir);
+	_exit(0);
+}
+
+static void
+serve_one(const struct partner *p, int listener)
+{
+	char conf[128];
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (fork() != 0) {
+		close(fd);
+		return;
+	}
+	signal(SIGCHLD, SIG_DFL);
+	snprintf(conf, sizeof(conf), "%s/sshd_config", p->dir);
+	dup2(fd, 0);
+	dup2(fd, 1);
+	execl(SSHD, SSHD, "-i", "-e", "-f", conf, (char *)NULL);
+	_exit(127);
+}
+
+/* In a session of its own: ^C is the test's, and seen here as its end. */
+static void
+accept_loop(const struct partner *p, int listener, int guard)
+{
+	struct pollfd fds[2] = { { .fd = listener, .events = POLLIN },
+		{ .fd = guard, .events = POLLIN } };
+
+	setsid();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGCHLD, SIG_IGN);
+	own_run();
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents != 0)
+			clean_up(p);
+		if (fds[0].revents != 0)
+			serve_one(p, listener);
+	}
+}
+
+int
+partner_start(struct partner *p)
+{
+	struct passwd *pw = getpwuid(getuid());
+	int listener, guard[2];
+
+	memset(p, 0, sizeof(*p));
+	if (pw == NULL)
+		return -1;
+	snprintf(p->dir, sizeof(p->dir), "/tmp/mftd-partner-XXXXXX");
+	if (mkdtemp(p->dir) == NULL)
+		return -1;
+	snprintf(p->in, sizeof(p->in), "%s/in", p->dir);
+	snprintf(p->key, sizeof(p->key), "%s/key", p->dir);
+	snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
+	mkdir(p->in, 0700);
+	write_files(p);
+	listener = listen_somewhere(&p->port);
+	if (pipe2(guard, O_CLOEXEC) < 0)
+		return -1;
+	p->acceptor = fork();
+	if (p->acceptor == 0) {
+		close(guard[1]);
+		accept_loop(p, listener, guard[0]);
+	}
+	close(guard[0]);
+	p->guard = guard[1];
+	close(listener);
+	p->host_keys[0] = p->host_key;
+	p->p = (struct mftd_partner) { .name = (char *)"acme",
+		.host = (char *)"127.0.0.1",
+		.port = p->port,
+		.user = p->user,
+		.key_file = p->key,
+		.host_keys = p->host_keys,
+		.n_host_keys = 1 };
+	return p->acceptor > 0 ? 0 : -1;
+}
+
 void
 partner_stop(struct partner *p)
 {
-	if (p->acceptor > 0) {
-		kill(p->acceptor, SIGSTOP);
-		kill_children(p->acceptor, 5);
-		kill(p->acceptor, SIGKILL);
+	close(p->guard);
+	if (p->acceptor > 0)
 		waitpid(p->acceptor, NULL, 0);
-	}
 	if (p->dir[0] != '\0')
 		remove_tree(p->dir);
 }

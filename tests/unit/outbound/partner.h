@@ -21,6 +21,7 @@ struct partner {
 	char *host_keys[1];
 	int port;
 	pid_t acceptor;
+	int guard; /* closed, by whatever ends the test, it ends too */
 	struct mftd_partner p; /* as configured */
 };
 

@@ -1,0 +1,626 @@
+/* Part of mftd; see LICENSE. */
+/*
+ * The outbound process with a catalog of its own (SQLite) and a real partner:
+ * from journal records to delivered files, over crashes, changes of owner and
+ * a catalog that is away.  The test plays parent and coordinator.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/log.h"
+#include "mftd/catalog/catalog.h"
+#include "mftd/conf/conf.h"
+#include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/worker.h"
+#include "mftd/journal/record.h"
+#include "mftd/outbound/outbound.h"
+#include "tests/unit/outbound/partner.h"
+
+struct outbound {
+	pid_t pid;
+	struct mftd_chan *parent; /* our ends */
+	struct mftd_chan *coordinator;
+	struct mftd_msg_outbound_state state; /* as last said */
+	bool ready;
+};
+
+struct world {
+	struct partner partner;
+	char volume[80], uri[100];
+	struct mftd_conf conf;
+	struct mftd_lease *lease;
+	struct mftd_catalog *catalog;
+	struct outbound ob;
+	uint64_t seq;
+};
+
+/* ---- the catalog */
+
+static void
+apply_objects(struct world *w)
+{
+	struct mftd_account account = { .name = (char *)"alice",
+		.volume = (char *)"main",
+		.root = (char *)"alice" };
+	struct mftd_route route = { .name = (char *)"alice-to-acme",
+		.account = (char *)"alice",
+		.partner = (char *)"acme",
+		.directory = w->partner.in,
+		.queue = (char *)"default" };
+	struct mftd_objects o = { .accounts = &account,
+		.n_accounts = 1,
+		.partners = &w->partner.p,
+		.n_partners = 1,
+		.routes = &route,
+		.n_routes = 1 };
+	uint64_t version;
+
+	assert_int_equal(mftd_catalog_apply(w->catalog, &o, &version), 0);
+}
+
+static void
+make_catalog(struct world *w)
+{
+	assert_int_equal(mftd_catalog_open(w->uri, "test", &w->catalog), 0);
+	assert_int_equal(mftd_catalog_migrate(w->catalog), 0);
+	apply_objects(w);
+}
+
+static void
+forward(struct world *w, uint32_t type, const struct mftd_buf *b)
+{
+	struct mftd_forward f = { .seq = ++w->seq,
+		.time_us = mftd_clock_wall_us() - 1000000,
+		.type = type,
+		.payload = mftd_buf_data(b),
+		.payload_bytes = mftd_buf_len(b) };
+
+	assert_int_equal(mftd_catalog_forward(w->catalog, "n1-1.s", &f, 1), 0);
+}
+
+/* An upload that was published: its link, and what its stream says. */
+static void
+upload(struct world *w, const char *id, uint64_t size)
+{
+	struct mftd_rec_receipt r = { .size = size,
+		.inode = w->seq + 1000,
+		.has_routes = true,
+		.has_sha256 = true };
+	struct mftd_rec_outcome o = { .reason = "" };
+	struct mftd_buf *b = mftd_buf_new(MFTD_RECORD_BYTES);
+	char path[160];
+
+	snprintf(r.id, sizeof(r.id), "%s", id);
+	snprintf(r.session, sizeof(r.session), "n1-1-1");
+	snprintf(r.account, sizeof(r.account), "alice");
+	snprintf(r.volume, sizeof(r.volume), "main");
+	snprintf(r.root, sizeof(r.root), "alice");
+	snprintf(r.path, sizeof(r.path), "%s.csv", id);
+	snprintf(r.part, sizeof(r.part), "n1-1-1.%s", id);
+	snprintf(path, sizeof(path), "%s/.mft/out/%s", w->volume, id);
+	make_file(path, size, (unsigned int)w->seq, r.sha256);
+	assert_int_equal(mftd_rec_receipt_put(b, &r), 0);
+	forward(w, MFTD_RECORD_RECEIPT, b);
+	mftd_buf_reset(b);
+	snprintf(o.receipt, sizeof(o.receipt), "%s", id);
+	snprintf(o.part, sizeof(o.part), "%s", r.part);
+	assert_int_equal(mftd_rec_outcome_put(b, &o), 0);
+	forward(w, MFTD_RECORD_PUBLISHED, b);
+	mftd_buf_free(b);
+}
+
+struct tally {
+	int by_state[MFTD_DELIVERY_STATE_COUNT];
+	int rows;
+	struct mftd_delivery last;
+};
+
+static int
+tally_one(void *data, const struct mftd_delivery *d)
+{
+	struct tally *t = data;
+
+	t->by_state[d->state]++;
+	t->rows++;
+	t->last = *d;
+	return 0;
+}
+
+static void
+look(struct world *w, struct tally *t)
+{
+	memset(t, 0, sizeof(*t));
+	assert_int_equal(mftd_catalog_deliveries(w->catalog, tally_one, t), 0);
+}
+
+/* ---- the process */
+
+static void
+run_outbound(struct world *w, int parent_fd)
+{
+	struct mftd_worker worker = { .proc = MFTD_PROC_OUTBOUND,
+		.instance = "default",
+		.incarnation = "n1-1",
+		.conf = &w->conf,
+		.lease = w->lease,
+		.lock_fd = -1,
+		.parent_fd = parent_fd };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	mftd_log_process("outbound");
+	mftd_outbound_main(&worker);
+	_exit(0);
+}
+
+static void
+start(struct world *w)
+{
+	struct mftd_msg_peer peer = { .proc = MFTD_PROC_COORDINATOR };
+	int fds[2], co[2];
+
+	memset(&w->ob, 0, sizeof(w->ob));
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	w->ob.pid = fork();
+	if (w->ob.pid == 0) {
+		close(fds[0]);
+		run_outbound(w, fds[1]);
+	}
+	close(fds[1]);
+	w->ob.parent = mftd_chan_new(fds[0], MFTD_PROC_OUTBOUND, "default");
+	assert_int_equal(mftd_chan_pair(co), 0);
+	assert_int_equal(mftd_chan_send(w->ob.parent, MFTD_MSG_PEER, 0, &peer,
+			     sizeof(peer), &co[1], 1),
+	    0);
+	close(co[1]);
+	w->ob.coordinator = mftd_chan_new(co[0], MFTD_PROC_OUTBOUND, "default");
+}
+
+static void
+finish(struct world *w)
+{
+	mftd_chan_free(w->ob.parent);
+	mftd_chan_free(w->ob.coordinator);
+	w->ob.parent = w->ob.coordinator = NULL;
+	if (w->ob.pid > 0)
+		waitpid(w->ob.pid, NULL, 0);
+	w->ob.pid = 0;
+}
+
+/* kill -9; its delivers die with it. */
+static void
+crash(struct world *w)
+{
+	kill(w->ob.pid, SIGKILL);
+	finish(w);
+}
+
+/* Takes in what outbound has said. */
+static void
+listen_to(struct world *w)
+{
+	struct mftd_msg m;
+
+	if (w->ob.pid == 0)
+		return;
+	while (mftd_chan_recv(w->ob.coordinator, &m) == 0)
+		if (m.type == MFTD_MSG_OUTBOUND_STATE)
+			w->ob.state =
+			    *(const struct mftd_msg_outbound_state *)m.data;
+	while (mftd_chan_recv(w->ob.parent, &m) == 0)
+		w->ob.ready = w->ob.ready || m.type == MFTD_MSG_READY;
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	char path[128];
+
+	*state = w;
+	if (w == NULL || partner_start(&w->partner) < 0)
+		return -1;
+	snprintf(w->volume, sizeof(w->volume), "%s/vol", w->partner.dir);
+	mkdir(w->volume, 0700);
+	snprintf(path, sizeof(path), "%s/.mft", w->volume);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/.mft/out", w->volume);
+	mkdir(path, 0700);
+	snprintf(
+	    w->uri, sizeof(w->uri), "sqlite:%s/catalog.db", w->partner.dir);
+	w->lease = mftd_lease_new();
+	mftd_lease_hold(w->lease);
+	w->conf.node = (char *)"n1";
+	w->conf.catalog = w->uri;
+	w->conf.log = (char *)"stderr";
+	w->conf.log_level =
+	    getenv("VERBOSE") != NULL ? (char *)"info" : (char *)"error";
+	w->conf.volumes[0].name = (char *)"main";
+	w->conf.volumes[0].path = w->volume;
+	w->conf.n_volumes = 1;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	if (w->ob.pid > 0)
+		crash(w);
+	mftd_catalog_close(w->catalog);
+	partner_stop(&w->partner);
+	free(w);
+	return 0;
+}
+
+/* ---- waiting */
+
+struct wanted {
+	struct world *w;
+	enum mftd_delivery_state state;
+	int n;
+};
+
+static bool
+has_state(void *data)
+{
+	struct wanted *x = data;
+	struct tally t;
+
+	listen_to(x->w);
+	look(x->w, &t);
+	return t.by_state[x->state] == x->n;
+}
+
+static void
+await_state(struct world *w, enum mftd_delivery_state state, int n)
+{
+	struct wanted x = { w, state, n };
+	struct tally t;
+
+	if (await(has_state, &x))
+		return;
+	look(w, &t);
+	fail_msg("%d of %d %s; last is %s: %s", t.by_state[state], n,
+	    mftd_delivery_state_name(state),
+	    mftd_delivery_state_name(t.last.state), t.last.error);
+}
+
+static bool
+is_stale(void *data)
+{
+	struct world *w = data;
+
+	listen_to(w);
+	return w->ob.state.stale == 1;
+}
+
+/* Whether it has no deliver. */
+static bool
+is_childless(void *data)
+{
+	struct world *w = data;
+	char path[64];
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", w->ob.pid,
+	    w->ob.pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return false;
+	c = getc(f);
+	fclose(f);
+	return c == EOF;
+}
+
+static bool
+is_ready(void *data)
+{
+	struct world *w = data;
+
+	listen_to(w);
+	return w->ob.ready;
+}
+
+static bool
+says_why(void *data)
+{
+	struct world *w = data;
+
+	listen_to(w);
+	return w->ob.state.reason[0] != '\0';
+}
+
+static bool
+has_one_delivered(void *data)
+{
+	struct world *w = data;
+
+	listen_to(w);
+	return w->ob.state.delivered == 1;
+}
+
+/* ---- tests */
+
+static void
+test_delivers(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+
+	make_catalog(w);
+	start(w);
+	upload(w, "r-1", 3000000);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+	assert_true(partner_has(&w->partner, "r-1.csv"));
+	assert_int_equal(partner_names(&w->partner), 1);
+	assert_true(await(has_one_delivered, w));
+	assert_true(w->ob.ready);
+	assert_int_equal(w->ob.state.epoch, 1);
+	assert_int_equal(w->ob.state.stale, 0);
+	assert_string_equal(w->ob.state.queue, "default");
+	look(w, &t);
+	assert_int_equal(t.last.tries, 1);
+	assert_int_not_equal(t.last.mtime, 0);
+	assert_non_null(strstr(t.last.host, "127.0.0.1:"));
+}
+
+static void
+test_many(void **state)
+{
+	struct world *w = *state;
+	char id[32];
+	int i;
+
+	make_catalog(w);
+	for (i = 0; i < 30; i++) {
+		snprintf(id, sizeof(id), "r-%d", i);
+		upload(w, id, 20000);
+	}
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 30);
+	assert_int_equal(partner_names(&w->partner), 30);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 30);
+}
+
+static bool
+is_renamed(void *data)
+{
+	struct world *w = data;
+
+	return partner_has(&w->partner, "r-1.csv") &&
+	    partner_names(&w->partner) == 1;
+}
+
+/* kill -9 of outbound after the rename and before its answer: the next owner
+ * finds out. */
+static void
+test_takes_over_in_publishing(void **state)
+{
+	struct world *w = *state;
+
+	make_catalog(w);
+	upload(w, "r-1", 100000);
+	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_exit=5s");
+	start(w);
+	assert_true(await(is_renamed, w));
+	crash(w);
+	await_state(w, MFTD_DELIVERY_PUBLISHING, 1);
+	partner_fault(&w->partner, "");
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+	assert_int_equal(w->ob.state.epoch, 2);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+	assert_int_equal(partner_names(&w->partner), 1);
+}
+
+static bool
+has_temp(void *data)
+{
+	struct world *w = data;
+
+	return partner_names(&w->partner) == 1;
+}
+
+/* The same in the middle of sending. */
+static void
+test_takes_over_in_sending(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+
+	make_catalog(w);
+	upload(w, "r-1", 100000);
+	partner_fault(
+	    &w->partner, "-e inject=?pwrite64,write:delay_enter=5s:when=6");
+	start(w);
+	assert_true(await(has_temp, w));
+	crash(w);
+	look(w, &t);
+	assert_int_equal(t.last.state, MFTD_DELIVERY_SENDING);
+	partner_fault(&w->partner, "");
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+	look(w, &t);
+	assert_int_equal(t.last.tries, 2);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+	assert_int_equal(partner_names(&w->partner), 1);
+}
+
+/* kill -9 of outbound again and again, anywhere: each file arrives exactly
+ * once, and nothing is in doubt while the partner takes nothing away. */
+static void
+test_crash_storm(void **state)
+{
+	struct world *w = *state;
+	unsigned int x = 12345;
+	struct tally t;
+	char id[32];
+	int i, failed;
+
+	make_catalog(w);
+	for (i = 0; i < 24; i++) {
+		snprintf(id, sizeof(id), "r-%d", i);
+		upload(w, id, 50000);
+	}
+	for (i = 0; i < 12; i++) {
+		start(w);
+		x = x * 1103515245u + 12345u;
+		poll(NULL, 0, (int)(80 + x / 65536 % 250)); /* anywhere */
+		crash(w);
+	}
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 24);
+	assert_in_range(w->ob.state.epoch, 2, 13);
+	assert_int_equal(partner_names(&w->partner), 24);
+	failed = partner_count(&w->partner, "sent status Failure") +
+	    partner_count(&w->partner, "sent status No such file");
+	assert_in_range(
+	    partner_count(&w->partner, "rename old"), 24, 24 + failed);
+	look(w, &t);
+	assert_int_equal(t.by_state[MFTD_DELIVERY_IN_DOUBT], 0);
+}
+
+/* Another owner raises while a rename hangs: this one ends its deliver, says
+ * so, and writes no more. */
+static void
+test_stale(void **state)
+{
+	struct world *w = *state;
+	struct mftd_role_row role;
+	struct tally t;
+
+	make_catalog(w);
+	upload(w, "r-1", 100000);
+	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_exit=20s");
+	start(w);
+	assert_true(await(is_renamed, w));
+	assert_false(is_childless(w));
+	assert_int_equal(
+	    mftd_catalog_raise(w->catalog, "default", "other", &role), 0);
+	assert_int_equal(role.epoch, 2);
+	assert_true(await(is_stale, w));
+	assert_true(await(is_childless, w));
+	look(w, &t);
+	assert_int_equal(t.last.state, MFTD_DELIVERY_PUBLISHING);
+	assert_int_equal(w->ob.state.epoch, 1);
+}
+
+static void
+test_promotes_without_catalog(void **state)
+{
+	struct world *w = *state;
+	char dir[128];
+
+	snprintf(dir, sizeof(dir), "%s/db", w->partner.dir);
+	snprintf(w->uri, sizeof(w->uri), "sqlite:%s/catalog.db", dir);
+	start(w);
+	assert_true(await(is_ready, w));
+	assert_true(await(says_why, w));
+	assert_int_equal(w->ob.state.epoch, 0);
+	assert_int_equal(w->ob.state.stale, 0);
+	mkdir(dir, 0700);
+	make_catalog(w);
+	upload(w, "r-1", 1000);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+}
+
+static void
+test_no_lease_no_epoch(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+
+	make_catalog(w);
+	upload(w, "r-1", 1000);
+	mftd_lease_renew(w->lease, 0);
+	start(w);
+	assert_true(await(says_why, w));
+	assert_int_equal(w->ob.state.epoch, 0);
+	look(w, &t);
+	assert_int_equal(t.by_state[MFTD_DELIVERY_QUEUED], 1);
+	mftd_lease_hold(w->lease);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+}
+
+/* A folder that is missing there is waited for. */
+static void
+test_tries_again(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+
+	make_catalog(w);
+	rmdir(w->partner.in);
+	upload(w, "r-1", 1000);
+	start(w);
+	await_state(w, MFTD_DELIVERY_WAITING, 1);
+	look(w, &t);
+	assert_int_equal(t.last.tries, 1);
+	assert_non_null(strstr(t.last.error, "No such file"));
+	assert_true(t.last.due_us > 0);
+	mkdir(w->partner.in, 0700);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+}
+
+/* STOP ends it, its delivers first. */
+static void
+test_stop(void **state)
+{
+	const struct mftd_msg_none none = { 0 };
+	struct world *w = *state;
+	int status;
+
+	make_catalog(w);
+	upload(w, "r-1", 100000);
+	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_exit=30s");
+	start(w);
+	assert_true(await(is_renamed, w));
+	assert_int_equal(mftd_chan_send(w->ob.parent, MFTD_MSG_STOP, 0, &none,
+			     sizeof(none), NULL, 0),
+	    0);
+	assert_int_equal(waitpid(w->ob.pid, &status, 0), w->ob.pid);
+	w->ob.pid = 0;
+	assert_int_equal(status, 0);
+	finish(w);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_delivers),
+		TEST(test_many),
+		TEST(test_takes_over_in_publishing),
+		TEST(test_takes_over_in_sending),
+		TEST(test_crash_storm),
+		TEST(test_stale),
+		TEST(test_promotes_without_catalog),
+		TEST(test_no_lease_no_epoch),
+		TEST(test_tries_again),
+		TEST(test_stop),
+	};
+
+	if (!partner_possible())
+		return 77;
+	mftd_log_open("stderr", getenv("VERBOSE") != NULL ? "info" : "error");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
