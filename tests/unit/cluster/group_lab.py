@@ -32,7 +32,8 @@ class Probe:
                         encoding="utf-8")
         self.process = lab.popen(
             node, ["setpriv", "--reuid", "mft", "--regid", "mft",
-                   "--clear-groups", "--pdeathsig", "KILL", INSIDE, node, str(LEASE_MS)],
+                   "--clear-groups", "--pdeathsig", "KILL",
+                   INSIDE, node, str(LEASE_MS)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
             text=True)
         threading.Thread(target=self._read, daemon=True).start()
