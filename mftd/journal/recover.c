@@ -267,7 +267,9 @@ recover_own_stream(
 		return 0;
 	if (o->w->failed != 0 || r == -ENOSPC || r == -EDQUOT)
 		return r;
-	log_error("stream=%s not recovered: %s", stream, mftd_strerror(r));
+	if (!o->started || r != -EBUSY) /* said once, looked at every second */
+		log_warn("stream=%s not recovered yet: %s", stream,
+		    mftd_strerror(r));
 	return pass_over(o, stream);
 }
 

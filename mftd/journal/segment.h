@@ -9,8 +9,9 @@
 #include "mftd/base/limits.h"
 
 /*
- * How a stream stands on disk: segments NNNNNNNN.seg from 1 on, of fixed size
- * and allocated ahead, so that a record never meets a full disk.  Numbers are
+ * How a stream stands on disk: segments NNNNNNNN.seg from 1 on, allocated
+ * ahead, so that a record never meets a full disk; the first is small, since a
+ * journal that starts again and again leaves one each time.  Numbers are
  * big-endian.
  *
  * Header:  magic "MFTDSEG1", u32 version, stream id (64 bytes, zero-padded),
@@ -23,6 +24,7 @@
  * A length of zero ends a segment; only zeros follow.
  */
 #define MFTD_SEGMENT_BYTES (16 << 20)
+#define MFTD_SEGMENT_FIRST_BYTES (1 << 20)
 #define MFTD_SEGMENT_HEADER_BYTES 128
 #define MFTD_RECORD_HEADER_BYTES 60
 #define MFTD_PAYLOAD_BYTES (MFTD_RECORD_BYTES - MFTD_RECORD_HEADER_BYTES)

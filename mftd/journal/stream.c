@@ -20,7 +20,8 @@
 struct mftd_stream {
 	char id[MFTD_ID_BYTES];
 	int dir, lock, fd;
-	size_t segment_bytes;
+	size_t segment_bytes; /* of the open segment */
+	size_t next_bytes; /* of the ones after it */
 	uint64_t number; /* of the open segment */
 	uint64_t offset; /* where buf goes in it */
 	uint64_t seq, committed; /* last appended, last durable */
@@ -52,7 +53,7 @@ mftd_stream_lock(int stream_dir, bool create)
 /* Makes segment number durable with room allocated, and opens it.  On failure
  * it is gone again, unless a sync failed: then the stream is at its end. */
 static int
-new_segment(struct mftd_stream *s, uint64_t number)
+new_segment(struct mftd_stream *s, uint64_t number, size_t size)
 {
 	struct mftd_segment seg = { .number = number, .first_seq = s->seq + 1 };
 	uint8_t head[MFTD_SEGMENT_HEADER_BYTES];
@@ -66,7 +67,7 @@ new_segment(struct mftd_stream *s, uint64_t number)
 	fd = openat(s->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
-	r = -posix_fallocate(fd, 0, (off_t)s->segment_bytes);
+	r = -posix_fallocate(fd, 0, (off_t)size);
 	if (r == 0)
 		r = mftd_fd_pwrite_full(fd, head, sizeof(head), 0);
 	if (r < 0) {
@@ -85,6 +86,7 @@ new_segment(struct mftd_stream *s, uint64_t number)
 	mftd_fd_close(&s->fd);
 	s->fd = fd;
 	s->number = number;
+	s->segment_bytes = size;
 	s->offset = sizeof(head);
 	return 0;
 }
@@ -158,8 +160,9 @@ mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
 		return -ENOMEM;
 	s->dir = s->lock = s->fd = -1;
 	s->segment_bytes =
-	    segment_bytes != 0 ? segment_bytes : MFTD_SEGMENT_BYTES;
-	s->buf = mftd_buf_new(s->segment_bytes);
+	    segment_bytes != 0 ? segment_bytes : MFTD_SEGMENT_FIRST_BYTES;
+	s->next_bytes = segment_bytes != 0 ? segment_bytes : MFTD_SEGMENT_BYTES;
+	s->buf = mftd_buf_new(s->next_bytes);
 	r = s->buf == NULL ? -ENOMEM : mftd_mkdir_all(journal_fd, node, 0750);
 	if (r < 0)
 		goto out;
@@ -170,7 +173,7 @@ mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
 		goto out;
 	r = s->lock = mftd_stream_lock(s->dir, true);
 	if (r >= 0)
-		r = new_segment(s, 1);
+		r = new_segment(s, 1, s->segment_bytes);
 	if (r == 0)
 		r = append_open(s, node, incarnation, volume);
 out:
@@ -210,10 +213,10 @@ mftd_stream_room(struct mftd_stream *s, size_t bytes)
 
 	if (fits(s, bytes))
 		return 0;
-	if (bytes > s->segment_bytes - MFTD_SEGMENT_HEADER_BYTES)
+	if (bytes > s->next_bytes - MFTD_SEGMENT_HEADER_BYTES)
 		return -EMSGSIZE;
 	r = mftd_stream_commit(s);
-	return r < 0 ? r : new_segment(s, s->number + 1);
+	return r < 0 ? r : new_segment(s, s->number + 1, s->next_bytes);
 }
 
 int

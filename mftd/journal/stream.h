@@ -21,8 +21,9 @@ struct mftd_stream;
 
 /*
  * Makes a new stream "<incarnation>-j<n>" with its OPEN record, durably.
- * journal_fd: .mft/journal.  segment_bytes: 0 for MFTD_SEGMENT_BYTES; less for
- * tests.  Returns 0 or -errno; after -ENOSPC or -EDQUOT it may be tried again.
+ * journal_fd: .mft/journal.  segment_bytes: 0 for the sizes of segment.h; else
+ * that of each, for tests.  Returns 0 or -errno; after -ENOSPC or -EDQUOT it
+ * may be tried again.
  */
 int mftd_stream_create(int journal_fd, const char *node,
     const char *incarnation, const char *volume, size_t segment_bytes,
