@@ -13,6 +13,7 @@
 
 #define RECV_BYTES (256 * 1024)
 #define IDLE_MS 1000
+#define ANSWERS_MAX 16 /* polls answered without asking the system */
 
 /* The one process-wide state: recv and poll have no other way to find it. */
 static struct {
@@ -20,6 +21,7 @@ static struct {
 	bool writing;
 	char *buf; /* RECV_BYTES, or NULL */
 	size_t off, len; /* of what waits in it */
+	unsigned answers; /* since the system was asked */
 } shim = { .fd = -1 };
 
 void
@@ -112,6 +114,42 @@ patient_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	return system_poll(fds, n, timeout_ms);
 }
 
+/*
+ * libssh forgets to stop asking for POLLOUT when it comes together with POLLIN,
+ * and from then on believes that it cannot write: one at a time.  What can be
+ * read is reported again by the next poll.
+ */
+static void
+writing_first(struct pollfd *ours)
+{
+	if ((ours->revents & (POLLOUT | POLLHUP | POLLERR)) == POLLOUT)
+		ours->revents = POLLOUT;
+}
+
+/* Bytes wait in the buffer.  libssh takes 4 KiB of them a time, and asks each
+ * time: the system is asked now and then, for the others' sake. */
+static int
+answer(struct pollfd *fds, nfds_t n, struct pollfd *ours)
+{
+	nfds_t i;
+	int r = 0;
+
+	if ((ours->events & POLLOUT) != 0 || shim.answers++ >= ANSWERS_MAX) {
+		shim.answers = 0;
+		r = system_poll(fds, n, 0);
+		if (r < 0)
+			return r;
+	} else {
+		for (i = 0; i < n; i++)
+			fds[i].revents = 0;
+	}
+	if (ours->revents == 0)
+		r++;
+	ours->revents |= POLLIN;
+	writing_first(ours);
+	return r;
+}
+
 /* glibc declares that poll only writes to fds, which is not so.  (The first two
  * are for compilers that do not know the third.) */
 #pragma GCC diagnostic push
@@ -139,14 +177,9 @@ poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 		r = shim.len == 0 ? patient_poll(fds, n, timeout_ms)
 				  : system_poll(fds, n, timeout_ms);
 		ours->events = asked;
+		writing_first(ours);
 		return r;
 	}
-	r = system_poll(fds, n, 0);
-	if (r < 0)
-		return r;
-	if (ours->revents == 0)
-		r++;
-	ours->revents |= POLLIN;
-	return r;
+	return answer(fds, n, ours);
 }
 #pragma GCC diagnostic pop
