@@ -104,11 +104,13 @@ write_files(struct partner *p)
 	make_key(p->dir, "key");
 	read_line(p->dir, "host.pub", p->host_key, sizeof(p->host_key));
 	read_line(p->dir, "key.pub", p->other_key, sizeof(p->other_key));
+	/* SHLVL: bash, started by sshd, else reads the user's .bashrc, which
+	 * may do anything and take its time */
 	put(p->dir, "sshd_config", 0600,
 	    "HostKey %s/host\nAuthorizedKeysFile %s/key.pub\n"
 	    "StrictModes no\nUsePAM no\nPidFile none\nLogLevel ERROR\n"
 	    "PasswordAuthentication no\nPermitRootLogin yes\n"
-	    "Subsystem sftp %s/sftp\n",
+	    "SetEnv SHLVL=5\nSubsystem sftp %s/sftp\n",
 	    p->dir, p->dir, p->dir);
 	put(p->dir, "sftp", 0700,
 	    "#!/bin/sh\n"
