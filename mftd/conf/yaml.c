@@ -42,7 +42,6 @@ struct mftd_yaml {
 struct complaint {
 	char text[TEXT_BYTES];
 	struct field where; /* innermost first, as it comes */
-	bool in_mapping; /* innermost is a mapping without its field */
 };
 
 /* How libcyaml begins, and what we say.  key: the rest names a key there. */
@@ -249,8 +248,6 @@ listen_to(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 		push(&c->where, key, strlen(key), 0);
 	} else if (sscanf(line, "  in sequence entry '%zu'", &index) == 1) {
 		push(&c->where, "", 0, index > 0 ? index - 1 : 0);
-	} else if (strncmp(line, "  in mapping (", 14) == 0) {
-		c->in_mapping = true;
 	} else if (c->text[0] == '\0' && strncmp(line, "Load: ", 6) == 0 &&
 	    strcmp(line, "Load: Backtrace:") != 0) {
 		snprintf(c->text, sizeof(c->text), "%s", line + 6);
@@ -273,7 +270,7 @@ translate(const struct mftd_yaml *y, const struct complaint *c, cyaml_err_t err)
 		text = words[i].say;
 		if (words[i].key)
 			key = c->text + strlen(words[i].begins);
-		if (words[i].drop && !c->in_mapping && c->where.n > 0)
+		if (words[i].drop && c->where.n > 0)
 			from = 1;
 		break;
 	}

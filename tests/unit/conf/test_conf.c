@@ -193,8 +193,9 @@ no_yaml_is_told_with_its_line(void **state)
 	assert_int_equal(
 	    load("mode: a\nb: [c\nd: e\n", &c, why, sizeof(why)), -MFTD_E_CONF);
 	assert_memory_equal(why, ":3: ", 4);
-	assert_int_equal(
-	    load("mode: &x a\nnode: *x\n", &c, why, sizeof(why)), -MFTD_E_CONF);
+	refused(GOOD "user: &a /x\nrun_dir: *a\n",
+	    ":9: run_dir: YAML alias unsupported");
+	refused(GOOD "  - {}\n", ":8: volumes[1].name: is missing");
 	assert_int_equal(
 	    mftd_conf_load("no/such/file", &c, why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "no/such/file"));
