@@ -39,6 +39,8 @@ def verdict(lab, node, uploads):
     stored = sums(lab, node, f"{plan.STORAGE}/alice")
     arrived = sums(lab, plan.PARTNER, INBOX)
     times = renames(lab)
+    unseen = [name for name in arrived if not times[name]]
+    assert not unseen, f"no rename of {unseen[:3]} in the partner's log"
     states = collections.Counter(d["state"] for d in deliveries(lab, node))
     return {
         "acknowledged": len(told),
