@@ -98,13 +98,14 @@ print_nodes(json_t *st)
 	printf("%-12s %-16s %-8s %s\n", "NODE", "STATE", "SESSIONS",
 	    "INCARNATION");
 	json_array_foreach(json_object_get(st, "nodes"), i, o)
-	    printf("%-12s %-16s %-8lld %s\n", str(o, "node"), node_word(o),
-		num(o, "sessions"), str(o, "incarnation"));
+		printf("%-12s %-16s %-8lld %s\n", str(o, "node"), node_word(o),
+		    num(o, "sessions"), str(o, "incarnation"));
 	printf("\n%-12s %-12s %-12s %-10s %s\n", "NODE", "SERVICE", "QUEUE",
 	    "ROLE", "EPOCH");
-	json_array_foreach(json_object_get(st, "roles"), i, o) printf(
-	    "%-12s %-12s %-12s %-10s %lld\n", str(o, "node"), str(o, "service"),
-	    str(o, "queue"), str(o, "role"), num(o, "epoch"));
+	json_array_foreach(json_object_get(st, "roles"), i, o)
+		printf("%-12s %-12s %-12s %-10s %lld\n", str(o, "node"),
+		    str(o, "service"), str(o, "queue"), str(o, "role"),
+		    num(o, "epoch"));
 }
 
 static void
@@ -116,8 +117,8 @@ print_sessions(json_t *st)
 	printf(
 	    "\n%-12s %-16s %-24s %s\n", "NODE", "ACCOUNT", "PEER", "SESSION");
 	json_array_foreach(json_object_get(st, "sessions"), i, o)
-	    printf("%-12s %-16s %-24s %s\n", str(o, "node"), str(o, "account"),
-		str(o, "peer"), str(o, "id"));
+		printf("%-12s %-16s %-24s %s\n", str(o, "node"),
+		    str(o, "account"), str(o, "peer"), str(o, "id"));
 }
 
 static void
@@ -127,15 +128,15 @@ print_queues(json_t *st)
 	size_t i;
 
 	json_array_foreach(json_object_get(st, "queues"), i, o)
-	    printf("\nqueue %s: epoch %lld, %lld queued, %lld active, "
-		   "%lld in doubt, %lld delivered %s\n",
-		str(o, "queue"), num(o, "epoch"), num(o, "queued"),
-		num(o, "active"), num(o, "in_doubt"), num(o, "delivered"),
-		str(o, "reason"));
+		printf("\nqueue %s: epoch %lld, %lld queued, %lld active, "
+		       "%lld in doubt, %lld delivered %s\n",
+		    str(o, "queue"), num(o, "epoch"), num(o, "queued"),
+		    num(o, "active"), num(o, "in_doubt"), num(o, "delivered"),
+		    str(o, "reason"));
 	json_array_foreach(json_object_get(st, "volumes"), i, o)
-	    printf("\nvolume %s: %s, %lld records in %lld syncs %s\n",
-		str(o, "volume"), yes(o, "healthy") ? "healthy" : "ILL",
-		num(o, "records"), num(o, "syncs"), str(o, "reason"));
+		printf("\nvolume %s: %s, %lld records in %lld syncs %s\n",
+		    str(o, "volume"), yes(o, "healthy") ? "healthy" : "ILL",
+		    num(o, "records"), num(o, "syncs"), str(o, "reason"));
 }
 
 static int

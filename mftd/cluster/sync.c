@@ -249,7 +249,7 @@ apply_held(struct mftd_cluster *c)
 	struct mftd_held *h;
 
 	STAILQ_FOREACH(h, &c->joining.held, entry)
-	mftd_sync_numbered(c, &h->from, &h->m);
+		mftd_sync_numbered(c, &h->from, &h->m);
 }
 
 static void

@@ -213,8 +213,8 @@ mftd_control_reply(struct mftd_control *c, uint64_t client, json_t *reply)
 	int r;
 
 	TAILQ_FOREACH(cl, &c->clients, link)
-	if (cl->id == client)
-		break;
+		if (cl->id == client)
+			break;
 	if (cl == NULL || cl->out != NULL) {
 		json_decref(reply);
 		return -ENOENT;

@@ -157,8 +157,8 @@ source_busy(const struct mftd_checks *c, const char *source)
 	const struct job *j;
 
 	TAILQ_FOREACH(j, &c->jobs, link)
-	if (j->pid > 0 && strcmp(j->source, source) == 0)
-		return true;
+		if (j->pid > 0 && strcmp(j->source, source) == 0)
+			return true;
 	return false;
 }
 
@@ -171,8 +171,8 @@ pick(struct mftd_checks *c)
 	if (c->running >= MFTD_AUTH_POOL)
 		return NULL;
 	TAILQ_FOREACH(j, &c->jobs, link)
-	if (j->pid == 0 && !source_busy(c, j->source))
-		return j;
+		if (j->pid == 0 && !source_busy(c, j->source))
+			return j;
 	return NULL;
 }
 

@@ -150,7 +150,7 @@ answer_all(struct mftd_changes *list, int err)
 	struct mftd_change *c;
 
 	STAILQ_FOREACH(c, list, link)
-	c->err = err;
+		c->err = err;
 }
 
 /* The steps of a batch that has room; see mftd_batch_run. */
@@ -161,16 +161,14 @@ run(struct mftd_work *w, struct mftd_changes *list)
 	const struct kind *k;
 	bool must_commit = false;
 
-	STAILQ_FOREACH(c, list, link)
-	{
+	STAILQ_FOREACH(c, list, link) {
 		k = kind_of(c->type);
 		if (k->prepare != NULL)
 			c->err = k->prepare(w, c);
 	}
 	if (w->failed != 0 || mftd_work_commit(w) < 0)
 		return w->failed;
-	STAILQ_FOREACH(c, list, link)
-	{
+	STAILQ_FOREACH(c, list, link) {
 		if (c->err == 0)
 			c->err = kind_of(c->type)->execute(w, c);
 		must_commit |= c->must_commit;
@@ -187,7 +185,7 @@ mftd_batch_run(struct mftd_work *w, struct mftd_changes *list)
 	int r;
 
 	STAILQ_FOREACH(c, list, link)
-	w->reserve += reserve(c);
+		w->reserve += reserve(c);
 	r = mftd_work_room(w, w->reserve);
 	if (r == 0) {
 		r = run(w, list);

@@ -86,10 +86,10 @@ take_outcome(struct mftd_undecided *u, struct mftd_buf *b)
 	if (mftd_rec_outcome_get(b, &rec) < 0)
 		return -MFTD_E_CORRUPT;
 	TAILQ_FOREACH(one, &u->list, link)
-	if (strcmp(one->rec.id, rec.receipt) == 0) {
-		drop(u, one);
-		break;
-	}
+		if (strcmp(one->rec.id, rec.receipt) == 0) {
+			drop(u, one);
+			break;
+		}
 	return 0;
 }
 
@@ -267,8 +267,8 @@ mftd_undecided_settle(
 	int r = 0;
 
 	TAILQ_FOREACH(one, &u->list, link)
-	if ((r = decide(w, &one->rec, &counts)) < 0)
-		break;
+		if ((r = decide(w, &one->rec, &counts)) < 0)
+			break;
 	if (r == 0 && w->failed == 0) {
 		out->published += counts.published;
 		out->abandoned += counts.abandoned;

@@ -161,11 +161,36 @@ not_kept(void *data, const char *part)
 	return strcmp(part, data) != 0;
 }
 
+/* The part for whose sake the others go is itself still there. */
+static int
+check_kept(struct mftd_change *c)
+{
+	const char *keep = c->msg.supersede.keep;
+	struct stat st;
+
+	if (keep[0] == '\0')
+		return 0;
+	if (!mftd_id_valid(keep) || !mftd_id_of(keep, c->owner->session))
+		return -MFTD_E_PROTOCOL;
+	c->part_dir = mftd_layout_parts_open(
+	    c->owner->parts_fd, c->from.key, c->from.base);
+	if (c->part_dir < 0) {
+		c->part_dir = -1;
+		return -MFTD_E_SUPERSEDED;
+	}
+	return fstatat(c->part_dir, keep, &st, AT_SYMLINK_NOFOLLOW) < 0
+	    ? -MFTD_E_SUPERSEDED
+	    : 0;
+}
+
 int
 mftd_supersede_execute(struct mftd_work *w, struct mftd_change *c)
 {
 	int r = mftd_place_open(w, c->owner, c->msg.supersede.path, &c->from);
 
+	/* of two that open one new name at once, the first to ask stays */
+	if (r == 0)
+		r = check_kept(c);
 	if (r < 0)
 		return r;
 	r = mftd_parts_of_name(w, c->owner->parts_fd, c->from.key, c->from.base,

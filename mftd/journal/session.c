@@ -175,7 +175,7 @@ take_batch(struct mftd_journal *j, struct mftd_changes *list)
 	size_t n = 0;
 
 	TAILQ_FOREACH(s, &j->sessions, link)
-	s->in_batch = s->blocked = false;
+		s->in_batch = s->blocked = false;
 	while ((c = STAILQ_FIRST(&j->pending)) != NULL) {
 		STAILQ_REMOVE_HEAD(&j->pending, link);
 		s = (struct mftd_jsession *)((char *)c->owner -
@@ -224,8 +224,8 @@ fall_silent(struct mftd_journal *j, struct mftd_changes *list)
 
 	log_warn("lease lost while publishing: sessions are cut");
 	TAILQ_FOREACH(s, &j->sessions, link)
-	if (s->in_batch && !s->cut)
-		cut(j, s);
+		if (s->in_batch && !s->cut)
+			cut(j, s);
 }
 
 static void
@@ -237,7 +237,7 @@ run_changes(struct mftd_journal *j, struct mftd_changes *list)
 
 	if (!mftd_lease_held(j->worker->lease)) {
 		STAILQ_FOREACH(c, list, link)
-		c->err = -MFTD_E_NO_LEASE;
+			c->err = -MFTD_E_NO_LEASE;
 	} else {
 		mftd_batch_run(j->work, list);
 		mftd_journal_insist(j);
@@ -265,7 +265,7 @@ run_batch(void *data)
 	if (!STAILQ_EMPTY(&list))
 		run_changes(j, &list);
 	STAILQ_FOREACH(c, &list, link)
-	answer(j, c);
+		answer(j, c);
 	while ((c = STAILQ_FIRST(&list)) != NULL) {
 		STAILQ_REMOVE_HEAD(&list, link);
 		mftd_change_free(c);

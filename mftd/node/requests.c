@@ -169,8 +169,7 @@ notify(struct mftd_coordinator *co, json_t *n)
 	if (strcmp(text_of(n, "type", ""), "post") != 0 ||
 	    strcmp(text_of(n, "operation", ""), "stop") != 0)
 		return json_pack("{s:b}", "ok", 1);
-	json_array_foreach(json_object_get(n, "stop"), i, name)
-	{
+	json_array_foreach(json_object_get(n, "stop"), i, name) {
 		const char *node = json_string_value(name);
 
 		if (node == NULL || !mftd_id_valid(node) ||

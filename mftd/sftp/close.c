@@ -126,8 +126,7 @@ mftd_sftp_close_flush(struct mftd_sftp *s)
 
 	/* write-back of all starts before the first sync waits: on a journaling
 	 * file system that one then commits the others too */
-	TAILQ_FOREACH(op, &s->closing, link)
-	{
+	TAILQ_FOREACH(op, &s->closing, link) {
 		r = mftd_sftp_part_whole(op->part);
 		if (r < 0)
 			op->part->err = r;

@@ -74,8 +74,8 @@ mftd_sftp_op_take(struct mftd_sftp *s, uint64_t ref)
 	struct mftd_sftp_op *op;
 
 	TAILQ_FOREACH(op, &s->ops, link)
-	if (op->ref == ref)
-		break;
+		if (op->ref == ref)
+			break;
 	if (op != NULL) {
 		TAILQ_REMOVE(&s->ops, op, link);
 		s->n_ops--;
@@ -107,9 +107,9 @@ any_touches(const struct mftd_sftp_ops *ops, const char *path, bool below)
 	const struct mftd_sftp_op *op;
 
 	TAILQ_FOREACH(op, ops, link)
-	if (touches(op->path, path, below) ||
-	    (op->to != NULL && touches(op->to, path, below)))
-		return true;
+		if (touches(op->path, path, below) ||
+		    (op->to != NULL && touches(op->to, path, below)))
+			return true;
 	return false;
 }
 

@@ -160,15 +160,21 @@ too_many_clients_are_refused(void **state)
 {
 	struct server *s = *state;
 	int fds[MFTD_CONTROL_CLIENTS_MAX + 1], i;
+	int64_t deadline_ms = mftd_clock_ms() + CALL_MS;
 	json_t *reply = NULL;
 	char byte;
 
 	for (i = 0; i <= MFTD_CONTROL_CLIENTS_MAX; i++)
 		fds[i] = raw(s->path, NULL, 0);
-	assert_int_equal(recv(fds[MFTD_CONTROL_CLIENTS_MAX], &byte, 1, 0), 0);
+	/* closed at once: 0, or ECONNRESET */
+	assert_true(recv(fds[MFTD_CONTROL_CLIENTS_MAX], &byte, 1, 0) <= 0);
 	for (i = 0; i <= MFTD_CONTROL_CLIENTS_MAX; i++)
 		close(fds[i]);
-	assert_int_equal(call(s, "room again", CALL_MS, &reply), 0);
+	/* the server hears of the others' ends when it gets to them */
+	while (mftd_clock_ms() < deadline_ms &&
+	    call(s, "room again", CALL_MS, &reply) < 0)
+		;
+	assert_non_null(reply);
 	json_decref(reply);
 }
 

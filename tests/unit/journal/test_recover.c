@@ -65,12 +65,10 @@ node_close(struct node *n)
 	mftd_volume_close(&n->vol);
 }
 
-/* A part of alice's f and the wish to publish it, its RECEIPT durable. */
-static struct mftd_change *
-begin_publish(struct node *n, struct tree *t)
+/* A part of alice's f; returns its inode. */
+static uint64_t
+make_part(struct node *n, const char *part)
 {
-	struct mftd_msg_publish m = { .path = "f", .part = PART };
-	struct mftd_change *c;
 	struct stat st;
 	char key[MFTD_PARENT_KEY_BYTES];
 	int fd;
@@ -78,11 +76,21 @@ begin_publish(struct node *n, struct tree *t)
 	assert_int_equal(mftd_layout_parent_key(
 			     n->vol.id, n->owner.root_fd, key, sizeof(key)),
 	    0);
-	fd = mftd_layout_part_create(n->owner.parts_fd, key, "f", PART, 0600);
+	fd = mftd_layout_part_create(n->owner.parts_fd, key, "f", part, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	close(fd);
-	m.inode = st.st_ino;
+	return st.st_ino;
+}
+
+/* A part of alice's f and the wish to publish it, its RECEIPT durable. */
+static struct mftd_change *
+begin_publish(struct node *n, struct tree *t)
+{
+	struct mftd_msg_publish m = { .path = "f", .part = PART };
+	struct mftd_change *c;
+
+	m.inode = make_part(n, PART);
 	c = mftd_change_new(&n->owner, MFTD_MSG_PUBLISH, 1, &m);
 	assert_int_equal(mftd_publish_prepare(n->work, c), 0);
 	assert_int_equal(mftd_work_commit(n->work), 0);
@@ -90,7 +98,7 @@ begin_publish(struct node *n, struct tree *t)
 }
 
 static int
-supersede(struct node *n)
+supersede(struct node *n, bool make)
 {
 	struct mftd_msg_supersede m = { .path = "f", .keep = LIFE_2 "-1.1" };
 	struct mftd_changes list = STAILQ_HEAD_INITIALIZER(list);
@@ -98,6 +106,8 @@ supersede(struct node *n)
 	    mftd_change_new(&n->owner, MFTD_MSG_SUPERSEDE, 1, &m);
 	int err;
 
+	if (make)
+		make_part(n, m.keep);
 	STAILQ_INSERT_TAIL(&list, c, link);
 	assert_int_equal(mftd_batch_run(n->work, &list), 0);
 	err = c->err;
@@ -157,7 +167,7 @@ superseded_by_another_node_is_abandoned(void **state)
 	node_open(&one, &t, "n1", LIFE_1);
 	node_open(&two, &t, "n2", LIFE_2);
 	c = begin_publish(&one, &t);
-	assert_int_equal(supersede(&two), 0);
+	assert_int_equal(supersede(&two, true), 0);
 	assert_true(tree_holds(&t, ".mft/aside/" PART, "")); /* the proof */
 	mftd_change_free(c);
 	node_close(&one);
@@ -166,6 +176,28 @@ superseded_by_another_node_is_abandoned(void **state)
 	assert_int_equal(n.abandoned, 1);
 	assert_int_equal(n.published, 0);
 	assert_int_equal(tree_count(&t, ".mft/out"), 0);
+	tree_remove(&t);
+}
+
+/* Two open one new name at once: whose part was set aside already does not take
+ * the other's along. */
+static void
+supersede_for_a_part_that_is_gone(void **state)
+{
+	struct node one, two;
+	struct mftd_change *c;
+	struct tree t;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	node_open(&two, &t, "n2", LIFE_2);
+	c = begin_publish(&one, &t);
+	assert_int_equal(supersede(&two, false), -MFTD_E_SUPERSEDED);
+	assert_int_equal(tree_count(&t, ".mft/aside"), 0);
+	assert_int_equal(mftd_publish_execute(one.work, c), 0);
+	mftd_change_free(c);
+	node_close(&one);
+	node_close(&two);
 	tree_remove(&t);
 }
 
@@ -181,7 +213,7 @@ late_rename_finds_nothing(void **state)
 	node_open(&one, &t, "n1", LIFE_1);
 	node_open(&two, &t, "n2", LIFE_2);
 	c = begin_publish(&one, &t);
-	assert_int_equal(supersede(&two), 0);
+	assert_int_equal(supersede(&two, true), 0);
 	assert_int_equal(mftd_publish_execute(one.work, c), -MFTD_E_SUPERSEDED);
 	assert_int_equal(mftd_work_commit(one.work), 0);
 	assert_true(tree_holds(&t, "alice/f", NULL));
@@ -321,6 +353,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(superseded_by_another_node_is_abandoned),
+		cmocka_unit_test(supersede_for_a_part_that_is_gone),
 		cmocka_unit_test(late_rename_finds_nothing),
 		cmocka_unit_test(rename_after_recovery_finds_nothing),
 		cmocka_unit_test(half_a_rename_is_published),
