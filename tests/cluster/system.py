@@ -53,6 +53,7 @@ def restore(lab):
 
 def pids(lab, node, kind):
     """Process ids, as the node numbers them, of one kind of mftd process."""
-    out = lab.exec(node, ["pgrep", "-x", f"mftd:{kind}"]).stdout
+    # the kernel keeps 15 bytes of a name
+    out = lab.exec(node, ["pgrep", "-x", f"mftd:{kind}"[:15]]).stdout
     return [int(word) for word in out.split()]
 
