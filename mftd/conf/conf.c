@@ -22,6 +22,11 @@
 #define LEASE_MS_DEFAULT 3000
 #define FIELD_BYTES 64
 
+/* The longest id that a node makes is a receipt's: its name, '-' and 16 hex
+ * digits of its incarnation, "-j" and the stream's number, '.' and the record's
+ * sequence; 20 bytes are for what follows the incarnation. */
+#define NODE_LEN_MAX (MFTD_ID_BYTES - 1 - 17 - 20)
+
 #define NEEDED CYAML_FLAG_POINTER
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 
@@ -175,7 +180,8 @@ check_volumes(const struct mftd_conf *c, const struct mftd_yaml *y)
 		snprintf(at, sizeof(at), "volumes[%zu].path",
 		    (size_t)(v - c->volumes));
 		if (!mftd_id_valid(v->name))
-			return mftd_yaml_refuse(y, name, "not a name");
+			return mftd_yaml_refuse(
+			    y, name, "not a name: letters, digits, _ . - only");
 		if (v->path[0] != '/')
 			return mftd_yaml_refuse(
 			    y, at, "must be an absolute path");
@@ -228,6 +234,23 @@ check_lists(const struct mftd_conf *c, const struct mftd_yaml *y)
 	return 0;
 }
 
+/* What the file does not say came from the host name. */
+static int
+check_node(const struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	const char *hint = mftd_yaml_has(y, "node")
+	    ? ""
+	    : " (the host name; give another name here)";
+
+	if (!mftd_id_valid(c->node))
+		return mftd_yaml_refuse(y, "node",
+		    "not a name: letters, digits, _ . - only%s", hint);
+	if (strlen(c->node) > NODE_LEN_MAX)
+		return mftd_yaml_refuse(y, "node",
+		    "longer than %d characters%s", NODE_LEN_MAX, hint);
+	return 0;
+}
+
 /* What the schema cannot say. */
 static int
 check(const struct mftd_conf *c, const struct mftd_yaml *y)
@@ -237,8 +260,8 @@ check(const struct mftd_conf *c, const struct mftd_yaml *y)
 		NULL };
 	int r;
 
-	if (!mftd_id_valid(c->node))
-		return mftd_yaml_refuse(y, "node", "not a name");
+	if ((r = check_node(c, y)) < 0)
+		return r;
 	if (c->state_dir[0] != '/')
 		return mftd_yaml_refuse(
 		    y, "state_dir", "must be an absolute path");

@@ -19,7 +19,9 @@ struct mftd_conf_volume {
 
 struct mftd_conf {
 	bool cluster; /* mode: cluster, or standalone */
-	char *node; /* an id; default: the host name up to its first dot */
+	/* an id of at most 26 bytes; default: the host name up to its first
+	 * dot */
+	char *node;
 	char *user; /* default "mft" */
 	/* "sqlite:/PATH" (standalone only) or a postgresql:// URI */
 	char *catalog;

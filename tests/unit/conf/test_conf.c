@@ -132,7 +132,8 @@ meaning_errors_name_line_and_field(void **state)
 {
 	refused(GOOD "lease_ms: 499\n", ":8: lease_ms: must be 500 to 60000");
 	refused(GOOD "lease_ms: 0\n", ":8: lease_ms: must be 500 to 60000");
-	refused(GOOD "node: a b\n", ":8: node: not a name");
+	refused(GOOD "node: a b\n",
+	    ":8: node: not a name: letters, digits, _ . - only");
 	refused(GOOD "log: file\n", ":8: log: must be stderr or syslog");
 	refused(GOOD "log_level: loud\n",
 	    ":8: log_level: must be error, warn, info or debug");
@@ -145,6 +146,20 @@ meaning_errors_name_line_and_field(void **state)
 	    ":8: volumes[1].name: given twice");
 	refused(GOOD "  - name: b\n    path: /srv/b\n",
 	    ":9: volumes[1].path: overlaps the volume main");
+}
+
+static void
+node_names_leave_room_for_ids(void **state)
+{
+	struct mftd_conf *c;
+	char why[512];
+
+	refused(GOOD "node: abcdefghijklmnopqrstuvwxyz1\n",
+	    ":8: node: longer than 26 characters");
+	assert_int_equal(load(GOOD "node: abcdefghijklmnopqrstuvwxyz\n", &c,
+			     why, sizeof(why)),
+	    0);
+	mftd_conf_free(c);
 }
 
 static void
@@ -211,6 +226,7 @@ main(void)
 		cmocka_unit_test(defaults_fill_the_rest),
 		cmocka_unit_test(schema_errors_name_line_and_field),
 		cmocka_unit_test(meaning_errors_name_line_and_field),
+		cmocka_unit_test(node_names_leave_room_for_ids),
 		cmocka_unit_test(catalog_and_addresses_are_checked),
 		cmocka_unit_test(no_yaml_is_told_with_its_line),
 	};
