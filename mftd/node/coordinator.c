@@ -15,6 +15,7 @@
 #include "mftd/ipc/msg_session.h"
 
 #define DEFAULT_QUEUE "default"
+#define JOURNAL_SILENT_MS 7000 /* three of its reports missed */
 #define LAST_WORD_MS 1000
 #define LAST_WORD_TICK_MS 10
 #define OWN_START_MS 60000 /* standalone: bound of starting the services */
@@ -205,6 +206,8 @@ journal_up(void *data, struct mftd_chan *c)
 	snprintf(co->volumes[i].volume, sizeof(co->volumes[i].volume), "%s",
 	    mftd_chan_instance(c));
 	co->journals[i] = c;
+	co->heard_ms[i] = mftd_clock_ms();
+	co->volumes[i].healthy = 1; /* until it says otherwise, or nothing */
 }
 
 /* A recovery step of one journal is over. */
@@ -243,9 +246,18 @@ on_volume_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	struct mftd_coordinator *co = data;
 	int i = journal_slot(co, mftd_chan_instance(c));
 
-	if (i >= 0)
-		co->volumes[i] = *(const struct mftd_msg_volume_state *)m->data;
+	if (i < 0)
+		return 0;
+	co->volumes[i] = *(const struct mftd_msg_volume_state *)m->data;
+	co->heard_ms[i] = mftd_clock_ms();
 	return 0;
+}
+
+bool
+mftd_co_volume_well(const struct mftd_coordinator *co, int i)
+{
+	return co->volumes[i].healthy &&
+	    mftd_clock_ms() - co->heard_ms[i] < JOURNAL_SILENT_MS;
 }
 
 static struct mftd_co_recovery *

@@ -68,6 +68,7 @@ struct mftd_coordinator {
 	struct mftd_chan *catalog;
 	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
 	struct mftd_msg_volume_state volumes[MFTD_VOLUMES_MAX];
+	int64_t heard_ms[MFTD_VOLUMES_MAX]; /* of each journal, last */
 	int n_journals;
 	struct mftd_msg_catalog_state catalog_state;
 };
@@ -97,6 +98,10 @@ void mftd_co_answer(struct mftd_coordinator *co, uint64_t ref,
  * sees that incarnation, again until it is lost, for a bounded time.
  */
 void mftd_co_node_ended(struct mftd_coordinator *co, const char *node);
+
+/* Whether the journal of volume i is well: it says so every 2 s, and one that
+ * hangs says nothing. */
+bool mftd_co_volume_well(const struct mftd_coordinator *co, int i);
 
 /* How a service does, as agents want it (design section 8). */
 json_t *mftd_co_service_json(

@@ -20,6 +20,7 @@
 #include "mftd/base/log.h"
 
 #define TICK_MS 1000 /* at least so often deadlines are looked at */
+#define JOIN_MS 60000 /* a coordinator joins the group within this */
 #define SOON_MS 20 /* while something is being proven or waited for */
 
 /* ---- messages of the workers */
@@ -148,7 +149,12 @@ kill_overdue(struct mftd_parent *p)
 	struct mftd_child *ch;
 	int64_t now = mftd_clock_ms();
 
-	for (ch = p->children; ch < p->children + MFTD_CHILDREN_MAX; ch++)
+	for (ch = p->children; ch < p->children + MFTD_CHILDREN_MAX; ch++) {
+		/* joining blocks while Corosync hangs */
+		if (ch->pid > 0 && !ch->ready && ch->kill_ms == 0 &&
+		    ch->kind->proc == MFTD_PROC_COORDINATOR &&
+		    now - ch->started_ms > JOIN_MS)
+			ch->kill_ms = now;
 		if (ch->pid > 0 && ch->kill_ms != 0 && now >= ch->kill_ms) {
 			log_warn("%s %s[%d] does not end: killed",
 			    mftd_proc_name(ch->kind->proc), ch->instance,
@@ -156,6 +162,7 @@ kill_overdue(struct mftd_parent *p)
 			kill(ch->pid, SIGKILL);
 			ch->kill_ms = now + 5000;
 		}
+	}
 }
 
 static bool

@@ -79,7 +79,7 @@ degraded_why(struct mftd_coordinator *co, const struct mftd_co_service *s)
 		    ? "the epoch is not raised yet"
 		    : NULL;
 	for (i = 0; i < co->n_journals; i++)
-		if (!co->volumes[i].healthy)
+		if (!mftd_co_volume_well(co, i))
 			return "the storage does not answer";
 	return NULL;
 }
@@ -183,11 +183,12 @@ notify(struct mftd_coordinator *co, json_t *n)
 static const struct {
 	const char *word;
 	uint32_t role;
+	bool or_more; /* a higher role will do: start never demotes */
 } wishes[] = {
-	{ "start", MFTD_ROLE_STARTED },
-	{ "stop", MFTD_ROLE_STOPPED },
-	{ "promote", MFTD_ROLE_PROMOTED },
-	{ "demote", MFTD_ROLE_STARTED },
+	{ "start", MFTD_ROLE_STARTED, true },
+	{ "stop", MFTD_ROLE_STOPPED, false },
+	{ "promote", MFTD_ROLE_PROMOTED, false },
+	{ "demote", MFTD_ROLE_STARTED, false },
 };
 
 /* A service that was never started is stopped already; asking for that must not
@@ -243,6 +244,8 @@ cmd_service(struct mftd_coordinator *co, uint64_t client, json_t *req)
 		return notify(co, json_object_get(req, "notify"));
 	for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
 		if (strcmp(action, wishes[i].word) == 0) {
+			if (wishes[i].or_more && s->state.role > wishes[i].role)
+				return mftd_co_service_json(co, s, 0);
 			wish(co, client, req, s, wishes[i].role);
 			return NULL;
 		}

@@ -47,7 +47,7 @@ volumes(const struct mftd_coordinator *co)
 		json_array_append_new(list,
 		    json_pack("{s:s, s:b, s:I, s:I, s:s}", "volume",
 			co->volumes[i].volume, "healthy",
-			(int)co->volumes[i].healthy, "records",
+			(int)mftd_co_volume_well(co, i), "records",
 			(json_int_t)co->volumes[i].records, "syncs",
 			(json_int_t)co->volumes[i].syncs, "reason",
 			co->volumes[i].reason));
