@@ -28,11 +28,13 @@ static void
 usage(FILE *f)
 {
 	fprintf(f,
-	    "usage: mftd [-tV] [-f FILE]\n"
+	    "usage: mftd [-htV] [-f FILE]\n"
 	    "Serves managed file transfer on this node, in the foreground.\n"
 	    "  -f FILE   the node's configuration (" SYSCONFDIR
 	    "/mft/mftd.yaml)\n"
-	    "  -t        only check the configuration\n"
+	    "  -h        print this\n"
+	    "  -t        only check the configuration; silent when it is "
+	    "right\n"
 	    "  -V        print the version\n"
 	    "See mftd(8) and mftd.yaml(5).\n");
 }
@@ -120,7 +122,9 @@ set_up(const struct mftd_conf *conf, int *listen_fds, int *lock_fd)
 		errno = 0;
 		pw = getpwnam(conf->user);
 		if (pw == NULL) {
-			log_error("there is no user %s", conf->user);
+			log_error("there is no user %s (systemd-sysusers makes "
+				  "it, or set user:)",
+			    conf->user);
 			return -ENOENT;
 		}
 	}
@@ -191,7 +195,8 @@ main(int argc, char **argv)
 	}
 	r = mftd_conf_load(file, &conf, why, sizeof(why));
 	if (r < 0) {
-		fprintf(stderr, "mftd: %s\n",
+		fprintf(stderr, "mftd: %s%s%s\n", r == -MFTD_E_CONF ? "" : file,
+		    r == -MFTD_E_CONF ? "" : ": ",
 		    r == -MFTD_E_CONF ? why : mftd_strerror(r));
 		return 2;
 	}

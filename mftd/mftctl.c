@@ -197,6 +197,29 @@ check_root(const struct mftd_conf *conf, const struct mftd_account *a)
 	return 0;
 }
 
+/* Says what the catalog said; before the daemon's first start there is no
+ * directory for an SQLite one. */
+static void
+catalog_failed(const struct ctl *ctl, struct mftd_catalog *c, int err)
+{
+	char dir[4096];
+	char *slash;
+
+	fprintf(stderr, "mftctl: %s: %s\n", mftd_strerror(err),
+	    mftd_catalog_why(c));
+	if (strncmp(ctl->conf->catalog, "sqlite:", 7) != 0)
+		return;
+	snprintf(dir, sizeof(dir), "%s", ctl->conf->catalog + 7);
+	slash = strrchr(dir, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	if (access(dir, F_OK) < 0 && errno == ENOENT)
+		fprintf(stderr,
+		    "mftctl: there is no directory %s: mftd makes its "
+		    "state_dir when it starts\n",
+		    dir);
+}
+
 static int
 store(const struct ctl *ctl, const struct mftd_objects *o, uint64_t *version)
 {
@@ -210,8 +233,7 @@ store(const struct ctl *ctl, const struct mftd_objects *o, uint64_t *version)
 	if (r == 0)
 		r = mftd_catalog_apply(c, o, version);
 	if (r < 0)
-		fprintf(stderr, "mftctl: %s: %s\n", mftd_strerror(r),
-		    mftd_catalog_why(c));
+		catalog_failed(ctl, c, r);
 	mftd_catalog_close(c);
 	return r < 0 ? 1 : 0;
 }
@@ -297,8 +319,7 @@ cmd_delivery(const struct ctl *ctl, int argc, char **argv)
 		return fail(ctl->conf->catalog, r);
 	r = mftd_catalog_deliveries(c, print_delivery, (void *)(uintptr_t)ctl);
 	if (r < 0)
-		fprintf(stderr, "mftctl: %s: %s\n", mftd_strerror(r),
-		    mftd_catalog_why(c));
+		catalog_failed(ctl, c, r);
 	mftd_catalog_close(c);
 	return r < 0 ? 1 : 0;
 }
@@ -322,7 +343,7 @@ cmd_node(const struct ctl *ctl, int argc, char **argv)
 	return 0;
 }
 
-static const struct {
+static const struct command {
 	const char *word;
 	int argc_min, argc_max; /* the word counts */
 	int (*fn)(const struct ctl *ctl, int argc, char **argv);
@@ -343,29 +364,35 @@ usage(FILE *f)
 {
 	size_t i;
 
-	fprintf(f, "usage: mftctl [-jV] [-f FILE] COMMAND\n");
+	fprintf(f, "usage: mftctl [-hjV] [-f FILE] COMMAND\n");
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(f, "  %s\n", commands[i].usage);
 	fprintf(f,
 	    "  -f FILE   the node's configuration (" SYSCONFDIR
 	    "/mft/mftd.yaml)\n"
+	    "  -h        print this\n"
 	    "  -j        print JSON\n"
 	    "  -V        print the version\n"
 	    "See mftctl(8).\n");
 }
 
-static int
-run(const struct ctl *ctl, int argc, char **argv)
+/* The command of that word with so many arguments, or NULL after a message. */
+static const struct command *
+find_command(int argc, char **argv)
 {
-	size_t i;
+	const struct command *c = commands;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(argv[0], commands[i].word) == 0 &&
-		    argc >= commands[i].argc_min &&
-		    argc <= commands[i].argc_max)
-			return commands[i].fn(ctl, argc, argv);
+	for (; c < commands + sizeof(commands) / sizeof(commands[0]); c++) {
+		if (strcmp(argv[0], c->word) != 0)
+			continue;
+		if (argc >= c->argc_min && argc <= c->argc_max)
+			return c;
+		fprintf(stderr, "usage: mftctl %s\n", c->usage);
+		return NULL;
+	}
+	fprintf(stderr, "mftctl: there is no command %s\n", argv[0]);
 	usage(stderr);
-	return 2;
+	return NULL;
 }
 
 int
@@ -373,6 +400,7 @@ main(int argc, char **argv)
 {
 	const char *file = SYSCONFDIR "/mft/mftd.yaml";
 	struct mftd_conf *conf = NULL;
+	const struct command *command;
 	struct ctl ctl = { 0 };
 	char why[512] = "";
 	int c, r;
@@ -399,6 +427,9 @@ main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	command = find_command(argc - optind, argv + optind);
+	if (command == NULL)
+		return 2;
 	r = mftd_conf_load(file, &conf, why, sizeof(why));
 	if (r < 0) {
 		fprintf(stderr, "mftctl: %s%s%s\n",
@@ -409,7 +440,7 @@ main(int argc, char **argv)
 	}
 	mftd_log_process("mftctl");
 	ctl.conf = conf;
-	r = run(&ctl, argc - optind, argv + optind);
+	r = command->fn(&ctl, argc - optind, argv + optind);
 	mftd_conf_free(conf);
 	return r;
 }

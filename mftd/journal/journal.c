@@ -159,10 +159,12 @@ is_full(int err)
 static void
 try_start(struct mftd_journal *j)
 {
+	const struct mftd_conf_volume *v =
+	    mftd_conf_volume(j->worker->conf, j->worker->instance);
 	int r = start(j);
 
 	if (r < 0 && !is_full(r))
-		die(j, "cannot start", r);
+		die(j, v != NULL ? v->path : "no such volume", r);
 	if (r < 0)
 		mftd_journal_health(j, false, "no space to start a stream");
 	else

@@ -397,7 +397,11 @@ join(struct mftd_coordinator *co)
 		r = mftd_cluster_open(
 		    co->w->loop, &cc, co->w->lease, &events, co, &co->cluster);
 	if (r < 0)
-		log_error("cannot join the group: %s", mftd_strerror(r));
+		log_error("cannot join the group: %s%s", mftd_strerror(r),
+		    co->w->conf->cluster
+			? " (does Corosync run, and may this user speak to "
+			  "it: uidgid.d?)"
+			: "");
 	return r;
 }
 

@@ -272,16 +272,33 @@ cmd_config_changed(struct mftd_coordinator *co, uint64_t client, json_t *req)
 	return json_pack("{s:b}", "ok", 1);
 }
 
+/* -EEXIST when the node of that name is lost, which ends the walk. */
+static int
+is_lost(void *data, const struct mftd_cluster_node *n)
+{
+	return n->lost && strcmp(n->node, data) == 0 ? -EEXIST : 0;
+}
+
 static json_t *
 cmd_confirm_dead(struct mftd_coordinator *co, uint64_t client, json_t *req)
 {
-	const char *node = text_of(req, "node", "");
+	const char *text = text_of(req, "node", "");
+	char node[MFTD_NAME_BYTES];
+	bool lost;
+	int r;
 
-	if (!mftd_id_valid(node))
+	if (!mftd_id_valid(text))
 		return failure("no such node");
-	log_warn("a person confirms that node %s is dead", node);
-	if (mftd_cluster_fenced(co->cluster, node) == -EBUSY)
+	snprintf(node, sizeof(node), "%s", text);
+	lost = mftd_cluster_nodes(co->cluster, is_lost, node) == -EEXIST;
+	r = mftd_cluster_fenced(co->cluster, node);
+	if (r == -EBUSY)
 		return failure("the group still sees that node");
+	if (r < 0)
+		return failure(mftd_strerror(r));
+	if (!lost)
+		return failure("no node of that name is LOST: see status");
+	log_warn("a person confirms that node %s is dead", node);
 	return json_pack("{s:b}", "ok", 1);
 }
 

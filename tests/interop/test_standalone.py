@@ -163,6 +163,19 @@ def test_status_shows_the_node(rig):
     assert {("inbound", "started"), ("outbound", "promoted")} <= roles
 
 
+def test_mftctl_says_what_is_wrong(rig):
+    for args, code, words in (
+            (["node", "confirm-dead", "ghost"], 1, "is LOST"),
+            (["node", "confirm-dead", "solo"], 1, "still sees"),
+            (["frob"], 2, "no command frob"),
+            (["apply"], 2, "apply FILE"),
+            (["delivery", "frob"], 2, "only list"),
+            (["apply", "/no/such"], 1, "/no/such: No such file")):
+        done = rig.mftctl(*args, check=False)
+        assert done.returncode == code, done
+        assert words in done.stderr
+
+
 def test_stop_leaves_nothing_and_start_goes_on(tmp_path):
     with Rig() as rig:
         rig.up()
