@@ -4,7 +4,8 @@
 
 /*
  * Every bound of the system by name (design: limits and bad input).  Sizes
- * include the NUL where they are of strings.  mftd.conf(5) has a row for each.
+ * include the NUL where they are of strings.  mftd-limits(7) has a row for
+ * each, tests/style/limits sees to that.
  */
 #define MFTD_NAME_BYTES 64 /* account, partner, route, queue, node */
 #define MFTD_ID_BYTES 64 /* session, part, receipt, delivery id */
