@@ -120,6 +120,7 @@ on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	struct mftd_cluster_session row = {
 		.since_us = mftd_clock_wall_us(),
 	};
+	int r;
 
 	snprintf(row.id, sizeof(row.id), "%s", so->session);
 	snprintf(row.account, sizeof(row.account), "%s", so->account);
@@ -128,7 +129,12 @@ on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		co->w, m->fds[0], MFTD_PROC_SESSION, so->session, NULL) == NULL)
 		return 0; /* the descriptor is closed: the session ends */
 	m->fds[0] = -1;
-	return mftd_cluster_session_add(co->cluster, &row);
+	/* a full queue must not cost the channel to auth, nor the session */
+	r = mftd_cluster_session_add(co->cluster, &row);
+	if (r < 0)
+		log_warn("session=%s is not shown to the group: %s", row.id,
+		    mftd_strerror(r));
+	return 0;
 }
 
 static void
