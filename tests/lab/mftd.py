@@ -40,6 +40,7 @@ routes:
     partner: acme
     directory: inbox
     queue: default
+    settle_s: 1
 """
 
 

@@ -1,0 +1,68 @@
+# Part of mftd; see LICENSE.
+"""`mftctl status` on any node shows the whole group; an orderly leave is one."""
+import json
+
+import clients
+import judge
+import system
+from lab import plan
+
+
+def status(lab, node):
+    return json.loads(lab.check(node, "mftctl", "-j", "status"))
+
+
+def test_every_node_shows_all(lab):
+    held = [lab.popen("partner", ["sftp", "-b", "-",
+                                  f"alice@{plan.address(n)}"],
+                      stdin=-1, stdout=-1, stderr=-1, text=True)
+            for n in lab.nodes()]
+    try:
+        for node in lab.nodes():
+            system.wait(lambda n=node: {
+                s["node"] for s in status(lab, n)["sessions"]}
+                == set(lab.nodes()), f"a session on each, seen by {node}")
+            seen = status(lab, node)
+            assert seen["quorate"]
+            assert {n["node"] for n in seen["nodes"] if n["member"]} \
+                == set(lab.nodes())
+            roles = [r for r in seen["roles"] if r["service"] == "outbound"]
+            assert len(roles) == len(lab.nodes())
+            up = [r for r in roles if r["role"] == "promoted"]
+            assert [r["node"] for r in up] == list(system.promoted(lab))
+            assert up[0]["epoch"] > 0
+            assert all(s["account"] == "alice" for s in seen["sessions"])
+    finally:
+        for client in held:
+            client.kill()
+            client.communicate()
+    for node in lab.nodes():
+        system.wait(lambda n=node: not status(lab, n)["sessions"],
+                    "the sessions are gone")
+
+
+def test_standby_moves_the_role_without_fencing(lab):
+    """An administrator drains the promoted node under load."""
+    node = next(iter(system.promoted(lab)))
+    other = next(n for n in lab.nodes() if n != node)
+    uploads = clients.make_files(lab, 30, 1 << 16, 4 << 20, seed=300)
+    crew = clients.Clients(lab, uploads, system.addresses(lab.nodes()),
+                           parallel=3).start()
+    try:
+        crew.wait_acknowledged(5)
+        lab.check(other, "crm_standby", "-N", node, "-v", "on")
+        system.wait(lambda: system.promoted(lab) - {node}, "promoted")
+        crew.join()
+        system.wait(lambda: judge.all_delivered(lab, uploads), "delivered",
+                    120, 0.2)
+        assert lab.powered(node), "the drained node was fenced"
+        system.wait(lambda: any(
+            n["node"] == node and not n["lost"] and n["recovered"]
+            for n in status(lab, other)["nodes"]), "its last word was heard")
+    finally:
+        crew.stop()
+        lab.check(other, "crm_standby", "-N", node, "-D")
+    found = judge.verdict(lab, other, uploads)
+    assert found["acknowledged"] == found["delivered"] == len(uploads), found
+    for what in ("lost", "corrupt", "duplicated", "in_doubt"):
+        assert found[what] == 0, found
