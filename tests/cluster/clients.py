@@ -53,6 +53,15 @@ def sftp(lab, address, batch, timeout=60):
         return subprocess.CompletedProcess(e.cmd, 255, "", "timed out")
 
 
+def interactive(lab, address, *options):
+    """An sftp that takes its batch bit by bit on stdin.  Its output is thrown
+    away: a pipe would stay open as long as its ssh lives."""
+    return lab.popen("partner", ["sftp", *OPTIONS, *options, "-b", "-",
+                                 f"alice@{address}"],
+                     stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL, text=True)
+
+
 class Clients:
     """Uploads files through the addresses, `parallel` at a time."""
 

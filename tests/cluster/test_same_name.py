@@ -24,9 +24,7 @@ def test_older_publish_never_replaces_a_newer_one(lab):
         f"trace={names}", "-e", f"inject={names}:delay_enter=5000000"])
     system.wait(lambda: traced(lab, "n1", journal), "the tracer")
     lab.check("partner", "tee", "/root/old", input="old")
-    old = lab.popen("partner", [
-        "sftp", "-b", "-", f"alice@{plan.address('n1')}"], stdin=-1,
-        stdout=-1, stderr=-1, text=True)
+    old = clients.interactive(lab, plan.address("n1"))
     try:
         old.stdin.write("put /root/old same\n")
         old.stdin.flush()
@@ -62,9 +60,7 @@ def test_lost_node_leaves_nothing_that_publishes_later(lab):
     """A node is lost in the middle of an upload; the name is uploaded anew
     elsewhere; after recovery and return it is still the newer one."""
     big = clients.make_files(lab, 1, 64 << 20, 64 << 20, seed=77)[0]
-    client = lab.popen("partner", [
-        "sftp", "-l", "40000", "-b", "-", f"alice@{plan.address('n1')}"],
-        stdin=-1, stdout=-1, stderr=-1, text=True)
+    client = clients.interactive(lab, plan.address("n1"), "-l", "40000")
     client.stdin.write(f"put {clients.OUT}/{big.name} again\n")
     client.stdin.flush()
     system.wait(lambda: lab.check(

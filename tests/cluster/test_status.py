@@ -13,10 +13,7 @@ def status(lab, node):
 
 
 def test_every_node_shows_all(lab):
-    held = [lab.popen("partner", ["sftp", "-b", "-",
-                                  f"alice@{plan.address(n)}"],
-                      stdin=-1, stdout=-1, stderr=-1, text=True)
-            for n in lab.nodes()]
+    held = [clients.interactive(lab, plan.address(n)) for n in lab.nodes()]
     try:
         for node in lab.nodes():
             system.wait(lambda n=node: {
