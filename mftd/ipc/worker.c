@@ -205,23 +205,30 @@ mftd_worker_detach(struct mftd_worker *w, struct mftd_chan *c)
 		bury(a);
 }
 
-int
-mftd_worker_send_fds(struct mftd_worker *w, struct mftd_chan *c, uint32_t type,
-    uint64_t ref, const void *data, size_t len, const int *fds, int n_fds)
+/* After a send with result r: what waits is sent by the loop, and a peer that
+ * takes nothing any more is given up. */
+static int
+after_send(struct attached *a, uint32_t type, int r)
 {
-	struct attached *a = c != NULL ? find(w, c) : NULL;
-	int r;
-
-	if (a == NULL)
-		return -MFTD_E_CLOSED;
-	r = mftd_chan_send(c, type, ref, data, len, fds, n_fds);
 	if (r < 0) {
 		complain(a, type, r);
 		bury(a);
 		return r;
 	}
-	set_writing(a, mftd_chan_pending(c));
+	set_writing(a, mftd_chan_pending(a->c));
 	return 0;
+}
+
+int
+mftd_worker_send_fds(struct mftd_worker *w, struct mftd_chan *c, uint32_t type,
+    uint64_t ref, const void *data, size_t len, const int *fds, int n_fds)
+{
+	struct attached *a = c != NULL ? find(w, c) : NULL;
+
+	if (a == NULL)
+		return -MFTD_E_CLOSED;
+	return after_send(
+	    a, type, mftd_chan_send(c, type, ref, data, len, fds, n_fds));
 }
 
 int
@@ -237,18 +244,11 @@ mftd_worker_send_tail(struct mftd_worker *w, struct mftd_chan *c, uint32_t type,
     size_t tail_len)
 {
 	struct attached *a = c != NULL ? find(w, c) : NULL;
-	int r;
 
 	if (a == NULL)
 		return -MFTD_E_CLOSED;
-	r = mftd_chan_send_tail(c, type, ref, data, len, tail, tail_len);
-	if (r < 0) {
-		complain(a, type, r);
-		bury(a);
-		return r;
-	}
-	set_writing(a, mftd_chan_pending(c));
-	return 0;
+	return after_send(a, type,
+	    mftd_chan_send_tail(c, type, ref, data, len, tail, tail_len));
 }
 
 int
