@@ -244,7 +244,10 @@ cmd_service(struct mftd_coordinator *co, uint64_t client, json_t *req)
 		return notify(co, json_object_get(req, "notify"));
 	for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
 		if (strcmp(action, wishes[i].word) == 0) {
-			if (wishes[i].or_more && s->state.role > wishes[i].role)
+			/* but what this node promoted by itself, alone, no
+			 * cluster manager knows of */
+			if (wishes[i].or_more && co->w->conf->cluster &&
+			    s->state.role > wishes[i].role)
 				return mftd_co_service_json(co, s, 0);
 			wish(co, client, req, s, wishes[i].role);
 			return NULL;
