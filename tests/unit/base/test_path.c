@@ -64,7 +64,7 @@ paths_are_split(void **state)
 static void
 open_stays_beneath(void **state)
 {
-	char top[] = "/tmp/mftd-path-XXXXXX";
+	char top[] = "test_path_XXXXXX";
 	int root, fd;
 
 	assert_non_null(mkdtemp(top));

@@ -60,8 +60,7 @@ start(void **state)
 	int ready[2];
 	char byte;
 
-	snprintf(
-	    s->path, sizeof(s->path), "/tmp/mftd-control-%d", (int)getpid());
+	snprintf(s->path, sizeof(s->path), "test_control_%d", (int)getpid());
 	assert_int_equal(pipe(ready), 0);
 	s->pid = fork();
 	if (s->pid == 0) {

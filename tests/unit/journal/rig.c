@@ -213,14 +213,45 @@ rig_close(struct rig_session *s)
 	mftd_fd_close(&s->parts);
 }
 
-void
-rig_part(struct rig_session *s, const char *path, const char *text,
+/* A part, durable; 0 or negative, as the disk may be gone. */
+static int
+write_part(struct rig_session *s, int parent, const char *base,
+    const char *text, struct mftd_msg_publish *m)
+{
+	char key[MFTD_PARENT_KEY_BYTES];
+	struct stat st;
+	int fd = -1, err;
+
+	err = mftd_layout_parent_key(s->volume_id, parent, key, sizeof(key));
+	if (err < 0)
+		goto out;
+	err = fd = mftd_layout_part_create(s->parts, key, base, m->part, 0600);
+	if (err < 0)
+		goto out;
+	err = mftd_fd_write_full(fd, text, strlen(text));
+	if (err < 0)
+		goto out;
+	err = mftd_sync_data(fd);
+	if (err < 0)
+		goto out;
+	err = fstat(fd, &st) < 0 ? -errno : 0;
+	if (err < 0)
+		goto out;
+	m->size = strlen(text);
+	m->inode = st.st_ino;
+	err = mftd_layout_part_sync(s->parts, key, base);
+out:
+	mftd_fd_close(&fd);
+	return err;
+}
+
+static int
+make_part(struct rig_session *s, const char *path, const char *text,
     struct mftd_msg_publish *m)
 {
-	char dir[MFTD_PATH_BYTES], key[MFTD_PARENT_KEY_BYTES];
+	char dir[MFTD_PATH_BYTES];
 	const char *base;
-	struct stat st;
-	int parent, fd;
+	int parent, err;
 
 	memset(m, 0, sizeof(*m));
 	snprintf(m->path, sizeof(m->path), "%s", path);
@@ -228,19 +259,18 @@ rig_part(struct rig_session *s, const char *path, const char *text,
 	assert_int_equal(mftd_path_split(path, dir, sizeof(dir), &base), 0);
 	parent =
 	    mftd_path_open_nolinks(s->root, dir, O_RDONLY | O_DIRECTORY, 0);
-	assert_true(parent >= 0);
-	assert_int_equal(
-	    mftd_layout_parent_key(s->volume_id, parent, key, sizeof(key)), 0);
+	if (parent < 0)
+		return parent;
+	err = write_part(s, parent, base, text, m);
 	close(parent);
-	fd = mftd_layout_part_create(s->parts, key, base, m->part, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(mftd_fd_write_full(fd, text, strlen(text)), 0);
-	assert_int_equal(mftd_sync_data(fd), 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	close(fd);
-	assert_int_equal(mftd_layout_part_sync(s->parts, key, base), 0);
-	m->size = strlen(text);
-	m->inode = st.st_ino;
+	return err;
+}
+
+void
+rig_part(struct rig_session *s, const char *path, const char *text,
+    struct mftd_msg_publish *m)
+{
+	assert_int_equal(make_part(s, path, text, m), 0);
 }
 
 uint64_t
@@ -276,8 +306,10 @@ int
 rig_upload(struct rig_session *s, const char *path, const char *text)
 {
 	struct mftd_msg_publish m;
+	int err = make_part(s, path, text, &m);
 
-	rig_part(s, path, text, &m);
+	if (err < 0)
+		return err;
 	return rig_ask(s, MFTD_MSG_PUBLISH, &m, sizeof(m));
 }
 

@@ -70,7 +70,7 @@ int rig_answer(
 /* Both; res may be NULL. */
 int rig_ask(struct rig_session *s, uint32_t type, const void *msg, size_t len);
 
-/* An upload from part to answer. */
+/* An upload from part to answer; negative too when the part fails. */
 int rig_upload(struct rig_session *s, const char *path, const char *text);
 
 /* Waits for a message of that type; false at the channel's end. */

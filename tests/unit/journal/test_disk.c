@@ -390,6 +390,6 @@ main(void)
 
 	/* a disk in memory flushes fast, and loses as much */
 	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 0);
+		setenv("TMPDIR", "/dev/shm", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,12 +236,14 @@ int
 partner_start(struct partner *p)
 {
 	struct passwd *pw = getpwuid(getuid());
+	const char *tmp = getenv("TMPDIR");
 	int listener, guard[2];
 
 	memset(p, 0, sizeof(*p));
 	if (pw == NULL)
 		return -1;
-	snprintf(p->dir, sizeof(p->dir), "/tmp/mftd-partner-XXXXXX");
+	snprintf(p->dir, sizeof(p->dir), "%s/mftd-partner-XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(p->dir) == NULL)
 		return -1;
 	snprintf(p->in, sizeof(p->in), "%s/in", p->dir);
