@@ -15,6 +15,7 @@ import time
 
 # tests/run sets it; by hand: the directory in which `make` was run
 BUILD = pathlib.Path(os.environ.get("MFTD_BUILD", ".")).resolve()
+TMP = os.environ.get("TMPDIR", "/var/tmp")
 USER = "nobody"     # exists everywhere, owns nothing
 START_S = 20
 
@@ -50,8 +51,7 @@ class Rig:
     """Directory, configuration, daemon; `with Rig() as rig`."""
 
     def __init__(self, volume=None, catalog=None):
-        self.top = pathlib.Path(tempfile.mkdtemp(prefix="mftd-rig-",
-                                                 dir="/var/tmp"))
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="mftd-rig-", dir=TMP))
         self.top.chmod(0o755)
         self.volume = pathlib.Path(volume or self.top / "volume")
         self.port = free_port()

@@ -2,33 +2,32 @@
 """A full disk: a failure for the client, the daemon stays, nothing is lost."""
 import hashlib
 import os
+import pathlib
 import pwd
 import subprocess
+import tempfile
 
 import pytest
-from rig import USER, Rig
+from rig import TMP, USER, Rig
 
 SIZE_MB = 96
 
 
 @pytest.fixture(name="disk")
-def _disk(tmp_path):
+def _disk():
     """A small file system of its own."""
-    where = tmp_path / "disk"
-    where.mkdir()
     who = pwd.getpwnam(USER)
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
-        if parent.owner() == "root" and parent.is_relative_to("/tmp/"):
-            parent.chmod(0o755)
-    image = tmp_path / "image"
-    with open(image, "wb") as f:
-        f.truncate(SIZE_MB << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, where], check=True)
-    os.chown(where, who.pw_uid, who.pw_gid)
-    yield where
-    subprocess.run(["umount", where], check=True)
+    with tempfile.TemporaryDirectory(prefix="mftd-disk-", dir=TMP) as top:
+        os.chmod(top, 0o755)
+        image, where = pathlib.Path(top, "image"), pathlib.Path(top, "disk")
+        where.mkdir()
+        with open(image, "wb") as f:
+            f.truncate(SIZE_MB << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, where], check=True)
+        os.chown(where, who.pw_uid, who.pw_gid)
+        yield where
+        subprocess.run(["umount", where], check=True)
 
 
 def test_full_disk(disk, tmp_path):
