@@ -130,12 +130,19 @@ class Node:
                 pidfd = os.pidfd_open(pid)
             except ProcessLookupError:
                 continue
-            with open("/proc/%d/cmdline" % pid) as f:
-                ours = self.config in f.read()
-            if ours:
-                signal.pidfd_send_signal(pidfd, signal.SIGCONT)
-                select.select([pidfd], [], [], PATIENCE_S)
-            os.close(pidfd)
+            try:
+                self.see_end(pid, pidfd)
+            except (FileNotFoundError, ProcessLookupError):
+                pass    # it ended meanwhile
+            finally:
+                os.close(pidfd)
+
+    def see_end(self, pid, pidfd):
+        with open("/proc/%d/cmdline" % pid) as f:
+            ours = self.config in f.read()
+        if ours:
+            signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+            select.select([pidfd], [], [], PATIENCE_S)
 
 
 @pytest.fixture
