@@ -43,10 +43,16 @@ def bring_up(lab, nodes=3, stage=None):
 def restore(lab):
     """All nodes up, no cut, no failure remembered, everything serving."""
     lab.heal()
-    for node in lab.nodes():
-        if not lab.powered(node):
-            lab.power_on(node, wait=True)
-    lab.wait_online(timeout_s=90)
+    wanted = set(lab.nodes())
+
+    def online():
+        # a fencing that was still being tried may hit a node that is back
+        for node in lab.nodes():
+            if not lab.powered(node):
+                lab.power_on(node, wait=True)
+        found = lab.cluster()
+        return found.quorate and wanted <= found.online()
+    wait(online, "all nodes online", 120)
     lab.check(lab.nodes()[0], "crm_resource", "--cleanup")
     wait_serving(lab)
 
