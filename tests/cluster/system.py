@@ -16,12 +16,17 @@ def promoted(lab):
     return lab.cluster().where("outbound", "Promoted")
 
 
-def wait_serving(lab, timeout_s=SERVING_S):
-    """Until inbound runs everywhere, each address answers, one is promoted."""
+def serves(lab, cluster):
+    """Whether inbound runs everywhere, each address is up, one is promoted."""
     wanted = set(lab.nodes())
-    lab.wait(lambda c: c.where("inbound") >= wanted
-             and len(c.where("outbound", "Promoted")) == 1
-             and all(c.where(f"ip-{n}") for n in wanted),
+    return (cluster.quorate and wanted <= cluster.online()
+            and cluster.where("inbound") >= wanted
+            and len(cluster.where("outbound", "Promoted")) == 1
+            and all(cluster.where(f"ip-{n}") for n in wanted))
+
+
+def wait_serving(lab, timeout_s=SERVING_S):
+    lab.wait(lambda c: serves(lab, c),
              "inbound, addresses and one promoted", timeout_s)
 
 
@@ -43,16 +48,14 @@ def bring_up(lab, nodes=3, stage=None):
 def restore(lab):
     """All nodes up, no cut, no failure remembered, everything serving."""
     lab.heal()
-    wanted = set(lab.nodes())
 
-    def online():
+    def whole():
         # a fencing that was still being tried may hit a node that is back
         for node in lab.nodes():
             if not lab.powered(node):
                 lab.power_on(node, wait=True)
-        found = lab.cluster()
-        return found.quorate and wanted <= found.online()
-    wait(online, "all nodes online", 120)
+        return serves(lab, lab.cluster())
+    wait(whole, "all nodes serving", 2 * SERVING_S)
     lab.check(lab.nodes()[0], "crm_resource", "--cleanup")
     wait_serving(lab)
 
