@@ -1,6 +1,7 @@
 # Part of mftd; see LICENSE.
 """The whole system in the lab: mftd, its agents, the shipped topology."""
 import time
+from xml.etree import ElementTree
 
 from lab import plan
 
@@ -45,16 +46,24 @@ def bring_up(lab, nodes=3, stage=None):
     wait_serving(lab)
 
 
+def fencings(lab, node):
+    """[(target, status)] as that node's Pacemaker remembers them."""
+    text = lab.check(node, "crm_mon", "-1", "-m", "3", "--output-as=xml")
+    return [(e.get("target"), e.get("status")) for e in
+            ElementTree.fromstring(text).iterfind(".//fence_event")]
+
+
 def restore(lab):
     """All nodes up, no cut, no failure remembered, everything serving."""
     lab.heal()
 
     def whole():
-        # a fencing that was still being tried may hit a node that is back
+        # a fencing that is still being tried hits a node that is back
         for node in lab.nodes():
             if not lab.powered(node):
                 lab.power_on(node, wait=True)
-        return serves(lab, lab.cluster())
+        return serves(lab, lab.cluster()) and "pending" not in {
+            status for _, status in fencings(lab, lab.nodes()[0])}
     wait(whole, "all nodes serving", 2 * SERVING_S)
     lab.check(lab.nodes()[0], "crm_resource", "--cleanup")
     wait_serving(lab)
