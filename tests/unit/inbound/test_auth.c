@@ -247,6 +247,22 @@ assert_given_up(struct mftd_chan *c)
 	    mftd_chan_wait(c, &m, mftd_clock_ms() + WAIT_MS), -MFTD_E_CLOSED);
 }
 
+/* A session in which alice's key is answered so: other channels are not in
+ * step with the sessions'. */
+static struct mftd_chan *
+session_until(struct rig *r, bool proven, int answer)
+{
+	int64_t deadline = mftd_clock_ms() + WAIT_MS;
+	struct mftd_chan *c = session(r);
+
+	while (key(c, "alice", KEY, proven) != answer) {
+		assert_true(mftd_clock_ms() < deadline);
+		mftd_chan_free(c);
+		c = session(r);
+	}
+	return c;
+}
+
 /* ---- tests */
 
 static void
@@ -257,12 +273,8 @@ test_keys(void **state)
 
 	assert_int_equal(key(c, "alice", KEY, true), 0); /* knows nobody yet */
 	give_snapshot(r, snapshot_file);
-	/* other channels are not in step with the snapshot's */
-	while (key(c, "alice", KEY, false) != 2) {
-		mftd_chan_free(c);
-		c = session(r);
-	}
 	mftd_chan_free(c);
+	mftd_chan_free(session_until(r, false, 2));
 	c = session(r);
 	assert_int_equal(key(c, "alice", "key-two", true), 0);
 	assert_int_equal(key(c, "alice", "", true), 0);
@@ -276,14 +288,8 @@ test_keys(void **state)
 static struct mftd_chan *
 informed(struct rig *r)
 {
-	struct mftd_chan *c = session(r);
-
 	give_snapshot(r, snapshot_file);
-	while (key(c, "alice", KEY, false) != 2) {
-		mftd_chan_free(c);
-		c = session(r);
-	}
-	return c;
+	return session_until(r, false, 2);
 }
 
 static void
@@ -418,12 +424,7 @@ test_no_journal(void **state)
 	mftd_chan_free(r->journal);
 	r->journal = neighbour(r, MFTD_PROC_JOURNAL, "main");
 	mftd_chan_free(c);
-	c = session(r);
-	while (key(c, "alice", KEY, true) != 1) {
-		mftd_chan_free(c);
-		c = session(r);
-	}
-	mftd_chan_free(c);
+	mftd_chan_free(session_until(r, true, 1));
 }
 
 /* Waits until auth has taken all that catalog said: a message that catalog may

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <qb/qbloop.h>
@@ -30,6 +32,7 @@ struct ask {
 	qb_loop_t *loop;
 	int answered, order, ok;
 	int *count, last;
+	pid_t held; /* goes on with this answer */
 };
 
 static void
@@ -40,8 +43,26 @@ on_done(void *data, bool ok)
 	a->answered++;
 	a->ok = ok;
 	a->order = ++*a->count;
+	if (a->held > 0)
+		kill(a->held, SIGCONT);
 	if (*a->count == a->last)
 		qb_loop_stop(a->loop);
+}
+
+/* This process' only child. */
+static pid_t
+only_child(void)
+{
+	char path[64];
+	FILE *f;
+	int pid = 0, more;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d %d", &pid, &more), 1);
+	fclose(f);
+	return pid;
 }
 
 static void
@@ -50,6 +71,7 @@ test_answers(void **state)
 	qb_loop_t *loop = qb_loop_create();
 	struct mftd_checks *c = mftd_checks_new(loop);
 	struct ask a[4];
+	pid_t dear = 0;
 	int i, count = 0;
 	static const char *const words[] = { "right", "wrong", "right",
 		"right" };
@@ -63,9 +85,16 @@ test_answers(void **state)
 		assert_int_equal(mftd_checks_add(c, sources[i], words[i],
 				     hashes[i], on_done, &a[i]),
 		    0);
+		if (i == 0) {
+			dear = only_child();
+			assert_int_equal(kill(dear, SIGSTOP), 0);
+		}
 	}
+	a[2].held = dear; /* waits for the other source's */
 	mftd_checks_cancel(c, &a[3]);
+	alarm(60); /* should the other source's wait for it too */
 	qb_loop_run(loop);
+	alarm(0);
 	assert_int_equal(a[0].answered, 1);
 	assert_true(a[0].ok);
 	assert_int_equal(a[1].answered, 1);
