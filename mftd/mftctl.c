@@ -168,7 +168,8 @@ cmd_status(const struct ctl *ctl, int argc, char **argv)
 /* ---- apply */
 
 /* Roots and .mft must be one mount and one rename domain: publishing is a
- * rename from one to the other (design section 4). */
+ * rename from one to the other (design section 4).  The volume is known to be
+ * one of conf's. */
 static int
 check_root(const struct mftd_conf *conf, const struct mftd_account *a)
 {
@@ -176,12 +177,6 @@ check_root(const struct mftd_conf *conf, const struct mftd_account *a)
 	char path[4096];
 	struct stat vol, root;
 
-	if (v == NULL) {
-		fprintf(stderr,
-		    "mftctl: account %s: this node has no volume %s\n", a->name,
-		    a->volume);
-		return 1;
-	}
 	if (stat(v->path, &vol) < 0)
 		return fail(v->path, -errno);
 	snprintf(path, sizeof(path), "%s/%s", v->path, a->root);
@@ -262,7 +257,7 @@ cmd_apply(const struct ctl *ctl, int argc, char **argv)
 	size_t i;
 	int r;
 
-	r = mftd_objects_read(argv[1], &o, why, sizeof(why));
+	r = mftd_objects_read(argv[1], ctl->conf, &o, why, sizeof(why));
 	if (r == -MFTD_E_CONF) {
 		fprintf(stderr, "mftctl: %s\n", why);
 		return 1;

@@ -119,6 +119,7 @@ static const cyaml_schema_value_t schema = {
 /* A check's surroundings: where what it refuses stands. */
 struct place {
 	const struct mftd_yaml *y;
+	const struct mftd_conf *conf; /* this node's, or NULL */
 	const char *list;
 	size_t index;
 };
@@ -239,6 +240,8 @@ check_account(const struct place *p, const struct file *f)
 			return refuse(p, "name", "given twice");
 	if (!mftd_id_valid(fa->a.volume))
 		return refuse(p, "volume", "not a name");
+	if (p->conf != NULL && mftd_conf_volume(p->conf, fa->a.volume) == NULL)
+		return refuse(p, "volume", "this node has no such volume");
 	if (fault != NULL)
 		return refuse(p, "root", fault);
 	if (fa->password != NULL && fa->a.password_hash != NULL)
@@ -336,9 +339,9 @@ check_route(const struct place *p, struct file *f)
 }
 
 static int
-check(struct file *f, const struct mftd_yaml *y)
+check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 {
-	struct place p = { .y = y, .list = "accounts" };
+	struct place p = { .y = y, .conf = conf, .list = "accounts" };
 	int r;
 
 	for (; p.index < f->n_accounts; p.index++)
@@ -419,8 +422,8 @@ free_file(struct file *f)
 }
 
 int
-mftd_objects_read(
-    const char *file, struct mftd_objects **out, char *why, size_t size)
+mftd_objects_read(const char *file, const struct mftd_conf *conf,
+    struct mftd_objects **out, char *why, size_t size)
 {
 	struct mftd_yaml *y = NULL;
 	void *data = NULL;
@@ -429,7 +432,7 @@ mftd_objects_read(
 	r = mftd_yaml_load(file, &schema, &data, &y, why, size);
 	if (r < 0)
 		return r;
-	r = check(data, y);
+	r = check(data, y, conf);
 	if (r == 0)
 		r = hash_passwords(data);
 	if (r == 0)

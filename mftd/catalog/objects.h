@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mftd/conf/conf.h"
+
 /*
  * The configured objects: what `mftctl apply FILE` reads, the catalog keeps and
  * a snapshot carries.  Strings belong to the struct.
@@ -56,12 +58,13 @@ struct mftd_objects {
 /*
  * Reads an objects file (YAML) and checks that it holds together: names are ids
  * and unique, routes name accounts and partners that exist, keys parse, roots
- * do not overlap .mft.  Plain passwords are hashed (0.3 s each).  Whether a
- * volume exists is each node's to know and is not checked.  Returns 0, -errno,
- * or -MFTD_E_CONF with "FILE:LINE: FIELD: what is wrong" in why.
+ * do not overlap .mft.  Plain passwords are hashed (0.3 s each).  The
+ * volumes must be those of this node's conf; NULL: they are not checked.
+ * Returns 0, -errno, or -MFTD_E_CONF with "FILE:LINE: FIELD: what is wrong" in
+ * why.
  */
-int mftd_objects_read(
-    const char *file, struct mftd_objects **out, char *why, size_t size);
+int mftd_objects_read(const char *file, const struct mftd_conf *conf,
+    struct mftd_objects **out, char *why, size_t size);
 
 /* Sets each account's has_routes from the routes. */
 void mftd_objects_derive(struct mftd_objects *o);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include "mftd/base/fdio.h"
 
 #define KEY_BYTES 64
-#define STEPS_MAX 8 /* levels of a document that a field's name shows */
+#define STEPS_MAX 16 /* levels of a document; no schema has more than 5 */
 #define TEXT_BYTES 160
 
 /* One level of a field's name: a key, or an index where key is "". */
@@ -294,7 +295,178 @@ config(struct complaint *c)
 	};
 }
 
-/* The document as libyaml has it: syntax errors are found here. */
+/* Where a pass over the events is: the innermost step is the node's. */
+struct scan {
+	const struct mftd_yaml *y;
+	const cyaml_schema_value_t *schema;
+	struct field at;
+	bool map[STEPS_MAX]; /* of each level: a mapping, or a list */
+	bool key[STEPS_MAX]; /* of a mapping: its last node was a key */
+};
+
+/* What the schema says of a field, or NULL. */
+static const cyaml_schema_value_t *
+find_schema(const cyaml_schema_value_t *v, const struct field *f)
+{
+	const cyaml_schema_field_t *m;
+	const struct step *s;
+
+	for (s = f->steps; s < f->steps + f->n; s++) {
+		if (v->type == CYAML_SEQUENCE && s->key[0] == '\0') {
+			v = v->sequence.entry;
+			continue;
+		}
+		if (v->type != CYAML_MAPPING)
+			return NULL;
+		for (m = v->mapping.fields; m->key != NULL; m++)
+			if (strcmp(m->key, s->key) == 0)
+				break;
+		if (m->key == NULL)
+			return NULL;
+		v = &m->value;
+	}
+	return v;
+}
+
+/* Whether text is a decimal number: libcyaml also takes 1.5 for 1, 022 for
+ * 18. */
+static bool
+is_integer(const char *text)
+{
+	if (*text == '-' || *text == '+')
+		text++;
+	if (text[0] == '0' && text[1] != '\0')
+		return false;
+	return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+static int
+scan_refuse(const struct scan *s, const yaml_event_t *e, const char *text)
+{
+	char name[STEPS_MAX * KEY_BYTES];
+
+	print_field(&s->at, name, sizeof(name));
+	return say(s->y, e->start_mark.line + 1, name, text);
+}
+
+/* A node begins: the step of the level that it is in is now its own. */
+static void
+scan_step(struct scan *s, const yaml_event_t *e)
+{
+	const char *key = "?"; /* one that is no scalar */
+	struct step *at;
+	size_t top;
+
+	if (s->at.n == 0)
+		return;
+	top = s->at.n - 1;
+	at = &s->at.steps[top];
+	if (!s->map[top]) {
+		at->index++;
+		return;
+	}
+	s->key[top] = !s->key[top];
+	if (!s->key[top])
+		return;
+	if (e->type == YAML_SCALAR_EVENT)
+		key = (const char *)e->data.scalar.value;
+	snprintf(at->key, sizeof(at->key), "%s", key);
+}
+
+static int
+scan_scalar(const struct scan *s, const yaml_event_t *e)
+{
+	const char *text = (const char *)e->data.scalar.value;
+	const cyaml_schema_value_t *v;
+	size_t top = s->at.n - 1;
+
+	/* What reads the value as a string would see but its begin. */
+	if (memchr(text, '\0', e->data.scalar.length) != NULL)
+		return scan_refuse(s, e, "holds a NUL");
+	if (s->at.n > 0 && s->map[top] && s->key[top])
+		return 0;
+	v = find_schema(s->schema, &s->at);
+	if (v != NULL && v->type == CYAML_INT && !is_integer(text))
+		return scan_refuse(s, e, "not a number");
+	return 0;
+}
+
+static int
+scan_enter(struct scan *s, const yaml_event_t *e)
+{
+	size_t n = s->at.n;
+
+	if (n == STEPS_MAX) {
+		s->at.n = 1;
+		return scan_refuse(s, e, "nested too deeply");
+	}
+	s->map[n] = e->type == YAML_MAPPING_START_EVENT;
+	s->key[n] = false;
+	push(&s->at, "", 0, SIZE_MAX); /* the first entry makes it 0 */
+	return 0;
+}
+
+static int
+scan_event(struct scan *s, const yaml_event_t *e)
+{
+	switch (e->type) {
+	case YAML_ALIAS_EVENT:
+		scan_step(s, e);
+		return scan_refuse(s, e, "YAML alias unsupported");
+	case YAML_SCALAR_EVENT:
+		scan_step(s, e);
+		return scan_scalar(s, e);
+	case YAML_SEQUENCE_START_EVENT:
+	case YAML_MAPPING_START_EVENT:
+		scan_step(s, e);
+		return scan_enter(s, e);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		s->at.n--;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int
+syntax_error(const struct mftd_yaml *y, const yaml_parser_t *parser)
+{
+	if (parser->error == YAML_MEMORY_ERROR)
+		return -ENOMEM;
+	return say(y, parser->problem_mark.line + 1, "",
+	    parser->problem != NULL ? parser->problem : "no YAML");
+}
+
+/* What must be known before anything builds a tree of the text, and what the
+ * tree does not tell: its depth, aliases, NULs, how numbers are written. */
+static int
+scan(const struct mftd_yaml *y, const char *text, size_t len,
+    const cyaml_schema_value_t *schema)
+{
+	struct scan s = { .y = y, .schema = schema };
+	yaml_parser_t parser;
+	yaml_event_t e;
+	bool end = false;
+	int r = 0;
+
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	while (r == 0 && !end) {
+		if (!yaml_parser_parse(&parser, &e)) {
+			r = syntax_error(y, &parser);
+			break;
+		}
+		end = e.type == YAML_STREAM_END_EVENT;
+		r = scan_event(&s, &e);
+		yaml_event_delete(&e);
+	}
+	yaml_parser_delete(&parser);
+	return r;
+}
+
+/* The document as libyaml has it. */
 static int
 load_document(struct mftd_yaml *y, const char *text, size_t len)
 {
@@ -318,8 +490,7 @@ load_document(struct mftd_yaml *y, const char *text, size_t len)
 		yaml_document_delete(&more);
 	}
 	if (!good)
-		r = say(y, parser.problem_mark.line + 1, "",
-		    parser.problem != NULL ? parser.problem : "no YAML");
+		r = syntax_error(y, &parser);
 out:
 	yaml_parser_delete(&parser);
 	return r;
@@ -368,7 +539,9 @@ mftd_yaml_load(const char *file, const cyaml_schema_value_t *schema,
 	y->file = file;
 	y->why = why;
 	y->size = size;
-	r = load_document(y, text, len);
+	r = scan(y, text, len, schema);
+	if (r == 0)
+		r = load_document(y, text, len);
 	if (r == 0)
 		r = load_data(y, text, len, schema, data);
 	if (r == 0) {

@@ -13,6 +13,8 @@ WRONG = {
     "unknown field": (GOOD + "    colour: red\n", 6, "colour"),
     "no such account": (GOOD + "partners: []\nroutes:\n  - name: r\n"
                         "    account: bob\n    partner: p\n", None, "account"),
+    "unknown volume": (GOOD.replace("volume: main", "volume: other"), 3,
+                       "volume"),
     "bad key": (GOOD.replace("{key}", "ssh-ed25519 nonsense"), 5, "keys"),
     "bad name": (GOOD.replace("alice\n    volume", "a/b\n    volume"), 2,
                  "name"),

@@ -34,7 +34,8 @@
 	"  - name: r\n    account: alice\n    partner: acme\n"
 
 static int
-load(const char *text, struct mftd_objects **o, char *why, size_t size)
+load_on(const char *text, const struct mftd_conf *conf, struct mftd_objects **o,
+    char *why, size_t size)
 {
 	char file[] = "test_objects_XXXXXX", full[512] = "";
 	int fd = mkstemp(file), r;
@@ -43,11 +44,17 @@ load(const char *text, struct mftd_objects **o, char *why, size_t size)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	*o = NULL;
-	r = mftd_objects_read(file, o, full, sizeof(full));
+	r = mftd_objects_read(file, conf, o, full, sizeof(full));
 	unlink(file);
 	if (r < 0)
 		snprintf(why, size, "%s", full + strlen(file));
 	return r;
+}
+
+static int
+load(const char *text, struct mftd_objects **o, char *why, size_t size)
+{
+	return load_on(text, NULL, o, why, size);
 }
 
 static void
@@ -130,6 +137,71 @@ accounts_are_checked(void **state)
 }
 
 static void
+volumes_are_this_nodes(void **state)
+{
+	struct mftd_conf conf = { .n_volumes = 1,
+		.volumes = { { .name = "main", .path = "/srv" } } };
+	struct mftd_objects *o;
+	char why[512] = "";
+
+	assert_int_equal(load_on(ACCOUNT, &conf, &o, why, sizeof(why)), 0);
+	mftd_objects_free(o);
+	conf.volumes[0].name = "other";
+	assert_int_equal(
+	    load_on(ACCOUNT, &conf, &o, why, sizeof(why)), -MFTD_E_CONF);
+	assert_string_equal(
+	    why, ":3: accounts[0].volume: this node has no such volume");
+	assert_null(o);
+}
+
+static void
+nul_is_refused(void **state)
+{
+	refused(ACCOUNT "    password: \"a\\0b\"\n",
+	    ":5: accounts[0].password: holds a NUL");
+	refused(ACCOUNT "    keys:\n    - \"" KEY "\"\n    - \"" KEY "\\0\"\n",
+	    ":7: accounts[0].keys[1]: holds a NUL");
+	refused(ACCOUNT "    \"keys\\0x\": []\n",
+	    ":5: accounts[0].keys: holds a NUL");
+	refused(ACCOUNT PARTNER ROUTE "    directory: \"in\\x00\"\n",
+	    ":16: routes[0].directory: holds a NUL");
+}
+
+static void
+numbers_are_digits(void **state)
+{
+	static const char *const bad[] = { "22.5", "22.", "2e1", "0x16", "022",
+		"22 1", "\"\"", "\"-\"", "--1", "\"22\\n\"" };
+	char text[2048];
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), ACCOUNT PARTNER "    port: %s\n",
+		    bad[i]);
+		refused(text, ":12: partners[0].port: not a number");
+	}
+	refused(ACCOUNT PARTNER ROUTE "    settle_s: 1.5\n",
+	    ":16: routes[0].settle_s: not a number");
+	refused(ACCOUNT PARTNER ROUTE "    settle_s: -1\n",
+	    ":16: routes[0].settle_s: must be 0 to 3600");
+}
+
+static void
+deep_nesting_is_refused(void **state)
+{
+	static const char head[] = "# deep\naccounts: ";
+	const size_t levels = 100000, n = sizeof(head) - 1;
+	char *text = malloc(n + levels + 1);
+
+	assert_non_null(text);
+	memcpy(text, head, n);
+	memset(text + n, '[', levels);
+	text[n + levels] = '\0';
+	refused(text, ":2: accounts: nested too deeply");
+	free(text);
+}
+
+static void
 secrets_are_checked_and_not_repeated(void **state)
 {
 	char text[2048], long_one[1200];
@@ -208,6 +280,10 @@ main(void)
 		cmocka_unit_test(whole_file_is_taken),
 		cmocka_unit_test(empty_list_is_no_error),
 		cmocka_unit_test(accounts_are_checked),
+		cmocka_unit_test(volumes_are_this_nodes),
+		cmocka_unit_test(nul_is_refused),
+		cmocka_unit_test(numbers_are_digits),
+		cmocka_unit_test(deep_nesting_is_refused),
 		cmocka_unit_test(secrets_are_checked_and_not_repeated),
 		cmocka_unit_test(keys_are_checked),
 		cmocka_unit_test(partners_are_checked),

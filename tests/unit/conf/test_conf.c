@@ -128,6 +128,18 @@ schema_errors_name_line_and_field(void **state)
 }
 
 static void
+scalars_are_strict(void **state)
+{
+	refused(GOOD "user: \"a\\0b\"\n", ":8: user: holds a NUL");
+	refused(GOOD "\"user\\0\": a\n", ":8: user: holds a NUL");
+	refused(GOOD "  - name: b\n    path: \"/b\\0\"\n",
+	    ":9: volumes[1].path: holds a NUL");
+	refused(GOOD "lease_ms: 1000.5\n", ":8: lease_ms: not a number");
+	refused(GOOD "lease_ms: 01000\n", ":8: lease_ms: not a number");
+	refused("a: [[[[[[[[[\n[[[[[[[\n", ":2: a: nested too deeply");
+}
+
+static void
 meaning_errors_name_line_and_field(void **state)
 {
 	refused(GOOD "lease_ms: 499\n", ":8: lease_ms: must be 500 to 60000");
@@ -225,6 +237,7 @@ main(void)
 		cmocka_unit_test(whole_file_is_taken),
 		cmocka_unit_test(defaults_fill_the_rest),
 		cmocka_unit_test(schema_errors_name_line_and_field),
+		cmocka_unit_test(scalars_are_strict),
 		cmocka_unit_test(meaning_errors_name_line_and_field),
 		cmocka_unit_test(node_names_leave_room_for_ids),
 		cmocka_unit_test(catalog_and_addresses_are_checked),
