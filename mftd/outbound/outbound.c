@@ -80,6 +80,10 @@ raise_epoch(struct mftd_queue *q)
 	if (q->catalog == NULL)
 		r = mftd_queue_outcome(q, "connect",
 		    mftd_catalog_open(q->w->conf->catalog, name, &q->catalog));
+	/* on a fresh catalog we may be quicker than the catalog's process */
+	if (r == 0)
+		r = mftd_queue_outcome(
+		    q, "migrate", mftd_catalog_migrate(q->catalog));
 	if (r == 0)
 		r = mftd_queue_outcome(q, "raise",
 		    mftd_catalog_raise(
