@@ -129,10 +129,10 @@ print_queues(json_t *st)
 
 	json_array_foreach(json_object_get(st, "queues"), i, o)
 		printf("\nqueue %s: epoch %lld, %lld queued, %lld active, "
-		       "%lld in doubt, %lld delivered %s\n",
+		       "%lld in doubt, %lld failed, %lld delivered %s\n",
 		    str(o, "queue"), num(o, "epoch"), num(o, "queued"),
-		    num(o, "active"), num(o, "in_doubt"), num(o, "delivered"),
-		    str(o, "reason"));
+		    num(o, "active"), num(o, "in_doubt"), num(o, "failed"),
+		    num(o, "delivered"), str(o, "reason"));
 	json_array_foreach(json_object_get(st, "volumes"), i, o)
 		printf("\nvolume %s: %s, %lld records in %lld syncs %s\n",
 		    str(o, "volume"), yes(o, "healthy") ? "healthy" : "ILL",

@@ -270,6 +270,7 @@ take(struct listener *l, int fd, const char *peer)
 		.filter = l->filter,
 		.fd = fd,
 		.lock_fd = l->w->lock_fd,
+		.listener = getpid(),
 	};
 	int r;
 

@@ -211,6 +211,11 @@ prepare(struct mftd_session *s)
 	int r;
 
 	reset_signals();
+	/* until its login it ends with its listener: nobody else knows it, and
+	 * key exchange would hold the service's lock for the whole grace */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != start->listener)
+		_exit(1);
 	prctl(PR_SET_NAME, "mftd:session");
 	mftd_log_process("session");
 	mftd_log_context("session=%s", start->session);
@@ -246,6 +251,8 @@ begin(struct mftd_session *s)
 {
 	char text[MFTD_ADDR_BYTES + 64];
 
+	/* from now on the coordinator knows it: it outlives its listener */
+	prctl(PR_SET_PDEATHSIG, 0);
 	s->env = (struct mftd_sftp_env) {
 		.session = s->start->session,
 		.account = s->account,

@@ -2,6 +2,7 @@
 #ifndef MFTD_INBOUND_SESSION_H
 #define MFTD_INBOUND_SESSION_H
 
+#include <sys/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct mftd_session_start {
 	int auth_fd; /* the channel to auth */
 	int login_fd; /* closed at login: the listener sees it */
 	int lock_fd; /* held by every worker; -1 without */
+	pid_t listener; /* who forked it */
 	char session[MFTD_ID_BYTES];
 	char peer[MFTD_ADDR_BYTES];
 };

@@ -99,6 +99,7 @@ struct mftd_msg_outbound_state {
 	uint64_t queued; /* QUEUED and WAITING */
 	uint64_t active;
 	uint64_t in_doubt;
+	uint64_t failed; /* for good, unless somebody acts */
 	uint64_t delivered; /* by this owner */
 	char reason[MFTD_REASON_BYTES];
 };

@@ -53,18 +53,27 @@ mftd_co_service_set(struct mftd_coordinator *co, uint32_t service,
 		.role = role,
 		.deadline_ms = deadline_ms,
 	};
-	struct mftd_co_wait *wait = NULL;
-	int i;
+	struct mftd_co_wait *wait = NULL, *same = NULL, *o;
 
 	snprintf(set.queue, sizeof(set.queue), "%s", queue);
-	for (i = 0; i < MFTD_CO_WAITS_MAX && wait == NULL; i++)
-		if (co->waits[i].ref == 0)
-			wait = &co->waits[i];
+	for (o = co->waits; o < co->waits + MFTD_CO_WAITS_MAX; o++) {
+		if (o->ref == 0 && wait == NULL)
+			wait = o;
+		if (o->ref != 0 && !o->answered && o->service == service &&
+		    o->role == role && strcmp(o->queue, queue) == 0)
+			same = o;
+	}
 	if (wait == NULL)
 		return -MFTD_E_LIMIT;
 	memset(wait, 0, sizeof(*wait));
-	wait->ref = ++co->next_ref;
 	wait->client = client;
+	wait->service = service;
+	wait->role = role;
+	snprintf(wait->queue, sizeof(wait->queue), "%s", queue);
+	/* an equal wish is on its way: its answer is this one's too */
+	wait->ref = same != NULL ? same->ref : ++co->next_ref;
+	if (same != NULL)
+		return 0;
 	return mftd_worker_send(co->w, co->w->parent, MFTD_MSG_SERVICE_SET,
 	    wait->ref, &set, sizeof(set));
 }

@@ -28,8 +28,10 @@ struct mftd_co_service {
 /* A control request that waits for the parent, and then for the group: what is
  * answered must have been said to all before. */
 struct mftd_co_wait {
-	uint64_t ref; /* 0: a free slot */
+	uint64_t ref; /* 0: a free slot; the same for equal wishes */
 	uint64_t client;
+	uint32_t service, role; /* the wish */
+	char queue[MFTD_NAME_BYTES];
 	bool answered; /* by the parent, with: */
 	struct mftd_msg_service_state state;
 	int64_t until_ms; /* no longer than this for the group */

@@ -147,14 +147,13 @@ mftd_co_answer(struct mftd_coordinator *co, uint64_t ref,
 {
 	struct mftd_co_wait *wait;
 
-	for (wait = co->waits; wait < co->waits + MFTD_CO_WAITS_MAX; wait++)
-		if (wait->ref == ref)
-			break;
-	if (wait == co->waits + MFTD_CO_WAITS_MAX)
-		return;
-	wait->answered = true;
-	wait->state = *st;
-	wait->until_ms = mftd_clock_ms() + SETTLE_MS;
+	for (wait = co->waits; wait < co->waits + MFTD_CO_WAITS_MAX; wait++) {
+		if (wait->ref != ref)
+			continue;
+		wait->answered = true;
+		wait->state = *st;
+		wait->until_ms = mftd_clock_ms() + SETTLE_MS;
+	}
 	give_settled(co);
 }
 

@@ -75,13 +75,14 @@ queues(const struct mftd_coordinator *co)
 		if (s->known && s->out_known)
 			json_array_append_new(list,
 			    json_pack(
-				"{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:s}",
+				"{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s}",
 				"queue", s->out.queue, "epoch",
 				(json_int_t)s->out.epoch, "stale",
 				(int)s->out.stale, "queued",
 				(json_int_t)s->out.queued, "active",
 				(json_int_t)s->out.active, "in_doubt",
-				(json_int_t)s->out.in_doubt, "delivered",
+				(json_int_t)s->out.in_doubt, "failed",
+				(json_int_t)s->out.failed, "delivered",
 				(json_int_t)s->out.delivered, "reason",
 				s->out.reason));
 	return list;

@@ -179,6 +179,7 @@ count(struct mftd_queue *q, struct mftd_msg_outbound_state *st)
 	    c.by_state[MFTD_DELIVERY_PUBLISHING] +
 	    c.by_state[MFTD_DELIVERY_DELIVERED];
 	st->in_doubt = c.by_state[MFTD_DELIVERY_IN_DOUBT];
+	st->failed = c.by_state[MFTD_DELIVERY_FAILED];
 }
 
 /* The counts, and whether the objects are still the ones we have. */
