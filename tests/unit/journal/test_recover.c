@@ -23,6 +23,7 @@
  * Crashes between two steps that no kill can time: two nodes' journals on one
  * volume, by calls of the modules.
  */
+#define INODE_TRIES 100
 #define LIFE_1 "n1-0123456789abcdef"
 #define LIFE_2 "n2-fedcba9876543210"
 #define LIFE_3 "n3-0000000000000003"
@@ -294,8 +295,8 @@ directory_renamed_meanwhile(void **state)
 }
 
 /* A directory's inode comes again: what was meant for the old one is gone. */
-static void
-mkdir_drops_parts_of_its_inode(void **state)
+static bool
+mkdir_gets_an_inode_again(void)
 {
 	struct mftd_msg_mkdir m = { .path = "d", .mode = 0755 };
 	struct mftd_changes list = STAILQ_HEAD_INITIALIZER(list);
@@ -325,8 +326,19 @@ mkdir_drops_parts_of_its_inode(void **state)
 	mftd_change_free(c);
 	node_close(&one);
 	tree_remove(&t);
-	if (!again)
-		skip(); /* this file system counts on */
+	return again;
+}
+
+static void
+mkdir_drops_parts_of_its_inode(void **state)
+{
+	int i;
+
+	/* somebody else may be quicker to take the inode */
+	for (i = 0; i < INODE_TRIES; i++)
+		if (mkdir_gets_an_inode_again())
+			return;
+	skip(); /* this file system counts on */
 }
 
 /* Several nodes open a fresh volume: one id. */
