@@ -162,6 +162,35 @@ serve(const struct mftd_conf *conf)
 	return mftd_parent_run(conf, listen_fds, n, lock_fd);
 }
 
+/* What the configuration names must be there: 0, or 2 after a message.  A
+ * volume may be mounted later, so its absence is only mentioned. */
+static int
+check_ground(const struct mftd_conf *conf)
+{
+	struct stat st;
+	size_t i;
+	int r = 0;
+
+	if (getpwnam(conf->user) == NULL) {
+		fprintf(
+		    stderr, "mftd: user: there is no user %s\n", conf->user);
+		r = 2;
+	}
+	for (i = 0; i < conf->n_host_keys; i++)
+		if (stat(conf->host_keys[i], &st) < 0 || !S_ISREG(st.st_mode)) {
+			fprintf(stderr, "mftd: host_keys: no file %s\n",
+			    conf->host_keys[i]);
+			r = 2;
+		}
+	for (i = 0; i < conf->n_volumes; i++)
+		if (stat(conf->volumes[i].path, &st) < 0 ||
+		    !S_ISDIR(st.st_mode))
+			fprintf(stderr,
+			    "mftd: volumes: %s is not there (yet?)\n",
+			    conf->volumes[i].path);
+	return r;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -202,8 +231,8 @@ main(int argc, char **argv)
 	}
 	r = mftd_log_open(conf->log, conf->log_level);
 	mftd_log_process("parent");
-	if (r == 0 && !check)
-		r = serve(conf);
+	if (r == 0)
+		r = check ? check_ground(conf) : serve(conf);
 	mftd_conf_free(conf);
-	return r == 0 ? 0 : 1;
+	return r == 0 || r == 2 ? r : 1;
 }

@@ -281,10 +281,25 @@ cmd_apply(const struct ctl *ctl, int argc, char **argv)
 
 /* ---- delivery list */
 
+/* A partner's file name must not move the terminal, or make a second row. */
+static const char *
+printable(const char *name, char *out, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && name[i] != '\0'; i++)
+		out[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f
+		    ? '?'
+		    : name[i];
+	out[i] = '\0';
+	return out;
+}
+
 static int
 print_delivery(void *data, const struct mftd_delivery *d)
 {
 	const struct ctl *ctl = data;
+	char name[MFTD_PATH_BYTES];
 
 	if (ctl->json)
 		printf("{\"id\":\"%s\",\"receipt\":\"%s\",\"route\":\"%s\","
@@ -295,7 +310,8 @@ print_delivery(void *data, const struct mftd_delivery *d)
 	else
 		printf("%-28s %-16s %-10s %5u %12llu %s %s\n", d->id, d->route,
 		    mftd_delivery_state_name(d->state), d->tries,
-		    (unsigned long long)d->size, d->name, d->error);
+		    (unsigned long long)d->size,
+		    printable(d->name, name, sizeof(name)), d->error);
 	return 0;
 }
 

@@ -169,6 +169,19 @@ class Rig:
                     found[int(pid)] = name.strip().removeprefix("mftd:")
         return found
 
+    def control(self, **request):
+        """One request on the control socket, as an agent makes it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(START_S)
+            s.connect(str(self.top / "run/control.sock"))
+            s.send(json.dumps(request).encode())
+            text = b""
+            while True:
+                piece = s.recv(65536)
+                text += piece[1:]
+                if piece[:1] != b"+":
+                    return json.loads(text)
+
     # ---- clients
 
     def ssh_options(self, key=None):

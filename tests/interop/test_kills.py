@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -90,6 +91,20 @@ def test_killed_process_comes_back(rig, tmp_path, kind):
                       for pid, name in rig.processes().items()):
             assert time.monotonic() < deadline, rig.processes()
             time.sleep(0.02)
+
+
+def test_session_without_login_ends_with_its_listener(rig):
+    """It would hold the service's lock as long as nobody logs in."""
+    with socket.create_connection(("127.0.0.1", rig.port)) as s:
+        assert s.recv(4) == b"SSH-"
+        held = {p for p, k in rig.processes().items() if k == "session"}
+        assert held
+        kill_one(rig, "listener")
+        deadline = time.monotonic() + START_S
+        while held & set(rig.processes()):
+            assert time.monotonic() < deadline, "it outlives its listener"
+            time.sleep(0.02)
+    rig.wait_serving()
 
 
 def test_killed_parent_takes_all_along(tmp_path):

@@ -1,12 +1,13 @@
 # Part of mftd; see LICENSE.
 """OpenSSH's client against a standalone daemon with an SQLite catalog."""
+import concurrent.futures
 import hashlib
 import os
 import signal
 import subprocess
 
 import pytest
-from rig import Rig
+from rig import BUILD, Rig
 
 SIZES = [0, 1, 255, 32768, 261120, 261121, 1 << 20, (20 << 20) + 7]
 
@@ -174,6 +175,33 @@ def test_mftctl_says_what_is_wrong(rig):
         done = rig.mftctl(*args, check=False)
         assert done.returncode == code, done
         assert words in done.stderr
+
+
+def test_equal_wishes_share_an_answer(rig):
+    """Agents may ask for the same thing at the same time."""
+    def ask(action):
+        return rig.control(cmd="service", service="inbound", action=action,
+                           deadline_ms=20000)
+    assert ask("stop")["state"] == "stopped"
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, ["start"] * 8))
+    assert all(a["ok"] and a["state"] == "started" for a in answers), answers
+    rig.wait_serving()
+
+
+def test_check_of_the_configuration(rig, tmp_path):
+    """`mftd -t` finds what would keep the daemon from running."""
+    def check(old, new):
+        path = tmp_path / "mftd.yaml"
+        path.write_text(rig.conf.read_text().replace(old, new))
+        return subprocess.run([BUILD / "mftd/mftd", "-t", "-f", path],
+                              text=True, capture_output=True, check=False)
+    assert check("", "").returncode == 0
+    assert check("", "").stderr == ""
+    for old, new, word in (("etc/host_key", "etc/no_key", "host_keys"),
+                           ("user: nobody", "user: no-such-user", "user")):
+        done = check(old, new)
+        assert done.returncode == 2 and word in done.stderr, done
 
 
 def test_stop_leaves_nothing_and_start_goes_on(tmp_path):
