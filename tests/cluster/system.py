@@ -3,6 +3,7 @@
 import time
 from xml.etree import ElementTree
 
+import clients
 from lab import plan
 from lab.state import LabError
 
@@ -28,8 +29,14 @@ def serves(lab, cluster):
 
 
 def wait_serving(lab, timeout_s=SERVING_S):
+    """Until that is so and every node takes a login: one that has just come
+    back refuses them until the group has agreed on it."""
     lab.wait(lambda c: serves(lab, c),
              "inbound, addresses and one promoted", timeout_s)
+    for node in lab.nodes():
+        wait(lambda n=node: clients.sftp(
+            lab, plan.address(n), "pwd\n").returncode == 0,
+            f"a login at {node}", timeout_s)
 
 
 def wait(predicate, what, timeout_s=60, pause_s=0.05):
