@@ -22,6 +22,8 @@
 #define MFTD_QUEUES_MAX 32
 #define MFTD_LISTEN_MAX 8
 #define MFTD_HOST_KEYS_MAX 8
+#define MFTD_FOLDERS_MAX 8 /* virtual folders of an account */
+#define MFTD_FOLDER_PATH_BYTES 512 /* where one lies below the volume */
 
 #define MFTD_MSG_BYTES 65536 /* a message between processes, whole */
 #define MFTD_MSG_FDS 4 /* descriptors that one may carry */

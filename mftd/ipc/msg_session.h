@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "mftd/base/limits.h"
+#include "mftd/ipc/policy.h"
 
 /*
  * Identity is the channel: a session starts with one channel, to auth.  On
@@ -41,6 +42,7 @@ struct mftd_msg_auth_result {
 	char account[MFTD_NAME_BYTES];
 	char volume[MFTD_NAME_BYTES];
 	char reason[MFTD_REASON_BYTES]; /* for the log, never for the peer */
+	struct mftd_policy policy; /* ok 1 */
 };
 
 /* auth -> journal and auth -> coordinator; the descriptor is their end. */
@@ -51,6 +53,7 @@ struct mftd_msg_session_open {
 	char root[MFTD_PATH_BYTES]; /* clean, below the volume */
 	char peer[MFTD_ADDR_BYTES];
 	uint32_t has_routes; /* uploads need a link in .mft/out */
+	struct mftd_policy policy;
 };
 
 /* journal -> session, first on their channel.  With err 0 the descriptors are
