@@ -26,7 +26,7 @@
 #define MFTD_FOLDER_PATH_BYTES 512 /* where one lies below the volume */
 
 #define MFTD_MSG_BYTES 65536 /* a message between processes, whole */
-#define MFTD_MSG_FDS 4 /* descriptors that one may carry */
+#define MFTD_MSG_FDS 16 /* descriptors that one may carry */
 #define MFTD_CHAN_QUEUE_MAX 1024 /* messages waiting for one channel */
 #define MFTD_SESSIONS_MAX 4096 /* sessions of one node */
 

@@ -68,6 +68,7 @@ take_ready(struct mftd_session *s)
 {
 	const struct mftd_msg_session_ready *ready;
 	struct mftd_msg m;
+	uint32_t i;
 	int r;
 
 	r = mftd_chan_wait(s->journal, &m, mftd_clock_ms() + READY_MS);
@@ -76,22 +77,28 @@ take_ready(struct mftd_session *s)
 	ready = m.data;
 	if (m.type != MFTD_MSG_SESSION_READY)
 		die("journal", -MFTD_E_PROTOCOL);
-	if (ready->err != 0 || m.n_fds != 2)
+	if (ready->err != 0 || m.n_fds != 2 + (int)s->policy.n_folders)
 		die("journal: directories",
 		    ready->err != 0 ? ready->err : -MFTD_E_PROTOCOL);
 	snprintf(s->volume_id, sizeof(s->volume_id), "%s", ready->volume_id);
 	s->root_fd = m.fds[0];
 	s->parts_fd = m.fds[1];
-	m.fds[0] = m.fds[1] = -1;
+	for (i = 0; i < s->policy.n_folders; i++)
+		s->folder_fds[i] = m.fds[2 + i];
+	m.n_fds = 0; /* all of them taken */
 	mftd_msg_close(&m);
 }
 
 static void
 confine(const struct mftd_session *s)
 {
-	const int dirs[2] = { s->root_fd, s->parts_fd };
-	int r = mftd_sandbox_confine(dirs, 2);
+	int dirs[2 + MFTD_FOLDERS_MAX] = { s->root_fd, s->parts_fd };
+	size_t n = 2;
+	int r;
 
+	for (; n < 2 + s->policy.n_folders; n++)
+		dirs[n] = s->folder_fds[n - 2];
+	r = mftd_sandbox_confine(dirs, n);
 	if (r == -EOPNOTSUPP)
 		log_warn("this kernel has no Landlock");
 	else if (r < 0)
@@ -105,8 +112,9 @@ enter(struct mftd_session *s, const struct mftd_msg_auth_result *res,
 {
 	sigset_t term;
 
-	if (m->n_fds != 2)
+	if (m->n_fds != 2 || res->policy.n_folders > MFTD_FOLDERS_MAX)
 		die("auth", -MFTD_E_PROTOCOL);
+	s->policy = res->policy;
 	snprintf(s->account, sizeof(s->account), "%s", res->account);
 	s->method = method;
 	mftd_log_context(
@@ -261,6 +269,8 @@ begin(struct mftd_session *s)
 		.parts_fd = s->parts_fd,
 		.journal = s->journal,
 		.lease = s->start->lease,
+		.policy = &s->policy,
+		.folder_fds = s->folder_fds,
 		.next_part = &s->next_part,
 		.next_ref = &s->next_ref,
 		.bytes_in = &s->bytes_in,

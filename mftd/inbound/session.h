@@ -9,6 +9,7 @@
 #include "mftd/base/limits.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
+#include "mftd/ipc/policy.h"
 #include "mftd/sftp/server.h"
 #include "mftd/ssh/transport.h"
 
@@ -41,6 +42,8 @@ struct mftd_session {
 	struct mftd_chan *auth, *journal, *coordinator;
 	uint64_t auth_ref;
 	int root_fd, parts_fd, signal_fd;
+	struct mftd_policy policy; /* of the account, from auth */
+	int folder_fds[MFTD_FOLDERS_MAX]; /* -1 without */
 	char account[MFTD_NAME_BYTES];
 	char volume_id[MFTD_ID_BYTES];
 	const char *method; /* of login */

@@ -57,7 +57,8 @@ struct mftd_msg_session_open {
 };
 
 /* journal -> session, first on their channel.  With err 0 the descriptors are
- * the account's root directory, and its directory in .mft/parts. */
+ * the account's root directory, its directory in .mft/parts, and then the
+ * directories of its policy's folders, in their order. */
 struct mftd_msg_session_ready {
 	int32_t err;
 	char volume_id[MFTD_ID_BYTES]; /* first part of a parent key */

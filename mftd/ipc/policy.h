@@ -22,7 +22,8 @@ struct mftd_policy_folder {
 struct mftd_policy {
 	uint32_t read_only; /* nothing is written, made, named or removed */
 	uint32_t symlinks; /* SYMLINK may make links that stay beneath */
-	uint32_t umask; /* permission bits that files and directories lose */
+	uint32_t umask; /* bits that new files and directories lose; auth
+			 * fills in 022 where none is configured */
 	uint32_t has_gid; /* new files and directories get this group */
 	uint32_t gid;
 	uint32_t sessions_max; /* of the account, on all nodes; 0: no bound */

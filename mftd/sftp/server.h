@@ -10,6 +10,7 @@
 #include "mftd/base/limits.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
+#include "mftd/ipc/policy.h"
 
 /*
  * One SFTP channel's server, protocol version 3 (draft-ietf-secsh-filexfer-02)
@@ -27,6 +28,8 @@ struct mftd_sftp_env {
 	int parts_fd; /* .mft/parts/<account> */
 	struct mftd_chan *journal;
 	const struct mftd_lease *lease;
+	const struct mftd_policy *policy; /* NULL: all zero but the umask 022 */
+	const int *folder_fds; /* of policy->folders, in their order */
 	/* Counters of the session, shared by its channels. */
 	uint64_t *next_part; /* counter of part ids */
 	uint64_t *next_ref; /* counter of journal references */
