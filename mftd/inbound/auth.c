@@ -80,6 +80,7 @@ fill_open(struct mftd_msg_session_open *o, const struct client *c,
 	snprintf(o->root, sizeof(o->root), "%s", a->root);
 	snprintf(o->peer, sizeof(o->peer), "%s", c->peer);
 	o->has_routes = a->has_routes != 0;
+	o->policy.umask = 022;
 }
 
 /* Gives journal and coordinator their ends, and the session the others. */
@@ -98,6 +99,7 @@ introduce(struct client *c, uint64_t ref, const struct mftd_account *a,
 	if (r < 0)
 		goto out;
 	fill_open(&open, c, a);
+	res.policy = open.policy;
 	snprintf(res.account, sizeof(res.account), "%s", a->name);
 	snprintf(res.volume, sizeof(res.volume), "%s", a->volume);
 	given[0] = j[1];

@@ -61,7 +61,8 @@ static const int allowed[] = {
 	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(mkdirat),
 	SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2),
 	SCMP_SYS(linkat), SCMP_SYS(symlinkat), SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat), SCMP_SYS(utimensat), SCMP_SYS(fgetxattr),
+	SCMP_SYS(fchown), SCMP_SYS(fchmodat), SCMP_SYS(utimensat),
+	SCMP_SYS(fgetxattr),
 	/* the second step */
 	SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_add_rule),
 	SCMP_SYS(landlock_restrict_self)

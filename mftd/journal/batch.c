@@ -15,7 +15,8 @@
 
 /* Records besides paths: three of each change at most, a receipt the longest.
  */
-#define RESERVE_BYTES (3 * (MFTD_OUTCOME_BYTES + 256))
+#define RESERVE_BYTES \
+	(3 * (MFTD_OUTCOME_BYTES + 256) + MFTD_FOLDER_PATH_BYTES + 128)
 
 static const struct kind {
 	uint32_t type;
@@ -97,19 +98,26 @@ mftd_place_open(const struct mftd_work *w, const struct mftd_owner *owner,
     const char *path, struct mftd_place *p)
 {
 	char clean[MFTD_PATH_BYTES], dir[MFTD_PATH_BYTES];
-	int r;
+	const char *rest;
+	int r, root;
 
 	r = mftd_path_clean(path, strlen(path), clean, sizeof(clean));
 	if (r == 0 && strcmp(path, clean) != 0)
 		r = -EINVAL;
-	if (r == 0 && mftd_layout_reserved(owner->root, path))
-		r = -EACCES;
-	if (r == 0)
-		r = mftd_path_split(path, dir, sizeof(dir), &p->base);
 	if (r < 0)
 		return r;
-	p->dir = mftd_path_open_nolinks(
-	    owner->root_fd, dir, O_RDONLY | O_DIRECTORY, 0);
+	p->folder = mftd_folders_find(&owner->folders, path, &rest);
+	root = p->folder != NULL ? p->folder->fd : owner->root_fd;
+	if (owner->policy.read_only ||
+	    (p->folder != NULL && p->folder->read_only))
+		return -EROFS;
+	if (p->folder != NULL ? strcmp(rest, ".") == 0
+			      : mftd_layout_reserved(owner->root, path))
+		return -EACCES;
+	r = mftd_path_split(rest, dir, sizeof(dir), &p->base);
+	if (r < 0)
+		return r;
+	p->dir = mftd_path_open_nolinks(root, dir, O_RDONLY | O_DIRECTORY, 0);
 	if (p->dir < 0) {
 		r = p->dir;
 		p->dir = -1;

@@ -7,6 +7,8 @@
 #include <sys/queue.h>
 
 #include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/policy.h"
+#include "mftd/journal/folders.h"
 #include "mftd/journal/layout.h"
 #include "mftd/journal/work.h"
 
@@ -17,12 +19,15 @@ struct mftd_owner {
 	char root[MFTD_PATH_BYTES]; /* below the volume */
 	int root_fd, parts_fd;
 	bool has_routes;
+	struct mftd_policy policy;
+	struct mftd_folders folders; /* open; point into policy */
 };
 
 /* A name with the directory it is in, open. */
 struct mftd_place {
 	int dir; /* -1 when not open */
 	const char *base;
+	const struct mftd_folder *folder; /* NULL: in the account's root */
 	char key[MFTD_PARENT_KEY_BYTES];
 };
 
@@ -73,8 +78,10 @@ void mftd_change_free(struct mftd_change *c);
  */
 int mftd_batch_run(struct mftd_work *w, struct mftd_changes *list);
 
-/* Opens the directory of a clean path for c's owner, and refuses what is
- * reserved.  Returns 0 or -errno. */
+/* Opens the directory of a clean path, in which something is to be changed, for
+ * its owner.  The one gate to what a session may change: refuses what is
+ * reserved (-EACCES), a folder's own name (-EACCES), and all that is read-only
+ * (-EROFS).  Returns 0 or -errno. */
 int mftd_place_open(const struct mftd_work *w, const struct mftd_owner *owner,
     const char *path, struct mftd_place *p);
 

@@ -144,11 +144,14 @@ static int
 open_final(const struct mftd_work *w, const struct mftd_rec_receipt *rec,
     struct where *p)
 {
+	const char *path = rec->path;
 	char dir[MFTD_PATH_BYTES];
 	struct stat st;
 	int root, r;
 
-	r = mftd_path_split(rec->path, dir, sizeof(dir), &p->base);
+	if (rec->folder[0] != '\0')
+		path += strlen(rec->folder) + 1; /* record.c saw to it */
+	r = mftd_path_split(path, dir, sizeof(dir), &p->base);
 	if (r < 0)
 		return r;
 	root = mftd_path_open_nolinks(

@@ -11,6 +11,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/path.h"
+#include "mftd/journal/account.h"
 #include "mftd/journal/parts.h"
 
 /*
@@ -179,6 +180,8 @@ mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c)
 	/* the inode may have been a directory's before: what was being put
 	 * into that one must not show up in this one */
 	r = mftd_layout_parent_key(w->vol->id, fd, key, sizeof(key));
+	if (r == 0)
+		r = mftd_account_adopt(c->owner, fd, m->mode);
 	close(fd);
 	if (r == 0)
 		r = mftd_parts_of_volume(

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "mftd/ipc/worker.h"
+#include "mftd/journal/account.h"
 #include "mftd/journal/change.h"
 #include "mftd/journal/forward.h"
 #include "mftd/journal/recover.h"
@@ -24,13 +25,6 @@ struct mftd_jsession {
 	bool blocked; /* … and its next one has to wait for it */
 };
 
-/* An account whose directories this process has made sure of. */
-struct mftd_known {
-	LIST_ENTRY(mftd_known) link;
-	char account[MFTD_NAME_BYTES];
-	char root[MFTD_PATH_BYTES];
-};
-
 struct mftd_journal {
 	struct mftd_worker *worker;
 	const char *node;
@@ -41,7 +35,7 @@ struct mftd_journal {
 	struct mftd_forwarder *forwarder;
 	struct mftd_chan *coordinator, *catalog; /* NULL: none */
 	TAILQ_HEAD(, mftd_jsession) sessions; /* the last active first */
-	LIST_HEAD(, mftd_known) known;
+	struct mftd_knowns known;
 	struct mftd_changes pending;
 	size_t n_pending;
 	bool batch_due; /* a job for it is in the loop */

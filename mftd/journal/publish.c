@@ -41,7 +41,14 @@ record_receipt(struct mftd_work *w, struct mftd_change *c)
 	memcpy(rec.session, c->owner->session, sizeof(rec.session));
 	memcpy(rec.account, c->owner->account, sizeof(rec.account));
 	memcpy(rec.volume, w->vol->name, sizeof(rec.volume));
-	memcpy(rec.root, c->owner->root, sizeof(rec.root));
+	if (c->from.folder != NULL) {
+		snprintf(
+		    rec.folder, sizeof(rec.folder), "%s", c->from.folder->name);
+		snprintf(
+		    rec.root, sizeof(rec.root), "%s", c->from.folder->path);
+	} else {
+		memcpy(rec.root, c->owner->root, sizeof(rec.root));
+	}
 	memcpy(rec.path, m->path, sizeof(rec.path));
 	memcpy(rec.part, m->part, sizeof(rec.part));
 	if (rec.has_sha256)

@@ -184,7 +184,25 @@ mftd_rec_receipt_put(struct mftd_buf *b, const struct mftd_rec_receipt *r)
 	STEP(e, mftd_buf_put_u8(b, r->has_routes));
 	STEP(e, mftd_buf_put_u8(b, r->has_sha256));
 	STEP(e, mftd_buf_put(b, r->sha256, sizeof(r->sha256)));
+	if (r->folder[0] != '\0')
+		STEP(e, mftd_buf_put_cstring(b, r->folder));
 	return e;
+}
+
+/* The first component of the path, which goes on behind it. */
+static int
+get_folder(struct mftd_buf *b, struct mftd_rec_receipt *r)
+{
+	int e = mftd_buf_get_cstring(b, r->folder, sizeof(r->folder));
+	size_t len;
+
+	if (e < 0)
+		return e;
+	len = strlen(r->folder);
+	if (len == 0 || strchr(r->folder, '/') != NULL ||
+	    strncmp(r->path, r->folder, len) != 0 || r->path[len] != '/')
+		return -MFTD_E_CORRUPT;
+	return 0;
 }
 
 int
@@ -204,6 +222,9 @@ mftd_rec_receipt_get(struct mftd_buf *b, struct mftd_rec_receipt *r)
 	STEP(e, get_bool(b, &r->has_routes));
 	STEP(e, get_bool(b, &r->has_sha256));
 	STEP(e, mftd_buf_get(b, r->sha256, sizeof(r->sha256)));
+	r->folder[0] = '\0';
+	if (e == 0 && mftd_buf_len(b) > 0)
+		e = get_folder(b, r);
 	STEP(e, at_end(b));
 	return e;
 }

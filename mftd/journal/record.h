@@ -54,6 +54,8 @@ struct mftd_rec_receipt {
 	char volume[MFTD_NAME_BYTES];
 	char root[MFTD_PATH_BYTES]; /* the account's, below the volume */
 	char path[MFTD_PATH_BYTES]; /* clean, below the account's root */
+	char folder[MFTD_NAME_BYTES]; /* path begins with this virtual folder,
+				       * and root is where that one lies; "" */
 	char part[MFTD_ID_BYTES];
 	uint64_t size;
 	uint64_t inode;

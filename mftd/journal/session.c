@@ -39,53 +39,6 @@ audit(struct mftd_journal *j, const struct mftd_jsession *s, const char *event,
 	mftd_work_audit(j->work, &rec);
 }
 
-/* Whether the directories of this account were made sure of before. */
-static bool
-known(const struct mftd_journal *j, const struct mftd_msg_session_open *o)
-{
-	const struct mftd_known *k;
-
-	LIST_FOREACH(k, &j->known, link)
-	if (strcmp(k->account, o->account) == 0 &&
-	    strcmp(k->root, o->root) == 0)
-		return true;
-	return false;
-}
-
-static void
-remember(struct mftd_journal *j, const struct mftd_msg_session_open *o)
-{
-	struct mftd_known *k = calloc(1, sizeof(*k));
-
-	if (k == NULL)
-		return; /* they are made sure of again */
-	memcpy(k->account, o->account, sizeof(k->account));
-	memcpy(k->root, o->root, sizeof(k->root));
-	LIST_INSERT_HEAD(&j->known, k, link);
-}
-
-static int
-open_account(struct mftd_journal *j, struct mftd_jsession *s,
-    const struct mftd_msg_session_open *o)
-{
-	char clean[MFTD_PATH_BYTES];
-	bool sure = known(j, o);
-	int r;
-
-	if (j->stream == NULL)
-		return -ENOSPC;
-	if (strcmp(o->volume, j->vol.name) != 0 || !mftd_id_valid(o->account))
-		return -EINVAL;
-	r = mftd_path_clean(o->root, strlen(o->root), clean, sizeof(clean));
-	if (r < 0 || strcmp(clean, o->root) != 0)
-		return r < 0 ? r : -EINVAL;
-	r = mftd_volume_account(&j->vol, o->account, o->root, !sure,
-	    &s->owner.root_fd, &s->owner.parts_fd);
-	if (r == 0 && !sure)
-		remember(j, o);
-	return r;
-}
-
 static struct mftd_jsession *
 session_new(struct mftd_journal *j, const struct mftd_msg_session_open *o)
 {
@@ -106,8 +59,7 @@ static void
 session_free(struct mftd_journal *j, struct mftd_jsession *s)
 {
 	TAILQ_REMOVE(&j->sessions, s, link);
-	mftd_fd_close(&s->owner.root_fd);
-	mftd_fd_close(&s->owner.parts_fd);
+	mftd_account_close(&s->owner);
 	free(s);
 }
 
@@ -125,7 +77,8 @@ on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	const struct mftd_msg_session_open *o = m->data;
 	struct mftd_msg_session_ready ready = { 0 };
 	struct mftd_jsession *s;
-	int fds[2], r;
+	int fds[2 + MFTD_FOLDERS_MAX], r;
+	size_t i, n = 2;
 
 	(void)c;
 	if (!mftd_id_valid(o->session) ||
@@ -141,16 +94,18 @@ on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		return 0;
 	}
 	m->fds[0] = -1;
-	r = open_account(j, s, o);
+	r = j->stream == NULL
+	    ? -ENOSPC
+	    : mftd_account_open(&j->vol, &j->known, &s->owner, o);
 	ready.err = r;
 	fds[0] = s->owner.root_fd;
 	fds[1] = s->owner.parts_fd;
+	for (i = 0; i < s->owner.folders.n; i++)
+		fds[n++] = s->owner.folders.list[i].fd;
 	memcpy(ready.volume_id, j->vol.id, sizeof(ready.volume_id));
 	mftd_worker_send_fds(j->worker, s->c, MFTD_MSG_SESSION_READY, m->ref,
-	    &ready, sizeof(ready), fds, r == 0 ? 2 : 0);
+	    &ready, sizeof(ready), fds, r == 0 ? (int)n : 0);
 	if (r < 0) {
-		log_error("session=%s account=%s: its directories: %s",
-		    o->session, o->account, mftd_strerror(r));
 		cut(j, s);
 		return 0;
 	}

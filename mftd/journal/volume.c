@@ -181,6 +181,25 @@ open_root(const struct mftd_volume *v, const char *root, bool make)
 }
 
 int
+mftd_volume_dir(
+    const struct mftd_volume *v, const char *path, bool make, int *fd)
+{
+	int r;
+
+	*fd = -1;
+	if (mftd_layout_reserved(".", path))
+		return -EPERM;
+	r = open_root(v, path, make);
+	if (r < 0)
+		return r;
+	*fd = r;
+	r = same_mount(v, *fd);
+	if (r < 0)
+		mftd_fd_close(fd);
+	return r;
+}
+
+int
 mftd_volume_account(const struct mftd_volume *v, const char *account,
     const char *root, bool make, int *root_fd, int *parts_fd)
 {
@@ -189,11 +208,7 @@ mftd_volume_account(const struct mftd_volume *v, const char *account,
 	*root_fd = *parts_fd = -1;
 	if (!mftd_id_valid(account))
 		return -EINVAL;
-	if (mftd_layout_reserved(".", root))
-		return -EPERM;
-	r = *root_fd = open_root(v, root, make);
-	if (r >= 0)
-		r = same_mount(v, *root_fd);
+	r = mftd_volume_dir(v, root, make, root_fd);
 	if (r == 0)
 		r = make_one(v->parts, account, 0700, make);
 	if (r == 0)

@@ -30,6 +30,11 @@ int mftd_volume_open(struct mftd_volume *v, const char *name, const char *path);
 
 void mftd_volume_close(struct mftd_volume *v);
 
+/* Opens a directory below the volume's top (a clean path), without following
+ * links; make and errors as below. */
+int mftd_volume_dir(
+    const struct mftd_volume *v, const char *path, bool make, int *fd);
+
 /*
  * Opens an account's root (a clean path below the volume's top), without
  * following links, and its parts directory.  make: both are made where they are

@@ -48,23 +48,43 @@ mftd_sftp_on_opendir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	return 0;
 }
 
+static bool
+is_same(int fd, const struct stat *st)
+{
+	struct stat other;
+
+	return fstat(fd, &other) == 0 && other.st_ino == st->st_ino &&
+	    other.st_dev == st->st_dev;
+}
+
+/* Whether the directory is one that an account's paths begin in. */
+static bool
+is_root(const struct mftd_sftp *s, const struct stat *dir_st)
+{
+	size_t i;
+
+	for (i = 0; i < s->folders.n; i++)
+		if (is_same(s->folders.list[i].fd, dir_st))
+			return true;
+	return is_same(s->env.root_fd, dir_st);
+}
+
 /* What is told of one entry.  -ENOENT: it is not shown, or gone by now. */
 static int
-entry_stat(struct mftd_sftp *s, int dir, const struct stat *dir_st,
-    const char *name, struct stat *st)
+entry_stat(struct mftd_sftp *s, const struct mftd_sftp_handle *h,
+    const struct stat *dir_st, const char *name, struct stat *st)
 {
 	struct mftd_sftp_part *p;
-	struct stat root;
+	int dir = dirfd(h->dir);
 
-	if (fstat(s->env.root_fd, &root) < 0)
-		return -errno;
-	if (root.st_ino == dir_st->st_ino && root.st_dev == dir_st->st_dev) {
-		if (strcmp(name, MFTD_LAYOUT_DIR) == 0)
-			return -ENOENT;
-		if (strcmp(name, "..") == 0) {
-			*st = *dir_st; /* above it is nothing of theirs */
-			return 0;
-		}
+	if (mftd_sftp_vfs_folder(s, h->path, name) != NULL)
+		return -ENOENT; /* hidden by it */
+	if (strcmp(name, MFTD_LAYOUT_DIR) == 0 &&
+	    is_same(s->env.root_fd, dir_st))
+		return -ENOENT;
+	if (strcmp(name, "..") == 0 && is_root(s, dir_st)) {
+		*st = *dir_st; /* above it is nothing of theirs */
+		return 0;
 	}
 	p = mftd_sftp_part_find(s, dir_st, name);
 	if (p != NULL)
@@ -114,6 +134,24 @@ put_parts(struct mftd_sftp *s, int dir, const struct stat *dir_st,
 	return r;
 }
 
+/* The root's folders stand with its entries. */
+static int
+put_folders(struct mftd_sftp *s, const struct mftd_sftp_handle *h,
+    struct mftd_buf *b, uint32_t *count)
+{
+	const struct mftd_folder *f = s->folders.list;
+	const struct mftd_folder *end = f + s->folders.n;
+	struct stat st;
+	int r = 0;
+
+	for (; r == 0 && strcmp(h->path, ".") == 0 && f < end; f++) {
+		r = fstat(f->fd, &st) < 0 ? -errno
+					  : put_entry(s, b, f->name, &st);
+		(*count)++;
+	}
+	return r;
+}
+
 /* Fills b with the next names.  Sets h->dir_end behind the last one. */
 static int
 put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
@@ -132,9 +170,10 @@ put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
 			return -errno;
 		if (d == NULL) {
 			h->dir_end = true;
-			return put_parts(s, dir, &dir_st, b, count);
+			r = put_folders(s, h, b, count);
+			return r < 0 ? r : put_parts(s, dir, &dir_st, b, count);
 		}
-		if (entry_stat(s, dir, &dir_st, d->d_name, &st) < 0)
+		if (entry_stat(s, h, &dir_st, d->d_name, &st) < 0)
 			continue;
 		r = put_entry(s, b, d->d_name, &st);
 		if (r < 0)
@@ -147,9 +186,9 @@ put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
 int
 mftd_sftp_on_readdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
-	/* after the last name come at most as many parts as handles */
-	const size_t max =
-	    MFTD_SFTP_NAMES_BYTES + (MFTD_SFTP_HANDLES_MAX + 1) * ENTRY_BYTES;
+	/* behind the last name come at most as many parts as handles */
+	const size_t max = MFTD_SFTP_NAMES_BYTES +
+	    (MFTD_SFTP_HANDLES_MAX + MFTD_FOLDERS_MAX + 1) * ENTRY_BYTES;
 	struct mftd_buf *names = NULL, *body = NULL;
 	uint32_t count = 0;
 	int r;

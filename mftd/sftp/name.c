@@ -17,8 +17,7 @@
 #include "mftd/sftp/upload.h"
 #include "mftd/sftp/vfs.h"
 
-#define DIR_MODE 0755
-#define DIR_UMASK 022
+#define DIR_MODE 0777
 
 static void
 answer(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
@@ -124,7 +123,8 @@ mftd_sftp_on_mkdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	snprintf(m.path, sizeof(m.path), "%s", req->path);
 	m.mode = DIR_MODE;
 	if ((a.flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0)
-		m.mode = (a.mode & 0777 & ~(uint32_t)DIR_UMASK) | 0700;
+		m.mode = a.mode & 0777;
+	m.mode = (m.mode & ~s->env.policy->umask) | 0700;
 	return mftd_sftp_ask_name(
 	    s, req->path, NULL, MFTD_MSG_MKDIR, &m, sizeof(m), NULL);
 }

@@ -11,8 +11,11 @@
 #include "mftd/sftp/upload.h"
 #include "mftd/sftp/vfs.h"
 
-#define UMASK 022
-#define DEFAULT_MODE 0644
+#define DEFAULT_MODE 0666
+/* Flags that change something, or ask for the right to. */
+#define MAKES                                                             \
+	(SSH_FXF_WRITE | SSH_FXF_APPEND | SSH_FXF_CREAT | SSH_FXF_TRUNC | \
+	    SSH_FXF_EXCL)
 
 static void
 answer_handle(
@@ -183,9 +186,14 @@ mftd_sftp_on_open(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	if (r < 0)
 		return r;
 	if ((a.flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0)
-		mode = a.mode & ~(mode_t)UMASK;
+		mode = a.mode;
+	if ((flags & MAKES) != 0)
+		r = mftd_sftp_vfs_may_change(s, req->path);
+	if (r < 0)
+		return r == -EACCES ? -EISDIR : r;
 	if ((flags & SSH_FXF_WRITE) != 0)
-		return open_write(s, req, flags, mode);
+		return open_write(
+		    s, req, flags, mode & ~(mode_t)s->env.policy->umask);
 	/* CREAT and the like say how to write */
 	return flags == SSH_FXF_READ ? open_read(s, req) : -EINVAL;
 }

@@ -93,6 +93,9 @@ create_file(struct mftd_sftp *s, struct mftd_sftp_part *p, mode_t mode)
 	if (fstat(p->fd, &st) < 0)
 		return -errno;
 	p->inode = st.st_ino;
+	if (s->env.policy->has_gid &&
+	    fchown(p->fd, (uid_t)-1, s->env.policy->gid) < 0)
+		return -errno;
 	if ((st.st_mode & 0777) != mode && fchmod(p->fd, mode) < 0)
 		return -errno;
 	return 0;

@@ -61,6 +61,8 @@ static const struct rule {
 	{ SSH_FXP_EXTENDED, 0, mftd_sftp_on_extended },
 };
 
+static const struct mftd_policy no_policy = { .umask = 022 };
+
 struct mftd_sftp *
 mftd_sftp_new(const struct mftd_sftp_env *env)
 {
@@ -72,10 +74,11 @@ mftd_sftp_new(const struct mftd_sftp_env *env)
 	TAILQ_INIT(&s->ops);
 	TAILQ_INIT(&s->closing);
 	LIST_INIT(&s->parts);
-	s->links = mftd_sftp_vfs_links(env->root_fd);
+	if (env->policy == NULL)
+		s->env.policy = &no_policy;
 	s->in = mftd_buf_new(MFTD_SFTP_LENGTH_BYTES + MFTD_SFTP_PACKET_BYTES);
 	s->out = mftd_buf_new(OUTPUT_MAX);
-	if (s->in == NULL || s->out == NULL) {
+	if (s->in == NULL || s->out == NULL || mftd_sftp_vfs_init(s) < 0) {
 		mftd_sftp_free(s);
 		return NULL;
 	}
@@ -133,9 +136,9 @@ take_path(struct mftd_sftp *s, struct mftd_sftp_req *req, unsigned needs,
 		return r == -EINVAL ? -EBADMSG : r;
 	if (mftd_sftp_vfs_hidden(out))
 		return (needs & MFTD_SFTP_CHANGE) != 0 ? -EACCES : -ENOENT;
-	if ((needs & MFTD_SFTP_CHANGE) != 0 && strcmp(out, ".") == 0)
-		return -EACCES;
-	return 0;
+	return (needs & MFTD_SFTP_CHANGE) != 0
+	    ? mftd_sftp_vfs_may_change(s, out)
+	    : 0;
 }
 
 static int

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "mftd/journal/folders.h"
 #include "mftd/sftp/handle.h"
 #include "mftd/sftp/op.h"
 #include "mftd/sftp/part.h"
@@ -30,6 +31,7 @@ struct mftd_sftp {
 	bool started; /* INIT was answered */
 	bool fatal; /* nothing more may be answered: the channel is cut */
 	bool links; /* symbolic links are followed (vfs.h) */
+	struct mftd_folders folders; /* of env.policy */
 	struct mftd_sftp_handles handles;
 	struct mftd_sftp_parts parts;
 	struct mftd_sftp_ops ops; /* asked of journal */

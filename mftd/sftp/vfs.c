@@ -9,13 +9,49 @@
 #include "mftd/base/path.h"
 #include "mftd/sftp/state.h"
 
-bool
-mftd_sftp_vfs_links(int root_fd)
+static bool
+may_follow(int root_fd)
 {
 	struct stat st;
 
 	return fstatat(root_fd, ".mft", &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 	    errno == ENOENT;
+}
+
+int
+mftd_sftp_vfs_init(struct mftd_sftp *s)
+{
+	int r;
+	size_t i;
+
+	s->links = may_follow(s->env.root_fd);
+	r = mftd_folders_init(&s->folders, s->env.policy, s->env.folder_fds);
+	for (i = 0; i < s->folders.n; i++)
+		s->folders.list[i].links = may_follow(s->folders.list[i].fd);
+	return r;
+}
+
+int
+mftd_sftp_vfs_may_change(const struct mftd_sftp *s, const char *path)
+{
+	const struct mftd_folder *f;
+	const char *rest;
+
+	f = mftd_folders_find(&s->folders, path, &rest);
+	if (s->env.policy->read_only || (f != NULL && f->read_only))
+		return -EROFS;
+	return strcmp(rest, ".") == 0 ? -EACCES : 0;
+}
+
+const struct mftd_folder *
+mftd_sftp_vfs_folder(
+    const struct mftd_sftp *s, const char *dir, const char *name)
+{
+	const char *rest;
+
+	if (strcmp(dir, ".") != 0)
+		return NULL;
+	return mftd_folders_find(&s->folders, name, &rest);
 }
 
 bool
@@ -24,12 +60,25 @@ mftd_sftp_vfs_hidden(const char *path)
 	return mftd_sftp_path_within(path, ".mft");
 }
 
+/* links: whether to follow them, where that may be. */
+static int
+open_in(const struct mftd_sftp *s, const char *path, uint64_t flags, bool links)
+{
+	const struct mftd_folder *f;
+	const char *rest;
+	int root;
+
+	f = mftd_folders_find(&s->folders, path, &rest);
+	root = f != NULL ? f->fd : s->env.root_fd;
+	if (links && (f != NULL ? f->links : s->links))
+		return mftd_path_open(root, rest, flags, 0);
+	return mftd_path_open_nolinks(root, rest, flags, 0);
+}
+
 int
 mftd_sftp_vfs_open(struct mftd_sftp *s, const char *path, uint64_t flags)
 {
-	if (s->links)
-		return mftd_path_open(s->env.root_fd, path, flags, 0);
-	return mftd_path_open_nolinks(s->env.root_fd, path, flags, 0);
+	return open_in(s, path, flags, true);
 }
 
 int
@@ -39,12 +88,12 @@ mftd_sftp_vfs_parent(
 	char dir[MFTD_PATH_BYTES];
 	int r = mftd_path_split(path, dir, sizeof(dir), base);
 
+	/* a folder is a root: the entry that its name hides is nobody's */
+	if (r == 0 && mftd_sftp_vfs_folder(s, dir, *base) != NULL)
+		r = -EISDIR;
 	if (r < 0)
 		return r;
-	if (links)
-		return mftd_sftp_vfs_open(s, dir, O_PATH | O_DIRECTORY);
-	return mftd_path_open_nolinks(
-	    s->env.root_fd, dir, O_PATH | O_DIRECTORY, 0);
+	return open_in(s, dir, O_PATH | O_DIRECTORY, links);
 }
 
 int
@@ -52,13 +101,13 @@ mftd_sftp_vfs_stat(
     struct mftd_sftp *s, const char *path, bool follow, struct stat *st)
 {
 	uint64_t flags = O_PATH | (follow ? 0 : O_NOFOLLOW);
+	const char *base;
 	int fd, r;
 
 	/* O_NOFOLLOW|O_PATH gives the link itself, but RESOLVE_NO_SYMLINKS
 	 * would refuse it: look from its directory */
-	if (!follow && strcmp(path, ".") != 0) {
-		const char *base;
-
+	mftd_folders_find(&s->folders, path, &base);
+	if (!follow && strcmp(base, ".") != 0) {
 		fd = mftd_sftp_vfs_parent(s, path, true, &base);
 		if (fd < 0)
 			return fd;

@@ -8,14 +8,28 @@
 
 struct mftd_sftp;
 
+struct mftd_folder;
+
 /*
- * Clean paths below the account's root.  Symbolic links are followed while they
- * stay beneath it; not at all where the root holds `.mft` (an account of the
- * whole volume): a link could lead to it by another name.
+ * Clean paths below the account's root, and in its folders, each of which is a
+ * root of its own: no link leads from one to another (journal/folders.h).
+ * Symbolic links are followed while they stay beneath it; not at all where the
+ * root holds `.mft` (an account of the whole volume): a link could lead to it
+ * by another name.
  */
 
-/* Whether links may be followed below root. */
-bool mftd_sftp_vfs_links(int root_fd);
+/* Fills s's table of folders, and in which roots links may be followed.
+ * Returns 0, or -EINVAL for folders that are none. */
+int mftd_sftp_vfs_init(struct mftd_sftp *s);
+
+/* The gate for changes of what a clean path names: -EACCES for the root and for
+ * a folder's own name, -EROFS where the account may only read.  Journal looks
+ * again. */
+int mftd_sftp_vfs_may_change(const struct mftd_sftp *s, const char *path);
+
+/* The folder of that name in the directory of a clean path; NULL. */
+const struct mftd_folder *mftd_sftp_vfs_folder(
+    const struct mftd_sftp *s, const char *dir, const char *name);
 
 /* Whether a clean path is the volume's `.mft` or below it. */
 bool mftd_sftp_vfs_hidden(const char *path);
