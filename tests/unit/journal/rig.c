@@ -182,6 +182,7 @@ rig_open(struct rig *r, struct rig_session *s, int n, const char *account,
 	s->root = s->parts = -1;
 	snprintf(s->id, sizeof(s->id), "%.50s-%x", r->incarnation, n);
 	memcpy(o.session, s->id, sizeof(o.session));
+	o.policy = r->policy;
 	snprintf(o.account, sizeof(o.account), "%s", account);
 	snprintf(o.root, sizeof(o.root), "%s", root);
 	assert_int_equal(mftd_chan_pair(fds), 0);
@@ -195,10 +196,12 @@ rig_open(struct rig *r, struct rig_session *s, int n, const char *account,
 	memcpy(s->volume_id, ready->volume_id, sizeof(s->volume_id));
 	err = ready->err;
 	if (err == 0) {
-		assert_int_equal(m.n_fds, 2);
+		s->n_folders = (int)r->policy.n_folders;
+		assert_int_equal(m.n_fds, 2 + s->n_folders);
 		s->root = m.fds[0];
 		s->parts = m.fds[1];
-		m.fds[0] = m.fds[1] = -1;
+		memcpy(s->folders, m.fds + 2, sizeof(s->folders));
+		m.n_fds = 0;
 	}
 	mftd_msg_close(&m);
 	return err;
@@ -211,6 +214,8 @@ rig_close(struct rig_session *s)
 	s->c = NULL;
 	mftd_fd_close(&s->root);
 	mftd_fd_close(&s->parts);
+	while (s->n_folders > 0)
+		mftd_fd_close(&s->folders[--s->n_folders]);
 }
 
 /* A part, durable; 0 or negative, as the disk may be gone. */

@@ -20,6 +20,7 @@ struct rig {
 	const char *path; /* the volume */
 	char incarnation[MFTD_ID_BYTES];
 	struct mftd_lease *lease;
+	struct mftd_policy policy; /* of the sessions opened from now on */
 	pid_t pid;
 	struct mftd_chan *parent, *coordinator, *auth, *catalog;
 };
@@ -29,6 +30,7 @@ struct rig_session {
 	char volume_id[MFTD_ID_BYTES];
 	struct mftd_chan *c;
 	int root, parts;
+	int folders[MFTD_FOLDERS_MAX], n_folders; /* of the policy */
 	uint64_t ref;
 	int n_parts;
 };

@@ -37,6 +37,8 @@ begin(struct peer *r, const char *session, const char *volume_id)
 		.parts_fd = r->parts,
 		.journal = r->session,
 		.lease = r->lease,
+		.policy = r->policy,
+		.folder_fds = r->folder_fds,
 		.next_part = &r->next_part,
 		.next_ref = &r->next_ref,
 		.bytes_in = &r->bytes_in,
@@ -72,7 +74,18 @@ void
 peer_over(struct peer *r, const char *session, const char *volume_id,
     struct mftd_chan *journal, int root, int parts)
 {
+	peer_over_policy(
+	    r, session, volume_id, journal, root, parts, NULL, NULL);
+}
+
+void
+peer_over_policy(struct peer *r, const char *session, const char *volume_id,
+    struct mftd_chan *journal, int root, int parts,
+    const struct mftd_policy *policy, const int *fds)
+{
 	memset(r, 0, sizeof(*r));
+	r->policy = policy;
+	r->folder_fds = fds;
 	r->volume.fd = -1;
 	r->root = root;
 	r->parts = parts;

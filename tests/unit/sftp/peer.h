@@ -24,6 +24,8 @@ struct peer {
 	struct mftd_lease *lease;
 	struct mftd_chan *session, *journal; /* journal NULL: the real one */
 	uint64_t next_part, next_ref, bytes_in, bytes_out, published;
+	const struct mftd_policy *policy; /* NULL: none */
+	const int *folder_fds;
 	struct mftd_sftp_env env;
 	struct mftd_sftp *s;
 	uint32_t next_id;
@@ -56,6 +58,11 @@ void peer_close(struct peer *r);
  * the account's root and parts; they stay the caller's. */
 void peer_over(struct peer *r, const char *session, const char *volume_id,
     struct mftd_chan *journal, int root, int parts);
+
+/* The same with the account's policy; fds: of its folders. */
+void peer_over_policy(struct peer *r, const char *session,
+    const char *volume_id, struct mftd_chan *journal, int root, int parts,
+    const struct mftd_policy *policy, const int *fds);
 
 /* The server has had INIT and answered. */
 void peer_start(struct peer *r);
