@@ -44,6 +44,8 @@
 #define MFTD_SFTP_READ_BYTES 261120 /* one READ or WRITE; as OpenSSH's */
 #define MFTD_SFTP_OUTPUT_BYTES (2 * 1024 * 1024) /* then input waits */
 #define MFTD_SFTP_NAMES_BYTES 65536 /* names in one READDIR answer */
+#define MFTD_SFTP_IDS_MAX 1024 /* users or groups asked for at a time */
+#define MFTD_SFTP_HASHES_BYTES 65536 /* in one answer of check-file */
 #define MFTD_SFTP_WRITEBACK_BYTES (4 * 1024 * 1024) /* between starts */
 #define MFTD_SFTP_SYNC_BYTES (8 * 1024 * 1024) /* not durable, of one part */
 #define MFTD_SFTP_BASE_COPY_BYTES (1024LL * 1024 * 1024) /* of one upload */

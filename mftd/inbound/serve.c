@@ -86,7 +86,7 @@ pump_once(struct mftd_ssh_chan *c, struct served *v)
 	if (n > 0)
 		mftd_buf_consume(out, (size_t)n);
 	r = mftd_ssh_chan_resume(c);
-	return r < 0 ? r : r > 0 || n > 0;
+	return r < 0 ? r : r > 0 || n > 0 || mftd_sftp_working(v->sftp);
 }
 
 /* Moves what can be moved, and closes the channel at its end. */
@@ -122,6 +122,19 @@ pump_all(struct mftd_session *s)
 		next = mftd_ssh_chan_next(s->ssh, c);
 		pump(c);
 	}
+}
+
+/* Whether a channel has work that waits for nobody. */
+static bool
+working(struct mftd_session *s)
+{
+	struct mftd_ssh_chan *c = NULL;
+
+	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL)
+		if (mftd_sftp_working(
+			((struct served *)mftd_ssh_chan_data(c))->sftp))
+			return true;
+	return false;
 }
 
 /* Whether answers are still due or wait to be sent. */
@@ -335,5 +348,7 @@ mftd_session_serve(struct mftd_session *s)
 		timeout_ms = tell_progress(s);
 		if (s->ending)
 			timeout_ms = mftd_clock_left_ms(s->ending_ms);
+		if (working(s))
+			timeout_ms = 0;
 	} while (r == 0);
 }

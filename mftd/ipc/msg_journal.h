@@ -42,6 +42,19 @@ struct mftd_msg_rename {
 	uint32_t overwrite; /* posix-rename@openssh.com */
 };
 
+/* LINK: to becomes another name of the published file from. */
+struct mftd_msg_link {
+	char from[MFTD_PATH_BYTES];
+	char to[MFTD_PATH_BYTES];
+};
+
+/* SYMLINK: path becomes a link to target, which is clean below the account's
+ * root, too: what the link says is journal's to write. */
+struct mftd_msg_symlink {
+	char path[MFTD_PATH_BYTES];
+	char target[MFTD_PATH_BYTES];
+};
+
 /* REMOVE and RMDIR. */
 struct mftd_msg_remove {
 	char path[MFTD_PATH_BYTES];

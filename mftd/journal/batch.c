@@ -37,6 +37,10 @@ static const struct kind {
 	    mftd_mkdir_execute },
 	{ MFTD_MSG_SETSTAT, sizeof(struct mftd_msg_setstat), NULL,
 	    mftd_setstat_execute },
+	{ MFTD_MSG_LINK, sizeof(struct mftd_msg_link), NULL,
+	    mftd_link_execute },
+	{ MFTD_MSG_SYMLINK, sizeof(struct mftd_msg_symlink), NULL,
+	    mftd_symlink_execute },
 };
 
 static const struct kind *
@@ -145,9 +149,10 @@ reserve(const struct mftd_change *c)
 {
 	size_t n = RESERVE_BYTES + 2 * strlen(c->owner->root);
 
-	/* each message begins with a path; RENAME has a second one */
+	/* each message begins with a path; some have a second one behind it */
 	n += 2 * strlen(c->msg.remove.path);
-	if (c->type == MFTD_MSG_RENAME)
+	if (c->type == MFTD_MSG_RENAME || c->type == MFTD_MSG_LINK ||
+	    c->type == MFTD_MSG_SYMLINK)
 		n += 2 * strlen(c->msg.rename.to);
 	return n;
 }

@@ -44,6 +44,8 @@ struct mftd_change {
 		struct mftd_msg_remove remove; /* and rmdir */
 		struct mftd_msg_mkdir mkdir;
 		struct mftd_msg_setstat setstat;
+		struct mftd_msg_link link;
+		struct mftd_msg_symlink symlink;
 	} msg;
 	/* the answer */
 	int err;
@@ -85,6 +87,11 @@ int mftd_batch_run(struct mftd_work *w, struct mftd_changes *list);
 int mftd_place_open(const struct mftd_work *w, const struct mftd_owner *owner,
     const char *path, struct mftd_place *p);
 
+/* Appends the record of what c changed, with its inode; it must be durable
+ * before the answer. */
+void mftd_change_record(struct mftd_work *w, struct mftd_change *c,
+    uint32_t type, const char *path, const char *to);
+
 /* The inode of the name and its type (st_mode), not following a link. */
 int mftd_place_stat(const struct mftd_place *p, uint64_t *inode, mode_t *mode);
 
@@ -99,5 +106,7 @@ int mftd_remove_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_rmdir_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_setstat_execute(struct mftd_work *w, struct mftd_change *c);
+int mftd_link_execute(struct mftd_work *w, struct mftd_change *c);
+int mftd_symlink_execute(struct mftd_work *w, struct mftd_change *c);
 
 #endif

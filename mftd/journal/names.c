@@ -24,8 +24,8 @@
  * Records of both are durable before the answer.
  */
 
-static void
-record(struct mftd_work *w, struct mftd_change *c, uint32_t type,
+void
+mftd_change_record(struct mftd_work *w, struct mftd_change *c, uint32_t type,
     const char *path, const char *to)
 {
 	struct mftd_rec_name rec = { .inode = c->inode };
@@ -37,6 +37,21 @@ record(struct mftd_work *w, struct mftd_change *c, uint32_t type,
 	snprintf(rec.to, sizeof(rec.to), "%s", to);
 	mftd_work_name(w, type, &rec);
 	c->must_commit = true;
+}
+
+/*
+ * Of a file with hard links the names mean nothing to its delivery any more:
+ * removing or renaming one of them leaves it what it was uploaded as.  One link
+ * more than names may be that in .mft/out.
+ */
+static void
+ignore_if_linked(struct mftd_change *c)
+{
+	struct stat st;
+
+	if (fstatat(c->from.dir, c->from.base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink > 2)
+		c->inode = 0;
 }
 
 int
@@ -68,7 +83,8 @@ mftd_rename_prepare(struct mftd_work *w, struct mftd_change *c)
 		if (r != 0)
 			return r > 0 ? -EEXIST : r;
 	}
-	record(w, c, MFTD_RECORD_RENAME, m->from, m->to);
+	ignore_if_linked(c);
+	mftd_change_record(w, c, MFTD_RECORD_RENAME, m->from, m->to);
 	return w->failed;
 }
 
@@ -85,7 +101,7 @@ mftd_rename_execute(struct mftd_work *w, struct mftd_change *c)
 		r = mftd_rename_noreplace(
 		    c->from.dir, c->from.base, c->to.dir, c->to.base);
 	if (r < 0) {
-		record(w, c, MFTD_RECORD_RENAME, m->to, m->from);
+		mftd_change_record(w, c, MFTD_RECORD_RENAME, m->to, m->from);
 		return r;
 	}
 	mftd_work_touch(w, c->from.dir);
@@ -107,11 +123,13 @@ mftd_remove_execute(struct mftd_work *w, struct mftd_change *c)
 	if (r < 0)
 		return r;
 	r = mftd_place_stat(&c->from, &c->inode, &mode);
+	if (r == 0)
+		ignore_if_linked(c);
 	if (r == 0 && unlinkat(c->from.dir, c->from.base, 0) < 0)
 		r = -errno;
 	if (r == 0) {
 		mftd_work_touch(w, c->from.dir);
-		record(w, c, MFTD_RECORD_REMOVE, path, "");
+		mftd_change_record(w, c, MFTD_RECORD_REMOVE, path, "");
 	} else if (r != -ENOENT)
 		return r;
 	parts = mftd_parts_of_name(w, c->owner->parts_fd, c->from.key,
@@ -149,7 +167,7 @@ mftd_rmdir_execute(struct mftd_work *w, struct mftd_change *c)
 	if (unlinkat(c->from.dir, c->from.base, AT_REMOVEDIR) < 0)
 		return -errno;
 	mftd_work_touch(w, c->from.dir);
-	record(w, c, MFTD_RECORD_RMDIR, path, "");
+	mftd_change_record(w, c, MFTD_RECORD_RMDIR, path, "");
 	return 0;
 }
 
@@ -186,7 +204,7 @@ mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c)
 	if (r == 0)
 		r = mftd_parts_of_volume(
 		    w, key, mftd_parts_all, NULL, "directory is gone");
-	record(w, c, MFTD_RECORD_MKDIR, m->path, "");
+	mftd_change_record(w, c, MFTD_RECORD_MKDIR, m->path, "");
 	return r < 0 ? r : 0;
 }
 
@@ -241,6 +259,6 @@ mftd_setstat_execute(struct mftd_work *w, struct mftd_change *c)
 	r = set_attributes(fd, m, S_ISDIR(mode));
 	close(fd);
 	if (r == 0)
-		record(w, c, MFTD_RECORD_SETSTAT, m->path, "");
+		mftd_change_record(w, c, MFTD_RECORD_SETSTAT, m->path, "");
 	return r;
 }

@@ -28,6 +28,8 @@ static const char *const names[] = {
 	[MFTD_RECORD_RMDIR] = "rmdir",
 	[MFTD_RECORD_SETSTAT] = "setstat",
 	[MFTD_RECORD_SEAL] = "seal",
+	[MFTD_RECORD_LINK] = "link",
+	[MFTD_RECORD_SYMLINK] = "symlink",
 };
 
 const char *

@@ -27,6 +27,8 @@ enum mftd_record_type {
 	MFTD_RECORD_RMDIR = 10, /* mftd_rec_name */
 	MFTD_RECORD_SETSTAT = 11, /* mftd_rec_name */
 	MFTD_RECORD_SEAL = 12, /* mftd_rec_seal: of another stream */
+	MFTD_RECORD_LINK = 13, /* mftd_rec_name: to is another name of path */
+	MFTD_RECORD_SYMLINK = 14, /* mftd_rec_name: path leads to to */
 };
 
 struct mftd_rec_open {
@@ -76,7 +78,7 @@ struct mftd_rec_name {
 	char account[MFTD_NAME_BYTES];
 	char volume[MFTD_NAME_BYTES];
 	char path[MFTD_PATH_BYTES];
-	char to[MFTD_PATH_BYTES]; /* of RENAME, else "" */
+	char to[MFTD_PATH_BYTES]; /* of RENAME and the links, else "" */
 	uint64_t inode;
 };
 

@@ -294,6 +294,8 @@ const struct mftd_handler mftd_journal_session_handlers[] = {
 	{ MFTD_MSG_MKDIR, on_change },
 	{ MFTD_MSG_RMDIR, on_change },
 	{ MFTD_MSG_SETSTAT, on_change },
+	{ MFTD_MSG_LINK, on_change },
+	{ MFTD_MSG_SYMLINK, on_change },
 	{ MFTD_MSG_PART, on_part },
 	{ MFTD_MSG_AUDIT, on_audit },
 	{ 0, NULL },

@@ -32,7 +32,8 @@ on_limits(struct mftd_sftp *s, struct mftd_sftp_req *req)
 /* OpenSSH PROTOCOL, section 4: all that VERSION announces. */
 static const struct extension {
 	const char *name;
-	const char *version;
+	const char
+	    *version; /* or what else VERSION says of it; NULL: nothing */
 	unsigned needs;
 	int (*on)(struct mftd_sftp *s, struct mftd_sftp_req *req);
 } extensions[] = {
@@ -44,6 +45,21 @@ static const struct extension {
 	    mftd_sftp_on_fstatvfs },
 	{ "fsync@openssh.com", "1", MFTD_SFTP_HANDLE, mftd_sftp_on_fsync },
 	{ "limits@openssh.com", "1", 0, on_limits },
+	{ "hardlink@openssh.com", "1",
+	    MFTD_SFTP_PATH | MFTD_SFTP_PATH2 | MFTD_SFTP_CHANGE,
+	    mftd_sftp_on_hardlink },
+	{ "lsetstat@openssh.com", "1", MFTD_SFTP_PATH | MFTD_SFTP_CHANGE,
+	    mftd_sftp_on_lsetstat },
+	{ "expand-path@openssh.com", "1", 0, mftd_sftp_on_expand },
+	{ "home-directory", "1", 0, mftd_sftp_on_home },
+	{ "users-groups-by-id@openssh.com", "1", 0, mftd_sftp_on_users },
+	{ "copy-data", "1", MFTD_SFTP_HANDLE, mftd_sftp_on_copy_data },
+	{ "check-file", "sha256,sha384,sha512,sha224", MFTD_SFTP_HANDLE,
+	    mftd_sftp_on_check_handle },
+	/* spoken of by the one before */
+	{ "check-file-handle", NULL, MFTD_SFTP_HANDLE,
+	    mftd_sftp_on_check_handle },
+	{ "check-file-name", NULL, MFTD_SFTP_PATH, mftd_sftp_on_check_name },
 };
 
 #define N_EXTENSIONS (sizeof(extensions) / sizeof(extensions[0]))
@@ -74,6 +90,8 @@ mftd_sftp_extensions_put(struct mftd_buf *b)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < N_EXTENSIONS; i++) {
+		if (extensions[i].version == NULL)
+			continue;
 		r = mftd_buf_put_cstring(b, extensions[i].name);
 		if (r == 0)
 			r = mftd_buf_put_cstring(b, extensions[i].version);

@@ -219,33 +219,3 @@ mftd_sftp_on_realpath(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	mftd_sftp_reply_name(s, req->id, name);
 	return 0;
 }
-
-/* A link's text is told only when it stays beneath the root: what lies outside
- * is nobody's business, not even its name. */
-int
-mftd_sftp_on_readlink(struct mftd_sftp *s, struct mftd_sftp_req *req)
-{
-	char text[MFTD_PATH_BYTES];
-	const char *base;
-	int fd, r = mftd_sftp_req_end(req);
-	ssize_t n = 0;
-
-	if (r < 0)
-		return r;
-	fd = mftd_sftp_vfs_open(s, req->path, O_PATH);
-	if (fd == -EXDEV || fd == -ELOOP)
-		return fd;
-	if (fd >= 0)
-		mftd_fd_close(&fd);
-	fd = mftd_sftp_vfs_parent(s, req->path, true, &base);
-	if (fd < 0)
-		return fd;
-	n = readlinkat(fd, base, text, sizeof(text) - 1);
-	r = n < 0 ? -errno : 0;
-	mftd_fd_close(&fd);
-	if (r < 0)
-		return r;
-	text[n] = '\0';
-	mftd_sftp_reply_name(s, req->id, text);
-	return 0;
-}

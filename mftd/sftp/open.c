@@ -27,10 +27,8 @@ answer_handle(
 	mftd_sftp_reply_handle(s, id, name, sizeof(name));
 }
 
-/* A descriptor of what the account sees at path: its own part, or what is
- * published.  -errno. */
-static int
-open_seen(struct mftd_sftp *s, const char *path)
+int
+mftd_sftp_open_seen(struct mftd_sftp *s, const char *path)
 {
 	struct mftd_sftp_part *p = mftd_sftp_part_at(s, path);
 	struct stat st;
@@ -66,7 +64,7 @@ open_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	struct mftd_sftp_handle *h;
 	int fd, r;
 
-	fd = open_seen(s, req->path);
+	fd = mftd_sftp_open_seen(s, req->path);
 	if (fd < 0)
 		return fd;
 	r = mftd_sftp_handle_new(&s->handles, MFTD_SFTP_FILE, req->path, &h);

@@ -30,6 +30,10 @@ int mftd_sftp_req_end(const struct mftd_sftp_req *req);
 /* open.c */
 int mftd_sftp_on_open(struct mftd_sftp *s, struct mftd_sftp_req *req);
 
+/* A descriptor, to read, of what the account sees at path: its own upload, or
+ * what is published.  -errno. */
+int mftd_sftp_open_seen(struct mftd_sftp *s, const char *path);
+
 /* io.c */
 int mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_write(struct mftd_sftp *s, struct mftd_sftp_req *req);
@@ -51,6 +55,7 @@ int mftd_sftp_on_stat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_lstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_fstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_lsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_fsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_statvfs(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_fstatvfs(struct mftd_sftp *s, struct mftd_sftp_req *req);
@@ -62,7 +67,21 @@ int mftd_sftp_on_rmdir(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_rename(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_posix_rename(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_realpath(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* link.c */
 int mftd_sftp_on_readlink(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_symlink(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_hardlink(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* whoami.c */
+int mftd_sftp_on_home(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_expand(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_users(struct mftd_sftp *s, struct mftd_sftp_req *req);
+
+/* checkfile.c, copydata.c */
+int mftd_sftp_on_check_handle(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_check_name(struct mftd_sftp *s, struct mftd_sftp_req *req);
+int mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req);
 
 /* extended.c */
 int mftd_sftp_on_extended(struct mftd_sftp *s, struct mftd_sftp_req *req);

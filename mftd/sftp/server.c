@@ -21,13 +21,6 @@
 	(MFTD_SFTP_OUTPUT_BYTES + 2 * MFTD_SFTP_PACKET_BYTES + \
 	    MFTD_SFTP_PENDING_MAX * 512)
 
-static int
-on_symlink(struct mftd_sftp *s, struct mftd_sftp_req *req)
-{
-	/* a link could be made to lead anywhere, and be followed by others */
-	return -EOPNOTSUPP;
-}
-
 /* The whole protocol.  What is not here is OP_UNSUPPORTED. */
 static const struct rule {
 	uint8_t type;
@@ -57,7 +50,7 @@ static const struct rule {
 	{ SSH_FXP_RENAME, MFTD_SFTP_PATH | MFTD_SFTP_PATH2 | MFTD_SFTP_CHANGE,
 	    mftd_sftp_on_rename },
 	{ SSH_FXP_READLINK, MFTD_SFTP_PATH, mftd_sftp_on_readlink },
-	{ SSH_FXP_SYMLINK, 0, on_symlink },
+	{ SSH_FXP_SYMLINK, 0, mftd_sftp_on_symlink },
 	{ SSH_FXP_EXTENDED, 0, mftd_sftp_on_extended },
 };
 
@@ -73,6 +66,7 @@ mftd_sftp_new(const struct mftd_sftp_env *env)
 	s->env = *env;
 	TAILQ_INIT(&s->ops);
 	TAILQ_INIT(&s->closing);
+	TAILQ_INIT(&s->jobs);
 	LIST_INIT(&s->parts);
 	if (env->policy == NULL)
 		s->env.policy = &no_policy;
@@ -105,6 +99,7 @@ mftd_sftp_free(struct mftd_sftp *s)
 
 	if (s == NULL)
 		return;
+	mftd_sftp_job_end_all(s);
 	for (i = 0; i < MFTD_SFTP_HANDLES_MAX; i++) {
 		if ((h = s->handles.slots[i]) == NULL)
 			continue;
@@ -364,9 +359,18 @@ mftd_sftp_input(struct mftd_sftp *s, const uint8_t *data, size_t len)
 	return s->fatal ? -MFTD_E_PROTOCOL : (ssize_t)took;
 }
 
+bool
+mftd_sftp_working(const struct mftd_sftp *s)
+{
+	return !s->fatal && !TAILQ_EMPTY(&s->jobs) &&
+	    mftd_buf_len(s->out) < MFTD_SFTP_OUTPUT_BYTES;
+}
+
 int
 mftd_sftp_continue(struct mftd_sftp *s)
 {
+	if (mftd_sftp_working(s))
+		mftd_sftp_job_step(s);
 	do {
 		if (!s->fatal)
 			run_kept(s);

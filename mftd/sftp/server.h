@@ -2,6 +2,7 @@
 #ifndef MFTD_SFTP_SERVER_H
 #define MFTD_SFTP_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -64,6 +65,10 @@ struct mftd_buf *mftd_sftp_output(struct mftd_sftp *s);
  * -ENOENT when no request of this server waits for ref. */
 int mftd_sftp_journal_result(
     struct mftd_sftp *s, uint64_t ref, int err, const char *receipt);
+
+/* Whether a long request is being worked at, in slices of a few milliseconds:
+ * then call mftd_sftp_continue again soon, without waiting for anything. */
+bool mftd_sftp_working(const struct mftd_sftp *s);
 
 /* Whether requests wait for an answer of journal: the channel is closed only
  * when none does. */

@@ -184,21 +184,43 @@ resizes(struct mftd_sftp *s, const char *path, const struct mftd_sftp_attrs *a)
 	    S_ISREG(st.st_mode) && (uint64_t)st.st_size != a->size;
 }
 
+static int
+setstat(struct mftd_sftp *s, struct mftd_sftp_req *req,
+    const struct mftd_sftp_attrs *a)
+{
+	struct mftd_sftp_part *p = mftd_sftp_part_at(s, req->path);
+
+	if (p == NULL && resizes(s, req->path, a))
+		return resize_published(s, req, a);
+	if (p == NULL)
+		return ask_setstat(s, req, req->path, a);
+	return set_upload(s, req, p, a);
+}
+
 int
 mftd_sftp_on_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
-	struct mftd_sftp_part *p;
 	struct mftd_sftp_attrs a;
 	int r = take_attrs(req, &a);
 
-	if (r < 0)
-		return r;
-	p = mftd_sftp_part_at(s, req->path);
-	if (p == NULL && resizes(s, req->path, &a))
-		return resize_published(s, req, &a);
-	if (p == NULL)
-		return ask_setstat(s, req, req->path, &a);
-	return set_upload(s, req, p, &a);
+	return r < 0 ? r : setstat(s, req, &a);
+}
+
+/* lsetstat@openssh.com (OpenSSH PROTOCOL, section 4.7).  SETSTAT does not
+ * follow links either; they have no attributes of their own to set here. */
+int
+mftd_sftp_on_lsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct mftd_sftp_attrs a;
+	struct stat st;
+	int r = take_attrs(req, &a);
+
+	if (r == 0 && (a.flags & SSH_FILEXFER_ATTR_SIZE) != 0)
+		r = -EBADMSG;
+	if (r == 0 && mftd_sftp_vfs_stat(s, req->path, false, &st) == 0 &&
+	    S_ISLNK(st.st_mode))
+		r = -EOPNOTSUPP;
+	return r < 0 ? r : setstat(s, req, &a);
 }
 
 int

@@ -8,6 +8,7 @@
 
 #include "mftd/journal/folders.h"
 #include "mftd/sftp/handle.h"
+#include "mftd/sftp/job.h"
 #include "mftd/sftp/op.h"
 #include "mftd/sftp/part.h"
 #include "mftd/sftp/server.h"
@@ -36,7 +37,8 @@ struct mftd_sftp {
 	struct mftd_sftp_parts parts;
 	struct mftd_sftp_ops ops; /* asked of journal */
 	struct mftd_sftp_ops closing; /* to be synced, then asked */
-	unsigned n_ops; /* in both */
+	struct mftd_sftp_jobs jobs; /* long ones, done in slices */
+	unsigned n_ops; /* in all three */
 	struct mftd_sftp_req req;
 };
 

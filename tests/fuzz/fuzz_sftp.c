@@ -32,6 +32,7 @@
 
 struct fuzz {
 	struct peer peer;
+	struct mftd_policy policy;
 	unsigned long sessions;
 	uint64_t seed, random;
 	uint64_t handles[HANDLES]; /* that were given out */
@@ -120,9 +121,18 @@ put_attrs(struct fuzz *f, struct mftd_buf *b)
 }
 
 static void
+put_check(struct fuzz *f, struct mftd_buf *b)
+{
+	mftd_buf_put_cstring(b, below(f, 8) != 0 ? "md5,sha256" : "md5");
+	mftd_buf_put_u64(b, some_number(f));
+	mftd_buf_put_u64(b, some_number(f));
+	mftd_buf_put_u32(b, below(f, 2) != 0 ? 0 : (uint32_t)some_number(f));
+}
+
+static void
 put_extended(struct fuzz *f, struct mftd_buf *b)
 {
-	switch (below(f, 6)) {
+	switch (below(f, 15)) {
 	case 0:
 		mftd_buf_put_cstring(b, "posix-rename@openssh.com");
 		put_path(f, b);
@@ -142,6 +152,48 @@ put_extended(struct fuzz *f, struct mftd_buf *b)
 		break;
 	case 4:
 		mftd_buf_put_cstring(b, "limits@openssh.com");
+		break;
+	case 5:
+		mftd_buf_put_cstring(b, "hardlink@openssh.com");
+		put_path(f, b);
+		put_path(f, b);
+		break;
+	case 6:
+		mftd_buf_put_cstring(b, "lsetstat@openssh.com");
+		put_path(f, b);
+		put_attrs(f, b);
+		break;
+	case 7:
+		mftd_buf_put_cstring(b, "expand-path@openssh.com");
+		put_path(f, b);
+		break;
+	case 8:
+		mftd_buf_put_cstring(b, "home-directory");
+		mftd_buf_put_cstring(b, below(f, 2) != 0 ? "" : "bob");
+		break;
+	case 9:
+		mftd_buf_put_cstring(b, "users-groups-by-id@openssh.com");
+		put_path(f, b);
+		put_path(f, b);
+		break;
+	case 10:
+	case 11:
+		mftd_buf_put_cstring(b, "copy-data");
+		put_handle(f, b);
+		mftd_buf_put_u64(b, some_number(f));
+		mftd_buf_put_u64(b, some_number(f));
+		put_handle(f, b);
+		mftd_buf_put_u64(b, some_number(f));
+		break;
+	case 12:
+		mftd_buf_put_cstring(b, "check-file-handle");
+		put_handle(f, b);
+		put_check(f, b);
+		break;
+	case 13:
+		mftd_buf_put_cstring(b, "check-file-name");
+		put_path(f, b);
+		put_check(f, b);
 		break;
 	default:
 		put_path(f, b);
@@ -284,6 +336,11 @@ journal(struct fuzz *f)
 
 	if (r->in_error != 0)
 		return;
+	if (mftd_sftp_continue(r->s) < 0) { /* a slice of what is long */
+		r->in_error = -MFTD_E_PROTOCOL;
+		return;
+	}
+	f->policy.symlinks = below(f, 2);
 	r->err = below(f, 10) == 0 ? some_error(f) : 0;
 	r->hold = below(f, 6) == 0 && r->n_refs == 0;
 	peer_journal(r);
@@ -312,6 +369,10 @@ feed(struct fuzz *f, struct mftd_buf *b)
 		if (took == n)
 			continue;
 		/* whatever it waits for: an answer of journal, or the client */
+		take_answers(f, UINT32_MAX);
+		while (mftd_sftp_working(r->s) && r->in_error == 0)
+			if (mftd_sftp_continue(r->s) < 0)
+				r->in_error = -MFTD_E_PROTOCOL;
 		take_answers(f, UINT32_MAX);
 		r->hold = false;
 		peer_journal(r);
@@ -349,7 +410,7 @@ session(struct fuzz *f)
 	struct mftd_buf *b;
 	int i;
 
-	peer_open(r, false);
+	peer_open_policy(r, &f->policy);
 	f->n_handles = 0;
 	f->asked = f->answered = 0;
 	file_make(r, "../secret", "secret");

@@ -49,12 +49,13 @@ begin(struct peer *r, const char *session, const char *volume_id)
 	assert_non_null(r->s);
 }
 
-void
-peer_open(struct peer *r, bool volume)
+static void
+open_with(struct peer *r, bool volume, const struct mftd_policy *policy)
 {
 	int fds[2], top;
 
 	memset(r, 0, sizeof(*r));
+	r->policy = policy;
 	tree_make(&r->volume);
 	top = r->volume.fd;
 	assert_int_equal(mkdirat(top, ".mft", 0700), 0);
@@ -68,6 +69,18 @@ peer_open(struct peer *r, bool volume)
 	r->session = mftd_chan_new(fds[0], MFTD_PROC_JOURNAL, "main");
 	r->journal = mftd_chan_new(fds[1], MFTD_PROC_SESSION, "n1-1-1");
 	begin(r, "n1-1-1", VOLUME_ID);
+}
+
+void
+peer_open(struct peer *r, bool volume)
+{
+	open_with(r, volume, NULL);
+}
+
+void
+peer_open_policy(struct peer *r, const struct mftd_policy *policy)
+{
+	open_with(r, false, policy);
 }
 
 void
@@ -262,6 +275,37 @@ do_name(struct peer *r, const struct mftd_msg *m)
 }
 
 static int
+do_link(struct peer *r, const struct mftd_msg_link *m)
+{
+	const char *from_base, *to_base;
+	int to, err, from = parent_of(r, m->from, &from_base);
+
+	if (from < 0)
+		return from;
+	to = parent_of(r, m->to, &to_base);
+	err = to;
+	if (to >= 0) {
+		err = linkat(from, from_base, to, to_base, 0) < 0 ? -errno : 0;
+		close(to);
+	}
+	close(from);
+	return err;
+}
+
+static int
+do_symlink(struct peer *r, const struct mftd_msg_symlink *m)
+{
+	const char *base;
+	int err, dir = parent_of(r, m->path, &base);
+
+	if (dir < 0)
+		return dir;
+	err = symlinkat(m->target, dir, base) < 0 ? -errno : 0;
+	close(dir);
+	return err;
+}
+
+static int
 carry_out(struct peer *r, const struct mftd_msg *m)
 {
 	switch (m->type) {
@@ -277,6 +321,10 @@ carry_out(struct peer *r, const struct mftd_msg *m)
 	case MFTD_MSG_REMOVE:
 	case MFTD_MSG_RMDIR:
 		return do_name(r, m);
+	case MFTD_MSG_LINK:
+		return do_link(r, m->data);
+	case MFTD_MSG_SYMLINK:
+		return do_symlink(r, m->data);
 	default:
 		fail_msg("journal was asked %s", mftd_msg_name(m->type));
 		return -EINVAL;
@@ -425,6 +473,8 @@ peer_ask(struct peer *r, struct mftd_buf *b)
 	uint32_t id = r->next_id;
 
 	peer_post(r, b);
+	while (mftd_sftp_working(r->s))
+		assert_int_equal(mftd_sftp_continue(r->s), 0);
 	peer_journal(r);
 	if (!peer_take(r, &a))
 		fail_msg("no answer");

@@ -54,6 +54,9 @@ struct answer {
 void peer_open(struct peer *r, bool volume);
 void peer_close(struct peer *r);
 
+/* The same with a policy, which the test may change as it goes. */
+void peer_open_policy(struct peer *r, const struct mftd_policy *policy);
+
 /* A server of a session that the real journal has opened: its id, its channel,
  * the account's root and parts; they stay the caller's. */
 void peer_over(struct peer *r, const char *session, const char *volume_id,

@@ -361,15 +361,6 @@ readlink_tells_nothing_of_outside(void **state)
 }
 
 static void
-symlink_is_refused(void **state)
-{
-	struct peer *r = *state;
-
-	assert_int_equal(peer_status(r, req_path(r, SSH_FXP_SYMLINK, "/a")),
-	    SSH_FX_OP_UNSUPPORTED);
-}
-
-static void
 the_root_is_not_changed(void **state)
 {
 	struct peer *r = *state;
@@ -481,7 +472,6 @@ main(void)
 		T(paths_do_not_lead_out),
 		T(links_beneath_are_followed_to_read),
 		T(readlink_tells_nothing_of_outside),
-		T(symlink_is_refused),
 		T(the_root_is_not_changed),
 		T(realpath_is_clean),
 		T(volume_area_is_hidden),

@@ -50,9 +50,12 @@ version_announces_what_there_is(void **state)
 	static const uint8_t init[] = { 0, 0, 0, 5, SSH_FXP_INIT, 0, 0, 0, 3 };
 	static const char *const names[] = { "posix-rename@openssh.com",
 		"statvfs@openssh.com", "fstatvfs@openssh.com",
-		"fsync@openssh.com", "limits@openssh.com" };
+		"fsync@openssh.com", "limits@openssh.com",
+		"hardlink@openssh.com", "lsetstat@openssh.com",
+		"expand-path@openssh.com", "home-directory",
+		"users-groups-by-id@openssh.com", "copy-data", "check-file" };
 	struct peer *r = *state;
-	char name[64], version[8];
+	char name[64], version[64];
 	struct answer a;
 	size_t i;
 

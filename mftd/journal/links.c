@@ -1,0 +1,143 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/journal/change.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/path.h"
+#include "mftd/journal/parts.h"
+
+/* Whether nothing is there that a new name would hide. */
+static int
+check_free(const struct mftd_change *c, const struct mftd_place *p)
+{
+	uint64_t inode;
+	mode_t mode;
+	int r = mftd_place_stat(p, &inode, &mode);
+
+	if (r == 0)
+		return -EEXIST;
+	if (r != -ENOENT)
+		return r;
+	r = mftd_parts_any(c->owner->parts_fd, p->key, p->base);
+	return r > 0 ? -EEXIST : r;
+}
+
+int
+mftd_link_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_link *m = &c->msg.link;
+	mode_t mode;
+	int r;
+
+	r = mftd_place_open(w, c->owner, m->from, &c->from);
+	if (r == 0)
+		r = mftd_place_open(w, c->owner, m->to, &c->to);
+	if (r < 0)
+		return r;
+	/* what the account sees there is the upload, not what is published */
+	r = mftd_parts_any(c->owner->parts_fd, c->from.key, c->from.base);
+	if (r != 0)
+		return r > 0 ? -MFTD_E_INCOMPLETE : r;
+	r = mftd_place_stat(&c->from, &c->inode, &mode);
+	if (r == 0 && !S_ISREG(mode))
+		r = S_ISDIR(mode) ? -EISDIR : -EACCES;
+	if (r == 0)
+		r = check_free(c, &c->to);
+	if (r < 0)
+		return r;
+	if (linkat(c->from.dir, c->from.base, c->to.dir, c->to.base, 0) < 0)
+		return -errno;
+	mftd_work_touch(w, c->to.dir);
+	mftd_change_record(w, c, MFTD_RECORD_LINK, m->from, m->to);
+	return 0;
+}
+
+/*
+ * The text of a link at path that leads to target: relative, "../" only at its
+ * start.  The directories above path are real ones, so these lead up to one of
+ * them and never out; what follows leads down.  Both clean.
+ */
+static int
+link_text(const char *path, const char *target, char *out, size_t size)
+{
+	const char *p = path, *t = target, *slash;
+	size_t n = 0;
+	int len;
+
+	if (strcmp(target, ".") == 0)
+		t = "";
+	/* what both have in common needs no way up */
+	while ((slash = strchr(p, '/')) != NULL) {
+		n = (size_t)(slash - p) + 1;
+		if (strncmp(p, t, n) != 0)
+			break;
+		p += n;
+		t += n;
+	}
+	for (n = 0; (slash = strchr(p, '/')) != NULL; p = slash + 1) {
+		if (n + 3 >= size)
+			return -ENAMETOOLONG;
+		memcpy(out + n, "../", 3);
+		n += 3;
+	}
+	if (n == 0 && t[0] == '\0')
+		t = ".";
+	len = snprintf(out + n, size - n, "%s", t);
+	return len >= 0 && (size_t)len < size - n ? 0 : -ENAMETOOLONG;
+}
+
+/* The link's text: its target lies in the same root or folder, and below it. */
+static int
+make_text(const struct mftd_change *c, char *out, size_t size)
+{
+	const struct mftd_msg_symlink *m = &c->msg.symlink;
+	const struct mftd_folders *folders = &c->owner->folders;
+	char clean[MFTD_PATH_BYTES];
+	const char *path, *target;
+	int r;
+
+	r = mftd_path_clean(m->target, strlen(m->target), clean, sizeof(clean));
+	if (r == 0 && strcmp(clean, m->target) != 0)
+		r = -EINVAL;
+	if (r < 0)
+		return r;
+	if (mftd_folders_find(folders, m->path, &path) !=
+	    mftd_folders_find(folders, m->target, &target))
+		return -EXDEV;
+	return link_text(path, target, out, size);
+}
+
+int
+mftd_symlink_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_symlink *m = &c->msg.symlink;
+	char text[MFTD_PATH_BYTES];
+	mode_t mode;
+	int r;
+
+	if (!c->owner->policy.symlinks)
+		return -EACCES;
+	r = make_text(c, text, sizeof(text));
+	if (r == 0)
+		r = mftd_place_open(w, c->owner, m->path, &c->from);
+	/* below the volume's own top a link could lead to .mft */
+	if (r == 0 && c->from.folder == NULL &&
+	    strcmp(c->owner->root, ".") == 0)
+		r = -EACCES;
+	if (r == 0)
+		r = check_free(c, &c->from);
+	if (r < 0)
+		return r;
+	if (symlinkat(text, c->from.dir, c->from.base) < 0)
+		return -errno;
+	mftd_work_touch(w, c->from.dir);
+	r = mftd_place_stat(&c->from, &c->inode, &mode);
+	mftd_change_record(w, c, MFTD_RECORD_SYMLINK, m->path, m->target);
+	return r;
+}

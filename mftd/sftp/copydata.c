@@ -1,0 +1,168 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mftd/base/fdio.h"
+#include "mftd/sftp/proto.h"
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+#include "mftd/sftp/upload.h"
+
+/* copy-data (draft-ietf-secsh-filexfer-extensions-00, section 7; OpenSSH
+ * PROTOCOL, section 4.10). */
+struct copy {
+	struct mftd_sftp_job job;
+	int fd; /* of the source */
+	uint64_t from, to;
+	uint64_t left; /* UINT64_MAX: to its end */
+	uint8_t *bytes; /* a slice */
+};
+
+static void
+copy_free(struct mftd_sftp_job *job)
+{
+	struct copy *c = (struct copy *)job;
+
+	mftd_fd_close(&c->fd);
+	free(c->bytes);
+	free(c);
+}
+
+static int
+copy_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
+{
+	struct copy *c = (struct copy *)job;
+	size_t want = MFTD_SFTP_SLICE_BYTES;
+	bool to_end = c->left == UINT64_MAX;
+	ssize_t n = 0;
+	int r;
+
+	if (c->left < want)
+		want = (size_t)c->left;
+	if (want > 0)
+		n = mftd_fd_pread_full(c->fd, c->bytes, want, (int64_t)c->from);
+	if (n < 0)
+		return (int)n;
+	r = mftd_sftp_part_write(s, job->part, c->bytes, (size_t)n, c->to);
+	if (r < 0)
+		return r;
+	c->from += (uint64_t)n;
+	c->to += (uint64_t)n;
+	if (!to_end)
+		c->left -= (uint64_t)n;
+	if ((size_t)n == want && c->left > 0)
+		return MFTD_SFTP_LATER;
+	if (!to_end && c->left > 0)
+		mftd_sftp_reply_status(
+		    s, job->id, SSH_FX_EOF, "End of the source");
+	else
+		mftd_sftp_reply_error(s, job->id, 0);
+	return MFTD_SFTP_ANSWERED;
+}
+
+/* A descriptor of what h reads, or -errno. */
+static int
+source_of(const struct mftd_sftp_handle *h)
+{
+	int fd, r;
+
+	if (h->kind == MFTD_SFTP_DIR)
+		return -EBADF;
+	if (!h->may_read)
+		return -EACCES;
+	if (h->part != NULL && (r = mftd_sftp_part_whole(h->part)) < 0)
+		return r;
+	fd = fcntl(h->part != NULL ? h->part->fd : h->fd, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Where it goes: h's upload, at off, or at its end with APPEND. */
+static int
+prepare(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct copy *c)
+{
+	struct stat from, to;
+	int r;
+
+	if (h->kind == MFTD_SFTP_DIR)
+		return -EBADF;
+	if (!h->may_write)
+		return -EACCES;
+	if (h->part->published && (r = mftd_sftp_upload_renew(s, h)) != 0)
+		return r;
+	if (fstat(c->fd, &from) < 0)
+		return -errno;
+	r = mftd_sftp_part_stat(h->part, &to);
+	/* a file cannot be its own source: what is read would be what was just
+	 * written */
+	if (r == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+		r = -EINVAL;
+	if (r == 0 && h->append)
+		c->to = (uint64_t)to.st_size;
+	return r;
+}
+
+/* The request's other handle; as the gate's own. */
+static int
+take_target(struct mftd_sftp *s, struct mftd_sftp_req *req,
+    struct mftd_sftp_handle **out)
+{
+	struct mftd_sftp_handle *source = req->handle;
+	int r = mftd_sftp_gate(s, req, MFTD_SFTP_HANDLE);
+
+	*out = req->handle;
+	req->handle = source;
+	return r;
+}
+
+static int
+take_args(struct mftd_sftp *s, struct mftd_sftp_req *req, struct copy *c,
+    struct mftd_sftp_handle **target)
+{
+	int r = mftd_buf_get_u64(req->args, &c->from);
+
+	if (r == 0)
+		r = mftd_buf_get_u64(req->args, &c->left);
+	if (r == 0)
+		r = take_target(s, req, target);
+	if (r == 0)
+		r = mftd_buf_get_u64(req->args, &c->to);
+	if (r == 0)
+		r = mftd_sftp_req_end(req);
+	if (r == 0 && (c->from > INT64_MAX || c->to > INT64_MAX))
+		r = -EINVAL;
+	if (c->left == 0)
+		c->left = UINT64_MAX;
+	return r;
+}
+
+int
+mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
+{
+	struct copy *c = calloc(1, sizeof(*c));
+	struct mftd_sftp_handle *target = NULL;
+	int r;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->fd = -1;
+	c->job.step = copy_step;
+	c->job.free = copy_free;
+	r = take_args(s, req, c, &target);
+	if (r == 0) {
+		c->fd = source_of(req->handle);
+		r = c->fd < 0 ? c->fd : 0;
+	}
+	if (r == 0)
+		r = prepare(s, target, c);
+	if (r == 0 && (c->bytes = malloc(MFTD_SFTP_SLICE_BYTES)) == NULL)
+		r = -ENOMEM;
+	if (r != 0) {
+		copy_free(&c->job);
+		return r;
+	}
+	return mftd_sftp_job_add(s, &c->job, target->part);
+}

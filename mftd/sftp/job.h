@@ -1,0 +1,43 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_SFTP_JOB_H
+#define MFTD_SFTP_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct mftd_sftp;
+struct mftd_sftp_part;
+
+#define MFTD_SFTP_SLICE_BYTES (1024 * 1024) /* that one step takes */
+
+/*
+ * A request that reads or copies a whole file is worked at in slices, so that
+ * the requests of other handles and channels need not wait for its end.  The
+ * kinds put this at the start of a struct of their own.
+ */
+struct mftd_sftp_job {
+	TAILQ_ENTRY(mftd_sftp_job) link;
+	uint32_t id; /* the request */
+	struct mftd_sftp_part *part; /* written: counted as busy; or NULL */
+	/* A slice.  MFTD_SFTP_LATER: there is more; MFTD_SFTP_ANSWERED; or a
+	 * negative error, to be answered. */
+	int (*step)(struct mftd_sftp *s, struct mftd_sftp_job *job);
+	/* Frees the job with all it holds. */
+	void (*free)(struct mftd_sftp_job *job);
+};
+
+TAILQ_HEAD(mftd_sftp_jobs, mftd_sftp_job);
+
+/* Takes over job, for the request being handled.  part may be NULL.  Returns
+ * MFTD_SFTP_LATER. */
+int mftd_sftp_job_add(struct mftd_sftp *s, struct mftd_sftp_job *job,
+    struct mftd_sftp_part *part);
+
+/* One slice of the first job; the others have their turns. */
+void mftd_sftp_job_step(struct mftd_sftp *s);
+
+/* Ends all without an answer. */
+void mftd_sftp_job_end_all(struct mftd_sftp *s);
+
+#endif
