@@ -23,6 +23,9 @@
 #define MFTD_LISTEN_MAX 8
 #define MFTD_HOST_KEYS_MAX 8
 #define MFTD_FOLDERS_MAX 8 /* virtual folders of an account */
+#define MFTD_QUOTA_LOCK_MS 1000 /* for another node's use of a count */
+#define MFTD_QUOTA_STEP_BYTES (64LL * 1024 * 1024) /* granted ahead */
+#define MFTD_QUOTA_RECOUNT_S 86400 /* a count this old is made again */
 #define MFTD_FOLDER_PATH_BYTES 512 /* where one lies below the volume */
 
 #define MFTD_MSG_BYTES 65536 /* a message between processes, whole */

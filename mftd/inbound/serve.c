@@ -179,6 +179,19 @@ journal_result(struct mftd_session *s, const struct mftd_msg *m)
 	log_debug("an answer of journal that nobody waits for");
 }
 
+static void
+quota_result(struct mftd_session *s, const struct mftd_msg *m)
+{
+	struct mftd_ssh_chan *c = NULL;
+	struct served *v;
+
+	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL) {
+		v = mftd_ssh_chan_data(c);
+		if (mftd_sftp_quota_result(v->sftp, m->ref, m->data) == 0)
+			return;
+	}
+}
+
 /* Without journal nothing can be acknowledged: negative cuts the connection,
  * and nobody gets an answer that was due. */
 static int
@@ -195,6 +208,8 @@ hear_journal(struct mftd_session *s)
 			return r;
 		if (m.type == MFTD_MSG_JOURNAL_RESULT)
 			journal_result(s, &m);
+		else if (m.type == MFTD_MSG_QUOTA_RESULT)
+			quota_result(s, &m);
 		else
 			r = -MFTD_E_PROTOCOL;
 		mftd_msg_close(&m);

@@ -52,6 +52,8 @@ enum mftd_msg_type {
 	MFTD_MSG_AUDIT,
 	MFTD_MSG_JOURNAL_RESULT,
 	MFTD_MSG_RELEASE,
+	MFTD_MSG_QUOTA,
+	MFTD_MSG_QUOTA_RESULT,
 	/* catalog and journal: msg_journal.h */
 	MFTD_MSG_STREAM,
 	MFTD_MSG_WANT,

@@ -90,6 +90,24 @@ struct mftd_msg_journal_result {
 	char receipt[MFTD_ID_BYTES]; /* of PUBLISH, else "" */
 };
 
+/*
+ * session -> journal, of an account with a quota: may this part of path grow to
+ * so many bytes, and if so, to how many more?  Answered by QUOTA_RESULT.  path
+ * "": only how much is used.  It is a word ahead of time: PUBLISH decides.
+ */
+struct mftd_msg_quota {
+	char path[MFTD_PATH_BYTES];
+	char part[MFTD_ID_BYTES];
+	uint64_t size;
+	uint64_t more;
+};
+
+struct mftd_msg_quota_result {
+	int32_t err; /* -EDQUOT: no; -EAGAIN: not counted yet */
+	uint64_t granted; /* bytes that the part may have, at least size */
+	uint64_t used_bytes, used_files; /* by the account, parts too */
+};
+
 /* outbound or catalog -> journal: .mft/out/<receipt> may go.  Not answered. */
 struct mftd_msg_release {
 	char receipt[MFTD_ID_BYTES];

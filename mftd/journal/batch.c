@@ -9,9 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
+#include "mftd/base/log.h"
 #include "mftd/base/path.h"
 #include "mftd/ipc/msg.h"
+#include "mftd/journal/quota.h"
 
 /* Records besides paths: three of each change at most, a receipt the longest.
  */
@@ -22,25 +25,26 @@ static const struct kind {
 	uint32_t type;
 	size_t size;
 	mftd_change_fn prepare, execute;
+	bool grows; /* what the account uses, maybe: needs its ledger */
 } kinds[] = {
 	{ MFTD_MSG_PUBLISH, sizeof(struct mftd_msg_publish),
-	    mftd_publish_prepare, mftd_publish_execute },
+	    mftd_publish_prepare, mftd_publish_execute, true },
 	{ MFTD_MSG_SUPERSEDE, sizeof(struct mftd_msg_supersede), NULL,
-	    mftd_supersede_execute },
+	    mftd_supersede_execute, false },
 	{ MFTD_MSG_RENAME, sizeof(struct mftd_msg_rename), mftd_rename_prepare,
-	    mftd_rename_execute },
+	    mftd_rename_execute, true },
 	{ MFTD_MSG_REMOVE, sizeof(struct mftd_msg_remove), NULL,
-	    mftd_remove_execute },
+	    mftd_remove_execute, false },
 	{ MFTD_MSG_RMDIR, sizeof(struct mftd_msg_remove), NULL,
-	    mftd_rmdir_execute },
+	    mftd_rmdir_execute, false },
 	{ MFTD_MSG_MKDIR, sizeof(struct mftd_msg_mkdir), NULL,
-	    mftd_mkdir_execute },
+	    mftd_mkdir_execute, false },
 	{ MFTD_MSG_SETSTAT, sizeof(struct mftd_msg_setstat), NULL,
-	    mftd_setstat_execute },
-	{ MFTD_MSG_LINK, sizeof(struct mftd_msg_link), NULL,
-	    mftd_link_execute },
+	    mftd_setstat_execute, false },
+	{ MFTD_MSG_LINK, sizeof(struct mftd_msg_link), mftd_link_prepare,
+	    mftd_link_execute, true },
 	{ MFTD_MSG_SYMLINK, sizeof(struct mftd_msg_symlink), NULL,
-	    mftd_symlink_execute },
+	    mftd_symlink_execute, false },
 };
 
 static const struct kind *
@@ -166,19 +170,70 @@ answer_all(struct mftd_changes *list, int err)
 		c->err = err;
 }
 
+static void
+prepare(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct kind *k = kind_of(c->type);
+
+	c->prepared = true;
+	if (k->prepare != NULL)
+		c->err = k->prepare(w, c);
+}
+
+/* All changes of one account while its ledger is open: short, since other
+ * nodes wait for its lock, and only one at a time, so that none wait for each
+ * other. */
+static void
+prepare_account(struct mftd_work *w, struct mftd_changes *list,
+    const struct mftd_owner *owner)
+{
+	struct mftd_change *c;
+	int r = mftd_quota_open(w, owner);
+
+	if (r < 0)
+		log_warn("account=%s: its usage: %s", owner->account,
+		    mftd_strerror(r));
+	STAILQ_FOREACH(c, list, link) {
+		if (c->prepared || strcmp(c->owner->account, owner->account))
+			continue;
+		if (r < 0 && kind_of(c->type)->grows) {
+			c->err = r;
+			c->prepared = true;
+		} else {
+			prepare(w, c);
+		}
+	}
+	if (r < 0)
+		return;
+	r = mftd_quota_close(w);
+	if (r == -ENOSPC || r == -EDQUOT)
+		log_warn("account=%s: its usage: %s", owner->account,
+		    mftd_strerror(r));
+	else if (r < 0)
+		w->failed = r;
+}
+
+static void
+prepare_all(struct mftd_work *w, struct mftd_changes *list)
+{
+	struct mftd_change *c;
+
+	STAILQ_FOREACH(c, list, link)
+		if (!mftd_quota_of(c->owner) || !kind_of(c->type)->grows)
+			prepare(w, c);
+	STAILQ_FOREACH(c, list, link)
+		if (!c->prepared)
+			prepare_account(w, list, c->owner);
+}
+
 /* The steps of a batch that has room; see mftd_batch_run. */
 static int
 run(struct mftd_work *w, struct mftd_changes *list)
 {
 	struct mftd_change *c;
-	const struct kind *k;
 	bool must_commit = false;
 
-	STAILQ_FOREACH(c, list, link) {
-		k = kind_of(c->type);
-		if (k->prepare != NULL)
-			c->err = k->prepare(w, c);
-	}
+	prepare_all(w, list);
 	if (w->failed != 0 || mftd_work_commit(w) < 0)
 		return w->failed;
 	STAILQ_FOREACH(c, list, link) {
@@ -188,6 +243,7 @@ run(struct mftd_work *w, struct mftd_changes *list)
 	}
 	if (mftd_work_sync(w) < 0)
 		return w->failed;
+	mftd_quota_settle(w, list);
 	return must_commit ? mftd_work_commit(w) : 0;
 }
 

@@ -17,6 +17,7 @@ struct mftd_owner {
 	char session[MFTD_ID_BYTES];
 	char account[MFTD_NAME_BYTES];
 	char root[MFTD_PATH_BYTES]; /* below the volume */
+	char peer[MFTD_ADDR_BYTES];
 	int root_fd, parts_fd;
 	bool has_routes;
 	struct mftd_policy policy;
@@ -29,6 +30,11 @@ struct mftd_place {
 	const char *base;
 	const struct mftd_folder *folder; /* NULL: in the account's root */
 	char key[MFTD_PARENT_KEY_BYTES];
+};
+
+/* Files and their bytes, or by how much they change. */
+struct mftd_tally {
+	int64_t bytes, files;
 };
 
 /* One request for a change of names, from its arrival to its answer. */
@@ -55,6 +61,13 @@ struct mftd_change {
 	int part_dir;
 	uint64_t inode;
 	bool must_commit; /* its records before its answer */
+	/* of an account with a quota (quota.h) */
+	bool prepared;
+	struct mftd_tally held; /* in the usage, before it is done */
+	uint64_t held_seq; /* counts begun by then; 0: nothing held */
+	struct mftd_tally tally; /* what it did */
+	bool untold; /* … and that is not all */
+	bool moved; /* … which a count may have missed */
 };
 
 STAILQ_HEAD(mftd_changes, mftd_change);
@@ -106,6 +119,7 @@ int mftd_remove_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_rmdir_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_setstat_execute(struct mftd_work *w, struct mftd_change *c);
+int mftd_link_prepare(struct mftd_work *w, struct mftd_change *c);
 int mftd_link_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_symlink_execute(struct mftd_work *w, struct mftd_change *c);
 

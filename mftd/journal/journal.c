@@ -15,7 +15,9 @@
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_node.h"
+#include "mftd/journal/count.h"
 #include "mftd/journal/process.h"
+#include "mftd/journal/usage.h"
 
 #define TICK_MS 1000
 #define TELL_TICKS 2 /* the coordinator hears of us at least so often */
@@ -139,6 +141,7 @@ start(struct mftd_journal *j)
 	r = recover_own(j, false);
 	if (r < 0)
 		goto fail;
+	mftd_usage_stale_all(&j->vol); /* our predecessor's, say */
 	mftd_forwarder_scan(j->forwarder);
 	mftd_forwarder_channel(j->forwarder, j->catalog);
 	log_info("volume=%s id=%s stream=%s", j->vol.name, j->vol.id,
@@ -206,6 +209,9 @@ on_recover(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		res.err =
 		    mftd_recover_incarnation(j->work, msg->incarnation, &out);
 		mftd_journal_insist(j);
+		/* it may have died between a change and its count */
+		mftd_usage_stale_all(&j->vol);
+		mftd_count_stale(j);
 		mftd_forwarder_scan(j->forwarder);
 		mftd_journal_settle(j);
 	}
@@ -352,6 +358,8 @@ mftd_journal_main(struct mftd_worker *w)
 	j->healthy = true;
 	TAILQ_INIT(&j->sessions);
 	LIST_INIT(&j->known);
+	LIST_INIT(&j->counts);
+	LIST_INIT(&j->allowances);
 	STAILQ_INIT(&j->pending);
 	for (i = 0; i < w->conf->n_volumes; i++)
 		if (strcmp(w->conf->volumes[i].name, w->instance) == 0)

@@ -15,6 +15,7 @@
  *	out/<receipt id>		second link of what is to be sent on
  *	aside/<part id>			uploads that lost, until that is durable
  *	journal/<node>/<stream id>/	streams (journal/stream.h)
+ *	usage/<account>			what those with a quota use (usage.h)
  *	volume-id
  *
  * A parent key names the directory that the upload will be published in by its

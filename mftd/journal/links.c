@@ -11,6 +11,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/path.h"
 #include "mftd/journal/parts.h"
+#include "mftd/journal/quota.h"
 
 /* Whether nothing is there that a new name would hide. */
 static int
@@ -28,8 +29,21 @@ check_free(const struct mftd_change *c, const struct mftd_place *p)
 	return r > 0 ? -EEXIST : r;
 }
 
+/* Each name counts, since each may be the last. */
+static int
+hold_quota(struct mftd_work *w, struct mftd_change *c)
+{
+	struct mftd_place as = c->from;
+
+	if (!mftd_quota_counts(c->owner, &c->to))
+		return 0;
+	as.folder = c->to.folder;
+	c->tally = mftd_quota_at(c->owner, &as);
+	return mftd_quota_hold(w, c, c->tally);
+}
+
 int
-mftd_link_execute(struct mftd_work *w, struct mftd_change *c)
+mftd_link_prepare(struct mftd_work *w, struct mftd_change *c)
 {
 	const struct mftd_msg_link *m = &c->msg.link;
 	mode_t mode;
@@ -49,10 +63,22 @@ mftd_link_execute(struct mftd_work *w, struct mftd_change *c)
 		r = S_ISDIR(mode) ? -EISDIR : -EACCES;
 	if (r == 0)
 		r = check_free(c, &c->to);
+	if (r == 0)
+		r = hold_quota(w, c);
 	if (r < 0)
-		return r;
-	if (linkat(c->from.dir, c->from.base, c->to.dir, c->to.base, 0) < 0)
+		c->tally = (struct mftd_tally) { 0 };
+	return r;
+}
+
+int
+mftd_link_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_link *m = &c->msg.link;
+
+	if (linkat(c->from.dir, c->from.base, c->to.dir, c->to.base, 0) < 0) {
+		c->tally = (struct mftd_tally) { 0 };
 		return -errno;
+	}
 	mftd_work_touch(w, c->to.dir);
 	mftd_change_record(w, c, MFTD_RECORD_LINK, m->from, m->to);
 	return 0;

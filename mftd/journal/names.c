@@ -13,6 +13,7 @@
 #include "mftd/base/path.h"
 #include "mftd/journal/account.h"
 #include "mftd/journal/parts.h"
+#include "mftd/journal/quota.h"
 
 /*
  * Where the record stands, and why.  RENAME: recorded before it is done, since
@@ -54,10 +55,52 @@ ignore_if_linked(struct mftd_change *c)
 		c->inode = 0;
 }
 
+static bool
+is_one_file(const struct mftd_place *a, const struct mftd_place *b)
+{
+	uint64_t ia, ib;
+	mode_t mode;
+
+	return mftd_place_stat(a, &ia, &mode) == 0 &&
+	    mftd_place_stat(b, &ib, &mode) == 0 && ia == ib;
+}
+
+/* By how much a rename makes what counts grow.  Of a directory it is not known:
+ * one that would come in is refused, one that goes out is counted later. */
+static int
+rename_growth(struct mftd_change *c, struct mftd_tally *by)
+{
+	bool in = mftd_quota_counts(c->owner, &c->to);
+	bool out = mftd_quota_counts(c->owner, &c->from);
+	struct mftd_place as = c->from;
+	struct mftd_tally moved, old;
+	uint64_t inode;
+	mode_t mode = 0;
+
+	memset(by, 0, sizeof(*by));
+	if (!mftd_quota_of(c->owner))
+		return 0;
+	mftd_place_stat(&c->from, &inode, &mode);
+	if (S_ISDIR(mode) && in && !out)
+		return -EPERM;
+	c->untold = S_ISDIR(mode) && out && !in;
+	if (is_one_file(&c->from, &c->to))
+		return 0; /* two names of one file: nothing happens */
+	as.folder = in ? c->to.folder : c->from.folder;
+	moved = mftd_quota_at(c->owner, &as);
+	old = mftd_quota_at(c->owner, &c->to);
+	by->bytes =
+	    (in ? moved.bytes : 0) - (out ? moved.bytes : 0) - old.bytes;
+	by->files =
+	    (in ? moved.files : 0) - (out ? moved.files : 0) - old.files;
+	return 0;
+}
+
 int
 mftd_rename_prepare(struct mftd_work *w, struct mftd_change *c)
 {
 	const struct mftd_msg_rename *m = &c->msg.rename;
+	struct mftd_tally by;
 	uint64_t inode;
 	mode_t mode;
 	int r;
@@ -83,6 +126,11 @@ mftd_rename_prepare(struct mftd_work *w, struct mftd_change *c)
 		if (r != 0)
 			return r > 0 ? -EEXIST : r;
 	}
+	r = rename_growth(c, &by);
+	if (r == 0)
+		r = mftd_quota_hold(w, c, by);
+	if (r < 0)
+		return r;
 	ignore_if_linked(c);
 	mftd_change_record(w, c, MFTD_RECORD_RENAME, m->from, m->to);
 	return w->failed;
@@ -92,30 +140,39 @@ int
 mftd_rename_execute(struct mftd_work *w, struct mftd_change *c)
 {
 	const struct mftd_msg_rename *m = &c->msg.rename;
+	struct mftd_tally by;
 	int r;
 
+	r = rename_growth(c, &by);
+	if (r < 0)
+		goto failed;
 	if (m->overwrite)
 		r = mftd_rename(
 		    c->from.dir, c->from.base, c->to.dir, c->to.base);
 	else
 		r = mftd_rename_noreplace(
 		    c->from.dir, c->from.base, c->to.dir, c->to.base);
-	if (r < 0) {
-		mftd_change_record(w, c, MFTD_RECORD_RENAME, m->to, m->from);
-		return r;
-	}
+	if (r < 0)
+		goto failed;
+	c->tally = by;
+	c->moved = true;
 	mftd_work_touch(w, c->from.dir);
 	mftd_work_touch(w, c->to.dir);
 	if (m->overwrite && strcmp(m->from, m->to) != 0)
 		r = mftd_parts_of_name(w, c->owner->parts_fd, c->to.key,
 		    c->to.base, mftd_parts_all, NULL, "renamed over");
 	return r < 0 ? r : 0;
+failed:
+	c->untold = false;
+	mftd_change_record(w, c, MFTD_RECORD_RENAME, m->to, m->from);
+	return r;
 }
 
 int
 mftd_remove_execute(struct mftd_work *w, struct mftd_change *c)
 {
 	const char *path = c->msg.remove.path;
+	struct mftd_tally old = { 0 };
 	mode_t mode;
 	int r, parts;
 
@@ -123,11 +180,15 @@ mftd_remove_execute(struct mftd_work *w, struct mftd_change *c)
 	if (r < 0)
 		return r;
 	r = mftd_place_stat(&c->from, &c->inode, &mode);
-	if (r == 0)
+	if (r == 0) {
 		ignore_if_linked(c);
+		old = mftd_quota_at(c->owner, &c->from);
+	}
 	if (r == 0 && unlinkat(c->from.dir, c->from.base, 0) < 0)
 		r = -errno;
 	if (r == 0) {
+		c->tally.bytes = -old.bytes;
+		c->tally.files = -old.files;
 		mftd_work_touch(w, c->from.dir);
 		mftd_change_record(w, c, MFTD_RECORD_REMOVE, path, "");
 	} else if (r != -ENOENT)

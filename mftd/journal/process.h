@@ -8,6 +8,7 @@
 
 #include "mftd/ipc/worker.h"
 #include "mftd/journal/account.h"
+#include "mftd/journal/allow.h"
 #include "mftd/journal/change.h"
 #include "mftd/journal/forward.h"
 #include "mftd/journal/recover.h"
@@ -23,6 +24,9 @@ struct mftd_jsession {
 	bool cut; /* detached: nothing of it is taken any more */
 	bool in_batch; /* has a change in the batch being made … */
 	bool blocked; /* … and its next one has to wait for it */
+	uint64_t ref; /* of its SESSION_OPEN */
+	bool counting; /* READY waits for a count (count.h) */
+	bool ready; /* it was sent */
 };
 
 struct mftd_journal {
@@ -36,6 +40,8 @@ struct mftd_journal {
 	struct mftd_chan *coordinator, *catalog; /* NULL: none */
 	TAILQ_HEAD(, mftd_jsession) sessions; /* the last active first */
 	struct mftd_knowns known;
+	LIST_HEAD(, mftd_count) counts; /* under way */
+	struct mftd_allowances allowances;
 	struct mftd_changes pending;
 	size_t n_pending;
 	bool batch_due; /* a job for it is in the loop */

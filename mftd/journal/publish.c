@@ -12,6 +12,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/journal/parts.h"
+#include "mftd/journal/quota.h"
 
 /* The part is there, and is the file that the session means. */
 static int
@@ -26,6 +27,20 @@ check_part(const struct mftd_change *c)
 	    (uint64_t)st.st_size != m->size)
 		return -MFTD_E_PROTOCOL;
 	return 0;
+}
+
+/* By how much publishing makes the account's files grow. */
+static struct mftd_tally
+growth(const struct mftd_change *c)
+{
+	struct mftd_tally old, by = { 0 };
+
+	if (!mftd_quota_of(c->owner) || !mftd_quota_counts(c->owner, &c->from))
+		return by;
+	old = mftd_quota_at(c->owner, &c->from);
+	by.bytes = (int64_t)c->msg.publish.size - old.bytes;
+	by.files = 1 - old.files;
+	return by;
 }
 
 static void
@@ -75,6 +90,8 @@ mftd_publish_prepare(struct mftd_work *w, struct mftd_change *c)
 		return r == -ENOENT ? -MFTD_E_SUPERSEDED : r;
 	}
 	r = check_part(c);
+	if (r == 0)
+		r = mftd_quota_hold(w, c, growth(c));
 	if (r < 0)
 		return r;
 	if (snprintf(c->receipt, sizeof(c->receipt), "%s.%llx",
@@ -136,6 +153,7 @@ int
 mftd_publish_execute(struct mftd_work *w, struct mftd_change *c)
 {
 	const struct mftd_msg_publish *m = &c->msg.publish;
+	struct mftd_tally by = growth(c); /* as it is by now */
 	int r = 0;
 
 	if (c->owner->has_routes &&
@@ -153,6 +171,7 @@ mftd_publish_execute(struct mftd_work *w, struct mftd_change *c)
 		c->receipt[0] = '\0';
 		return r;
 	}
+	c->tally = by;
 	if (c->owner->has_routes)
 		mftd_work_touch(w, w->vol->out);
 	mftd_work_touch(w, c->from.dir);

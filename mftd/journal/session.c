@@ -13,6 +13,7 @@
 #include "mftd/base/log.h"
 #include "mftd/base/path.h"
 #include "mftd/ipc/msg_session.h"
+#include "mftd/journal/count.h"
 #include "mftd/journal/parts.h"
 
 #define DRAIN_SESSIONS_MAX 256 /* asked for more before a commit */
@@ -49,6 +50,7 @@ session_new(struct mftd_journal *j, const struct mftd_msg_session_open *o)
 	memcpy(s->owner.session, o->session, sizeof(s->owner.session));
 	memcpy(s->owner.account, o->account, sizeof(s->owner.account));
 	memcpy(s->owner.root, o->root, sizeof(s->owner.root));
+	memcpy(s->owner.peer, o->peer, sizeof(s->owner.peer));
 	s->owner.has_routes = o->has_routes != 0;
 	s->owner.root_fd = s->owner.parts_fd = -1;
 	TAILQ_INSERT_HEAD(&j->sessions, s, link);
@@ -59,6 +61,7 @@ static void
 session_free(struct mftd_journal *j, struct mftd_jsession *s)
 {
 	TAILQ_REMOVE(&j->sessions, s, link);
+	mftd_allow_forget(&j->allowances, &s->owner);
 	mftd_account_close(&s->owner);
 	free(s);
 }
@@ -70,15 +73,37 @@ cut(struct mftd_journal *j, struct mftd_jsession *s)
 	mftd_worker_detach(j->worker, s->c);
 }
 
+/* The session's first message: what it may work on, or why not. */
+void
+mftd_journal_counted(struct mftd_journal *j, struct mftd_jsession *s, int err)
+{
+	struct mftd_msg_session_ready ready = { .err = err };
+	int fds[2 + MFTD_FOLDERS_MAX];
+	size_t i, n = 2;
+
+	s->ready = true;
+	fds[0] = s->owner.root_fd;
+	fds[1] = s->owner.parts_fd;
+	for (i = 0; i < s->owner.folders.n; i++)
+		fds[n++] = s->owner.folders.list[i].fd;
+	memcpy(ready.volume_id, j->vol.id, sizeof(ready.volume_id));
+	mftd_worker_send_fds(j->worker, s->c, MFTD_MSG_SESSION_READY, s->ref,
+	    &ready, sizeof(ready), fds, err == 0 ? (int)n : 0);
+	if (err < 0) {
+		cut(j, s);
+		return;
+	}
+	audit(j, s, "session-open", s->owner.peer);
+	mftd_journal_settle(j);
+}
+
 static int
 on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 {
 	struct mftd_journal *j = data;
 	const struct mftd_msg_session_open *o = m->data;
-	struct mftd_msg_session_ready ready = { 0 };
 	struct mftd_jsession *s;
-	int fds[2 + MFTD_FOLDERS_MAX], r;
-	size_t i, n = 2;
+	int r;
 
 	(void)c;
 	if (!mftd_id_valid(o->session) ||
@@ -87,6 +112,7 @@ on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	s = session_new(j, o);
 	if (s == NULL)
 		return 0; /* the session sees its channel close */
+	s->ref = m->ref;
 	s->c = mftd_worker_attach(
 	    j->worker, m->fds[0], MFTD_PROC_SESSION, o->session, s);
 	if (s->c == NULL) {
@@ -97,20 +123,10 @@ on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	r = j->stream == NULL
 	    ? -ENOSPC
 	    : mftd_account_open(&j->vol, &j->known, &s->owner, o);
-	ready.err = r;
-	fds[0] = s->owner.root_fd;
-	fds[1] = s->owner.parts_fd;
-	for (i = 0; i < s->owner.folders.n; i++)
-		fds[n++] = s->owner.folders.list[i].fd;
-	memcpy(ready.volume_id, j->vol.id, sizeof(ready.volume_id));
-	mftd_worker_send_fds(j->worker, s->c, MFTD_MSG_SESSION_READY, m->ref,
-	    &ready, sizeof(ready), fds, r == 0 ? (int)n : 0);
-	if (r < 0) {
-		cut(j, s);
-		return 0;
-	}
-	audit(j, s, "session-open", o->peer);
-	mftd_journal_settle(j);
+	if (r == 0)
+		r = mftd_count_want(j, s);
+	if (r <= 0)
+		mftd_journal_counted(j, s, r);
 	return 0;
 }
 
@@ -229,6 +245,10 @@ run_batch(void *data)
 		j->batch_due = true;
 		qb_loop_job_add(j->worker->loop, QB_LOOP_LOW, j, run_batch);
 	}
+	if (j->work->uncounted[0] != '\0') {
+		j->work->uncounted[0] = '\0';
+		mftd_count_stale(j);
+	}
 	mftd_journal_settle(j);
 }
 
@@ -286,6 +306,20 @@ on_audit(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	return 0;
 }
 
+static int
+on_quota(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+	struct mftd_jsession *s = mftd_chan_data(c);
+	struct mftd_msg_quota_result res;
+
+	if (j->stream == NULL)
+		return -MFTD_E_PROTOCOL;
+	mftd_allow(j->work, &j->allowances, &s->owner, m->data, &res);
+	return mftd_worker_send(
+	    j->worker, c, MFTD_MSG_QUOTA_RESULT, m->ref, &res, sizeof(res));
+}
+
 const struct mftd_handler mftd_journal_session_handlers[] = {
 	{ MFTD_MSG_PUBLISH, on_change },
 	{ MFTD_MSG_SUPERSEDE, on_change },
@@ -298,6 +332,7 @@ const struct mftd_handler mftd_journal_session_handlers[] = {
 	{ MFTD_MSG_SYMLINK, on_change },
 	{ MFTD_MSG_PART, on_part },
 	{ MFTD_MSG_AUDIT, on_audit },
+	{ MFTD_MSG_QUOTA, on_quota },
 	{ 0, NULL },
 };
 

@@ -117,7 +117,7 @@ mftd_volume_open(struct mftd_volume *v, const char *name, const char *path)
 	int r;
 
 	memset(v, 0, sizeof(*v));
-	v->parts = v->out = v->aside = v->journal = -1;
+	v->parts = v->out = v->aside = v->journal = v->usage = -1;
 	snprintf(v->name, sizeof(v->name), "%s", name);
 	v->root = open(path, DIR_FLAGS | O_CLOEXEC);
 	if (v->root < 0)
@@ -131,6 +131,8 @@ mftd_volume_open(struct mftd_volume *v, const char *name, const char *path)
 		r = open_mft_dir(v, "aside", &v->aside);
 	if (r == 0)
 		r = open_mft_dir(v, "journal", &v->journal);
+	if (r == 0)
+		r = open_mft_dir(v, "usage", &v->usage);
 	if (r == 0)
 		r = read_id(v);
 	if (r == -ENOENT) {
@@ -151,6 +153,7 @@ mftd_volume_close(struct mftd_volume *v)
 	mftd_fd_close(&v->out);
 	mftd_fd_close(&v->aside);
 	mftd_fd_close(&v->journal);
+	mftd_fd_close(&v->usage);
 }
 
 /* Opens root below the volume, one component after the other, making what is

@@ -15,7 +15,7 @@
 struct mftd_volume {
 	char name[MFTD_NAME_BYTES];
 	char id[MFTD_ID_BYTES]; /* random, made once, the same on all nodes */
-	int root, parts, out, aside, journal; /* -1 when not open */
+	int root, parts, out, aside, journal, usage; /* -1 when not open */
 	uint64_t mount; /* statx(2)'s mount id */
 	uint64_t dev; /* st_dev */
 };

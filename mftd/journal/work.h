@@ -36,6 +36,8 @@ struct mftd_work {
 	size_t n_doomed;
 	bool doom_all; /* recovery: what is set aside may go, whoever's */
 	size_t reserve; /* bytes of records promised to a batch under way */
+	struct mftd_ledger *ledger; /* quota.h; NULL: none is open */
+	char uncounted[MFTD_NAME_BYTES]; /* an account to be counted, or "" */
 	int failed; /* the error that ends this process, or 0 */
 };
 

@@ -8,6 +8,7 @@
 
 #include "mftd/base/fdio.h"
 #include "mftd/sftp/proto.h"
+#include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/upload.h"
@@ -85,6 +86,7 @@ static int
 prepare(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct copy *c)
 {
 	struct stat from, to;
+	uint64_t len;
 	int r;
 
 	if (h->kind == MFTD_SFTP_DIR)
@@ -102,6 +104,11 @@ prepare(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct copy *c)
 		r = -EINVAL;
 	if (r == 0 && h->append)
 		c->to = (uint64_t)to.st_size;
+	if (r == 0 && (uint64_t)from.st_size > c->from) {
+		len = (uint64_t)from.st_size - c->from;
+		r = mftd_sftp_quota_grow(
+		    s, h->part, c->to + (len < c->left ? len : c->left));
+	}
 	return r;
 }
 

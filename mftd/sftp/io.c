@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include <errno.h>
 
+#include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/upload.h"
@@ -56,6 +57,11 @@ write_handle(struct mftd_sftp *s, struct mftd_sftp_req *req, uint64_t off,
 		if (r < 0)
 			return r;
 		off = (uint64_t)st.st_size;
+	}
+	if (off <= INT64_MAX) {
+		r = mftd_sftp_quota_grow(s, h->part, off + len);
+		if (r != 0)
+			return r;
 	}
 	return mftd_sftp_part_write(s, h->part, data, len, off);
 }

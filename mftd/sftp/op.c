@@ -42,6 +42,7 @@ mftd_sftp_op_free(struct mftd_sftp *s, struct mftd_sftp_op *op)
 	}
 	free(op->path);
 	free(op->to);
+	free(op->data);
 	free(op);
 }
 

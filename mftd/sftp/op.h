@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "mftd/ipc/msg_journal.h"
+
 struct mftd_sftp;
 struct mftd_sftp_part;
 struct mftd_sftp_handle;
@@ -20,6 +22,8 @@ struct mftd_sftp_op {
 	char *path, *to; /* what it is about; to may be NULL */
 	struct mftd_sftp_part *part; /* counted as user and busy, or NULL */
 	struct mftd_sftp_handle *handle; /* of OPEN, or NULL */
+	void *data; /* freed with it */
+	struct mftd_msg_quota_result quota; /* QUOTA's answer */
 	bool tells; /* an OK says that something is durable: needs the lease */
 	void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err);
 };

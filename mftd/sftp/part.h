@@ -30,6 +30,7 @@ struct mftd_sftp_part {
 	int fd;
 	ino_t inode;
 	uint64_t size; /* the file's */
+	uint64_t granted; /* that it may have, of the quota (quota.h) */
 	/* The published content that shows where nothing was written yet.
 	 * While base_fd is open the part is [0, contig) and nothing else. */
 	int base_fd;

@@ -2,6 +2,8 @@
 #ifndef MFTD_SFTP_REQUEST_H
 #define MFTD_SFTP_REQUEST_H
 
+#include <sys/statvfs.h>
+
 #include "mftd/sftp/state.h"
 
 /*
@@ -57,6 +59,10 @@ int mftd_sftp_on_fstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_setstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_lsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_fsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req);
+/* The reply of statvfs@openssh.com (OpenSSH PROTOCOL, section 4.3).  0 or
+ * -ENOMEM with nothing answered. */
+int mftd_sftp_reply_statvfs(
+    struct mftd_sftp *s, uint32_t id, const struct statvfs *v);
 int mftd_sftp_on_statvfs(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_fstatvfs(struct mftd_sftp *s, struct mftd_sftp_req *req);
 

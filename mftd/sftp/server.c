@@ -407,6 +407,22 @@ mftd_sftp_journal_result(
 }
 
 int
+mftd_sftp_quota_result(
+    struct mftd_sftp *s, uint64_t ref, const struct mftd_msg_quota_result *res)
+{
+	struct mftd_sftp_op *op = mftd_sftp_op_take(s, ref);
+
+	if (op == NULL)
+		return -ENOENT;
+	op->quota = *res;
+	if (!s->fatal)
+		op->done(s, op, res->err);
+	mftd_sftp_op_free(s, op);
+	mftd_sftp_continue(s); /* fatal is kept for the next call */
+	return 0;
+}
+
+int
 mftd_sftp_busy(const struct mftd_sftp *s)
 {
 	/* once fatal, what was not asked yet will not be */

@@ -70,6 +70,11 @@ int mftd_sftp_journal_result(
  * then call mftd_sftp_continue again soon, without waiting for anything. */
 bool mftd_sftp_working(const struct mftd_sftp *s);
 
+/* The same for its MFTD_MSG_QUOTA_RESULT. */
+struct mftd_msg_quota_result;
+int mftd_sftp_quota_result(struct mftd_sftp *s, uint64_t ref,
+    const struct mftd_msg_quota_result *res);
+
 /* Whether requests wait for an answer of journal: the channel is closed only
  * when none does. */
 int mftd_sftp_busy(const struct mftd_sftp *s);

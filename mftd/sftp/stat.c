@@ -11,6 +11,7 @@
 #include "mftd/sftp/attrs.h"
 #include "mftd/sftp/name.h"
 #include "mftd/sftp/proto.h"
+#include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/upload.h"
@@ -142,8 +143,12 @@ static int
 set_upload(struct mftd_sftp *s, struct mftd_sftp_req *req,
     struct mftd_sftp_part *p, const struct mftd_sftp_attrs *a)
 {
-	int r = set_part(p, a);
+	int r = 0;
 
+	if ((a->flags & SSH_FILEXFER_ATTR_SIZE) != 0)
+		r = mftd_sftp_quota_grow(s, p, a->size);
+	if (r == 0)
+		r = set_part(p, a);
 	if (r == 0 && !p->changed)
 		return ask_setstat(s, req, p->path, a);
 	if (r == 0)
@@ -242,31 +247,38 @@ mftd_sftp_on_fsetstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	return r == 0 ? set_upload(s, req, h->part, &a) : r;
 }
 
-/* The reply of statvfs@openssh.com (OpenSSH PROTOCOL, section 4.3). */
-static int
-answer_statvfs(struct mftd_sftp *s, uint32_t id, int fd)
+int
+mftd_sftp_reply_statvfs(
+    struct mftd_sftp *s, uint32_t id, const struct statvfs *v)
 {
-	struct statvfs v;
-	struct mftd_buf *b;
+	const uint64_t words[] = { v->f_bsize, v->f_frsize, v->f_blocks,
+		v->f_bfree, v->f_bavail, v->f_files, v->f_ffree, v->f_favail,
+		v->f_fsid,
+		((v->f_flag & ST_RDONLY) != 0 ? STATVFS_RDONLY : 0) |
+		    ((v->f_flag & ST_NOSUID) != 0 ? STATVFS_NOSUID : 0),
+		v->f_namemax };
+	struct mftd_buf *b = mftd_buf_new(256);
 	int r = 0;
 	size_t i;
 
-	if (fstatvfs(fd, &v) < 0)
-		return -errno;
-	b = mftd_buf_new(256);
 	if (b == NULL)
 		return -ENOMEM;
-	const uint64_t words[] = { v.f_bsize, v.f_frsize, v.f_blocks, v.f_bfree,
-		v.f_bavail, v.f_files, v.f_ffree, v.f_favail, v.f_fsid,
-		((v.f_flag & ST_RDONLY) != 0 ? STATVFS_RDONLY : 0) |
-		    ((v.f_flag & ST_NOSUID) != 0 ? STATVFS_NOSUID : 0),
-		v.f_namemax };
 	for (i = 0; r == 0 && i < sizeof(words) / sizeof(words[0]); i++)
 		r = mftd_buf_put_u64(b, words[i]);
 	if (r == 0)
 		mftd_sftp_reply_body(s, SSH_FXP_EXTENDED_REPLY, id, b);
 	mftd_buf_free(b);
 	return r;
+}
+
+static int
+answer_statvfs(struct mftd_sftp *s, int fd)
+{
+	struct statvfs v;
+
+	if (fstatvfs(fd, &v) < 0)
+		return -errno;
+	return mftd_sftp_quota_statvfs(s, &v);
 }
 
 int
@@ -279,7 +291,7 @@ mftd_sftp_on_statvfs(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	fd = mftd_sftp_vfs_open(s, req->path, O_PATH);
 	if (fd < 0)
 		return fd;
-	r = answer_statvfs(s, req->id, fd);
+	r = answer_statvfs(s, fd);
 	mftd_fd_close(&fd);
 	return r;
 }
@@ -289,5 +301,5 @@ mftd_sftp_on_fstatvfs(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
 	int r = mftd_sftp_req_end(req);
 
-	return r < 0 ? r : answer_statvfs(s, req->id, handle_fd(req->handle));
+	return r < 0 ? r : answer_statvfs(s, handle_fd(req->handle));
 }

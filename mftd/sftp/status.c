@@ -24,6 +24,7 @@ static const struct {
 	{ EBADMSG, SSH_FX_BAD_MESSAGE, "Bad message" },
 	{ EOPNOTSUPP, SSH_FX_OP_UNSUPPORTED, "Operation unsupported" },
 	{ EBADF, SSH_FX_FAILURE, "Invalid handle" },
+	{ EDQUOT, SSH_FX_FAILURE, "Quota exceeded" },
 	{ EMFILE, SSH_FX_FAILURE, "Too many open handles" },
 	{ ENOBUFS, SSH_FX_FAILURE, "Too many requests wait" },
 	{ EEXIST, SSH_FX_FAILURE, "File exists" },

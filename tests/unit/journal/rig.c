@@ -33,7 +33,8 @@ void
 rig_main(const char *path, const char *incarnation, int parent_fd,
     struct mftd_lease *lease)
 {
-	struct mftd_conf conf = { .node = (char *)"n1", .n_volumes = 1 };
+	char node[MFTD_NAME_BYTES];
+	struct mftd_conf conf = { .node = node, .n_volumes = 1 };
 	struct mftd_worker w = { .proc = MFTD_PROC_JOURNAL,
 		.instance = "main",
 		.conf = &conf,
@@ -41,6 +42,9 @@ rig_main(const char *path, const char *incarnation, int parent_fd,
 		.lock_fd = -1,
 		.parent_fd = parent_fd };
 
+	/* an incarnation is named after its node */
+	snprintf(node, sizeof(node), "%.*s", (int)strcspn(incarnation, "-"),
+	    incarnation);
 	conf.volumes[0].name = (char *)"main";
 	conf.volumes[0].path = (char *)(uintptr_t)path;
 	snprintf(w.incarnation, sizeof(w.incarnation), "%s", incarnation);

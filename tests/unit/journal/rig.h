@@ -35,7 +35,7 @@ struct rig_session {
 	int n_parts;
 };
 
-/* Runs the journal of node n1 in this process until it ends. */
+/* Runs the journal of the incarnation's node in this process until it ends. */
 void rig_main(const char *path, const char *incarnation, int parent_fd,
     struct mftd_lease *lease);
 

@@ -352,7 +352,7 @@ volume_has_one_id(void **state)
 	assert_int_equal(mftd_volume_open(&a, "main", t.path), 0);
 	assert_int_equal(mftd_volume_open(&b, "main", t.path), 0);
 	assert_string_equal(a.id, b.id);
-	assert_int_equal(tree_count(&t, ".mft"), 5);
+	assert_int_equal(tree_count(&t, ".mft"), 6);
 	mftd_volume_close(&a);
 	mftd_volume_close(&b);
 	tree_write(&t, ".mft/volume-id", "../x");

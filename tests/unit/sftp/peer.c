@@ -332,6 +332,7 @@ carry_out(struct peer *r, const struct mftd_msg *m)
 }
 
 static void result(struct peer *r, uint64_t ref, int err);
+static void push(struct peer *r);
 
 /* Waits until nothing is due from the real journal. */
 static void
@@ -344,6 +345,12 @@ hear_journal(struct peer *r)
 		assert_int_equal(mftd_chan_wait(r->session, &m,
 				     mftd_clock_ms() + DEADLINE_MS),
 		    0);
+		if (m.type == MFTD_MSG_QUOTA_RESULT) {
+			assert_int_equal(
+			    mftd_sftp_quota_result(r->s, m.ref, m.data), 0);
+			push(r);
+			continue;
+		}
 		assert_int_equal(m.type, MFTD_MSG_JOURNAL_RESULT);
 		res = m.data;
 		result(r, m.ref, res->err);

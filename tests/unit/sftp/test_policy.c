@@ -413,6 +413,127 @@ umask_and_group(void **state)
 	}
 }
 
+static uint64_t
+quota_begin(struct world *w, uint64_t bytes, uint64_t files)
+{
+	w->rig.policy.quota_bytes = bytes;
+	w->rig.policy.quota_files = files;
+	enter(w);
+	return do_open(&w->p, "/f", WCT, NULL);
+}
+
+/* The client hears while it writes, and its CLOSE says the same. */
+static void
+quota_is_heard_while_writing(void **state)
+{
+	struct world *w = *state;
+	uint64_t h = quota_begin(w, 10, 0);
+	struct peer *p = &w->p;
+	struct answer a;
+
+	assert_int_equal(do_write(p, h, 0, "12345"), SSH_FX_OK);
+	assert_int_equal(do_write(p, h, 5, "67890"), SSH_FX_OK);
+	assert_int_equal(do_write(p, h, 0, "abc"), SSH_FX_OK);
+	a = peer_ask(p, req_write(p, h, 10, "x", 1));
+	assert_int_equal(a.status, SSH_FX_FAILURE);
+	assert_string_equal(a.text, "Quota exceeded");
+	mftd_buf_free(a.body);
+	a = peer_ask(p, req_handle(p, SSH_FXP_CLOSE, h));
+	assert_int_equal(a.status, SSH_FX_FAILURE);
+	assert_string_equal(a.text, "Quota exceeded");
+	mftd_buf_free(a.body);
+	assert_int_equal(count_parts(p), 0);
+	/* what it did not take is free again, to the last byte */
+	upload(p, "/g", "1234567890");
+	assert_true(tree_holds(&w->t, "alice/g", "1234567890"));
+	/* over itself */
+	upload(p, "/g", "abcdefghij");
+	h = do_open(p, "/g", W | SSH_FXF_APPEND, NULL);
+	assert_int_equal(do_write(p, h, 0, "k"), SSH_FX_FAILURE);
+	assert_int_equal(do_close(p, h), SSH_FX_FAILURE);
+	assert_true(tree_holds(&w->t, "alice/g", "abcdefghij"));
+	leave(w);
+}
+
+static void
+quota_holds_for_sizes_set(void **state)
+{
+	struct world *w = *state;
+	uint64_t h = quota_begin(w, 10, 0);
+	struct peer *p = &w->p;
+
+	assert_int_equal(peer_status(p, req_setsize(p, h, 10)), SSH_FX_OK);
+	assert_int_equal(peer_status(p, req_setsize(p, h, 11)), SSH_FX_FAILURE);
+	assert_int_equal(do_close(p, h), SSH_FX_FAILURE);
+	upload(p, "/f", "12345");
+	assert_int_equal(truncate_status(p, "/f"), SSH_FX_OK);
+	upload(p, "/g", "1234567890");
+	leave(w);
+}
+
+static void
+quota_of_files(void **state)
+{
+	struct world *w = *state;
+	uint64_t h = quota_begin(w, 0, 1);
+	struct peer *p = &w->p;
+
+	assert_int_equal(do_write(p, h, 0, "1"), SSH_FX_OK);
+	assert_int_equal(do_close(p, h), SSH_FX_OK);
+	h = do_open(p, "/g", WCT, NULL);
+	assert_int_equal(do_write(p, h, 0, "1"), SSH_FX_FAILURE);
+	assert_int_equal(do_close(p, h), SSH_FX_FAILURE);
+	h = do_open(p, "/empty", WCT, NULL); /* no WRITE: CLOSE finds out */
+	assert_int_equal(do_close(p, h), SSH_FX_FAILURE);
+	assert_int_equal(name_status(p, SSH_FXP_MKDIR, "/d"), SSH_FX_OK);
+	assert_int_equal(name_status(p, SSH_FXP_REMOVE, "/f"), SSH_FX_OK);
+	upload(p, "/g", "1");
+	leave(w);
+}
+
+static void
+statvfs(struct peer *p, uint64_t words[11])
+{
+	struct mftd_buf *b = peer_new(p, SSH_FXP_EXTENDED, NULL);
+	struct answer a;
+	int i;
+
+	mftd_buf_put_cstring(b, "statvfs@openssh.com");
+	mftd_buf_put_cstring(b, "/");
+	a = peer_ask(p, b);
+	assert_int_equal(a.type, SSH_FXP_EXTENDED_REPLY);
+	for (i = 0; i < 11; i++)
+		assert_int_equal(mftd_buf_get_u64(a.body, &words[i]), 0);
+	mftd_buf_free(a.body);
+}
+
+/* statvfs tells of the quota; a part counts. */
+static void
+statvfs_shows_the_quota(void **state)
+{
+	static char page[65536];
+	struct world *w = *state;
+	uint64_t v[11], h, unit;
+	struct peer *p = &w->p;
+
+	memset(page, 'x', sizeof(page) - 1);
+	h = quota_begin(w, 1 << 20, 100);
+	statvfs(p, v);
+	unit = v[1];
+	assert_int_equal(v[2], (1 << 20) / unit);
+	assert_int_equal(v[3], (1 << 20) / unit);
+	assert_int_equal(v[5], 100);
+	assert_int_equal(do_write(p, h, 0, page), SSH_FX_OK);
+	statvfs(p, v);
+	assert_int_equal(v[4], ((1 << 20) - (sizeof(page) - 1)) / unit);
+	assert_int_equal(v[6], 99);
+	assert_int_equal(do_close(p, h), SSH_FX_OK);
+	statvfs(p, v);
+	assert_int_equal(v[4], ((1 << 20) - (sizeof(page) - 1)) / unit);
+	assert_int_equal(v[7], 99);
+	leave(w);
+}
+
 int
 main(void)
 {
@@ -425,6 +546,10 @@ main(void)
 		WITH(live_upload_moves_into_a_folder),
 		WITH(no_link_leads_to_another_root),
 		WITH(umask_and_group),
+		WITH(quota_is_heard_while_writing),
+		WITH(quota_holds_for_sizes_set),
+		WITH(quota_of_files),
+		WITH(statvfs_shows_the_quota),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,203 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/journal/usage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/id.h"
+#include "mftd/base/log.h"
+#include "mftd/journal/crc32c.h"
+
+#define LINE_BYTES 160 /* of fixed length, so that it is written in place */
+#define PEEK_TRIES 8
+#define LOCK_PAUSE_NS (5 * 1000 * 1000)
+
+static int
+take_lock(int fd)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	int64_t deadline = mftd_clock_ms() + MFTD_QUOTA_LOCK_MS;
+
+	for (;;) {
+		if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
+			return 0;
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return -errno;
+		if (mftd_clock_ms() >= deadline)
+			return -EAGAIN;
+		nanosleep(&pause, NULL);
+	}
+}
+
+int
+mftd_usage_lock(const struct mftd_volume *v, const char *account)
+{
+	int r,
+	    fd = openat(v->usage, account,
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	r = take_lock(fd);
+	if (r < 0) {
+		mftd_fd_close(&fd);
+		return r;
+	}
+	return fd;
+}
+
+static bool
+parse(const char *line, struct mftd_usage *u)
+{
+	unsigned known, counting, stale;
+	uint32_t crc;
+	int at = 0;
+
+	if (sscanf(line,
+		"mftd-usage 1 %u %u %u %" SCNx64 " %" SCNx64 " %" SCNx64
+		" %" SCNx64 " %" SCNx64 " %" SCNx64 " %n%" SCNx32,
+		&known, &counting, &stale, &u->bytes, &u->files, &u->seq,
+		&u->grown_bytes, &u->grown_files, (uint64_t *)&u->counted_s,
+		&at, &crc) != 10)
+		return false;
+	u->known = known != 0;
+	u->counting = counting != 0;
+	u->stale = stale != 0;
+	return mftd_crc32c(0, line, (size_t)at) == crc;
+}
+
+/* 0, or -MFTD_E_CORRUPT for what is not whole. */
+static int
+read_once(int fd, struct mftd_usage *u)
+{
+	char line[LINE_BYTES + 1] = { 0 };
+	ssize_t n = mftd_fd_pread_full(fd, line, LINE_BYTES, 0);
+
+	memset(u, 0, sizeof(*u));
+	if (n < 0)
+		return (int)n;
+	if (n == 0)
+		return 0; /* new */
+	if (!parse(line, u)) {
+		memset(u, 0, sizeof(*u));
+		return -MFTD_E_CORRUPT;
+	}
+	return 0;
+}
+
+int
+mftd_usage_read(int fd, struct mftd_usage *u)
+{
+	int r = read_once(fd, u);
+
+	return r == -MFTD_E_CORRUPT ? 0 : r;
+}
+
+int
+mftd_usage_write(int fd, const struct mftd_usage *u, bool durable)
+{
+	char line[LINE_BYTES + 16];
+	int r, n;
+
+	n = snprintf(line, sizeof(line),
+	    "mftd-usage 1 %u %u %u %016" PRIx64 " %016" PRIx64 " %016" PRIx64
+	    " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " ",
+	    u->known, u->counting, u->stale, u->bytes, u->files, u->seq,
+	    u->grown_bytes, u->grown_files, (uint64_t)u->counted_s);
+	n += snprintf(line + n, sizeof(line) - (size_t)n, "%08" PRIx32,
+	    mftd_crc32c(0, line, (size_t)n));
+	for (; n < LINE_BYTES - 1; n++)
+		line[n] = ' ';
+	line[LINE_BYTES - 1] = '\n';
+	r = mftd_fd_pwrite_full(fd, line, LINE_BYTES, 0);
+	return r == 0 && durable ? mftd_sync_data(fd) : r;
+}
+
+int
+mftd_usage_peek(
+    const struct mftd_volume *v, const char *account, struct mftd_usage *u)
+{
+	int i, r = -MFTD_E_CORRUPT;
+	int fd = openat(v->usage, account, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	memset(u, 0, sizeof(*u));
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	/* one that is just being written is whole the next time */
+	for (i = 0; i < PEEK_TRIES && r == -MFTD_E_CORRUPT; i++)
+		r = read_once(fd, u);
+	mftd_fd_close(&fd);
+	return r == -MFTD_E_CORRUPT ? 0 : r;
+}
+
+static int
+make_stale(const struct mftd_volume *v, const char *account)
+{
+	struct mftd_usage u;
+	int r, fd = mftd_usage_lock(v, account);
+
+	if (fd < 0)
+		return fd;
+	r = mftd_usage_read(fd, &u);
+	u.stale = true;
+	u.counting = false;
+	if (r == 0 && u.known)
+		r = mftd_usage_write(fd, &u, false);
+	mftd_fd_close(&fd);
+	return r;
+}
+
+void
+mftd_usage_stale_all(const struct mftd_volume *v)
+{
+	int r, copy = openat(v->usage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *d;
+
+	if (dir == NULL) {
+		log_error("usage: %s", mftd_strerror(-errno));
+		mftd_fd_close(&copy);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL) {
+		if (!mftd_id_valid(d->d_name))
+			continue;
+		r = make_stale(v, d->d_name);
+		if (r < 0)
+			log_warn("account=%s: usage not marked: %s", d->d_name,
+			    mftd_strerror(r));
+	}
+	closedir(dir);
+}
+
+static void
+add(uint64_t *n, int64_t by)
+{
+	if (by < 0 && (uint64_t)-by > *n)
+		*n = 0;
+	else
+		*n += (uint64_t)by;
+}
+
+void
+mftd_usage_add(struct mftd_usage *u, int64_t bytes, int64_t files)
+{
+	add(&u->bytes, bytes);
+	add(&u->files, files);
+	if (u->counting && bytes > 0)
+		u->grown_bytes += (uint64_t)bytes;
+	if (u->counting && files > 0)
+		u->grown_files += (uint64_t)files;
+	if (u->counting && (bytes < 0 || files < 0))
+		u->stale = true; /* the count may have seen what went */
+}

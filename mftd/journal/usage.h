@@ -1,0 +1,48 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_JOURNAL_USAGE_H
+#define MFTD_JOURNAL_USAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mftd/journal/volume.h"
+
+/*
+ * How much an account with a quota uses: .mft/usage/<account>, one for all
+ * nodes, changed under a lock of its own (fcntl(2), bounded in time).  It may
+ * say too much after a crash, never too little: growth is in it before the file
+ * is published, what goes is taken off behind that.  A count puts it right.
+ */
+struct mftd_usage {
+	bool known; /* it was counted */
+	uint64_t bytes, files; /* published */
+	/* A count that is under way does not see what changes behind it:
+	 * what grows is kept apart and added to its result. */
+	bool counting;
+	uint64_t seq; /* counts begun */
+	uint64_t grown_bytes, grown_files;
+	bool stale; /* may say too much: to be counted again */
+	int64_t counted_s; /* when, since the epoch */
+};
+
+/* Opens (and makes) the account's usage and takes its lock; close(2) releases
+ * it.  A descriptor; -EAGAIN after MFTD_QUOTA_LOCK_MS; -errno. */
+int mftd_usage_lock(const struct mftd_volume *v, const char *account);
+
+/* Reads it; what was never written whole is not known.  0 or -errno. */
+int mftd_usage_read(int fd, struct mftd_usage *u);
+
+/* Writes it; durable: it is on stable storage afterwards.  0 or -errno. */
+int mftd_usage_write(int fd, const struct mftd_usage *u, bool durable);
+
+/* Reads it without the lock, for what is only asked. */
+int mftd_usage_peek(
+    const struct mftd_volume *v, const char *account, struct mftd_usage *u);
+
+/* Another node died: each usage of the volume is stale, no count goes on. */
+void mftd_usage_stale_all(const struct mftd_volume *v);
+
+/* Adds to, or takes from, what is used: never below nothing. */
+void mftd_usage_add(struct mftd_usage *u, int64_t bytes, int64_t files);
+
+#endif
