@@ -1,8 +1,6 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/catalog/objects.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -11,16 +9,15 @@
 #include <string.h>
 
 #include <cyaml/cyaml.h>
-#include <openssl/evp.h>
 
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/limits.h"
-#include "mftd/base/path.h"
+#include "mftd/catalog/account_file.h"
+#include "mftd/catalog/check.h"
 #include "mftd/catalog/password.h"
 #include "mftd/conf/yaml.h"
 
-#define FIELD_BYTES 64
 #define PORT_DEFAULT 22
 #define SETTLE_S_DEFAULT 5
 #define SETTLE_S_MAX 3600
@@ -28,14 +25,8 @@
 #define NEEDED CYAML_FLAG_POINTER
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 
-/* As it stands in the file: an account may bring a plain password. */
-struct file_account {
-	struct mftd_account a;
-	char *password;
-};
-
 struct file {
-	struct file_account *accounts;
+	struct mftd_account_file *accounts;
 	size_t n_accounts;
 	struct mftd_partner *partners;
 	size_t n_partners;
@@ -48,18 +39,6 @@ struct file {
 
 static const cyaml_schema_value_t key = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MFTD_KEY_BYTES - 1),
-};
-
-static const cyaml_schema_field_t account_fields[] = {
-	TEXT("name", NEEDED, file_account, a.name, MFTD_NAME_BYTES),
-	TEXT("volume", NEEDED, file_account, a.volume, MFTD_NAME_BYTES),
-	TEXT("root", NEEDED, file_account, a.root, MFTD_PATH_BYTES),
-	TEXT("password", MAY, file_account, password, MFTD_SECRET_BYTES),
-	TEXT("password_hash", MAY, file_account, a.password_hash,
-	    MFTD_PASSWORD_HASH_BYTES),
-	CYAML_FIELD_SEQUENCE_COUNT("keys", MAY, struct file_account, a.keys,
-	    a.n_keys, &key, 0, MFTD_ACCOUNT_KEYS_MAX),
-	CYAML_FIELD_END
 };
 
 static const cyaml_schema_field_t partner_fields[] = {
@@ -85,11 +64,6 @@ static const cyaml_schema_field_t route_fields[] = {
 	CYAML_FIELD_END
 };
 
-static const cyaml_schema_value_t account = {
-	CYAML_VALUE_MAPPING(
-	    CYAML_FLAG_DEFAULT, struct file_account, account_fields),
-};
-
 static const cyaml_schema_value_t partner = {
 	CYAML_VALUE_MAPPING(
 	    CYAML_FLAG_DEFAULT, struct mftd_partner, partner_fields),
@@ -104,7 +78,7 @@ static const cyaml_schema_value_t route = {
  * without the word is rather a mistake than a wish to remove them all. */
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_SEQUENCE_COUNT("accounts", NEEDED, struct file, accounts,
-	    n_accounts, &account, 0, MFTD_OBJECTS_MAX),
+	    n_accounts, &mftd_account_file_schema, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("partners", MAY, struct file, partners,
 	    n_partners, &partner, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("routes", MAY, struct file, routes, n_routes,
@@ -116,165 +90,30 @@ static const cyaml_schema_value_t schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields),
 };
 
-/* A check's surroundings: where what it refuses stands. */
-struct place {
-	const struct mftd_yaml *y;
-	const struct mftd_conf *conf; /* this node's, or NULL */
-	const char *list;
-	size_t index;
-};
-
 static int
-refuse(const struct place *p, const char *name, const char *words)
-{
-	char field[FIELD_BYTES];
-
-	snprintf(field, sizeof(field), "%s[%zu].%s", p->list, p->index, name);
-	return mftd_yaml_refuse(p->y, field, "%s", words);
-}
-
-static int
-refuse_entry(
-    const struct place *p, const char *name, size_t index, const char *words)
-{
-	char entry[FIELD_BYTES / 2];
-
-	snprintf(entry, sizeof(entry), "%s[%zu]", name, index);
-	return refuse(p, entry, words);
-}
-
-static bool
-is_given(const struct place *p, const char *name)
-{
-	char field[FIELD_BYTES];
-
-	snprintf(field, sizeof(field), "%s[%zu].%s", p->list, p->index, name);
-	return mftd_yaml_has(p->y, field);
-}
-
-/* Whether the blob of a public key begins with the string type (RFC 4253
- * section 6.6) and holds something behind it. */
-static bool
-blob_has_type(const uint8_t *blob, size_t len, const char *type, size_t n)
-{
-	uint32_t be;
-
-	if (len <= sizeof(be) + n)
-		return false;
-	memcpy(&be, blob, sizeof(be));
-	return ntohl(be) == n && memcmp(blob + sizeof(be), type, n) == 0;
-}
-
-/* NULL, or what is wrong with "type base64 [comment]". */
-static const char *
-key_fault(const char *line)
-{
-	size_t type = strcspn(line, " "), chars, len;
-	uint8_t blob[MFTD_KEY_BYTES];
-	const char *text = line + type;
-
-	if (*text != ' ')
-		return "must be: type base64 [comment]";
-	text += strspn(text, " ");
-	chars = strcspn(text, " ");
-	if (chars == 0 || chars % 4 != 0 || chars / 4 * 3 > sizeof(blob) ||
-	    EVP_DecodeBlock(blob, (const uint8_t *)text, (int)chars) < 0)
-		return "not base64";
-	len = chars / 4 * 3;
-	if (!blob_has_type(blob, len, line, type))
-		return "not a key of the type it names";
-	if (type == strlen("ssh-dss") && strncmp(line, "ssh-dss", type) == 0)
-		return "ssh-dss keys are not accepted";
-	return NULL;
-}
-
-static int
-check_keys(const struct place *p, const char *name, char **keys, size_t n)
-{
-	const char *fault;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		fault = key_fault(keys[i]);
-		if (fault != NULL)
-			return refuse_entry(p, name, i, fault);
-	}
-	return 0;
-}
-
-/* Whether text holds no control character. */
-static bool
-is_plain(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if (iscntrl((unsigned char)*text))
-			return false;
-	return true;
-}
-
-static const char *
-root_fault(const char *root)
-{
-	char clean[MFTD_PATH_BYTES];
-
-	if (mftd_path_clean(root, strlen(root), clean, sizeof(clean)) < 0 ||
-	    strcmp(root, clean) != 0 || !is_plain(root))
-		return "must be a path below the volume, like a/b";
-	if (strcmp(root, ".") == 0 || strcmp(root, ".mft") == 0 ||
-	    strncmp(root, ".mft/", 5) == 0)
-		return "overlaps .mft";
-	return NULL;
-}
-
-static int
-check_account(const struct place *p, const struct file *f)
-{
-	const struct file_account *fa = &f->accounts[p->index];
-	const char *fault = root_fault(fa->a.root);
-	size_t i;
-
-	if (!mftd_id_valid(fa->a.name))
-		return refuse(p, "name", "not a name");
-	for (i = 0; i < p->index; i++)
-		if (strcmp(f->accounts[i].a.name, fa->a.name) == 0)
-			return refuse(p, "name", "given twice");
-	if (!mftd_id_valid(fa->a.volume))
-		return refuse(p, "volume", "not a name");
-	if (p->conf != NULL && mftd_conf_volume(p->conf, fa->a.volume) == NULL)
-		return refuse(p, "volume", "this node has no such volume");
-	if (fault != NULL)
-		return refuse(p, "root", fault);
-	if (fa->password != NULL && fa->a.password_hash != NULL)
-		return refuse(
-		    p, "password_hash", "beside password: give one of them");
-	if (fa->a.password_hash != NULL &&
-	    !mftd_password_hash_valid(fa->a.password_hash))
-		return refuse(p, "password_hash", "not a scrypt hash");
-	return check_keys(p, "keys", fa->a.keys, fa->a.n_keys);
-}
-
-static int
-check_partner(const struct place *p, struct file *f)
+check_partner(const struct mftd_check *p, struct file *f)
 {
 	struct mftd_partner *pt = &f->partners[p->index];
 	size_t i;
 
 	if (!mftd_id_valid(pt->name))
-		return refuse(p, "name", "not a name");
+		return mftd_check_refuse(p, "name", "not a name");
 	for (i = 0; i < p->index; i++)
 		if (strcmp(f->partners[i].name, pt->name) == 0)
-			return refuse(p, "name", "given twice");
-	if (!is_plain(pt->host) || strpbrk(pt->host, " /@") != NULL)
-		return refuse(p, "host", "not a host name or address");
-	if (pt->port == 0 && !is_given(p, "port"))
+			return mftd_check_refuse(p, "name", "given twice");
+	if (!mftd_check_plain(pt->host) || strpbrk(pt->host, " /@") != NULL)
+		return mftd_check_refuse(
+		    p, "host", "not a host name or address");
+	if (pt->port == 0 && !mftd_check_given(p, "port"))
 		pt->port = PORT_DEFAULT;
 	if (pt->port < 1 || pt->port > 65535)
-		return refuse(p, "port", "must be 1 to 65535");
-	if (!is_plain(pt->user))
-		return refuse(p, "user", "not a user name");
+		return mftd_check_refuse(p, "port", "must be 1 to 65535");
+	if (!mftd_check_plain(pt->user))
+		return mftd_check_refuse(p, "user", "not a user name");
 	if (pt->key_file[0] != '/')
-		return refuse(p, "key_file", "must be an absolute path");
-	return check_keys(p, "host_keys", pt->host_keys, pt->n_host_keys);
+		return mftd_check_refuse(
+		    p, "key_file", "must be an absolute path");
+	return mftd_check_keys(p, "host_keys", pt->host_keys, pt->n_host_keys);
 }
 
 static bool
@@ -301,19 +140,19 @@ has_partner(const struct file *f, const char *name)
 
 /* Fills in what a route may leave away. */
 static int
-complete_route(const struct place *p, struct mftd_route *r)
+complete_route(const struct mftd_check *p, struct mftd_route *r)
 {
 	if (r->queue == NULL)
 		r->queue = strdup("default");
 	if (r->directory == NULL)
 		r->directory = strdup("");
-	if (r->settle_s == 0 && !is_given(p, "settle_s"))
+	if (r->settle_s == 0 && !mftd_check_given(p, "settle_s"))
 		r->settle_s = SETTLE_S_DEFAULT;
 	return r->queue != NULL && r->directory != NULL ? 0 : -ENOMEM;
 }
 
 static int
-check_route(const struct place *p, struct file *f)
+check_route(const struct mftd_check *p, struct file *f)
 {
 	struct mftd_route *r = &f->routes[p->index];
 	size_t i;
@@ -321,31 +160,32 @@ check_route(const struct place *p, struct file *f)
 	if (complete_route(p, r) < 0)
 		return -ENOMEM;
 	if (!mftd_id_valid(r->name))
-		return refuse(p, "name", "not a name");
+		return mftd_check_refuse(p, "name", "not a name");
 	for (i = 0; i < p->index; i++)
 		if (strcmp(f->routes[i].name, r->name) == 0)
-			return refuse(p, "name", "given twice");
+			return mftd_check_refuse(p, "name", "given twice");
 	if (!has_account(f, r->account))
-		return refuse(p, "account", "no such account");
+		return mftd_check_refuse(p, "account", "no such account");
 	if (!has_partner(f, r->partner))
-		return refuse(p, "partner", "no such partner");
-	if (!is_plain(r->directory))
-		return refuse(p, "directory", "holds a control character");
+		return mftd_check_refuse(p, "partner", "no such partner");
+	if (!mftd_check_plain(r->directory))
+		return mftd_check_refuse(
+		    p, "directory", "holds a control character");
 	if (!mftd_id_valid(r->queue))
-		return refuse(p, "queue", "not a name");
+		return mftd_check_refuse(p, "queue", "not a name");
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
-		return refuse(p, "settle_s", "must be 0 to 3600");
+		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
 	return 0;
 }
 
 static int
 check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 {
-	struct place p = { .y = y, .conf = conf, .list = "accounts" };
+	struct mftd_check p = { .y = y, .conf = conf, .list = "accounts" };
 	int r;
 
 	for (; p.index < f->n_accounts; p.index++)
-		if ((r = check_account(&p, f)) < 0)
+		if ((r = mftd_account_file_check(&p, f->accounts, p.index)) < 0)
 			return r;
 	p.list = "partners";
 	for (p.index = 0; p.index < f->n_partners; p.index++)
@@ -363,7 +203,7 @@ static int
 hash_passwords(struct file *f)
 {
 	char hash[MFTD_PASSWORD_HASH_BYTES];
-	struct file_account *fa;
+	struct mftd_account_file *fa;
 	int r;
 
 	for (fa = f->accounts; fa < f->accounts + f->n_accounts; fa++) {
@@ -469,6 +309,18 @@ free_list(char **list, size_t n)
 }
 
 static void
+free_folders(struct mftd_account_folder *list, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(list[i].name);
+		free(list[i].path);
+	}
+	free(list);
+}
+
+static void
 free_accounts(struct mftd_account *list, size_t n)
 {
 	struct mftd_account *a;
@@ -479,6 +331,12 @@ free_accounts(struct mftd_account *list, size_t n)
 		free(a->root);
 		free(a->password_hash);
 		free_list(a->keys, a->n_keys);
+		free(a->methods);
+		free(a->group);
+		free_list(a->authorities, a->n_authorities);
+		free_list(a->principals, a->n_principals);
+		free_list(a->sources, a->n_sources);
+		free_folders(a->folders, a->n_folders);
 	}
 	free(list);
 }

@@ -2,6 +2,7 @@
 #ifndef MFTD_CATALOG_OBJECTS_H
 #define MFTD_CATALOG_OBJECTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,15 @@
  */
 #define MFTD_OBJECTS_MAX 16384 /* of each kind */
 #define MFTD_ACCOUNT_KEYS_MAX 64 /* of one account or partner */
+#define MFTD_ACCOUNT_UMASK 022 /* unless it says another */
 #define MFTD_HOST_BYTES 256 /* a partner's host name */
+
+/* A directory elsewhere on the account's volume, shown in its root. */
+struct mftd_account_folder {
+	char *name; /* one component */
+	char *path; /* clean, below the volume */
+	bool read_only;
+};
 
 struct mftd_account {
 	char *name;
@@ -24,6 +33,28 @@ struct mftd_account {
 	char **keys; /* authorized_keys lines: "type base64 [comment]" */
 	size_t n_keys;
 	int has_routes; /* derived: some route takes from it */
+	/* how it may log in */
+	char *methods; /* "publickey", "password", "publickey+password"; NULL:
+			  whatever of both it has */
+	char **authorities; /* keys that sign its certificates; as keys */
+	size_t n_authorities;
+	char **principals; /* that a certificate must name one of; none: the
+			      account's name */
+	size_t n_principals;
+	char **sources; /* base/cidr.h; none: from everywhere */
+	size_t n_sources;
+	int64_t expires_s; /* since the epoch; 0: never */
+	bool disabled;
+	/* what it may do then: ipc/policy.h */
+	bool read_only;
+	bool symlinks;
+	int umask;
+	char *group; /* a name or a number, or NULL */
+	uint64_t quota_bytes, quota_files;
+	uint64_t in_bytes_s, out_bytes_s;
+	int sessions_max;
+	struct mftd_account_folder *folders;
+	unsigned n_folders;
 };
 
 struct mftd_partner {

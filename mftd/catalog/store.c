@@ -12,20 +12,13 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
+#include "mftd/catalog/account_store.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 
 /* ---- objects into the tables */
-
-static int
-put(struct mftd_catalog *c, const char *sql, const struct mftd_db_value *v,
-    int n)
-{
-	int r = mftd_db_run(c, sql, v, n, NULL, NULL);
-
-	return r < 0 ? r : 0;
-}
 
 static int
 put_keys(struct mftd_catalog *c, const char *sql, const char *owner,
@@ -38,28 +31,9 @@ put_keys(struct mftd_catalog *c, const char *sql, const char *owner,
 		const struct mftd_db_value v[] = { DB_TEXT(owner), DB_INT(i),
 			DB_TEXT(lines[i]) };
 
-		r = put(c, sql, v, N(v));
+		r = mftd_rows_put(c, sql, v, N(v));
 	}
 	return r;
-}
-
-static int
-put_account(struct mftd_catalog *c, const struct mftd_account *a)
-{
-	const struct mftd_db_value v[] = { DB_TEXT(a->name), DB_TEXT(a->volume),
-		DB_TEXT(a->root), DB_TEXT(a->password_hash) };
-	int r;
-
-	r = put(c,
-	    "INSERT INTO account (name, volume, root, password_hash) "
-	    "VALUES ($1, $2, $3, $4)",
-	    v, N(v));
-	if (r < 0)
-		return r;
-	return put_keys(c,
-	    "INSERT INTO account_key (account, position, line) "
-	    "VALUES ($1, $2, $3)",
-	    a->name, a->keys, a->n_keys);
 }
 
 static int
@@ -69,7 +43,7 @@ put_partner(struct mftd_catalog *c, const struct mftd_partner *p)
 		DB_INT(p->port), DB_TEXT(p->user), DB_TEXT(p->key_file) };
 	int r;
 
-	r = put(c,
+	r = mftd_rows_put(c,
 	    "INSERT INTO partner (name, host, port, login, key_file) "
 	    "VALUES ($1, $2, $3, $4, $5)",
 	    v, N(v));
@@ -88,7 +62,7 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_TEXT(r->account), DB_TEXT(r->partner), DB_TEXT(r->directory),
 		DB_TEXT(r->queue), DB_INT(r->settle_s) };
 
-	return put(c,
+	return mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s) VALUES ($1, $2, $3, $4, $5, $6)",
 	    v, N(v));
@@ -102,9 +76,10 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 
 	r = c->db->ops->script(c->db,
 	    "DELETE FROM route; DELETE FROM partner_key; DELETE FROM partner; "
-	    "DELETE FROM account_key; DELETE FROM account;");
+	    "DELETE FROM account_key; DELETE FROM account_entry; "
+	    "DELETE FROM account_folder; DELETE FROM account;");
 	for (i = 0; i < o->n_accounts && r == 0; i++)
-		r = put_account(c, &o->accounts[i]);
+		r = mftd_account_put(c, &o->accounts[i]);
 	for (i = 0; i < o->n_partners && r == 0; i++)
 		r = put_partner(c, &o->partners[i]);
 	for (i = 0; i < o->n_routes && r == 0; i++)
@@ -157,52 +132,17 @@ mftd_catalog_version(struct mftd_catalog *c, uint64_t *version)
 
 /* ---- and out again */
 
-/* Room for one more at the end of a list, zeroed; NULL without memory. */
-static void *
-grow(void *list, size_t *n, size_t size)
-{
-	char **at = list;
-	char *more = *at;
-
-	if ((*n & (*n - 1)) == 0) { /* 0 or a power of two: it is full */
-		more = realloc(*at, (*n > 0 ? *n * 2 : 1) * size);
-		if (more == NULL)
-			return NULL;
-		*at = more;
-	}
-	memset(more + *n * size, 0, size);
-	return more + (*n)++ * size;
-}
-
-/* A copy of a column into *out; false without memory. */
-static bool
-copy(char **out, const struct mftd_db_value *v)
-{
-	*out = v->type == MFTD_DB_TEXT ? strdup(v->p) : NULL;
-	return *out != NULL || v->type == MFTD_DB_NULL;
-}
-
-static int
-take_account(void *data, const struct mftd_db_value *row, int n)
-{
-	struct mftd_objects *o = data;
-	struct mftd_account *a = grow(&o->accounts, &o->n_accounts, sizeof(*a));
-
-	if (a == NULL || !copy(&a->name, &row[0]) ||
-	    !copy(&a->volume, &row[1]) || !copy(&a->root, &row[2]) ||
-	    !copy(&a->password_hash, &row[3]))
-		return -ENOMEM;
-	return 0;
-}
-
 static int
 take_partner(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_objects *o = data;
-	struct mftd_partner *p = grow(&o->partners, &o->n_partners, sizeof(*p));
+	struct mftd_partner *p =
+	    mftd_rows_grow(&o->partners, &o->n_partners, sizeof(*p));
 
-	if (p == NULL || !copy(&p->name, &row[0]) || !copy(&p->host, &row[1]) ||
-	    !copy(&p->user, &row[3]) || !copy(&p->key_file, &row[4]))
+	if (p == NULL || !mftd_rows_copy(&p->name, &row[0]) ||
+	    !mftd_rows_copy(&p->host, &row[1]) ||
+	    !mftd_rows_copy(&p->user, &row[3]) ||
+	    !mftd_rows_copy(&p->key_file, &row[4]))
 		return -ENOMEM;
 	p->port = (int)row[2].i;
 	return 0;
@@ -212,11 +152,14 @@ static int
 take_route(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_objects *o = data;
-	struct mftd_route *r = grow(&o->routes, &o->n_routes, sizeof(*r));
+	struct mftd_route *r =
+	    mftd_rows_grow(&o->routes, &o->n_routes, sizeof(*r));
 
-	if (r == NULL || !copy(&r->name, &row[0]) ||
-	    !copy(&r->account, &row[1]) || !copy(&r->partner, &row[2]) ||
-	    !copy(&r->directory, &row[3]) || !copy(&r->queue, &row[4]))
+	if (r == NULL || !mftd_rows_copy(&r->name, &row[0]) ||
+	    !mftd_rows_copy(&r->account, &row[1]) ||
+	    !mftd_rows_copy(&r->partner, &row[2]) ||
+	    !mftd_rows_copy(&r->directory, &row[3]) ||
+	    !mftd_rows_copy(&r->queue, &row[4]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
 	return 0;
@@ -225,9 +168,9 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 static int
 add_key(char ***keys, size_t *n, const struct mftd_db_value *line)
 {
-	char **at = grow(keys, n, sizeof(*at));
+	char **at = mftd_rows_grow(keys, n, sizeof(*at));
 
-	return at != NULL && copy(at, line) ? 0 : -ENOMEM;
+	return at != NULL && mftd_rows_copy(at, line) ? 0 : -ENOMEM;
 }
 
 /* Keys come in the order of their owners' names, as the owners did. */
@@ -235,19 +178,6 @@ struct keys {
 	struct mftd_objects *o;
 	size_t at;
 };
-
-static int
-take_account_key(void *data, const struct mftd_db_value *row, int n)
-{
-	struct keys *k = data;
-	struct mftd_account *a = k->o->accounts;
-
-	while (k->at < k->o->n_accounts && strcmp(a[k->at].name, row[0].p) != 0)
-		k->at++;
-	if (k->at == k->o->n_accounts)
-		return -MFTD_E_CORRUPT;
-	return add_key(&a[k->at].keys, &a[k->at].n_keys, &row[1]);
-}
 
 static int
 take_partner_key(void *data, const struct mftd_db_value *row, int n)
@@ -266,18 +196,12 @@ static int
 load(struct mftd_catalog *c, void *data)
 {
 	struct mftd_objects *o = data;
-	struct keys account_keys = { .o = o }, partner_keys = { .o = o };
+	struct keys partner_keys = { .o = o };
 	const struct {
 		const char *sql;
 		mftd_db_row_fn take;
 		void *data;
 	} steps[] = {
-		{ "SELECT name, volume, root, password_hash FROM account "
-		  "ORDER BY name",
-		    take_account, o },
-		{ "SELECT account, line FROM account_key "
-		  "ORDER BY account, position",
-		    take_account_key, &account_keys },
 		{ "SELECT name, host, port, login, key_file FROM partner "
 		  "ORDER BY name",
 		    take_partner, o },
@@ -292,6 +216,8 @@ load(struct mftd_catalog *c, void *data)
 	int r;
 
 	r = mftd_catalog_version(c, &o->version);
+	if (r == 0)
+		r = mftd_accounts_load(c, o);
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]) && r >= 0; i++)
 		r = mftd_db_run(
 		    c, steps[i].sql, NULL, 0, steps[i].take, steps[i].data);

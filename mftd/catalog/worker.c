@@ -114,6 +114,8 @@ find_snapshot(struct process *p)
 	r = mftd_catalog_open(uri, "", &c);
 	if (r == 0)
 		r = mftd_catalog_version(c, &p->version);
+	if (r == 0) /* it may be of an older program */
+		r = mftd_catalog_migrate(c);
 	if (r < 0) {
 		p->version = 0;
 		log_info("no snapshot yet: %s",

@@ -1,12 +1,20 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/inbound/accounts.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "mftd/base/cidr.h"
 #include "mftd/base/limits.h"
+#include "mftd/inbound/cert.h"
+
+#define GROUP_BYTES 65536 /* an entry with its members */
 
 /* Same parameters as a fresh hash; nobody knows a password of all-zero bytes'
  * worth of scrypt output, and a match with it is refused all the same. */
@@ -46,19 +54,159 @@ line_blob(const char *line, uint8_t *out, size_t size)
 	return got < 0 ? 0 : (size_t)got - pad;
 }
 
-bool
-mftd_account_has_key(
-    const struct mftd_account *a, const uint8_t *blob, size_t len)
+static bool
+is_one_of(char *const *lines, size_t n, const uint8_t *blob, size_t len)
 {
 	uint8_t own[MFTD_KEY_BYTES];
 	bool found = false;
 	size_t i;
 
-	for (i = 0; a != NULL && i < a->n_keys; i++)
-		if (len > 0 && line_blob(a->keys[i], own, sizeof(own)) == len &&
+	for (i = 0; i < n; i++)
+		if (len > 0 && line_blob(lines[i], own, sizeof(own)) == len &&
 		    CRYPTO_memcmp(own, blob, len) == 0)
 			found = true;
 	return found;
+}
+
+bool
+mftd_account_has_key(
+    const struct mftd_account *a, const uint8_t *blob, size_t len)
+{
+	return a != NULL && is_one_of(a->keys, a->n_keys, blob, len);
+}
+
+static bool
+is_principal(const struct mftd_account *a, const uint8_t *name, size_t len)
+{
+	size_t i;
+
+	if (a->n_principals == 0)
+		return strlen(a->name) == len &&
+		    memcmp(a->name, name, len) == 0;
+	for (i = 0; i < a->n_principals; i++)
+		if (strlen(a->principals[i]) == len &&
+		    memcmp(a->principals[i], name, len) == 0)
+			return true;
+	return false;
+}
+
+const char *
+mftd_account_cert_fault(const struct mftd_account *a, const uint8_t *blob,
+    size_t len, const char *source, int64_t now_s)
+{
+	struct mftd_cert c;
+	const uint8_t *name;
+	size_t i, n;
+	int r;
+
+	if (a == NULL)
+		return "no such account";
+	r = mftd_cert_read(&c, blob, len);
+	if (r == 0 &&
+	    !is_one_of(a->authorities, a->n_authorities, c.authority,
+		c.authority_bytes))
+		return "its authority is none of the account's";
+	if (r == 0)
+		r = mftd_cert_verify(&c);
+	if (r < 0)
+		return "not a good certificate";
+	if (!c.is_user)
+		return "not a user certificate";
+	if (now_s < 0 || (uint64_t)now_s < c.after ||
+	    (uint64_t)now_s >= c.before)
+		return "not valid now";
+	if (mftd_cert_source_fault(&c, source))
+		return "not for this address";
+	if (c.unknown_option)
+		return "it has an option that is not heeded here";
+	for (i = 0; mftd_cert_principal(&c, i, &name, &n); i++)
+		if (is_principal(a, name, n))
+			return NULL;
+	return "names none of the account's principals";
+}
+
+const char *
+mftd_account_fault(
+    const struct mftd_account *a, const char *source, int64_t now_s)
+{
+	if (a->disabled)
+		return "disabled";
+	if (a->expires_s != 0 && now_s >= a->expires_s)
+		return "expired";
+	if (a->n_sources > 0 &&
+	    !mftd_cidr_any(a->sources, a->n_sources, source))
+		return "not from this address";
+	return NULL;
+}
+
+bool
+mftd_account_takes_key(const struct mftd_account *a)
+{
+	return a->methods == NULL || strcmp(a->methods, "password") != 0;
+}
+
+bool
+mftd_account_takes_password(const struct mftd_account *a)
+{
+	return a->methods == NULL || strcmp(a->methods, "publickey") != 0;
+}
+
+bool
+mftd_account_needs_both(const struct mftd_account *a)
+{
+	return a->methods != NULL &&
+	    strcmp(a->methods, "publickey+password") == 0;
+}
+
+/* A group's id by its number or its name. */
+static int
+group_id(const char *text, gid_t *out)
+{
+	char *end, mem[GROUP_BYTES];
+	struct group g, *found = NULL;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text >= '0' && *text <= '9' && *end == '\0' && n < UINT32_MAX) {
+		*out = (gid_t)n;
+		return 0;
+	}
+	if (getgrnam_r(text, &g, mem, sizeof(mem), &found) != 0 ||
+	    found == NULL)
+		return -ENOENT;
+	*out = g.gr_gid;
+	return 0;
+}
+
+int
+mftd_account_policy(const struct mftd_account *a, struct mftd_policy *p)
+{
+	unsigned i;
+	gid_t gid;
+
+	memset(p, 0, sizeof(*p));
+	p->read_only = a->read_only;
+	p->symlinks = a->symlinks;
+	p->umask = (uint32_t)a->umask;
+	p->sessions_max = (uint32_t)a->sessions_max;
+	p->quota_bytes = a->quota_bytes;
+	p->quota_files = a->quota_files;
+	p->in_bytes_s = a->in_bytes_s;
+	p->out_bytes_s = a->out_bytes_s;
+	for (i = 0; i < a->n_folders && i < MFTD_FOLDERS_MAX; i++) {
+		snprintf(p->folders[i].name, sizeof(p->folders[i].name), "%s",
+		    a->folders[i].name);
+		snprintf(p->folders[i].path, sizeof(p->folders[i].path), "%s",
+		    a->folders[i].path);
+		p->folders[i].read_only = a->folders[i].read_only;
+	}
+	p->n_folders = i;
+	if (a->group == NULL)
+		return 0;
+	if (group_id(a->group, &gid) < 0)
+		return -ENOENT;
+	p->has_gid = 1;
+	p->gid = gid;
+	return 0;
 }
 
 const char *

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "mftd/catalog/objects.h"
+#include "mftd/ipc/policy.h"
 
 /* The decisions of auth, without any I/O. */
 
@@ -18,6 +19,26 @@ const struct mftd_account *mftd_accounts_find(
  * A line that does not parse matches nothing.  a may be NULL: no. */
 bool mftd_account_has_key(
     const struct mftd_account *a, const uint8_t *blob, size_t len);
+
+/* Why the certificate (inbound/cert.h) does not let its holder in as the
+ * account from source at now_s; NULL: it does.  a may be NULL. */
+const char *mftd_account_cert_fault(const struct mftd_account *a,
+    const uint8_t *blob, size_t len, const char *source, int64_t now_s);
+
+/* What about the account itself forbids a login from source (numeric, without
+ * port) at now_s (since the epoch), for the log; NULL: nothing. */
+const char *mftd_account_fault(
+    const struct mftd_account *a, const char *source, int64_t now_s);
+
+/* Whether it takes that method at all; both: one alone is not enough, and
+ * publickey comes first. */
+bool mftd_account_takes_key(const struct mftd_account *a);
+bool mftd_account_takes_password(const struct mftd_account *a);
+bool mftd_account_needs_both(const struct mftd_account *a);
+
+/* What the account may do.  Returns 0, or -ENOENT when this machine does not
+ * know its group. */
+int mftd_account_policy(const struct mftd_account *a, struct mftd_policy *out);
 
 /*
  * The hash to check a password against: the account's, or one that no password

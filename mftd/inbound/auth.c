@@ -7,11 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/inbound/accounts.h"
+#include "mftd/inbound/cert.h"
 #include "mftd/inbound/checks.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/msg_session.h"
@@ -40,6 +42,8 @@ struct client {
 	uint64_t ref;
 	int asked;
 	bool checking, dummy, granted;
+	char proven[MFTD_NAME_BYTES]; /* user whose key was, and who needs a
+					 password too; "" */
 };
 
 /* ---- answers */
@@ -80,7 +84,6 @@ fill_open(struct mftd_msg_session_open *o, const struct client *c,
 	snprintf(o->root, sizeof(o->root), "%s", a->root);
 	snprintf(o->peer, sizeof(o->peer), "%s", c->peer);
 	o->has_routes = a->has_routes != 0;
-	o->policy.umask = 022;
 }
 
 /* Gives journal and coordinator their ends, and the session the others. */
@@ -99,6 +102,11 @@ introduce(struct client *c, uint64_t ref, const struct mftd_account *a,
 	if (r < 0)
 		goto out;
 	fill_open(&open, c, a);
+	r = mftd_account_policy(a, &open.policy);
+	if (r < 0) {
+		log_error("account=%s: no group %s here", a->name, a->group);
+		goto out;
+	}
 	res.policy = open.policy;
 	snprintf(res.account, sizeof(res.account), "%s", a->name);
 	snprintf(res.volume, sizeof(res.volume), "%s", a->volume);
@@ -154,26 +162,87 @@ admit(struct client *c)
 	return 0;
 }
 
+/* Another user name begins anew. */
+static void
+forget_other(struct client *c, const char *user)
+{
+	if (strcmp(c->proven, user) != 0)
+		c->proven[0] = '\0';
+}
+
+/* Why the key does not let user in, or NULL. */
+static const char *
+key_fault(const struct client *c, const struct mftd_account *a,
+    const struct mftd_msg_auth_key *k)
+{
+	int64_t now_s = mftd_clock_wall_us() / 1000000;
+	const char *fault;
+
+	if (a == NULL)
+		return "no such account";
+	if (mftd_cert_is(k->key, k->key_bytes)) {
+		fault = mftd_account_cert_fault(
+		    a, k->key, k->key_bytes, c->source, now_s);
+		if (fault != NULL)
+			return fault;
+	} else if (!mftd_account_has_key(a, k->key, k->key_bytes)) {
+		return "not one of its keys";
+	}
+	if (!mftd_account_takes_key(a))
+		return "no method of this account";
+	return mftd_account_fault(a, c->source, now_s);
+}
+
 static int
 on_key(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 {
 	struct client *c = mftd_chan_data(chan);
 	const struct mftd_msg_auth_key *k = m->data;
-	const struct mftd_msg_auth_result would = { .ok = 2 };
+	struct mftd_msg_auth_result res = { .ok = 2 };
 	const struct mftd_account *a;
+	const char *fault;
 
 	if (k->key_bytes > sizeof(k->key) || admit(c) < 0)
 		return -MFTD_E_PROTOCOL;
+	forget_other(c, k->user);
 	a = mftd_accounts_find(c->auth->objects, k->user);
-	if (!mftd_account_has_key(a, k->key, k->key_bytes))
-		refuse(c, m->ref, k->user, "publickey",
-		    a == NULL ? "no such account" : "not one of its keys");
-	else if (k->proven)
+	fault = key_fault(c, a, k);
+	if (fault != NULL) {
+		refuse(c, m->ref, k->user, "publickey", fault);
+		return 0;
+	}
+	if (k->proven && !mftd_account_needs_both(a)) {
 		grant(c, m->ref, a, "publickey");
-	else
-		mftd_worker_send(c->auth->w, chan, MFTD_MSG_AUTH_RESULT, m->ref,
-		    &would, sizeof(would));
+		return 0;
+	}
+	if (k->proven) {
+		snprintf(c->proven, sizeof(c->proven), "%s", k->user);
+		res.ok = 3;
+	}
+	mftd_worker_send(
+	    c->auth->w, chan, MFTD_MSG_AUTH_RESULT, m->ref, &res, sizeof(res));
 	return 0;
+}
+
+/* Whether a password may let this client in as a. */
+static bool
+may_try(const struct client *c, const struct mftd_account *a)
+{
+	return a != NULL && mftd_account_takes_password(a) &&
+	    (!mftd_account_needs_both(a) || strcmp(c->proven, a->name) == 0);
+}
+
+/* Why the password does not let user in, or NULL; all but its check. */
+static const char *
+password_fault(const struct client *c, const struct mftd_account *a)
+{
+	if (a == NULL)
+		return "no such account";
+	if (!may_try(c, a))
+		return "no method of this account, or not yet";
+	if (c->dummy || a->password_hash == NULL)
+		return "has no password";
+	return mftd_account_fault(a, c->source, mftd_clock_wall_us() / 1000000);
 }
 
 static void
@@ -181,33 +250,38 @@ on_checked(void *data, bool ok)
 {
 	struct client *c = data;
 	const struct mftd_account *a;
+	const char *fault;
 
 	c->checking = false;
 	/* the objects may have changed meanwhile */
 	a = mftd_accounts_find(c->auth->objects, c->user);
-	if (a == NULL)
-		refuse(c, c->ref, c->user, "password", "no such account");
-	else if (!ok || c->dummy || a->password_hash == NULL)
-		refuse(c, c->ref, c->user, "password",
-		    c->dummy ? "has no password" : "wrong password");
+	fault = password_fault(c, a);
+	if (fault == NULL && !ok)
+		fault = "wrong password";
+	if (fault != NULL)
+		refuse(c, c->ref, c->user, "password", fault);
 	else
 		grant(c, c->ref, a, "password");
 }
 
+/* Every password costs a check, whoever it is for and whether or not it could
+ * let anybody in: the time tells nothing. */
 static int
 on_password(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 {
 	struct client *c = mftd_chan_data(chan);
 	const struct mftd_msg_auth_password *p = m->data;
+	const struct mftd_account *a;
 	const char *hash;
 	int r;
 
 	if (admit(c) < 0)
 		return -MFTD_E_PROTOCOL;
+	forget_other(c, p->user);
 	snprintf(c->user, sizeof(c->user), "%s", p->user);
 	c->ref = m->ref;
-	hash = mftd_account_hash(
-	    mftd_accounts_find(c->auth->objects, p->user), &c->dummy);
+	a = mftd_accounts_find(c->auth->objects, p->user);
+	hash = mftd_account_hash(may_try(c, a) ? a : NULL, &c->dummy);
 	r = mftd_checks_add(
 	    c->auth->checks, c->source, p->password, hash, on_checked, c);
 	if (r < 0)

@@ -142,7 +142,7 @@ fill(char *out, size_t size, const char *text)
 	return true;
 }
 
-static bool
+static enum mftd_ssh_verdict
 on_password(void *data, const char *user, const char *password)
 {
 	struct mftd_session *s = data;
@@ -161,30 +161,33 @@ on_password(void *data, const char *user, const char *password)
 	if (ok)
 		enter(s, res, &m, "password");
 	mftd_msg_close(&m);
-	return ok;
+	return ok ? MFTD_SSH_ACCEPTED : MFTD_SSH_REFUSED;
 }
 
-static bool
+static enum mftd_ssh_verdict
 on_key(
     void *data, const char *user, const uint8_t *key, size_t len, bool proven)
 {
 	struct mftd_session *s = data;
 	struct mftd_msg_auth_key q = { 0 };
 	const struct mftd_msg_auth_result *res;
+	enum mftd_ssh_verdict v = MFTD_SSH_REFUSED;
 	struct mftd_msg m;
-	bool ok;
 
 	if (len > sizeof(q.key) || !fill(q.user, sizeof(q.user), user))
-		return false;
+		return MFTD_SSH_REFUSED;
 	q.proven = proven;
 	q.key_bytes = (uint32_t)len;
 	memcpy(q.key, key, len);
 	res = ask(s, MFTD_MSG_AUTH_KEY, &q, sizeof(q), &m);
-	ok = res->ok == (proven ? 1 : 2);
-	if (ok && proven)
+	if (res->ok == (proven ? 1 : 2))
+		v = MFTD_SSH_ACCEPTED;
+	else if (proven && res->ok == 3)
+		v = MFTD_SSH_PARTIAL;
+	if (v == MFTD_SSH_ACCEPTED && proven)
 		enter(s, res, &m, "publickey");
 	mftd_msg_close(&m);
-	return ok;
+	return v;
 }
 
 static const struct mftd_ssh_ops ops = {

@@ -36,7 +36,8 @@ struct mftd_msg_auth_key {
 };
 
 /* auth -> session.  ok 1 carries two descriptors: the channels to journal and
- * to coordinator; a query that would do is ok 2 without descriptors. */
+ * to coordinator; a query that would do is ok 2 without descriptors; ok 3: the
+ * key is right, and the password of the same user is needed too. */
 struct mftd_msg_auth_result {
 	uint32_t ok;
 	char account[MFTD_NAME_BYTES];

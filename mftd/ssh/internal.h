@@ -50,6 +50,7 @@ struct mftd_ssh {
 	bool in; /* logged in */
 	bool writing; /* inside ssh_channel_write: take nothing */
 	int tries, max_tries;
+	char partial[MFTD_NAME_BYTES]; /* user whose key was right; "" */
 	struct mftd_ssh_chan chans[MFTD_SSH_CHANNELS_MAX];
 	struct watched watched[WATCH_MAX];
 	char why[MFTD_REASON_BYTES];

@@ -19,23 +19,37 @@
  * mapping them anew each time costs half of all CPU. */
 #define HEAP_KEEP_BYTES (4 * 1024 * 1024)
 
-/* Counts an attempt.  Whether any may still succeed. */
+#define METHODS (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_PUBLICKEY)
+
+/* Whether the attempt may still succeed.  What another user has achieved counts
+ * for nothing (libssh itself does not look at the name). */
 static bool
 attempt(struct mftd_ssh *s, const char *user)
 {
+	if (user == NULL || strcmp(user, s->partial) != 0) {
+		s->partial[0] = '\0';
+		ssh_set_auth_methods(s->session, METHODS);
+	}
 	return user != NULL && !s->in && s->tries < s->max_tries;
 }
 
 static int
-verdict(struct mftd_ssh *s, bool ok, bool final)
+verdict(
+    struct mftd_ssh *s, const char *user, enum mftd_ssh_verdict v, bool final)
 {
-	if (!ok) {
+	switch (v) {
+	case MFTD_SSH_ACCEPTED:
+		if (final)
+			s->in = true;
+		return SSH_AUTH_SUCCESS;
+	case MFTD_SSH_PARTIAL:
+		snprintf(s->partial, sizeof(s->partial), "%s", user);
+		ssh_set_auth_methods(s->session, SSH_AUTH_METHOD_PASSWORD);
+		return SSH_AUTH_PARTIAL;
+	default:
 		s->tries++;
 		return SSH_AUTH_DENIED;
 	}
-	if (final)
-		s->in = true;
-	return SSH_AUTH_SUCCESS;
 }
 
 static int
@@ -50,15 +64,15 @@ on_password(
     ssh_session session, const char *user, const char *password, void *data)
 {
 	struct mftd_ssh *s = data;
-	bool ok;
+	enum mftd_ssh_verdict v = MFTD_SSH_REFUSED;
 
-	ok = attempt(s, user) && password != NULL &&
-	    s->ops->password(s->data, user, password);
-	return verdict(s, ok, true);
+	if (attempt(s, user) && password != NULL)
+		v = s->ops->password(s->data, user, password);
+	return verdict(s, user, v, true);
 }
 
-/* ssh-dss and certificates (whose authority, principals and dates libssh does
- * not look at) are no keys to us. */
+/* ssh-dss and keys of security tokens are none to us.  Of certificates libssh
+ * verifies that the client holds the key; the rest is the owner's to check. */
 static bool
 type_allowed(ssh_key key)
 {
@@ -68,6 +82,11 @@ type_allowed(ssh_key key)
 	case SSH_KEYTYPE_ECDSA_P384:
 	case SSH_KEYTYPE_ECDSA_P521:
 	case SSH_KEYTYPE_RSA:
+	case SSH_KEYTYPE_ED25519_CERT01:
+	case SSH_KEYTYPE_ECDSA_P256_CERT01:
+	case SSH_KEYTYPE_ECDSA_P384_CERT01:
+	case SSH_KEYTYPE_ECDSA_P521_CERT01:
+	case SSH_KEYTYPE_RSA_CERT01:
 		return true;
 	default:
 		return false;
@@ -108,17 +127,19 @@ on_key(ssh_session session, const char *user, struct ssh_key_struct *key,
     char state, void *data)
 {
 	struct mftd_ssh *s = data;
-	bool proven = state == SSH_PUBLICKEY_STATE_VALID, ok = false;
+	bool proven = state == SSH_PUBLICKEY_STATE_VALID;
+	enum mftd_ssh_verdict v = MFTD_SSH_REFUSED;
 	uint8_t *blob = NULL;
 	size_t len = 0;
 
-	if (attempt(s, user) && type_allowed(key) &&
+	/* after a key that was right there is only the password on offer */
+	if (attempt(s, user) && s->partial[0] == '\0' && type_allowed(key) &&
 	    (proven || state == SSH_PUBLICKEY_STATE_NONE))
 		blob = key_blob(key, &len);
 	if (blob != NULL)
-		ok = s->ops->key(s->data, user, blob, len, proven);
+		v = s->ops->key(s->data, user, blob, len, proven);
 	free(blob);
-	return verdict(s, ok, proven);
+	return verdict(s, user, v, proven);
 }
 
 struct mftd_ssh *
@@ -152,8 +173,7 @@ mftd_ssh_new(struct mftd_ssh_server *server, int fd,
 	mftd_shim_serve(ssh_get_fd(s->session));
 	ssh_set_server_callbacks(s->session, &s->calls);
 	mftd_userauth_answer(s->session, &s->tries);
-	ssh_set_auth_methods(
-	    s->session, SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_PUBLICKEY);
+	ssh_set_auth_methods(s->session, METHODS);
 	return s;
 }
 

@@ -28,15 +28,22 @@ void mftd_ssh_server_free(struct mftd_ssh_server *s);
  * the crypto library fetches and builds only once.  Returns 0 or -EIO. */
 int mftd_ssh_server_warm(struct mftd_ssh_server *s);
 
+enum mftd_ssh_verdict {
+	MFTD_SSH_REFUSED,
+	MFTD_SSH_PARTIAL, /* a key: the password of that user is needed too */
+	MFTD_SSH_ACCEPTED
+};
+
 struct mftd_ssh_ops {
-	/* Login attempts; true lets the client in.  user and password are C
+	/* Login attempts; accepted lets the client in.  user and password are C
 	 * strings as the client sent them, of any length and content.  key is
 	 * the public key blob (RFC 4253 section 6.6); proven: its signature was
 	 * verified, else the client only asks whether it would do (RFC 4252
 	 * section 7).  May block. */
-	bool (*password)(void *data, const char *user, const char *password);
-	bool (*key)(void *data, const char *user, const uint8_t *key,
-	    size_t len, bool proven);
+	enum mftd_ssh_verdict (*password)(
+	    void *data, const char *user, const char *password);
+	enum mftd_ssh_verdict (*key)(void *data, const char *user,
+	    const uint8_t *key, size_t len, bool proven);
 	/* A client asks for an SFTP channel.  Returns what the calls below get
 	 * as chan_data, or NULL: refused. */
 	void *(*open)(void *data, struct mftd_ssh_chan *c);

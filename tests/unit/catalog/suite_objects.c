@@ -15,6 +15,11 @@
 static char *alice_keys[] = { "ssh-ed25519 AAAA one", "ssh-rsa BBBB two" };
 static char *carol_keys[] = { "ssh-ed25519 CCCC" };
 static char *host_keys[] = { "ssh-ed25519 DDDD" };
+static char *authorities[] = { "ssh-ed25519 EEEE" };
+static char *principals[] = { "p1", "p2" };
+static char *sources[] = { "192.0.2.0/24", "::1" };
+static struct mftd_account_folder folders[] = { { "in", "common/in", false },
+	{ "docs", "common/docs", true }, { "x", "x", false } };
 static struct mftd_account accounts[] = {
 	{ .name = "alice",
 	    .volume = "main",
@@ -22,7 +27,29 @@ static struct mftd_account accounts[] = {
 	    .password_hash = "$scrypt$x",
 	    .keys = alice_keys,
 	    .n_keys = 2 },
-	{ .name = "bob", .volume = "main", .root = "bob" },
+	{ .name = "bob",
+	    .volume = "main",
+	    .root = "bob",
+	    .methods = "publickey+password",
+	    .authorities = authorities,
+	    .n_authorities = 1,
+	    .principals = principals,
+	    .n_principals = 2,
+	    .sources = sources,
+	    .n_sources = 2,
+	    .expires_s = 1800000000,
+	    .disabled = true,
+	    .read_only = true,
+	    .symlinks = true,
+	    .umask = 027,
+	    .group = "staff",
+	    .quota_bytes = 1ULL << 40,
+	    .quota_files = 7,
+	    .in_bytes_s = 8,
+	    .out_bytes_s = 9,
+	    .sessions_max = 10,
+	    .folders = folders,
+	    .n_folders = 3 },
 	{ .name = "carol",
 	    .volume = "other",
 	    .root = "c",
@@ -55,6 +82,32 @@ static const struct mftd_objects all = { .version = 9,
 	.n_routes = 1 };
 
 static void
+check_options(const struct mftd_account *a)
+{
+	assert_string_equal(a->methods, "publickey+password");
+	assert_int_equal(a->n_authorities, 1);
+	assert_string_equal(a->authorities[0], authorities[0]);
+	assert_int_equal(a->n_principals, 2);
+	assert_string_equal(a->principals[1], "p2");
+	assert_int_equal(a->n_sources, 2);
+	assert_string_equal(a->sources[1], "::1");
+	assert_int_equal(a->expires_s, 1800000000);
+	assert_true(a->disabled && a->read_only && a->symlinks);
+	assert_int_equal(a->umask, 027);
+	assert_string_equal(a->group, "staff");
+	assert_int_equal(a->quota_bytes, 1ULL << 40);
+	assert_int_equal(a->quota_files, 7);
+	assert_int_equal(a->in_bytes_s, 8);
+	assert_int_equal(a->out_bytes_s, 9);
+	assert_int_equal(a->sessions_max, 10);
+	assert_int_equal(a->n_folders, 3);
+	assert_string_equal(a->folders[1].name, "docs");
+	assert_string_equal(a->folders[1].path, "common/docs");
+	assert_true(a->folders[1].read_only);
+	assert_false(a->folders[2].read_only);
+}
+
+static void
 check_all(const struct mftd_objects *o, uint64_t version)
 {
 	assert_int_equal(o->version, version);
@@ -64,6 +117,10 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_int_equal(o->accounts[0].n_keys, 2);
 	assert_string_equal(o->accounts[0].keys[1], alice_keys[1]);
 	assert_false(o->accounts[0].has_routes);
+	assert_null(o->accounts[0].methods);
+	assert_int_equal(o->accounts[0].expires_s, 0);
+	assert_false(o->accounts[0].disabled);
+	check_options(&o->accounts[1]);
 	assert_null(o->accounts[1].password_hash);
 	assert_int_equal(o->accounts[1].n_keys, 0);
 	assert_string_equal(o->accounts[2].volume, "other");
@@ -186,6 +243,42 @@ migration_is_repeatable_and_refuses_newer(void **state)
 	assert_non_null(strstr(mftd_catalog_why(db->c), "1000"));
 }
 
+/* What an older program left is taken over with all its rows. */
+static void
+older_schema_is_brought_up(void **state)
+{
+	static const char *const columns[] = { "methods", "expires_s",
+		"disabled", "read_only", "symlinks", "umask", "file_group",
+		"quota_bytes", "quota_files", "in_bytes_s", "out_bytes_s",
+		"sessions_max" };
+	struct db *db = *state;
+	struct mftd_objects *o;
+	char sql[128];
+	size_t i;
+
+	execute(db, "DROP TABLE account_entry");
+	execute(db, "DROP TABLE account_folder");
+	for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		snprintf(sql, sizeof(sql), "ALTER TABLE account DROP COLUMN %s",
+		    columns[i]);
+		execute(db, sql);
+	}
+	execute(db, "DELETE FROM schema_version WHERE version >= 2");
+	execute(db,
+	    "INSERT INTO account (name, volume, root, password_hash) "
+	    "VALUES ('old', 'main', 'o', '$scrypt$y')");
+	execute(db, "INSERT INTO account_key VALUES ('old', 0, 'ssh-rsa BB')");
+	assert_int_equal(mftd_catalog_migrate(db->c), 0);
+	assert_int_equal(mftd_catalog_load(db->c, &o), 0);
+	assert_int_equal(o->n_accounts, 1);
+	assert_string_equal(o->accounts[0].password_hash, "$scrypt$y");
+	assert_string_equal(o->accounts[0].keys[0], "ssh-rsa BB");
+	assert_int_equal(o->accounts[0].umask, MFTD_ACCOUNT_UMASK);
+	assert_null(o->accounts[0].methods);
+	assert_int_equal(o->accounts[0].n_folders, 0);
+	mftd_objects_free(o);
+}
+
 static void
 absent_database_is_away(void **state)
 {
@@ -217,6 +310,7 @@ tests_objects(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(failed_apply_changes_nothing),
 		DB_TEST(snapshot_holds_all_in_one_file),
 		DB_TEST(migration_is_repeatable_and_refuses_newer),
+		DB_TEST(older_schema_is_brought_up),
 		DB_TEST(absent_database_is_away),
 	};
 

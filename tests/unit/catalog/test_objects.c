@@ -137,6 +137,112 @@ accounts_are_checked(void **state)
 }
 
 static void
+options_are_taken(void **state)
+{
+	struct mftd_objects *o;
+	struct mftd_account *a;
+	char why[512];
+
+	assert_int_equal(
+	    load(ACCOUNT "    keys: [" KEY "]\n    password: x\n"
+			 "    methods: publickey+password\n"
+			 "    certificate_authorities: [" KEY "]\n"
+			 "    principals: [a, b]\n"
+			 "    sources: [192.0.2.0/24, \"::1\"]\n"
+			 "    expires: 2027-01-31\n    disabled: true\n"
+			 "    read_only: true\n    symlinks: beneath\n"
+			 "    umask: \"027\"\n    group: staff\n"
+			 "    quota: {bytes: 5G, files: 1000}\n"
+			 "    bandwidth: {in: 64K, out: 1M}\n"
+			 "    sessions: 3\n"
+			 "    folders:\n      - {name: in, path: common/in}\n"
+			 "      - {name: d, path: d, read_only: true}\n"
+			 "  - {name: bob, volume: main, root: bob,\n"
+			 "     expires: \"2027-01-31T12:00:00Z\"}\n",
+		&o, why, sizeof(why)),
+	    0);
+	a = &o->accounts[0];
+	assert_string_equal(a->methods, "publickey+password");
+	assert_string_equal(a->authorities[0], KEY);
+	assert_string_equal(a->principals[1], "b");
+	assert_string_equal(a->sources[1], "::1");
+	assert_int_equal(a->expires_s, 1801440000); /* the day's end */
+	assert_true(a->disabled && a->read_only && a->symlinks);
+	assert_int_equal(a->umask, 027);
+	assert_string_equal(a->group, "staff");
+	assert_int_equal(a->quota_bytes, 5ULL << 30);
+	assert_int_equal(a->quota_files, 1000);
+	assert_int_equal(a->in_bytes_s, 65536);
+	assert_int_equal(a->out_bytes_s, 1 << 20);
+	assert_int_equal(a->sessions_max, 3);
+	assert_int_equal(a->n_folders, 2);
+	assert_true(a->folders[1].read_only && !a->folders[0].read_only);
+	assert_int_equal(a[1].expires_s, 1801396800);
+	assert_int_equal(a[1].umask, 022);
+	assert_false(a[1].disabled || a[1].read_only || a[1].symlinks);
+	mftd_objects_free(o);
+}
+
+static void
+options_are_checked(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{ "methods: none",
+		    "methods: must be publickey, password or "
+		    "publickey+password" },
+		{ "methods: publickey",
+		    "methods: publickey, but the account has no key" },
+		{ "methods: password",
+		    "methods: password, but the account has none" },
+		{ "sources: [10.0.0.1/8]",
+		    "sources[0]: not an address or network, like "
+		    "192.0.2.0/24" },
+		{ "expires: tomorrow",
+		    "expires: must be like 2027-01-31 or "
+		    "2027-01-31T12:00:00Z" },
+		{ "expires: 2027-02-01T25:00:00Z",
+		    "expires: must be like 2027-01-31 or "
+		    "2027-01-31T12:00:00Z" },
+		{ "umask: \"8\"", "umask: must be octal, \"000\" to \"077\"" },
+		{ "umask: \"100\"",
+		    "umask: must be octal, \"000\" to \"077\"" },
+		{ "group: a/b", "group: not a group" },
+		{ "symlinks: yes", "symlinks: must be refuse or beneath" },
+		{ "quota: {bytes: 0}", "quota.bytes: must be a number from 1" },
+		{ "quota: {bytes: 1X}",
+		    "quota.bytes: must be a number from 1" },
+		{ "quota: {bytes: 9223372036854775808}",
+		    "quota.bytes: must be a number from 1" },
+		{ "quota: {bytes: 8388608T}",
+		    "quota.bytes: must be a number from 1" },
+		{ "quota: {files: 1K}",
+		    "quota.files: must be a number from 1" },
+		{ "quota: {inodes: 1}", "quota.inodes: unknown key" },
+		{ "bandwidth: {in: -1}",
+		    "bandwidth.in: must be a number from 1" },
+		{ "sessions: 0", "sessions: must be 1 to 65535" },
+		{ "folders: [{name: a/b, path: c}]",
+		    "folders[0]: its name must be one plain component" },
+		{ "folders: [{name: a, path: ../c}]",
+		    "folders[0]: must be a path below the volume, like a/b" },
+		{ "folders: [{name: a, path: .mft/out}]",
+		    "folders[0]: overlaps .mft" },
+		{ "folders: [{name: a, path: c}, {name: a, path: d}]",
+		    "folders[1]: its name is given twice" },
+	};
+	char text[1024], why[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), ACCOUNT "    %s\n", rows[i].text);
+		snprintf(why, sizeof(why), ":5: accounts[0].%s", rows[i].why);
+		refused(text, why);
+	}
+}
+
+static void
 volumes_are_this_nodes(void **state)
 {
 	struct mftd_conf conf = { .n_volumes = 1,
@@ -280,6 +386,8 @@ main(void)
 		cmocka_unit_test(whole_file_is_taken),
 		cmocka_unit_test(empty_list_is_no_error),
 		cmocka_unit_test(accounts_are_checked),
+		cmocka_unit_test(options_are_taken),
+		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(volumes_are_this_nodes),
 		cmocka_unit_test(nul_is_refused),
 		cmocka_unit_test(numbers_are_digits),

@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/inbound/accounts.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,6 +82,90 @@ test_dummy(void **state)
 	assert_int_equal(mftd_password_verify("", hash), -MFTD_E_AUTH);
 }
 
+static void
+test_faults(void **state)
+{
+	char *sources[] = { (char *)"192.0.2.0/24" };
+	struct mftd_account a = { .name = (char *)"a" };
+
+	assert_null(mftd_account_fault(&a, "198.51.100.1", 1000));
+	a.expires_s = 1000;
+	assert_null(mftd_account_fault(&a, "198.51.100.1", 999));
+	assert_string_equal(
+	    mftd_account_fault(&a, "198.51.100.1", 1000), "expired");
+	a.expires_s = 0;
+	a.sources = sources;
+	a.n_sources = 1;
+	assert_null(mftd_account_fault(&a, "192.0.2.255", 1000));
+	assert_string_equal(
+	    mftd_account_fault(&a, "192.0.3.0", 1000), "not from this address");
+	a.disabled = true;
+	assert_string_equal(
+	    mftd_account_fault(&a, "192.0.2.255", 1000), "disabled");
+}
+
+static void
+test_methods(void **state)
+{
+	static const struct {
+		const char *methods;
+		bool key, password, both;
+	} rows[] = { { NULL, true, true, false },
+		{ "publickey", true, false, false },
+		{ "password", false, true, false },
+		{ "publickey+password", true, true, true } };
+	struct mftd_account a = { .name = (char *)"a" };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		a.methods = (char *)(uintptr_t)rows[i].methods;
+		assert_int_equal(mftd_account_takes_key(&a), rows[i].key);
+		assert_int_equal(
+		    mftd_account_takes_password(&a), rows[i].password);
+		assert_int_equal(mftd_account_needs_both(&a), rows[i].both);
+	}
+}
+
+static void
+test_policy(void **state)
+{
+	struct mftd_account_folder folders[] = { { (char *)"in",
+	    (char *)"common/in", true } };
+	struct mftd_account a = { .name = (char *)"a",
+		.read_only = true,
+		.symlinks = true,
+		.umask = 027,
+		.quota_bytes = 1,
+		.quota_files = 2,
+		.in_bytes_s = 3,
+		.out_bytes_s = 4,
+		.sessions_max = 5,
+		.folders = folders,
+		.n_folders = 1 };
+	struct mftd_policy p;
+
+	assert_int_equal(mftd_account_policy(&a, &p), 0);
+	assert_true(p.read_only && p.symlinks && !p.has_gid);
+	assert_int_equal(p.umask, 027);
+	assert_int_equal(p.quota_bytes, 1);
+	assert_int_equal(p.quota_files, 2);
+	assert_int_equal(p.in_bytes_s, 3);
+	assert_int_equal(p.out_bytes_s, 4);
+	assert_int_equal(p.sessions_max, 5);
+	assert_int_equal(p.n_folders, 1);
+	assert_string_equal(p.folders[0].path, "common/in");
+	assert_true(p.folders[0].read_only);
+	a.group = (char *)"4242";
+	assert_int_equal(mftd_account_policy(&a, &p), 0);
+	assert_true(p.has_gid);
+	assert_int_equal(p.gid, 4242);
+	a.group = (char *)"root";
+	assert_int_equal(mftd_account_policy(&a, &p), 0);
+	assert_int_equal(p.gid, 0);
+	a.group = (char *)"no-such-group";
+	assert_int_equal(mftd_account_policy(&a, &p), -ENOENT);
+}
+
 int
 main(void)
 {
@@ -88,6 +173,9 @@ main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_dummy),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_methods),
+		cmocka_unit_test(test_policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,19 +52,39 @@ make_snapshot(void **state)
 {
 	char *keys[] = { (char *)(uintptr_t) "ssh-ed25519 a2V5LW9uZQ== alice" };
 	char dear[MFTD_PASSWORD_HASH_BYTES];
+	char *nets[] = { (char *)(uintptr_t) "198.51.100.0/24" };
+#define WORD(w) ((char *)(uintptr_t)(w))
+#define ACCOUNT(n) .name = WORD(n), .volume = WORD("main"), .root = WORD(n)
 	struct mftd_account accounts[] = {
-		{ (char *)(uintptr_t) "alice", (char *)(uintptr_t) "main",
-		    (char *)(uintptr_t) "customers/alice",
-		    (char *)(uintptr_t)CHEAP, keys, 1, 0 },
-		{ (char *)(uintptr_t) "bob", (char *)(uintptr_t) "main",
-		    (char *)(uintptr_t) "bob", NULL, keys, 1, 0 },
-		{ (char *)(uintptr_t) "dear", (char *)(uintptr_t) "main",
-		    (char *)(uintptr_t) "dear", dear, NULL, 0, 0 },
-		{ (char *)(uintptr_t) "far", (char *)(uintptr_t) "elsewhere",
-		    (char *)(uintptr_t) "far", NULL, keys, 1, 0 },
+		{ .name = WORD("alice"),
+		    .volume = WORD("main"),
+		    .root = WORD("customers/alice"),
+		    .password_hash = WORD(CHEAP),
+		    .keys = keys,
+		    .n_keys = 1,
+		    .read_only = true },
+		{ ACCOUNT("bob"), .keys = keys, .n_keys = 1 },
+		{ ACCOUNT("dear"), .password_hash = dear },
+		{ .name = WORD("far"),
+		    .volume = WORD("elsewhere"),
+		    .root = WORD("far"),
+		    .keys = keys,
+		    .n_keys = 1 },
+		{ ACCOUNT("both"), .password_hash = WORD(CHEAP), .keys = keys,
+		    .n_keys = 1, .methods = WORD("publickey+password") },
+		{ ACCOUNT("keyed"), .password_hash = WORD(CHEAP), .keys = keys,
+		    .n_keys = 1, .methods = WORD("publickey") },
+		{ ACCOUNT("worded"), .password_hash = WORD(CHEAP), .keys = keys,
+		    .n_keys = 1, .methods = WORD("password") },
+		{ ACCOUNT("late"), .password_hash = WORD(CHEAP), .keys = keys,
+		    .n_keys = 1, .expires_s = 1 },
+		{ ACCOUNT("off"), .password_hash = WORD(CHEAP), .keys = keys,
+		    .n_keys = 1, .disabled = true },
+		{ ACCOUNT("placed"), .password_hash = WORD(CHEAP), .keys = keys,
+		    .n_keys = 1, .sources = nets, .n_sources = 1 },
 	};
 	const struct mftd_objects o = {
-		.version = 1, .accounts = accounts, .n_accounts = 4
+		.version = 1, .accounts = accounts, .n_accounts = 10
 	};
 
 	signal(SIGPIPE, SIG_IGN);
@@ -306,6 +326,7 @@ check_open(struct mftd_chan *from, int *fd)
 	assert_memory_equal(o->session, "n1-1-", 5);
 	assert_memory_equal(o->peer, "192.0.2.", 8);
 	assert_int_equal(o->has_routes, 0);
+	assert_int_equal(o->policy.read_only, 1);
 	assert_int_equal(m.n_fds, 1);
 	*fd = m.fds[0];
 	m.fds[0] = -1;
@@ -364,6 +385,58 @@ test_passwords(void **state)
 	assert_int_equal(password(c, "carol", "right"), 0);
 	assert_int_equal(password(c, "bob", "right"), 0); /* has none */
 	assert_int_equal(password(c, "alice", "right"), 1);
+	mftd_chan_free(c);
+}
+
+/* One alone is not enough, the key comes first, and both are one user's. */
+static void
+test_both(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+
+	assert_int_equal(password(c, "both", "right"), 0);
+	assert_int_equal(key(c, "both", KEY, false), 2);
+	assert_int_equal(password(c, "both", "right"), 0); /* nothing proven */
+	assert_int_equal(key(c, "both", KEY, true), 3);
+	assert_int_equal(
+	    key(c, "keyed", "key-two", true), 0); /* another user */
+	assert_int_equal(password(c, "both", "right"), 0);
+	assert_int_equal(key(c, "both", KEY, true), 3);
+	assert_int_equal(password(c, "both", "wrong"), 0);
+	assert_int_equal(password(c, "both", "right"), 1);
+	mftd_chan_free(c);
+}
+
+static void
+test_methods(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r), *d = session(r);
+
+	assert_int_equal(password(c, "keyed", "right"), 0);
+	assert_int_equal(key(c, "keyed", KEY, true), 1);
+	assert_int_equal(key(d, "worded", KEY, false), 0);
+	assert_int_equal(key(d, "worded", KEY, true), 0);
+	assert_int_equal(password(d, "worded", "right"), 1);
+	mftd_chan_free(c);
+	mftd_chan_free(d);
+}
+
+/* The right key or password of an account that may not log in here and now. */
+static void
+test_account_faults(void **state)
+{
+	static const char *const users[] = { "late", "off", "placed" };
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r);
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(key(c, users[i], KEY, false), 0);
+		assert_int_equal(key(c, users[i], KEY, true), 0);
+		assert_int_equal(password(c, users[i], "right"), 0);
+	}
 	mftd_chan_free(c);
 }
 
@@ -461,6 +534,11 @@ main(void)
 		    test_introduction, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_passwords, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_both, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_methods, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_account_faults, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_not_blocked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

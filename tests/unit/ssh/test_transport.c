@@ -35,16 +35,18 @@ static const char key_file[] = "test_transport.hostkey";
 
 /* ---- the server */
 
-static bool
+static enum mftd_ssh_verdict
 on_password(void *data, const char *user, const char *password)
 {
-	return strcmp(user, "alice") == 0 && strcmp(password, "right") == 0;
+	return strcmp(user, "alice") == 0 && strcmp(password, "right") == 0
+	    ? MFTD_SSH_ACCEPTED
+	    : MFTD_SSH_REFUSED;
 }
 
 /* Any ed25519 key of alice does, and any ECDSA key of eve: a blob begins with
  * its type, and its length is known. */
 static bool
-on_key(
+is_key(
     void *data, const char *user, const uint8_t *key, size_t len, bool proven)
 {
 	static const char type[] = "\0\0\0\013ssh-ed25519\0\0\0\040";
@@ -53,6 +55,14 @@ on_key(
 		return len == 104 && memcmp(key + 4, "ecdsa-sha2-", 11) == 0;
 	return strcmp(user, "alice") == 0 && len == 51 &&
 	    memcmp(key, type, sizeof(type) - 1) == 0;
+}
+
+static enum mftd_ssh_verdict
+on_key(
+    void *data, const char *user, const uint8_t *key, size_t len, bool proven)
+{
+	return is_key(data, user, key, len, proven) ? MFTD_SSH_ACCEPTED
+						    : MFTD_SSH_REFUSED;
 }
 
 static void *

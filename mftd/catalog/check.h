@@ -1,0 +1,37 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_CHECK_H
+#define MFTD_CATALOG_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mftd/conf/conf.h"
+#include "mftd/conf/yaml.h"
+
+/* Checks of an objects file, and where what they refuse stands: the entry
+ * index of the list of that name. */
+struct mftd_check {
+	const struct mftd_yaml *y;
+	const struct mftd_conf *conf; /* this node's, or NULL */
+	const char *list;
+	size_t index;
+};
+
+/* Refuses the entry's field with those words; _entry: one entry of a list in
+ * that field.  Both return -MFTD_E_CONF. */
+int mftd_check_refuse(
+    const struct mftd_check *p, const char *name, const char *words);
+int mftd_check_refuse_entry(const struct mftd_check *p, const char *name,
+    size_t index, const char *words);
+
+/* Whether the file gives the field. */
+bool mftd_check_given(const struct mftd_check *p, const char *name);
+
+/* Whether text holds no control character. */
+bool mftd_check_plain(const char *text);
+
+/* Public keys, "type base64 [comment]".  0 or -MFTD_E_CONF. */
+int mftd_check_keys(
+    const struct mftd_check *p, const char *name, char **keys, size_t n);
+
+#endif

@@ -1,0 +1,23 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_ROWS_H
+#define MFTD_CATALOG_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mftd/catalog/db.h"
+
+/* What storing and loading objects is made of. */
+
+/* Runs a statement for which rows mean nothing.  0 or a negative error. */
+int mftd_rows_put(struct mftd_catalog *c, const char *sql,
+    const struct mftd_db_value *v, int n);
+
+/* Room for one more at the end of *(T **)list of *n, zeroed; NULL without
+ * memory. */
+void *mftd_rows_grow(void *list, size_t *n, size_t size);
+
+/* A copy of a text column into *out, NULL for NULL; false without memory. */
+bool mftd_rows_copy(char **out, const struct mftd_db_value *v);
+
+#endif
