@@ -222,14 +222,17 @@ best_attributes(int abi, struct attributes *a)
 	    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |    \
 	    FS_REFER | FS_TRUNCATE)
 
+#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+
 static int
-add_dirs(int ruleset, uint64_t granted, const int *dirs, size_t n)
+add_dirs(int ruleset, uint64_t known, const int *dirs, size_t n)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = granted };
+	struct landlock_path_beneath_attr rule = { 0 };
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		rule.parent_fd = dirs[i];
+		rule.allowed_access = (i == 0 ? FS_GRANTED : FS_READ) & known;
 		if (syscall(SYS_landlock_add_rule, ruleset,
 			LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
 			return -errno;
@@ -252,7 +255,7 @@ mftd_sandbox_confine(const int *dirs, size_t n)
 	    (int)syscall(SYS_landlock_create_ruleset, &a, (size_t)size, 0);
 	if (ruleset < 0)
 		return -errno;
-	r = add_dirs(ruleset, FS_GRANTED & a.fs, dirs, n);
+	r = add_dirs(ruleset, a.fs, dirs, n);
 	if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		r = -errno;
 	close(ruleset);

@@ -7,7 +7,7 @@
 /*
  * What a session process may do.  It parses what strangers send, so it is
  * confined twice: from its first byte on by limits and a system call filter,
- * and after login by Landlock to the account's two directories.  None of it can
+ * and after login by Landlock to the account's directories.  None of it can
  * be lifted again.
  */
 
@@ -25,8 +25,10 @@ void mftd_sandbox_filter_free(struct mftd_filter *f);
 int mftd_sandbox_enter(const struct mftd_filter *f);
 
 /*
- * From now on only what lies beneath the n directories can be opened, made or
- * removed, and no TCP connection made (as far as this kernel can: Landlock ABI
+ * From now on only what lies beneath the n directories can be opened: beneath
+ * the first of them (the account's parts) also written, made and removed, in
+ * the others (its root and folders: what is published, journal's to change)
+ * only read.  And no TCP connection can be made (as far as this kernel can: Landlock ABI
  * 1 and later).  Returns 0; -EOPNOTSUPP when the kernel has no Landlock (the
  * session may go on: paths are resolved beneath the account's root anyway);
  * other -errno: it must not.

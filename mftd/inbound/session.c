@@ -92,7 +92,7 @@ take_ready(struct mftd_session *s)
 static void
 confine(const struct mftd_session *s)
 {
-	int dirs[2 + MFTD_FOLDERS_MAX] = { s->root_fd, s->parts_fd };
+	int dirs[2 + MFTD_FOLDERS_MAX] = { s->parts_fd, s->root_fd };
 	size_t n = 2;
 	int r;
 

@@ -15,15 +15,15 @@
 
 /* A look at all parts of an account. */
 struct look {
-	const struct mftd_allowances *list;
+	struct mftd_allowances *list;
 	const char *but; /* the one that is asked for */
 	struct mftd_tally sum;
 };
 
-static const struct mftd_allowance *
+static struct mftd_allowance *
 find(const struct mftd_allowances *list, const char *part)
 {
-	const struct mftd_allowance *a;
+	struct mftd_allowance *a;
 
 	LIST_FOREACH(a, list, link)
 	if (strcmp(a->part, part) == 0)
@@ -34,8 +34,10 @@ find(const struct mftd_allowances *list, const char *part)
 static void
 add_part(struct look *k, const char *name, off_t size)
 {
-	const struct mftd_allowance *a = find(k->list, name);
+	struct mftd_allowance *a = find(k->list, name);
 
+	if (a != NULL)
+		a->seen = true;
 	if (strcmp(name, k->but) == 0)
 		return;
 	k->sum.bytes += size;
@@ -80,11 +82,8 @@ static int
 remember(struct mftd_allowances *list, const struct mftd_owner *owner,
     const char *part, struct mftd_tally shadows)
 {
-	struct mftd_allowance *a;
+	struct mftd_allowance *a = find(list, part);
 
-	LIST_FOREACH(a, list, link)
-	if (strcmp(a->part, part) == 0)
-		break;
 	if (a == NULL) {
 		a = calloc(1, sizeof(*a));
 		if (a == NULL)
@@ -127,9 +126,28 @@ decide(const struct mftd_policy *p, const struct mftd_msg_quota *m,
 	return files >= 1 || shadows.files > 0 ? 0 : -EDQUOT;
 }
 
+/* Forgets the account's parts that are published or gone. */
+static void
+sweep(struct mftd_allowances *list, const char *account)
+{
+	struct mftd_allowance *a, *next;
+
+	for (a = LIST_FIRST(list); a != NULL; a = next) {
+		next = LIST_NEXT(a, link);
+		if (strcmp(a->owner->account, account) != 0)
+			continue;
+		if (!a->seen) {
+			LIST_REMOVE(a, link);
+			free(a);
+		} else {
+			a->seen = false;
+		}
+	}
+}
+
 /* What is used by all but the part m. */
 static int
-used(struct mftd_work *w, const struct mftd_allowances *list,
+used(struct mftd_work *w, struct mftd_allowances *list,
     const struct mftd_owner *owner, const char *part,
     struct mftd_msg_quota_result *res)
 {
@@ -143,6 +161,7 @@ used(struct mftd_work *w, const struct mftd_allowances *list,
 		r = add_parts(&k, owner->parts_fd, ".", 0);
 	if (r < 0)
 		return r;
+	sweep(list, owner->account);
 	mftd_usage_add(&u, k.sum.bytes, k.sum.files);
 	res->used_bytes = u.bytes;
 	res->used_files = u.files;

@@ -2,6 +2,7 @@
 #ifndef MFTD_JOURNAL_ALLOW_H
 #define MFTD_JOURNAL_ALLOW_H
 
+#include <stdbool.h>
 #include <sys/queue.h>
 
 #include "mftd/ipc/msg_journal.h"
@@ -14,12 +15,14 @@
  * node's parts that is known, those of others count in full.
  */
 
-/* What the part of a session shadows. */
+/* What the part of a session shadows.  It is forgotten when the part is seen no
+ * more. */
 struct mftd_allowance {
 	LIST_ENTRY(mftd_allowance) link;
 	const struct mftd_owner *owner;
 	char part[MFTD_ID_BYTES];
 	struct mftd_tally shadows;
+	bool seen; /* by the last look at the parts */
 };
 LIST_HEAD(mftd_allowances, mftd_allowance);
 

@@ -90,7 +90,7 @@ tear_down(void **state)
 static int
 in_sandbox(struct place *p, bool confined, int (*fn)(struct place *p))
 {
-	const int dirs[2] = { p->root, p->parts };
+	const int dirs[2] = { p->parts, p->root };
 	int status, r;
 	pid_t pid;
 
@@ -117,14 +117,47 @@ try_inside(struct place *p)
 {
 	int fd;
 
-	fd = mftd_path_open(p->root, "new", O_CREAT | O_RDWR, 0644);
+	fd = mftd_path_open(p->parts, "new", O_CREAT | O_RDWR, 0644);
 	if (fd < 0)
 		return 1;
 	if (pwrite(fd, "x", 1, 0) != 1 || fdatasync(fd) < 0)
 		return 2;
-	if (linkat(p->root, "new", p->parts, "moved", 0) < 0)
+	if (mkdirat(p->parts, "d", 0700) < 0 ||
+	    renameat(p->parts, "new", p->parts, "d/moved") < 0)
 		return 3;
-	return unlinkat(p->root, "new", 0) < 0 ? 4 : 0;
+	if (unlinkat(p->parts, "d/moved", 0) < 0 ||
+	    unlinkat(p->parts, "d", AT_REMOVEDIR) < 0)
+		return 4;
+	return mftd_path_open(p->root, ".", O_RDONLY | O_DIRECTORY, 0) < 0 ? 5
+									   : 0;
+}
+
+/* What is published is journal's to change. */
+static int
+change_published(struct place *p)
+{
+	if (mftd_path_open(p->root, "new", O_CREAT | O_RDWR, 0644) != -EACCES)
+		return 1;
+	if (mkdirat(p->root, "d", 0755) == 0 || errno != EACCES)
+		return 2;
+	if (mftd_path_open(p->root, "there", O_RDONLY, 0) < 0)
+		return 3;
+	if (mftd_path_open(p->root, "there", O_RDWR, 0) != -EACCES)
+		return 4;
+	return unlinkat(p->root, "there", 0) == 0 || errno != EACCES ? 5 : 0;
+}
+
+static void
+test_published_is_only_read(void **state)
+{
+	struct place *p = *state;
+	int status;
+
+	close(openat(p->root, "there", O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	status = in_sandbox(p, true, change_published);
+	unlinkat(p->root, "there", 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void
@@ -251,6 +284,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    test_inside_works, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_published_is_only_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_outside_is_shut, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
