@@ -37,6 +37,7 @@ struct mftd_count {
 	int root, fd; /* to be counted; the child's word */
 	pid_t pid;
 	int tries;
+	uint64_t begun_at; /* as usage.h's */
 };
 
 /* Adds what lies below the directory fd (taken over) on its file system. */
@@ -102,20 +103,25 @@ child(const struct mftd_count *k, pid_t parent, int out)
 /* ---- what the usage says */
 
 static int
-mark_begun(struct mftd_journal *j, const char *account)
+mark_begun(struct mftd_count *k)
 {
+	const struct mftd_volume *v = &k->j->vol;
 	struct mftd_usage u;
-	int r, fd = mftd_usage_lock(&j->vol, account);
+	int r, fd = mftd_usage_lock(v, k->account);
 
 	if (fd < 0)
 		return fd;
-	r = mftd_usage_read(fd, &u);
-	if (!u.counting)
-		u.grown_bytes = u.grown_files = 0;
+	r = mftd_usage_recoveries(v, &k->begun_at);
+	if (r == 0)
+		r = mftd_usage_read(fd, &u);
 	/* where another node counts too, both add what grows since the first
-	 * began: too much, so it is counted once more */
-	u.stale = u.counting;
+	 * began: too much, so it is counted once more; but who counted before
+	 * a recovery may be dead */
+	u.stale = u.counting && u.begun_at == k->begun_at;
+	if (!u.stale)
+		u.grown_bytes = u.grown_files = 0;
 	u.counting = true;
+	u.begun_at = k->begun_at;
 	u.seq++;
 	if (r == 0)
 		r = mftd_usage_write(fd, &u, true);
@@ -125,17 +131,21 @@ mark_begun(struct mftd_journal *j, const char *account)
 
 /* Puts the result in.  1: it was disturbed, and may say too much. */
 static int
-mark_done(struct mftd_journal *j, const char *account, struct mftd_tally t)
+mark_done(struct mftd_count *k, struct mftd_tally t)
 {
 	struct mftd_usage u;
 	uint64_t bytes, files;
-	int r, fd = mftd_usage_lock(&j->vol, account);
+	int r, fd = mftd_usage_lock(&k->j->vol, k->account);
 
 	if (fd < 0)
 		return fd;
 	r = mftd_usage_read(fd, &u);
 	if (r < 0 || (!u.counting && u.known))
-		goto out; /* another one has ended, or a node died */
+		goto out; /* another one has ended */
+	if (u.begun_at != k->begun_at) {
+		r = 1; /* another one began anew: what grew is lost */
+		goto out;
+	}
 	bytes = (uint64_t)t.bytes + u.grown_bytes;
 	files = (uint64_t)t.files + u.grown_files;
 	if (!u.known || !u.stale || bytes > u.bytes)
@@ -145,6 +155,7 @@ mark_done(struct mftd_journal *j, const char *account, struct mftd_tally t)
 	u.known = true;
 	u.counting = false;
 	u.counted_s = time(NULL);
+	u.counted_at = k->begun_at;
 	r = mftd_usage_write(fd, &u, true);
 	if (r == 0)
 		r = u.stale;
@@ -196,9 +207,9 @@ on_result(int32_t fd, int32_t events, void *data)
 	waitpid(k->pid, NULL, 0); /* its word was its last deed */
 	r = n == (ssize_t)sizeof(res) ? res.err : -EIO;
 	if (r == 0)
-		r = mark_done(j, k->account, res.tally);
+		r = mark_done(k, res.tally);
 	if (r == 1 && ++k->tries < TRIES) {
-		r = mark_begun(j, k->account);
+		r = mark_begun(k);
 		if (r == 0)
 			r = start_child(k);
 		if (r == 0)
@@ -265,7 +276,7 @@ begin(struct mftd_journal *j, const struct mftd_owner *o)
 	memcpy(k->account, o->account, sizeof(k->account));
 	LIST_INSERT_HEAD(&j->counts, k, link);
 	k->root = fcntl(o->root_fd, F_DUPFD_CLOEXEC, 3);
-	r = k->root < 0 ? -errno : mark_begun(j, o->account);
+	r = k->root < 0 ? -errno : mark_begun(k);
 	if (r == 0)
 		r = start_child(k);
 	if (r < 0)
@@ -274,11 +285,14 @@ begin(struct mftd_journal *j, const struct mftd_owner *o)
 }
 
 static bool
-is_old(const struct mftd_usage *u)
+is_old(const struct mftd_volume *v, const struct mftd_usage *u)
 {
 	int64_t age = time(NULL) - u->counted_s;
+	uint64_t recoveries;
 
-	return u->stale || age < 0 || age > MFTD_QUOTA_RECOUNT_S;
+	return u->stale || age < 0 || age > MFTD_QUOTA_RECOUNT_S ||
+	    mftd_usage_recoveries(v, &recoveries) < 0 ||
+	    u->counted_at != recoveries;
 }
 
 int
@@ -291,7 +305,7 @@ mftd_count_want(struct mftd_journal *j, struct mftd_jsession *s)
 	if (!mftd_quota_of(o))
 		return 0;
 	r = mftd_usage_peek(&j->vol, o->account, &u);
-	if (r < 0 || (u.known && !is_old(&u)))
+	if (r < 0 || (u.known && !is_old(&j->vol, &u)))
 		return r;
 	r = under_way(j, o->account) != NULL ? 0 : begin(j, o);
 	if (u.known) {

@@ -141,7 +141,7 @@ start(struct mftd_journal *j)
 	r = recover_own(j, false);
 	if (r < 0)
 		goto fail;
-	mftd_usage_stale_all(&j->vol); /* our predecessor's, say */
+	mftd_usage_recovered(&j->vol); /* our predecessor's, say */
 	mftd_forwarder_scan(j->forwarder);
 	mftd_forwarder_channel(j->forwarder, j->catalog);
 	log_info("volume=%s id=%s stream=%s", j->vol.name, j->vol.id,
@@ -210,7 +210,7 @@ on_recover(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		    mftd_recover_incarnation(j->work, msg->incarnation, &out);
 		mftd_journal_insist(j);
 		/* it may have died between a change and its count */
-		mftd_usage_stale_all(&j->vol);
+		mftd_usage_recovered(&j->vol);
 		mftd_count_stale(j);
 		mftd_forwarder_scan(j->forwarder);
 		mftd_journal_settle(j);

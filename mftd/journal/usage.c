@@ -1,7 +1,6 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/journal/usage.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,11 +12,11 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
-#include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/journal/crc32c.h"
 
-#define LINE_BYTES 160 /* of fixed length, so that it is written in place */
+#define RECOVERIES ".recoveries" /* no account is called so */
+#define LINE_BYTES 192 /* of fixed length, so that it is written in place */
 #define PEEK_TRIES 8
 #define LOCK_PAUSE_NS (5 * 1000 * 1000)
 
@@ -60,16 +59,19 @@ static bool
 parse(const char *line, struct mftd_usage *u)
 {
 	unsigned known, counting, stale;
+	uint64_t counted_s;
 	uint32_t crc;
 	int at = 0;
 
 	if (sscanf(line,
 		"mftd-usage 1 %u %u %u %" SCNx64 " %" SCNx64 " %" SCNx64
-		" %" SCNx64 " %" SCNx64 " %" SCNx64 " %n%" SCNx32,
+		" %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+		" %n%" SCNx32,
 		&known, &counting, &stale, &u->bytes, &u->files, &u->seq,
-		&u->grown_bytes, &u->grown_files, (uint64_t *)&u->counted_s,
-		&at, &crc) != 10)
+		&u->grown_bytes, &u->grown_files, &counted_s, &u->begun_at,
+		&u->counted_at, &at, &crc) != 12)
 		return false;
+	u->counted_s = (int64_t)counted_s;
 	u->known = known != 0;
 	u->counting = counting != 0;
 	u->stale = stale != 0;
@@ -111,9 +113,11 @@ mftd_usage_write(int fd, const struct mftd_usage *u, bool durable)
 
 	n = snprintf(line, sizeof(line),
 	    "mftd-usage 1 %u %u %u %016" PRIx64 " %016" PRIx64 " %016" PRIx64
-	    " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " ",
+	    " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %016" PRIx64
+	    " %016" PRIx64 " ",
 	    u->known, u->counting, u->stale, u->bytes, u->files, u->seq,
-	    u->grown_bytes, u->grown_files, (uint64_t)u->counted_s);
+	    u->grown_bytes, u->grown_files, (uint64_t)u->counted_s, u->begun_at,
+	    u->counted_at);
 	n += snprintf(line + n, sizeof(line) - (size_t)n, "%08" PRIx32,
 	    mftd_crc32c(0, line, (size_t)n));
 	for (; n < LINE_BYTES - 1; n++)
@@ -140,44 +144,33 @@ mftd_usage_peek(
 	return r == -MFTD_E_CORRUPT ? 0 : r;
 }
 
-static int
-make_stale(const struct mftd_volume *v, const char *account)
+/* One file for the whole volume, whatever the number of accounts. */
+void
+mftd_usage_recovered(const struct mftd_volume *v)
 {
 	struct mftd_usage u;
-	int r, fd = mftd_usage_lock(v, account);
+	int r, fd = mftd_usage_lock(v, RECOVERIES);
 
-	if (fd < 0)
-		return fd;
-	r = mftd_usage_read(fd, &u);
-	u.stale = true;
-	u.counting = false;
-	if (r == 0 && u.known)
-		r = mftd_usage_write(fd, &u, false);
-	mftd_fd_close(&fd);
-	return r;
+	r = fd < 0 ? fd : mftd_usage_read(fd, &u);
+	if (r == 0) {
+		u.known = true;
+		u.seq++;
+		r = mftd_usage_write(fd, &u, true);
+	}
+	if (fd >= 0)
+		mftd_fd_close(&fd);
+	if (r < 0)
+		log_warn("usage is not marked as stale: %s", mftd_strerror(r));
 }
 
-void
-mftd_usage_stale_all(const struct mftd_volume *v)
+int
+mftd_usage_recoveries(const struct mftd_volume *v, uint64_t *n)
 {
-	int r, copy = openat(v->usage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-	struct dirent *d;
+	struct mftd_usage u;
+	int r = mftd_usage_peek(v, RECOVERIES, &u);
 
-	if (dir == NULL) {
-		log_error("usage: %s", mftd_strerror(-errno));
-		mftd_fd_close(&copy);
-		return;
-	}
-	while ((d = readdir(dir)) != NULL) {
-		if (!mftd_id_valid(d->d_name))
-			continue;
-		r = make_stale(v, d->d_name);
-		if (r < 0)
-			log_warn("account=%s: usage not marked: %s", d->d_name,
-			    mftd_strerror(r));
-	}
-	closedir(dir);
+	*n = u.seq;
+	return r;
 }
 
 static void

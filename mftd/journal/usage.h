@@ -23,6 +23,9 @@ struct mftd_usage {
 	uint64_t grown_bytes, grown_files;
 	bool stale; /* may say too much: to be counted again */
 	int64_t counted_s; /* when, since the epoch */
+	/* The volume's recoveries when the count began that is under way, and
+	 * the one that these numbers come from. */
+	uint64_t begun_at, counted_at;
 };
 
 /* Opens (and makes) the account's usage and takes its lock; close(2) releases
@@ -39,8 +42,12 @@ int mftd_usage_write(int fd, const struct mftd_usage *u, bool durable);
 int mftd_usage_peek(
     const struct mftd_volume *v, const char *account, struct mftd_usage *u);
 
-/* Another node died: each usage of the volume is stale, no count goes on. */
-void mftd_usage_stale_all(const struct mftd_volume *v);
+/* A journal of the volume died, maybe between a change and its usage: what was
+ * counted before is stale, and counts that it made go on no more. */
+void mftd_usage_recovered(const struct mftd_volume *v);
+
+/* How often that was: a number that only grows.  0 or -errno. */
+int mftd_usage_recoveries(const struct mftd_volume *v, uint64_t *n);
 
 /* Adds to, or takes from, what is used: never below nothing. */
 void mftd_usage_add(struct mftd_usage *u, int64_t bytes, int64_t files);
