@@ -38,7 +38,7 @@ add_part(struct look *k, const char *name, off_t size)
 
 	if (a != NULL)
 		a->seen = true;
-	if (strcmp(name, k->but) == 0)
+	if (strcmp(name, k->but) == 0 || (a != NULL && a->outside))
 		return;
 	k->sum.bytes += size;
 	k->sum.files++;
@@ -80,7 +80,7 @@ add_parts(struct look *k, int parent, const char *path, int depth)
 
 static int
 remember(struct mftd_allowances *list, const struct mftd_owner *owner,
-    const char *part, struct mftd_tally shadows)
+    const char *part, struct mftd_tally shadows, bool outside)
 {
 	struct mftd_allowance *a = find(list, part);
 
@@ -93,6 +93,7 @@ remember(struct mftd_allowances *list, const struct mftd_owner *owner,
 		LIST_INSERT_HEAD(list, a, link);
 	}
 	a->shadows = shadows;
+	a->outside = outside;
 	return 0;
 }
 
@@ -175,6 +176,7 @@ mftd_allow(struct mftd_work *w, struct mftd_allowances *list,
 {
 	struct mftd_place at = { .dir = -1 };
 	struct mftd_tally shadows;
+	bool outside;
 
 	memset(res, 0, sizeof(*res));
 	if (!mftd_quota_of(owner)) {
@@ -189,15 +191,21 @@ mftd_allow(struct mftd_work *w, struct mftd_allowances *list,
 	if (res->err < 0)
 		return;
 	shadows = mftd_quota_at(owner, &at);
-	if (!mftd_quota_counts(owner, &at))
-		res->granted = INT64_MAX;
-	else
-		res->err = used(w, list, owner, m->part, res);
+	outside = !mftd_quota_counts(owner, &at);
 	mftd_fd_close(&at.dir);
-	if (res->granted == 0 && res->err == 0)
+	res->err = used(w, list, owner, m->part, res);
+	if (res->err == -EAGAIN) {
+		/* it is being counted: PUBLISH will know */
+		res->err = 0;
+		res->granted = INT64_MAX;
+		return;
+	}
+	if (outside)
+		res->granted = INT64_MAX;
+	else if (res->err == 0)
 		res->err = decide(&owner->policy, m, shadows, res);
-	if (res->err == 0 && res->granted != INT64_MAX)
-		res->err = remember(list, owner, m->part, shadows);
+	if (res->err == 0)
+		res->err = remember(list, owner, m->part, shadows, outside);
 }
 
 void

@@ -22,6 +22,7 @@ struct mftd_allowance {
 	const struct mftd_owner *owner;
 	char part[MFTD_ID_BYTES];
 	struct mftd_tally shadows;
+	bool outside; /* it will lie where nothing counts */
 	bool seen; /* by the last look at the parts */
 };
 LIST_HEAD(mftd_allowances, mftd_allowance);

@@ -114,15 +114,16 @@ answer(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 }
 
 int
-mftd_sftp_quota_statvfs(struct mftd_sftp *s, const struct statvfs *v)
+mftd_sftp_quota_statvfs(
+    struct mftd_sftp *s, const char *path, const struct statvfs *v)
 {
 	struct mftd_sftp_op *op;
+	const char *rest;
 	int r;
 
-	if (!has_quota(s)) {
-		r = mftd_sftp_reply_statvfs(s, s->req.id, v);
-		return r;
-	}
+	if (!has_quota(s) ||
+	    mftd_folders_find(&s->folders, path, &rest) != NULL)
+		return mftd_sftp_reply_statvfs(s, s->req.id, v);
 	op = mftd_sftp_op_new(s, "", NULL, NULL, answer);
 	if (op == NULL)
 		return -ENOMEM;

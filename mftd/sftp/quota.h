@@ -22,10 +22,11 @@ int mftd_sftp_quota_grow(
     struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size);
 
 /*
- * Of an account with a quota: asks journal how much is used, and answers the
- * request being handled, a statvfs of v, in the quota's terms.  LATER or a
- * negative error.
+ * Answers the request being handled, a statvfs of path that gave v.  Of an
+ * account with a quota journal is asked how much is used, and the answer is in
+ * the quota's terms, but in a folder.  0, LATER or a negative error.
  */
-int mftd_sftp_quota_statvfs(struct mftd_sftp *s, const struct statvfs *v);
+int mftd_sftp_quota_statvfs(
+    struct mftd_sftp *s, const char *path, const struct statvfs *v);
 
 #endif

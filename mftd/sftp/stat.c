@@ -272,13 +272,13 @@ mftd_sftp_reply_statvfs(
 }
 
 static int
-answer_statvfs(struct mftd_sftp *s, int fd)
+answer_statvfs(struct mftd_sftp *s, const char *path, int fd)
 {
 	struct statvfs v;
 
 	if (fstatvfs(fd, &v) < 0)
 		return -errno;
-	return mftd_sftp_quota_statvfs(s, &v);
+	return mftd_sftp_quota_statvfs(s, path, &v);
 }
 
 int
@@ -291,7 +291,7 @@ mftd_sftp_on_statvfs(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	fd = mftd_sftp_vfs_open(s, req->path, O_PATH);
 	if (fd < 0)
 		return fd;
-	r = answer_statvfs(s, fd);
+	r = answer_statvfs(s, req->path, fd);
 	mftd_fd_close(&fd);
 	return r;
 }
@@ -301,5 +301,7 @@ mftd_sftp_on_fstatvfs(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
 	int r = mftd_sftp_req_end(req);
 
-	return r < 0 ? r : answer_statvfs(s, handle_fd(req->handle));
+	return r < 0
+	    ? r
+	    : answer_statvfs(s, req->handle->path, handle_fd(req->handle));
 }

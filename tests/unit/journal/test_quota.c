@@ -215,6 +215,7 @@ folders_do_not_count(void **state)
 {
 	struct world *w = *state;
 	struct mftd_msg_mkdir d = { .path = "share/d", .mode = 0755 };
+	struct mftd_msg_publish pub;
 
 	assert_int_equal(mkdirat(w->t.fd, "in", 0750), 0);
 	tree_write(&w->t, "in/large", "12345678901");
@@ -227,6 +228,11 @@ folders_do_not_count(void **state)
 	uses(&w->s, 10, 1);
 	assert_int_equal(ask_rename(&w->s, "share/large", "f"), -EDQUOT);
 	assert_int_equal(ask_rename(&w->s, "f", "share/f"), 0);
+	uses(&w->s, 0, 0);
+	/* nor does an upload that is to lie in one, once it was asked for */
+	rig_part(&w->s, "g", "12345", &pub);
+	uses(&w->s, 5, 1);
+	assert_int_equal(ask_quota(&w->s, "share/g", pub.part, 5, 0).err, 0);
 	uses(&w->s, 0, 0);
 	/* of a directory it is not known how much comes in */
 	assert_int_equal(rig_ask(&w->s, MFTD_MSG_MKDIR, &d, sizeof(d)), 0);

@@ -492,19 +492,25 @@ quota_of_files(void **state)
 }
 
 static void
-statvfs(struct peer *p, uint64_t words[11])
+statvfs_at(struct peer *p, const char *path, uint64_t words[11])
 {
 	struct mftd_buf *b = peer_new(p, SSH_FXP_EXTENDED, NULL);
 	struct answer a;
 	int i;
 
 	mftd_buf_put_cstring(b, "statvfs@openssh.com");
-	mftd_buf_put_cstring(b, "/");
+	mftd_buf_put_cstring(b, path);
 	a = peer_ask(p, b);
 	assert_int_equal(a.type, SSH_FXP_EXTENDED_REPLY);
 	for (i = 0; i < 11; i++)
 		assert_int_equal(mftd_buf_get_u64(a.body, &words[i]), 0);
 	mftd_buf_free(a.body);
+}
+
+static void
+statvfs(struct peer *p, uint64_t words[11])
+{
+	statvfs_at(p, "/", words);
 }
 
 /* statvfs tells of the quota; a part counts. */
@@ -517,6 +523,7 @@ statvfs_shows_the_quota(void **state)
 	struct peer *p = &w->p;
 
 	memset(page, 'x', sizeof(page) - 1);
+	add(&w->rig.policy, "share", "in", false);
 	h = quota_begin(w, 1 << 20, 100);
 	statvfs(p, v);
 	unit = v[1];
@@ -531,6 +538,8 @@ statvfs_shows_the_quota(void **state)
 	statvfs(p, v);
 	assert_int_equal(v[4], ((1 << 20) - (sizeof(page) - 1)) / unit);
 	assert_int_equal(v[7], 99);
+	statvfs_at(p, "/share", v); /* the file system's own */
+	assert_int_not_equal(v[2], (1 << 20) / unit);
 	leave(w);
 }
 
