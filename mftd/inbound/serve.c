@@ -11,6 +11,7 @@
 #include "mftd/base/log.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_session.h"
+#include "mftd/sftp/syncer.h"
 
 #define ENDING_MS 5000 /* for the answers that are due */
 #define STAT_MS 1000
@@ -101,13 +102,13 @@ pump(struct mftd_ssh_chan *c)
 		r = pump_once(c, v);
 	state = mftd_ssh_chan_state(c);
 	if (mftd_sftp_busy(v->sftp))
-		return; /* journal works for it: its handles must stay */
+		return; /* somebody works for it: its handles must stay */
 	if (r < 0 && state != MFTD_SSH_CHAN_CLOSED) {
 		log_warn("channel closed: %s", mftd_strerror(r));
 		close_channel(c, 1);
 	} else if (state == MFTD_SSH_CHAN_CLOSED) {
 		close_channel(c, 1);
-	} else if (state == MFTD_SSH_CHAN_EOF &&
+	} else if (state == MFTD_SSH_CHAN_EOF && !mftd_sftp_waiting(v->sftp) &&
 	    mftd_buf_len(mftd_sftp_output(v->sftp)) == 0) {
 		close_channel(c, 0);
 	}
@@ -146,7 +147,7 @@ unfinished(struct mftd_session *s)
 
 	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL) {
 		v = mftd_ssh_chan_data(c);
-		if (mftd_sftp_busy(v->sftp) ||
+		if (mftd_sftp_busy(v->sftp) || mftd_sftp_waiting(v->sftp) ||
 		    mftd_buf_len(mftd_sftp_output(v->sftp)) > 0)
 			return true;
 	}
@@ -286,6 +287,8 @@ hear_processes(struct mftd_session *s)
 			return r;
 		}
 	}
+	if (mftd_ssh_ready(s->ssh, mftd_syncer_fd(s->syncer)))
+		mftd_syncer_heard(s->syncer); /* pump takes what is done */
 	if (mftd_ssh_ready(s->ssh, s->signal_fd)) {
 		begin_end(s, "the service stops");
 		mftd_ssh_watch(s->ssh, s->signal_fd, 0);
@@ -356,6 +359,7 @@ mftd_session_serve(struct mftd_session *s)
 	int r, timeout_ms = 0;
 
 	mftd_ssh_watch(s->ssh, s->signal_fd, POLLIN);
+	mftd_ssh_watch(s->ssh, mftd_syncer_fd(s->syncer), POLLIN);
 	mftd_ssh_watch(s->ssh, mftd_chan_fd(s->journal), POLLIN);
 	mftd_ssh_watch(s->ssh, mftd_chan_fd(s->coordinator), POLLIN);
 	do {

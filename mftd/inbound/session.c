@@ -19,6 +19,7 @@
 #include "mftd/inbound/sandbox.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_session.h"
+#include "mftd/sftp/syncer.h"
 
 #define READY_MS 30000 /* journal opens the account's directories */
 #define FLUSH_MS 1000 /* for the last audit record */
@@ -238,6 +239,9 @@ prepare(struct mftd_session *s)
 	s->signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->signal_fd < 0)
 		die("signalfd", -errno);
+	s->syncer = mftd_syncer_new(); /* its threads come after login */
+	if (s->syncer == NULL)
+		die("eventfd", -errno);
 	s->auth = mftd_chan_new(start->auth_fd, MFTD_PROC_AUTH, "");
 	s->ssh = mftd_ssh_new(start->server, start->fd, &ops, s);
 	if (s->auth == NULL || s->ssh == NULL)
@@ -272,6 +276,7 @@ begin(struct mftd_session *s)
 		.parts_fd = s->parts_fd,
 		.journal = s->journal,
 		.lease = s->start->lease,
+		.syncer = s->syncer,
 		.policy = &s->policy,
 		.folder_fds = s->folder_fds,
 		.next_part = &s->next_part,

@@ -47,6 +47,7 @@ struct mftd_session {
 	char account[MFTD_NAME_BYTES];
 	char volume_id[MFTD_ID_BYTES];
 	const char *method; /* of login */
+	struct mftd_syncer *syncer;
 	struct mftd_sftp_env env;
 	uint64_t next_part, next_ref;
 	uint64_t bytes_in, bytes_out, published;

@@ -9,6 +9,7 @@
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
+#include "mftd/sftp/sync.h"
 #include "mftd/sftp/upload.h"
 
 /* The audit trail knows downloads too; what it cannot take is logged. */
@@ -102,11 +103,7 @@ ask_publish(struct mftd_sftp *s, struct mftd_sftp_op *op)
 {
 	struct mftd_sftp_part *p = op->part;
 	struct mftd_msg_publish m;
-	int r;
 
-	r = mftd_sftp_part_sync(s, p);
-	if (r < 0)
-		return r;
 	memset(&m, 0, sizeof(m));
 	/* the part's path, not op's: an earlier rename may have moved it */
 	snprintf(m.path, sizeof(m.path), "%s", p->path);
@@ -118,11 +115,26 @@ ask_publish(struct mftd_sftp *s, struct mftd_sftp_op *op)
 	return mftd_sftp_op_ask(s, op, MFTD_MSG_PUBLISH, &m, sizeof(m));
 }
 
-int
+/* The upload is durable, or not: the next step of its CLOSE. */
+static void
+synced(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	if (err == 0)
+		err = ask_publish(s, op);
+	if (err == 0)
+		return;
+	if (!s->fatal) {
+		mftd_sftp_part_drop(s, op->part, err);
+		mftd_sftp_reply_error(s, op->id, err);
+	}
+	mftd_sftp_op_free(s, op);
+}
+
+void
 mftd_sftp_close_flush(struct mftd_sftp *s)
 {
 	struct mftd_sftp_op *op;
-	int r, failed = 0;
+	int r;
 
 	/* write-back of all starts before the first sync waits: on a journaling
 	 * file system that one then commits the others too */
@@ -136,18 +148,43 @@ mftd_sftp_close_flush(struct mftd_sftp *s)
 	while (!s->fatal && (op = TAILQ_FIRST(&s->closing)) != NULL) {
 		TAILQ_REMOVE(&s->closing, op, link);
 		s->n_ops--;
-		r = ask_publish(s, op);
-		if (r == 0 || s->fatal) {
-			if (r < 0)
-				mftd_sftp_op_free(s, op);
-			continue;
-		}
-		mftd_sftp_part_drop(s, op->part, r);
-		mftd_sftp_reply_error(s, op->id, r);
-		mftd_sftp_op_free(s, op);
-		failed++;
+		op->synced = synced;
+		r = mftd_sftp_sync_begin(s, op->part, op);
+		if (r < 0)
+			synced(s, op, r);
 	}
-	return failed;
+}
+
+static void
+fsynced(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	if (err == 0 && !mftd_lease_held(s->env.lease))
+		err = -MFTD_E_NO_LEASE;
+	mftd_sftp_reply_error(s, op->id, err);
+	mftd_sftp_op_free(s, op);
+}
+
+static int
+sync_upload(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	struct mftd_sftp_op *op;
+	int r;
+
+	/* a RENAME under way may be moving its entry */
+	if (mftd_sftp_op_conflict(s, p->path, false))
+		return MFTD_SFTP_STALL;
+	r = mftd_sftp_part_whole(p);
+	if (r < 0)
+		return r;
+	op = mftd_sftp_op_new(s, p->path, NULL, p, NULL);
+	if (op == NULL)
+		return -ENOMEM;
+	op->quiet = true;
+	op->synced = fsynced;
+	r = mftd_sftp_sync_begin(s, p, op);
+	if (r < 0)
+		mftd_sftp_op_free(s, op);
+	return r < 0 ? r : MFTD_SFTP_LATER;
 }
 
 int
@@ -158,13 +195,8 @@ mftd_sftp_on_fsync(struct mftd_sftp *s, struct mftd_sftp_req *req)
 
 	if (r == 0 && h->kind == MFTD_SFTP_DIR)
 		r = -EBADF;
-	if (r == 0 && h->part != NULL && !h->part->published) {
-		r = mftd_sftp_part_whole(h->part);
-		if (r == 0)
-			r = mftd_sftp_part_sync(s, h->part);
-		if (r == 0 && !mftd_lease_held(s->env.lease))
-			r = -MFTD_E_NO_LEASE;
-	}
+	if (r == 0 && h->part != NULL && !h->part->published)
+		return sync_upload(s, h->part);
 	if (r == 0)
 		mftd_sftp_reply_error(s, req->id, 0);
 	return r;

@@ -11,6 +11,7 @@
 #include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
+#include "mftd/sftp/sync.h"
 #include "mftd/sftp/upload.h"
 
 /* copy-data (draft-ietf-secsh-filexfer-extensions-00, section 7; OpenSSH
@@ -42,6 +43,8 @@ copy_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
 	ssize_t n = 0;
 	int r;
 
+	if (mftd_sftp_sync_full(job->part))
+		return MFTD_SFTP_STALL;
 	if (c->left < want)
 		want = (size_t)c->left;
 	if (want > 0)
@@ -112,29 +115,17 @@ prepare(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct copy *c)
 	return r;
 }
 
-/* The request's other handle; as the gate's own. */
 static int
-take_target(struct mftd_sftp *s, struct mftd_sftp_req *req,
-    struct mftd_sftp_handle **out)
+take_args(struct mftd_sftp *s, struct mftd_sftp_req *req, struct copy *c)
 {
-	struct mftd_sftp_handle *source = req->handle;
-	int r = mftd_sftp_gate(s, req, MFTD_SFTP_HANDLE);
+	int r = mftd_sftp_take_handle(s, req, &req->handle);
 
-	*out = req->handle;
-	req->handle = source;
-	return r;
-}
-
-static int
-take_args(struct mftd_sftp *s, struct mftd_sftp_req *req, struct copy *c,
-    struct mftd_sftp_handle **target)
-{
-	int r = mftd_buf_get_u64(req->args, &c->from);
-
+	if (r == 0)
+		r = mftd_buf_get_u64(req->args, &c->from);
 	if (r == 0)
 		r = mftd_buf_get_u64(req->args, &c->left);
 	if (r == 0)
-		r = take_target(s, req, target);
+		r = mftd_sftp_take_handle(s, req, &req->handle2);
 	if (r == 0)
 		r = mftd_buf_get_u64(req->args, &c->to);
 	if (r == 0)
@@ -143,14 +134,14 @@ take_args(struct mftd_sftp *s, struct mftd_sftp_req *req, struct copy *c,
 		r = -EINVAL;
 	if (c->left == 0)
 		c->left = UINT64_MAX;
-	return r;
+	/* only now is known what else may not pass it */
+	return r == 0 ? mftd_sftp_gate_wait(s, req) : r;
 }
 
 int
 mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
 	struct copy *c = calloc(1, sizeof(*c));
-	struct mftd_sftp_handle *target = NULL;
 	int r;
 
 	if (c == NULL)
@@ -158,18 +149,18 @@ mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	c->fd = -1;
 	c->job.step = copy_step;
 	c->job.free = copy_free;
-	r = take_args(s, req, c, &target);
+	r = take_args(s, req, c);
 	if (r == 0) {
 		c->fd = source_of(req->handle);
 		r = c->fd < 0 ? c->fd : 0;
 	}
 	if (r == 0)
-		r = prepare(s, target, c);
+		r = prepare(s, req->handle2, c);
 	if (r == 0 && (c->bytes = malloc(MFTD_SFTP_SLICE_BYTES)) == NULL)
 		r = -ENOMEM;
 	if (r != 0) {
 		copy_free(&c->job);
 		return r;
 	}
-	return mftd_sftp_job_add(s, &c->job, target->part);
+	return mftd_sftp_job_add(s, &c->job, req->handle2->part);
 }

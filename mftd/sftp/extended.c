@@ -53,7 +53,7 @@ static const struct extension {
 	{ "expand-path@openssh.com", "1", 0, mftd_sftp_on_expand },
 	{ "home-directory", "1", 0, mftd_sftp_on_home },
 	{ "users-groups-by-id@openssh.com", "1", 0, mftd_sftp_on_users },
-	{ "copy-data", "1", MFTD_SFTP_HANDLE, mftd_sftp_on_copy_data },
+	{ "copy-data", "1", 0, mftd_sftp_on_copy_data },
 	{ "check-file", "sha256,sha384,sha512,sha224", MFTD_SFTP_HANDLE,
 	    mftd_sftp_on_check_handle },
 	/* spoken of by the one before */

@@ -4,6 +4,7 @@
 #include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
+#include "mftd/sftp/sync.h"
 #include "mftd/sftp/upload.h"
 
 int
@@ -52,6 +53,8 @@ write_handle(struct mftd_sftp *s, struct mftd_sftp_req *req, uint64_t off,
 
 	if (h->part->published && (r = mftd_sftp_upload_renew(s, h)) != 0)
 		return r;
+	if (mftd_sftp_sync_full(h->part))
+		return MFTD_SFTP_STALL;
 	if (h->append) {
 		r = mftd_sftp_part_stat(h->part, &st);
 		if (r < 0)

@@ -26,6 +26,7 @@ end(struct mftd_sftp *s, struct mftd_sftp_job *job)
 
 	TAILQ_REMOVE(&s->jobs, job, link);
 	s->n_ops--;
+	s->changed = true;
 	job->free(job);
 	if (part != NULL) {
 		part->busy--;
@@ -33,16 +34,43 @@ end(struct mftd_sftp *s, struct mftd_sftp_job *job)
 	}
 }
 
+static struct mftd_sftp_job *
+first_ready(const struct mftd_sftp *s)
+{
+	struct mftd_sftp_job *job;
+
+	TAILQ_FOREACH(job, &s->jobs, link)
+		if (!job->parked)
+			break;
+	return job;
+}
+
+bool
+mftd_sftp_job_ready(const struct mftd_sftp *s)
+{
+	return first_ready(s) != NULL;
+}
+
+void
+mftd_sftp_job_wake(struct mftd_sftp *s)
+{
+	struct mftd_sftp_job *job;
+
+	TAILQ_FOREACH(job, &s->jobs, link)
+		job->parked = false;
+}
+
 void
 mftd_sftp_job_step(struct mftd_sftp *s)
 {
-	struct mftd_sftp_job *job = TAILQ_FIRST(&s->jobs);
+	struct mftd_sftp_job *job = first_ready(s);
 	int r;
 
 	if (job == NULL)
 		return;
 	r = job->step(s, job);
-	if (r == MFTD_SFTP_LATER) {
+	if (r == MFTD_SFTP_LATER || r == MFTD_SFTP_STALL) {
+		job->parked = r == MFTD_SFTP_STALL;
 		TAILQ_REMOVE(&s->jobs, job, link);
 		TAILQ_INSERT_TAIL(&s->jobs, job, link);
 		return;

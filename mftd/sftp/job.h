@@ -20,8 +20,10 @@ struct mftd_sftp_job {
 	TAILQ_ENTRY(mftd_sftp_job) link;
 	uint32_t id; /* the request */
 	struct mftd_sftp_part *part; /* written: counted as busy; or NULL */
-	/* A slice.  MFTD_SFTP_LATER: there is more; MFTD_SFTP_ANSWERED; or a
-	 * negative error, to be answered. */
+	bool parked; /* until a sync is done */
+	/* A slice.  MFTD_SFTP_LATER: there is more; MFTD_SFTP_STALL: there
+	 * is more when a sync is done; MFTD_SFTP_ANSWERED; or a negative error,
+	 * to be answered. */
 	int (*step)(struct mftd_sftp *s, struct mftd_sftp_job *job);
 	/* Frees the job with all it holds. */
 	void (*free)(struct mftd_sftp_job *job);
@@ -34,7 +36,13 @@ TAILQ_HEAD(mftd_sftp_jobs, mftd_sftp_job);
 int mftd_sftp_job_add(struct mftd_sftp *s, struct mftd_sftp_job *job,
     struct mftd_sftp_part *part);
 
-/* One slice of the first job; the others have their turns. */
+/* Whether one can go on. */
+bool mftd_sftp_job_ready(const struct mftd_sftp *s);
+
+/* Those that waited for a sync go on. */
+void mftd_sftp_job_wake(struct mftd_sftp *s);
+
+/* One slice of the first that can go on; the others have their turns. */
 void mftd_sftp_job_step(struct mftd_sftp *s);
 
 /* Ends all without an answer. */

@@ -40,6 +40,7 @@ mftd_sftp_op_free(struct mftd_sftp *s, struct mftd_sftp_op *op)
 		op->part->busy--;
 		mftd_sftp_part_put(s, op->part);
 	}
+	s->changed = true;
 	free(op->path);
 	free(op->to);
 	free(op->data);
@@ -108,8 +109,9 @@ any_touches(const struct mftd_sftp_ops *ops, const char *path, bool below)
 	const struct mftd_sftp_op *op;
 
 	TAILQ_FOREACH(op, ops, link)
-		if (touches(op->path, path, below) ||
-		    (op->to != NULL && touches(op->to, path, below)))
+		if ((below || !op->quiet) &&
+		    (touches(op->path, path, below) ||
+			(op->to != NULL && touches(op->to, path, below))))
 			return true;
 	return false;
 }
@@ -118,5 +120,6 @@ bool
 mftd_sftp_op_conflict(const struct mftd_sftp *s, const char *path, bool below)
 {
 	return any_touches(&s->ops, path, below) ||
-	    any_touches(&s->closing, path, below);
+	    any_touches(&s->closing, path, below) ||
+	    any_touches(&s->syncing, path, below);
 }

@@ -13,8 +13,8 @@ struct mftd_sftp;
 struct mftd_sftp_part;
 struct mftd_sftp_handle;
 
-/* Something that journal was, or is about to be, asked to do, and the request
- * that its result answers. */
+/* Something that a sync or journal was, or is about to be, asked to do, and the
+ * request that its result answers. */
 struct mftd_sftp_op {
 	TAILQ_ENTRY(mftd_sftp_op) link;
 	uint64_t ref;
@@ -24,8 +24,11 @@ struct mftd_sftp_op {
 	struct mftd_sftp_handle *handle; /* of OPEN, or NULL */
 	void *data; /* freed with it */
 	struct mftd_msg_quota_result quota; /* QUOTA's answer */
+	bool quiet; /* only changes of names wait for it */
 	bool tells; /* an OK says that something is durable: needs the lease */
 	void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err);
+	/* A sync that it waited for is done; takes op over (sync.h). */
+	void (*synced)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err);
 };
 
 TAILQ_HEAD(mftd_sftp_ops, mftd_sftp_op);

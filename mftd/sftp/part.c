@@ -12,8 +12,8 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/base/err.h"
-#include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/state.h"
+#include "mftd/sftp/sync.h"
 #include "mftd/sftp/vfs.h"
 
 /* Whether the directory of the part's name holds nothing else.  Looked at after
@@ -287,8 +287,8 @@ write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
 	if (off + len > p->size)
 		p->size = off + len;
 	p->dirty += len;
-	if (p->dirty >= MFTD_SFTP_SYNC_BYTES)
-		return mftd_sftp_part_sync(s, p);
+	if (p->dirty >= MFTD_SFTP_SYNC_BYTES && !p->flushing)
+		return mftd_sftp_sync_begin(s, p, NULL);
 	start_writeback(p, off + len);
 	return 0;
 }
@@ -330,8 +330,10 @@ truncate_part(struct mftd_sftp_part *p, uint64_t size)
 		p->hash = NULL;
 	}
 	p->size = size;
-	if (p->contig > size)
+	if (p->contig > size) {
 		p->contig = size;
+		p->cuts++;
+	}
 	if (p->flushed > size)
 		p->flushed = size;
 	p->changed = true;
@@ -345,54 +347,6 @@ mftd_sftp_part_truncate(struct mftd_sftp_part *p, uint64_t size)
 
 	if (r < 0 && p->err == 0) {
 		log_warn("part %s: truncate: %s", p->id, mftd_strerror(r));
-		p->err = r;
-	}
-	return r;
-}
-
-/* Tells journal how much from the start is durable. */
-static int
-tell_durable(struct mftd_sftp *s, struct mftd_sftp_part *p)
-{
-	struct mftd_msg_part m = { .durable = p->contig };
-	int r;
-
-	if (p->contig == p->durable)
-		return 0;
-	snprintf(m.part, sizeof(m.part), "%s", p->id);
-	r = mftd_chan_send(
-	    s->env.journal, MFTD_MSG_PART, 0, &m, sizeof(m), NULL, 0);
-	if (r == -ENOBUFS)
-		return 0; /* it is told with the next sync, or published */
-	if (r == -MFTD_E_CLOSED)
-		s->fatal = true;
-	if (r == 0)
-		p->durable = p->contig;
-	return r;
-}
-
-static int
-sync_part(struct mftd_sftp *s, struct mftd_sftp_part *p)
-{
-	int r = mftd_sync_data(p->fd);
-
-	if (r == 0 && !p->entry_durable) {
-		r = mftd_layout_part_sync(s->env.parts_fd, p->key, p->name);
-		p->entry_durable = r == 0;
-	}
-	if (r < 0)
-		return r;
-	p->dirty = 0;
-	return tell_durable(s, p);
-}
-
-int
-mftd_sftp_part_sync(struct mftd_sftp *s, struct mftd_sftp_part *p)
-{
-	int r = p->err != 0 ? p->err : sync_part(s, p);
-
-	if (r < 0 && p->err == 0) {
-		log_error("part %s: sync failed: %s", p->id, mftd_strerror(r));
 		p->err = r;
 	}
 	return r;

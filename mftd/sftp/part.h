@@ -37,7 +37,9 @@ struct mftd_sftp_part {
 	uint64_t base_size;
 	uint64_t contig; /* bytes from the start that were written */
 	uint64_t durable; /* of them told to journal */
-	uint64_t dirty; /* bytes written since the last sync */
+	uint64_t dirty; /* bytes written since the last sync began */
+	bool flushing; /* a sync of WRITE's own accord is under way */
+	unsigned cuts; /* how often it was cut below contig */
 	uint64_t flushed; /* write-back was started up to here */
 	EVP_MD_CTX *hash; /* of [0, hashed); NULL once it cannot be had */
 	uint64_t hashed;
@@ -90,15 +92,11 @@ int mftd_sftp_part_stat(const struct mftd_sftp_part *p, struct stat *st);
 int mftd_sftp_part_whole(struct mftd_sftp_part *p);
 
 /* Writes, with what belongs to it: write-back, a sync every so often, the hash.
- * A failure is the part's (p->err). */
+ * Not while mftd_sftp_sync_full.  A failure is the part's (p->err). */
 int mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
     const uint8_t *data, size_t len, uint64_t off);
 
 int mftd_sftp_part_truncate(struct mftd_sftp_part *p, uint64_t size);
-
-/* Data, size and entry are durable after it; journal is told.  A failed one is
- * the part's end, never repeated. */
-int mftd_sftp_part_sync(struct mftd_sftp *s, struct mftd_sftp_part *p);
 
 /* Whether the hash of the whole part is known; then writes it to out. */
 bool mftd_sftp_part_sha256(

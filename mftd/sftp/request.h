@@ -26,6 +26,19 @@ enum mftd_sftp_need {
 int mftd_sftp_gate(
     struct mftd_sftp *s, struct mftd_sftp_req *req, unsigned needs);
 
+/* Takes a handle's name off the request. */
+int mftd_sftp_take_handle(struct mftd_sftp *s, struct mftd_sftp_req *req,
+    struct mftd_sftp_handle **out);
+
+/* What the request's handles and paths claim (wait.h); valid as long as they
+ * are. */
+void mftd_sftp_claim(
+    const struct mftd_sftp_req *req, struct mftd_sftp_claims *c);
+
+/* The gate's last step: STALL when something under way, or a request that came
+ * before and waits, conflicts with the claims. */
+int mftd_sftp_gate_wait(struct mftd_sftp *s, const struct mftd_sftp_req *req);
+
 /* 0 when nothing is left of the request, else -EBADMSG. */
 int mftd_sftp_req_end(const struct mftd_sftp_req *req);
 
@@ -44,9 +57,9 @@ int mftd_sftp_on_write(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_close(struct mftd_sftp *s, struct mftd_sftp_req *req);
 int mftd_sftp_on_fsync(struct mftd_sftp *s, struct mftd_sftp_req *req);
 
-/* Syncs the parts whose CLOSE came, together, and asks journal to publish them.
- * Returns how many it had to answer itself, since that failed. */
-int mftd_sftp_close_flush(struct mftd_sftp *s);
+/* Begins to sync the parts whose CLOSE came, together; when one is done journal
+ * is asked to publish it. */
+void mftd_sftp_close_flush(struct mftd_sftp *s);
 
 /* dir.c */
 int mftd_sftp_on_opendir(struct mftd_sftp *s, struct mftd_sftp_req *req);

@@ -7,12 +7,12 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
-#include "mftd/base/path.h"
 #include "mftd/sftp/packet.h"
 #include "mftd/sftp/proto.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/state.h"
+#include "mftd/sftp/sync.h"
 #include "mftd/sftp/vfs.h"
 
 /* Above MFTD_SFTP_OUTPUT_BYTES there is room for the answer that passed it, and
@@ -66,6 +66,8 @@ mftd_sftp_new(const struct mftd_sftp_env *env)
 	s->env = *env;
 	TAILQ_INIT(&s->ops);
 	TAILQ_INIT(&s->closing);
+	TAILQ_INIT(&s->syncing);
+	mftd_sftp_wait_init(&s->wait);
 	TAILQ_INIT(&s->jobs);
 	LIST_INIT(&s->parts);
 	if (env->policy == NULL)
@@ -99,7 +101,9 @@ mftd_sftp_free(struct mftd_sftp *s)
 
 	if (s == NULL)
 		return;
+	mftd_sftp_sync_end_all(s);
 	mftd_sftp_job_end_all(s);
+	mftd_sftp_wait_clear(&s->wait);
 	for (i = 0; i < MFTD_SFTP_HANDLES_MAX; i++) {
 		if ((h = s->handles.slots[i]) == NULL)
 			continue;
@@ -113,80 +117,6 @@ mftd_sftp_free(struct mftd_sftp *s)
 	mftd_buf_free(s->in);
 	mftd_buf_free(s->out);
 	free(s);
-}
-
-/* Takes a path off the request; what must not be named is refused here. */
-static int
-take_path(struct mftd_sftp *s, struct mftd_sftp_req *req, unsigned needs,
-    char out[MFTD_PATH_BYTES])
-{
-	const uint8_t *raw;
-	size_t len;
-	int r = mftd_buf_get_string(req->args, &raw, &len);
-
-	if (r == 0)
-		r = mftd_path_clean(
-		    (const char *)raw, len, out, MFTD_PATH_BYTES);
-	if (r < 0 || (needs & MFTD_SFTP_TEXT) != 0)
-		return r == -EINVAL ? -EBADMSG : r;
-	if (mftd_sftp_vfs_hidden(out))
-		return (needs & MFTD_SFTP_CHANGE) != 0 ? -EACCES : -ENOENT;
-	return (needs & MFTD_SFTP_CHANGE) != 0
-	    ? mftd_sftp_vfs_may_change(s, out)
-	    : 0;
-}
-
-static int
-take_handle(struct mftd_sftp *s, struct mftd_sftp_req *req)
-{
-	const uint8_t *name;
-	size_t len;
-	int r = mftd_buf_get_string(req->args, &name, &len);
-
-	if (r < 0)
-		return r;
-	req->handle = mftd_sftp_handle_find(&s->handles, name, len);
-	if (req->handle == NULL)
-		return -EBADF;
-	if (req->handle->part != NULL && req->handle->part->busy > 0)
-		return MFTD_SFTP_STALL;
-	return 0;
-}
-
-static bool
-must_wait(struct mftd_sftp *s, struct mftd_sftp_req *req, unsigned needs)
-{
-	bool below = (needs & MFTD_SFTP_CHANGE) != 0;
-
-	if ((needs & MFTD_SFTP_TEXT) != 0)
-		return false;
-	if ((needs & MFTD_SFTP_PATH) != 0 &&
-	    mftd_sftp_op_conflict(s, req->path, below))
-		return true;
-	return (needs & MFTD_SFTP_PATH2) != 0 &&
-	    mftd_sftp_op_conflict(s, req->path2, below);
-}
-
-int
-mftd_sftp_gate(struct mftd_sftp *s, struct mftd_sftp_req *req, unsigned needs)
-{
-	int r = 0;
-
-	if ((needs & MFTD_SFTP_HANDLE) != 0)
-		r = take_handle(s, req);
-	if (r == 0 && (needs & MFTD_SFTP_PATH) != 0)
-		r = take_path(s, req, needs, req->path);
-	if (r == 0 && (needs & MFTD_SFTP_PATH2) != 0)
-		r = take_path(s, req, needs, req->path2);
-	if (r == 0 && must_wait(s, req, needs))
-		r = MFTD_SFTP_STALL;
-	return r;
-}
-
-int
-mftd_sftp_req_end(const struct mftd_sftp_req *req)
-{
-	return mftd_buf_len(req->args) == 0 ? 0 : -EBADMSG;
 }
 
 /* INIT's version stands where others have the id; its extensions are the
@@ -212,6 +142,19 @@ on_init(struct mftd_sftp *s, uint32_t version)
 	mftd_buf_free(b);
 }
 
+/* The request waits, and those behind it that it does not concern go on; unless
+ * it is one of those that wait already, or no more can. */
+static bool
+put_off(struct mftd_sftp *s, const uint8_t *data, size_t len)
+{
+	struct mftd_sftp_claims claims;
+
+	if (s->wait.at != NULL)
+		return false;
+	mftd_sftp_claim(&s->req, &claims);
+	return mftd_sftp_wait_add(&s->wait, data, len, &claims);
+}
+
 static int
 dispatch(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
@@ -229,7 +172,8 @@ dispatch(struct mftd_sftp *s, struct mftd_sftp_req *req)
 }
 
 /* Handles one whole packet, without its length field.  Returns whether it is
- * done with; not when it stalls or the server is fatal. */
+ * done with, or waits by itself; not when it has to stay where it is, or the
+ * server is fatal. */
 static bool
 run_packet(struct mftd_sftp *s, const uint8_t *data, size_t len)
 {
@@ -245,7 +189,8 @@ run_packet(struct mftd_sftp *s, const uint8_t *data, size_t len)
 		s->fatal = true;
 		goto out;
 	}
-	req->handle = NULL;
+	req->handle = req->handle2 = NULL;
+	req->n_paths = 0;
 	if (req->type == SSH_FXP_INIT) {
 		on_init(s, req->id);
 		goto out;
@@ -258,7 +203,7 @@ run_packet(struct mftd_sftp *s, const uint8_t *data, size_t len)
 	r = dispatch(s, req);
 	if (r == MFTD_SFTP_STALL) {
 		mftd_buf_free(req->args);
-		return false;
+		return put_off(s, data, len);
 	}
 	if (r < 0)
 		mftd_sftp_reply_error(s, req->id, r);
@@ -346,35 +291,52 @@ take_input(struct mftd_sftp *s, const uint8_t *data, size_t len)
 	return at;
 }
 
+/* Does what can be done of what waits.  One that ends may have been what others
+ * wait for, and nothing else would wake them. */
+static void
+go_on(struct mftd_sftp *s)
+{
+	do {
+		s->changed = false;
+		mftd_sftp_wait_run(s, &s->wait, run_packet);
+		if (!s->fatal)
+			run_kept(s);
+		mftd_sftp_close_flush(s);
+	} while (s->changed && !s->fatal);
+}
+
 ssize_t
 mftd_sftp_input(struct mftd_sftp *s, const uint8_t *data, size_t len)
 {
-	size_t took = 0;
+	size_t n, took = 0;
+	bool changed;
 
-	/* a CLOSE that was answered at once may have been what others wait for,
-	 * and nothing else would wake them */
 	do {
-		took += take_input(s, data + took, len - took);
-	} while (mftd_sftp_close_flush(s) > 0 && !s->fatal);
+		n = take_input(s, data + took, len - took);
+		took += n;
+		mftd_sftp_close_flush(s);
+		changed = s->changed;
+		if (changed)
+			go_on(s);
+	} while ((n > 0 || changed) && took < len && !s->fatal);
 	return s->fatal ? -MFTD_E_PROTOCOL : (ssize_t)took;
 }
 
 bool
 mftd_sftp_working(const struct mftd_sftp *s)
 {
-	return !s->fatal && !TAILQ_EMPTY(&s->jobs) &&
+	return !s->fatal && mftd_sftp_job_ready(s) &&
 	    mftd_buf_len(s->out) < MFTD_SFTP_OUTPUT_BYTES;
 }
 
 int
 mftd_sftp_continue(struct mftd_sftp *s)
 {
+	mftd_sftp_sync_hear(s);
 	if (mftd_sftp_working(s))
 		mftd_sftp_job_step(s);
-	do {
-		if (!s->fatal)
-			run_kept(s);
-	} while (mftd_sftp_close_flush(s) > 0 && !s->fatal);
+	if (!s->fatal)
+		go_on(s);
 	return s->fatal ? -MFTD_E_PROTOCOL : 0;
 }
 
@@ -425,6 +387,14 @@ mftd_sftp_quota_result(
 int
 mftd_sftp_busy(const struct mftd_sftp *s)
 {
+	if (s->n_syncs > 0)
+		return true;
 	/* once fatal, what was not asked yet will not be */
 	return s->fatal ? !TAILQ_EMPTY(&s->ops) : s->n_ops > 0;
+}
+
+bool
+mftd_sftp_waiting(const struct mftd_sftp *s)
+{
+	return !s->fatal && s->wait.n > 0;
 }

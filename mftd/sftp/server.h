@@ -19,6 +19,7 @@
  * SSH: bytes of the channel go in, bytes for the channel come out.
  */
 struct mftd_sftp;
+struct mftd_syncer;
 
 /* What it works on; all of it stays the caller's and outlives the server. */
 struct mftd_sftp_env {
@@ -29,6 +30,7 @@ struct mftd_sftp_env {
 	int parts_fd; /* .mft/parts/<account> */
 	struct mftd_chan *journal;
 	const struct mftd_lease *lease;
+	struct mftd_syncer *syncer; /* NULL: it syncs by itself, and waits */
 	const struct mftd_policy *policy; /* NULL: all zero but the umask 022 */
 	const int *folder_fds; /* of policy->folders, in their order */
 	/* Counters of the session, shared by its channels. */
@@ -46,16 +48,18 @@ void mftd_sftp_free(struct mftd_sftp *s);
 
 /*
  * Takes bytes of the channel: every whole packet among them is handled, the
- * rest is kept.  Returns how many bytes it took, fewer than len only while
- * mftd_sftp_output is above its high-water mark, too many answers are due, or a
- * request has to wait for one that journal has not answered: offer the rest
- * again after output was drained or a result came.  -MFTD_E_PROTOCOL: close the
- * channel at once, with nothing more sent (what waits must not be answered).
+ * rest is kept.  A request that has to wait for another one lets those pass
+ * that it does not concern (wait.h).  Returns how many bytes it took, fewer
+ * than len only while mftd_sftp_output is above its high-water mark, too many
+ * answers are due, or too many requests wait: offer the rest again after output
+ * was drained or a result came.  -MFTD_E_PROTOCOL: close the channel at once,
+ * with nothing more sent (what waits must not be answered).
  */
 ssize_t mftd_sftp_input(struct mftd_sftp *s, const uint8_t *data, size_t len);
 
-/* Goes on with a request that was deferred; call when output was drained and
- * after mftd_sftp_journal_result.  Returns 0 or -MFTD_E_PROTOCOL. */
+/* Goes on with what waits; call when output was drained, after
+ * mftd_sftp_journal_result, and when env.syncer was heard.  Returns 0 or
+ * -MFTD_E_PROTOCOL. */
 int mftd_sftp_continue(struct mftd_sftp *s);
 
 /* Bytes for the channel: the caller sends and consumes them. */
@@ -75,8 +79,11 @@ struct mftd_msg_quota_result;
 int mftd_sftp_quota_result(struct mftd_sftp *s, uint64_t ref,
     const struct mftd_msg_quota_result *res);
 
-/* Whether requests wait for an answer of journal: the channel is closed only
- * when none does. */
+/* Whether journal, or a sync, is at work for it: the channel is closed only
+ * when none is. */
 int mftd_sftp_busy(const struct mftd_sftp *s);
+
+/* Whether requests that were taken have not been begun yet. */
+bool mftd_sftp_waiting(const struct mftd_sftp *s);
 
 #endif

@@ -12,6 +12,7 @@
 #include "mftd/sftp/op.h"
 #include "mftd/sftp/part.h"
 #include "mftd/sftp/server.h"
+#include "mftd/sftp/wait.h"
 
 /* The request that is being handled; the gate has filled in what its rule says
  * it needs. */
@@ -22,6 +23,9 @@ struct mftd_sftp_req {
 	char path[MFTD_PATH_BYTES]; /* clean */
 	char path2[MFTD_PATH_BYTES];
 	struct mftd_sftp_handle *handle;
+	struct mftd_sftp_handle *handle2; /* copy-data's */
+	unsigned n_paths; /* of them are about what lies there */
+	bool below; /* it changes names */
 };
 
 /* All of a server's state (design section 3: one struct). */
@@ -37,8 +41,12 @@ struct mftd_sftp {
 	struct mftd_sftp_parts parts;
 	struct mftd_sftp_ops ops; /* asked of journal */
 	struct mftd_sftp_ops closing; /* to be synced, then asked */
+	struct mftd_sftp_ops syncing; /* for which a sync is under way */
 	struct mftd_sftp_jobs jobs; /* long ones, done in slices */
-	unsigned n_ops; /* in all three */
+	unsigned n_ops; /* in all four */
+	unsigned n_syncs; /* under way, also those of no op */
+	struct mftd_sftp_wait wait; /* requests put off */
+	bool changed; /* something ended that others may wait for */
 	struct mftd_sftp_req req;
 };
 
