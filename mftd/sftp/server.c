@@ -394,6 +394,12 @@ mftd_sftp_busy(const struct mftd_sftp *s)
 }
 
 bool
+mftd_sftp_syncing(const struct mftd_sftp *s)
+{
+	return s->n_syncs > 0;
+}
+
+bool
 mftd_sftp_waiting(const struct mftd_sftp *s)
 {
 	return !s->fatal && s->wait.n > 0;

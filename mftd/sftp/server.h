@@ -83,6 +83,9 @@ int mftd_sftp_quota_result(struct mftd_sftp *s, uint64_t ref,
  * when none is. */
 int mftd_sftp_busy(const struct mftd_sftp *s);
 
+/* Whether a sync is under way. */
+bool mftd_sftp_syncing(const struct mftd_sftp *s);
+
 /* Whether requests that were taken have not been begun yet. */
 bool mftd_sftp_waiting(const struct mftd_sftp *s);
 

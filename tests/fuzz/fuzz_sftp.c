@@ -328,6 +328,17 @@ some_error(struct fuzz *f)
 	return errors[below(f, sizeof(errors) / sizeof(errors[0]))];
 }
 
+/* Syncs in threads end when they like: until none is under way, so that a seed
+ * means the same each time. */
+static void
+settle_syncs(struct fuzz *f)
+{
+	struct peer *r = &f->peer;
+
+	while (r->syncer != NULL && r->in_error == 0 && mftd_sftp_syncing(r->s))
+		peer_hear_sync(r);
+}
+
 /* Journal's turn: it works, refuses, or keeps it for later. */
 static void
 journal(struct fuzz *f)
@@ -340,6 +351,8 @@ journal(struct fuzz *f)
 		r->in_error = -MFTD_E_PROTOCOL;
 		return;
 	}
+	if (below(f, 2) != 0)
+		settle_syncs(f);
 	f->policy.symlinks = below(f, 2);
 	r->err = below(f, 10) == 0 ? some_error(f) : 0;
 	r->hold = below(f, 6) == 0 && r->n_refs == 0;
@@ -375,6 +388,7 @@ feed(struct fuzz *f, struct mftd_buf *b)
 				r->in_error = -MFTD_E_PROTOCOL;
 		take_answers(f, UINT32_MAX);
 		r->hold = false;
+		settle_syncs(f);
 		peer_journal(r);
 		while (r->n_refs > 0 && r->in_error == 0)
 			peer_answer_held(r, --r->n_refs, 0);
@@ -411,6 +425,8 @@ session(struct fuzz *f)
 	int i;
 
 	peer_open_policy(r, &f->policy);
+	if (below(f, 2) == 0)
+		peer_threads(r);
 	f->n_handles = 0;
 	f->asked = f->answered = 0;
 	file_make(r, "../secret", "secret");

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -194,6 +197,45 @@ test_outside_is_shut(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* As glibc makes threads, and they see no more than the session does. */
+static void *
+thread_outside(void *data)
+{
+	return (void *)(intptr_t)open_outside(data);
+}
+
+static int
+make_thread(struct place *p)
+{
+	pthread_t thread;
+	void *r = NULL;
+
+	if (pthread_create(&thread, NULL, thread_outside, p) != 0)
+		return 10;
+	if (pthread_join(thread, &r) != 0)
+		return 11;
+	return (int)(intptr_t)r;
+}
+
+static void
+test_thread_is_confined(void **state)
+{
+	int status = in_sandbox(*state, true, make_thread);
+
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* A process that shares memory and files, but is no thread. */
+static int
+make_sharer(struct place *p)
+{
+	return syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD,
+		   NULL, NULL, NULL, 0) == 0
+	    ? 0
+	    : 1;
+}
+
 static int
 run_program(struct place *p)
 {
@@ -227,7 +269,7 @@ static void
 test_filter_kills(void **state)
 {
 	int (*const fns[])(struct place *) = { run_program, make_process,
-		make_code, signal_other };
+		make_sharer, make_code, signal_other };
 	int status;
 	size_t i;
 
@@ -288,6 +330,8 @@ main(void)
 		    test_published_is_only_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_outside_is_shut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_thread_is_confined, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_filter_kills, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/journal/layout.h"
 #include "mftd/sftp/proto.h"
+#include "mftd/sftp/syncer.h"
 
 #define VOLUME_ID "vol1"
 #define DEADLINE_MS 20000
@@ -110,6 +112,7 @@ void
 peer_close(struct peer *r)
 {
 	mftd_sftp_free(r->s);
+	mftd_syncer_free(r->syncer);
 	mftd_buf_free(r->left);
 	if (r->volume.fd < 0)
 		return;
@@ -118,6 +121,17 @@ peer_close(struct peer *r)
 	close(r->root);
 	close(r->parts);
 	tree_remove(&r->volume);
+}
+
+void
+peer_threads(struct peer *r)
+{
+	mftd_sftp_free(r->s);
+	r->syncer = mftd_syncer_new();
+	assert_non_null(r->syncer);
+	r->env.syncer = r->syncer;
+	r->s = mftd_sftp_new(&r->env);
+	assert_non_null(r->s);
 }
 
 void
@@ -448,6 +462,20 @@ result(struct peer *r, uint64_t ref, int err)
 	push(r);
 }
 
+void
+peer_hear_sync(struct peer *r)
+{
+	struct pollfd p = { mftd_syncer_fd(r->syncer), POLLIN, 0 };
+	int e;
+
+	assert_int_equal(poll(&p, 1, DEADLINE_MS), 1);
+	mftd_syncer_heard(r->syncer);
+	e = mftd_sftp_continue(r->s);
+	if (e < 0)
+		r->in_error = e;
+	push(r);
+}
+
 bool
 peer_take(struct peer *r, struct answer *a)
 {
@@ -483,6 +511,11 @@ peer_ask(struct peer *r, struct mftd_buf *b)
 	while (mftd_sftp_working(r->s))
 		assert_int_equal(mftd_sftp_continue(r->s), 0);
 	peer_journal(r);
+	while (mftd_buf_len(mftd_sftp_output(r->s)) == 0 && r->syncer != NULL &&
+	    mftd_sftp_syncing(r->s)) {
+		peer_hear_sync(r);
+		peer_journal(r);
+	}
 	if (!peer_take(r, &a))
 		fail_msg("no answer");
 	assert_int_equal(a.id, id);

@@ -22,6 +22,7 @@ struct peer {
 	struct tree volume;
 	int root, parts;
 	struct mftd_lease *lease;
+	struct mftd_syncer *syncer; /* NULL: the server syncs by itself */
 	struct mftd_chan *session, *journal; /* journal NULL: the real one */
 	uint64_t next_part, next_ref, bytes_in, bytes_out, published;
 	const struct mftd_policy *policy; /* NULL: none */
@@ -66,6 +67,12 @@ void peer_over(struct peer *r, const char *session, const char *volume_id,
 void peer_over_policy(struct peer *r, const char *session,
     const char *volume_id, struct mftd_chan *journal, int root, int parts,
     const struct mftd_policy *policy, const int *fds);
+
+/* From now on syncs are done in threads (before the first request). */
+void peer_threads(struct peer *r);
+
+/* Waits until a sync is done, and lets the server go on. */
+void peer_hear_sync(struct peer *r);
 
 /* The server has had INIT and answered. */
 void peer_start(struct peer *r);
