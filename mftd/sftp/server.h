@@ -76,8 +76,8 @@ bool mftd_sftp_working(const struct mftd_sftp *s);
 
 /* The same for its MFTD_MSG_QUOTA_RESULT. */
 struct mftd_msg_quota_result;
-int mftd_sftp_quota_result(struct mftd_sftp *s, uint64_t ref,
-    const struct mftd_msg_quota_result *res);
+int mftd_sftp_quota_result(
+    struct mftd_sftp *s, uint64_t ref, const struct mftd_msg_quota_result *res);
 
 /* Whether journal, or a sync, is at work for it: the channel is closed only
  * when none is. */
