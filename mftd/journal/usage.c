@@ -20,6 +20,12 @@
 #define PEEK_TRIES 8
 #define LOCK_PAUSE_NS (5 * 1000 * 1000)
 
+/*
+ * A traditional lock of this process: those of the open file description may
+ * stay on a FUSE file system when who has one is killed (Linux leaves their
+ * release there to FLUSH, which speaks of the process).  It goes with the first close
+ * of that file here: so only one descriptor of it is open at a time.
+ */
 static int
 take_lock(int fd)
 {
@@ -28,7 +34,7 @@ take_lock(int fd)
 	int64_t deadline = mftd_clock_ms() + MFTD_QUOTA_LOCK_MS;
 
 	for (;;) {
-		if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
+		if (fcntl(fd, F_SETLK, &fl) == 0)
 			return 0;
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return -errno;

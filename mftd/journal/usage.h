@@ -38,7 +38,8 @@ int mftd_usage_read(int fd, struct mftd_usage *u);
 /* Writes it; durable: it is on stable storage afterwards.  0 or -errno. */
 int mftd_usage_write(int fd, const struct mftd_usage *u, bool durable);
 
-/* Reads it without the lock, for what is only asked. */
+/* Reads it without the lock, for what is only asked; never while this process
+ * has the lock, which that would end. */
 int mftd_usage_peek(
     const struct mftd_volume *v, const char *account, struct mftd_usage *u);
 
