@@ -21,6 +21,7 @@ _MORE = {
               "      - {name: in, path: common/in}\n"
               "      - {name: docs, path: common/docs, read_only: true}\n",
     "small": "    quota: {bytes: 10M}\n",
+    "large": "    quota: {bytes: 1G}\n",
     "few": "    quota: {files: 3}\n",
     "private": "    umask: \"077\"\n    group: nogroup\n",
     "stranger": "    group: root\n",
@@ -132,6 +133,15 @@ def test_quota_is_heard_early(rig, tmp_path):
     assert not (rig.volume / "small/huge").exists()
     parts = rig.volume / ".mft/parts/small"
     assert not [f for _, _, files in os.walk(parts) for f in files]
+
+
+def test_quota_asked_while_requests_are_outstanding(rig, tmp_path):
+    """Room is granted in steps: the writes that wait for one keep their
+    order."""
+    path = tmp_path / "bytes"
+    path.write_bytes(os.urandom(150 * MIB))
+    ok(rig.sftp(f"put {path} got\n", user="large"))
+    assert (rig.volume / "large/got").read_bytes() == path.read_bytes()
 
 
 def test_quota_race(rig, tmp_path):
