@@ -33,8 +33,9 @@
 #define MFTD_CHAN_QUEUE_MAX 1024 /* messages waiting for one channel */
 #define MFTD_SESSIONS_MAX 4096 /* sessions of one node */
 
-#define MFTD_LOGIN_GRACE_S 120 /* from accept to logged in */
-#define MFTD_LOGIN_TRIES_MAX 6 /* refused attempts of one connection */
+#define MFTD_LOGIN_GRACE_S 120 /* accept to login, if not configured */
+#define MFTD_LOGIN_TRIES_MAX 6 /* refused attempts, if not configured */
+#define MFTD_WAIT_S_MAX 86400 /* idle_timeout_s, keepalive_s */
 #define MFTD_STARTUPS_MAX 256 /* connections of a node not logged in yet */
 #define MFTD_STARTUPS_SOURCE_MAX 64 /* of them, of one source address */
 #define MFTD_AUTH_POOL 2 /* password checks at a time (128 MiB each) */

@@ -17,9 +17,6 @@
 #include "mftd/base/id.h"
 #include "mftd/conf/yaml.h"
 
-#define LEASE_MS_MIN 500
-#define LEASE_MS_MAX 60000
-#define LEASE_MS_DEFAULT 3000
 #define FIELD_BYTES 64
 
 /* The longest id that a node makes is a receipt's: its name, '-' and 16 hex
@@ -56,6 +53,30 @@ static const cyaml_schema_value_t path = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, PATH_MAX - 1),
 };
 
+#define NUMBER(key, member) \
+	CYAML_FIELD_INT(key, CYAML_FLAG_OPTIONAL, struct mftd_conf, member)
+
+/* The numbers, what they are when the file is silent, and their bounds. */
+static const struct number {
+	const char *name;
+	size_t off;
+	int silent, min, max;
+} numbers[] = {
+	{ "lease_ms", offsetof(struct mftd_conf, lease_ms), 3000, 500, 60000 },
+	{ "login_grace_s", offsetof(struct mftd_conf, login_grace_s),
+	    MFTD_LOGIN_GRACE_S, 1, 3600 },
+	{ "login_tries", offsetof(struct mftd_conf, login_tries),
+	    MFTD_LOGIN_TRIES_MAX, 1, 100 },
+	{ "idle_timeout_s", offsetof(struct mftd_conf, idle_timeout_s), 3600, 0,
+	    MFTD_WAIT_S_MAX },
+	{ "keepalive_s", offsetof(struct mftd_conf, keepalive_s), 60, 0,
+	    MFTD_WAIT_S_MAX },
+	{ "keepalive_count", offsetof(struct mftd_conf, keepalive_count), 3, 1,
+	    100 },
+};
+
+#define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_ENUM(
 	    "mode", CYAML_FLAG_STRICT, struct mftd_conf, cluster, modes, 2),
@@ -72,13 +93,18 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR("log", MAY, struct mftd_conf, log, 1, 16),
 	CYAML_FIELD_STRING_PTR(
 	    "log_level", MAY, struct mftd_conf, log_level, 1, 16),
-	CYAML_FIELD_INT(
-	    "lease_ms", CYAML_FLAG_OPTIONAL, struct mftd_conf, lease_ms),
+	NUMBER("lease_ms", lease_ms), NUMBER("login_grace_s", login_grace_s),
+	NUMBER("login_tries", login_tries),
+	NUMBER("idle_timeout_s", idle_timeout_s),
+	NUMBER("keepalive_s", keepalive_s),
+	NUMBER("keepalive_count", keepalive_count),
 	CYAML_FIELD_SEQUENCE_COUNT("listen", CYAML_FLAG_DEFAULT,
 	    struct mftd_conf, listen, n_listen, &address, 1, MFTD_LISTEN_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("host_keys", CYAML_FLAG_DEFAULT,
 	    struct mftd_conf, host_keys, n_host_keys, &path, 1,
 	    MFTD_HOST_KEYS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("next_host_keys", MAY, struct mftd_conf,
+	    next_host_keys, n_next_host_keys, &path, 0, MFTD_HOST_KEYS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("volumes", CYAML_FLAG_DEFAULT,
 	    struct mftd_conf, volumes, n_volumes, &volume, 1, MFTD_VOLUMES_MAX),
 	CYAML_FIELD_END
@@ -217,7 +243,9 @@ static int
 check_lists(const struct mftd_conf *c, const struct mftd_yaml *y)
 {
 	char field[FIELD_BYTES];
-	size_t i;
+	const char *file;
+	size_t i, k;
+	bool next;
 
 	for (i = 0; i < c->n_listen; i++) {
 		snprintf(field, sizeof(field), "listen[%zu]", i);
@@ -225,9 +253,13 @@ check_lists(const struct mftd_conf *c, const struct mftd_yaml *y)
 			return mftd_yaml_refuse(y, field,
 			    "must be ADDRESS:PORT or [V6]:PORT, numeric");
 	}
-	for (i = 0; i < c->n_host_keys; i++) {
-		snprintf(field, sizeof(field), "host_keys[%zu]", i);
-		if (c->host_keys[i][0] != '/')
+	for (i = 0; i < c->n_host_keys + c->n_next_host_keys; i++) {
+		next = i >= c->n_host_keys;
+		k = next ? i - c->n_host_keys : i;
+		file = next ? c->next_host_keys[k] : c->host_keys[k];
+		snprintf(field, sizeof(field), "%shost_keys[%zu]",
+		    next ? "next_" : "", k);
+		if (file[0] != '/')
 			return mftd_yaml_refuse(
 			    y, field, "must be an absolute path");
 	}
@@ -248,6 +280,21 @@ check_node(const struct mftd_conf *c, const struct mftd_yaml *y)
 	if (strlen(c->node) > NODE_LEN_MAX)
 		return mftd_yaml_refuse(y, "node",
 		    "longer than %d characters%s", NODE_LEN_MAX, hint);
+	return 0;
+}
+
+static int
+check_numbers(const struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	const struct number *n;
+	int v;
+
+	for (n = numbers; n < numbers + N_NUMBERS; n++) {
+		v = *(const int *)((const char *)c + n->off);
+		if (v < n->min || v > n->max)
+			return mftd_yaml_refuse(
+			    y, n->name, "must be %d to %d", n->min, n->max);
+	}
 	return 0;
 }
 
@@ -273,20 +320,22 @@ check(const struct mftd_conf *c, const struct mftd_yaml *y)
 	if (!is_one_of(c->log_level, levels))
 		return mftd_yaml_refuse(
 		    y, "log_level", "must be error, warn, info or debug");
-	if (c->lease_ms < LEASE_MS_MIN || c->lease_ms > LEASE_MS_MAX)
-		return mftd_yaml_refuse(y, "lease_ms", "must be %d to %d",
-		    LEASE_MS_MIN, LEASE_MS_MAX);
+	if ((r = check_numbers(c, y)) < 0)
+		return r;
 	if ((r = check_catalog(c, y)) < 0 || (r = check_lists(c, y)) < 0)
 		return r;
 	return check_volumes(c, y);
 }
 
-/* libcyaml leaves 0 where a number is not given, which is no valid lease. */
+/* libcyaml leaves 0 where a number is not given. */
 static void
-set_lease(struct mftd_conf *c, const struct mftd_yaml *y)
+set_numbers(struct mftd_conf *c, const struct mftd_yaml *y)
 {
-	if (c->lease_ms == 0 && !mftd_yaml_has(y, "lease_ms"))
-		c->lease_ms = LEASE_MS_DEFAULT;
+	const struct number *n;
+
+	for (n = numbers; n < numbers + N_NUMBERS; n++)
+		if (!mftd_yaml_has(y, n->name))
+			*(int *)((char *)c + n->off) = n->silent;
 }
 
 int
@@ -300,7 +349,7 @@ mftd_conf_load(
 	r = mftd_yaml_load(file, &schema, &data, &y, why, size);
 	if (r < 0)
 		return r;
-	set_lease(data, y);
+	set_numbers(data, y);
 	r = set_defaults(data);
 	if (r == 0)
 		r = check(data, y);

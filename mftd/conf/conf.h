@@ -34,6 +34,13 @@ struct mftd_conf {
 	size_t n_listen;
 	char *host_keys[MFTD_HOST_KEYS_MAX]; /* private key files */
 	size_t n_host_keys;
+	char **next_host_keys; /* announced, and not used yet */
+	size_t n_next_host_keys;
+	int login_grace_s; /* 1 to 3600 */
+	int login_tries; /* 1 to 100 */
+	int idle_timeout_s; /* 0: never; default 3600 */
+	int keepalive_s; /* 0: never; default 60 */
+	int keepalive_count; /* 1 to 100, default 3 */
 	struct mftd_conf_volume volumes[MFTD_VOLUMES_MAX];
 	size_t n_volumes;
 };

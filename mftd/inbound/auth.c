@@ -19,9 +19,9 @@
 #include "mftd/ipc/msg_session.h"
 #include "mftd/ipc/worker.h"
 
-/* A session itself ends after MFTD_LOGIN_TRIES_MAX refusals; one that asks more
- * often than this is none of ours. */
-#define ASKED_MAX (4 * MFTD_LOGIN_TRIES_MAX)
+/* A session itself ends after login_tries refusals, at most 100; one that asks
+ * more often than this is none of ours. */
+#define ASKED_MAX 200
 
 struct auth {
 	struct mftd_worker *w;

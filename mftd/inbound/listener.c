@@ -74,7 +74,7 @@ log_end(const struct child *c, const siginfo_t *info)
 		break;
 	case SIGALRM:
 		log_info("session=%s not logged in within %d s", c->session,
-		    MFTD_LOGIN_GRACE_S);
+		    c->l->w->conf->login_grace_s);
 		break;
 	case SIGTERM:
 		log_info("session=%s ended before its login", c->session);
@@ -381,6 +381,7 @@ start(struct listener *l)
 	const struct mftd_conf *conf = l->w->conf;
 	struct rlimit files;
 	char why[MFTD_REASON_BYTES];
+	size_t k;
 	int i, r;
 
 	/* up to two descriptors per session */
@@ -393,6 +394,14 @@ start(struct listener *l)
 	if (r < 0) {
 		log_error("host keys: %s", why);
 		return r;
+	}
+	for (k = 0; k < conf->n_next_host_keys; k++) {
+		r = mftd_ssh_server_announce(
+		    l->server, conf->next_host_keys[k], why, sizeof(why));
+		if (r < 0) {
+			log_error("next host keys: %s", why);
+			return r;
+		}
 	}
 	r = mftd_sandbox_filter(&l->filter);
 	if (r < 0)

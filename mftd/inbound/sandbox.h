@@ -28,10 +28,10 @@ int mftd_sandbox_enter(const struct mftd_filter *f);
  * From now on only what lies beneath the n directories can be opened: beneath
  * the first of them (the account's parts) also written, made and removed, in
  * the others (its root and folders: what is published, journal's to change)
- * only read.  And no TCP connection can be made (as far as this kernel can: Landlock ABI
- * 1 and later).  Returns 0; -EOPNOTSUPP when the kernel has no Landlock (the
- * session may go on: paths are resolved beneath the account's root anyway);
- * other -errno: it must not.
+ * only read.  And no TCP connection can be made (as far as this kernel can:
+ * Landlock ABI 1 and later).  Returns 0; -EOPNOTSUPP when the kernel has no
+ * Landlock (the session may go on: paths are resolved beneath the account's
+ * root anyway); other -errno: it must not.
  */
 int mftd_sandbox_confine(const int *dirs, size_t n);
 

@@ -9,6 +9,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
+#include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_session.h"
 #include "mftd/sftp/syncer.h"
@@ -47,11 +48,19 @@ ssize_t
 mftd_session_input(void *chan_data, const uint8_t *bytes, size_t len)
 {
 	struct served *v = chan_data;
+	struct mftd_session *s = v->session;
 	ssize_t n;
 
-	if (v->session->ending)
+	if (s->ending)
 		return 0; /* no request after the last answer */
+	len = mftd_bucket_room(&s->in, len, mftd_clock_us());
+	if (len == 0)
+		return 0;
 	n = mftd_sftp_input(v->sftp, bytes, len);
+	if (n > 0) {
+		mftd_bucket_take(&s->in, (size_t)n);
+		s->active_ms = mftd_clock_ms();
+	}
 	if (n < 0)
 		log_warn("SFTP channel closed: %s", mftd_strerror((int)n));
 	return n;
@@ -73,19 +82,26 @@ static int
 pump_once(struct mftd_ssh_chan *c, struct served *v)
 {
 	struct mftd_buf *out = mftd_sftp_output(v->sftp);
+	struct mftd_session *s = v->session;
+	size_t len;
 	ssize_t n = 0;
 	int r;
 
 	r = mftd_sftp_continue(v->sftp);
 	if (r < 0)
 		return r;
-	if (mftd_buf_len(out) > 0)
-		n = mftd_ssh_chan_send(
-		    c, mftd_buf_data(out), mftd_buf_len(out));
+	len = mftd_buf_len(out);
+	if (len > 0)
+		len = mftd_bucket_room(&s->out, len, mftd_clock_us());
+	if (len > 0)
+		n = mftd_ssh_chan_send(c, mftd_buf_data(out), len);
 	if (n < 0)
 		return (int)n;
-	if (n > 0)
+	if (n > 0) {
 		mftd_buf_consume(out, (size_t)n);
+		mftd_bucket_take(&s->out, (size_t)n);
+		s->active_ms = mftd_clock_ms();
+	}
 	r = mftd_ssh_chan_resume(c);
 	return r < 0 ? r : r > 0 || n > 0 || mftd_sftp_working(v->sftp);
 }
@@ -353,21 +369,97 @@ turn(struct mftd_session *s, int timeout_ms)
 	return 0;
 }
 
+static int
+sooner(int a_ms, int b_ms)
+{
+	if (a_ms < 0 || b_ms < 0)
+		return a_ms < 0 ? b_ms : a_ms;
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* Ends a session that nothing was asked of for too long.  Returns how long that
+ * still is, -1: for ever. */
+static int
+look_at_idleness(struct mftd_session *s)
+{
+	int64_t end_ms = s->active_ms + s->start->conf->idle_timeout_s * 1000LL;
+
+	if (s->start->conf->idle_timeout_s == 0 || s->ending)
+		return -1;
+	if (unfinished(s))
+		s->active_ms = mftd_clock_ms();
+	else if (mftd_clock_left_ms(end_ms) == 0)
+		begin_end(s, "idle for too long");
+	return mftd_clock_left_ms(end_ms);
+}
+
+/* Asks a client that says nothing for a sign of life.  Negative: it gave none;
+ * else how long until it is asked, in *wait_ms, -1: never. */
+static int
+look_for_life(struct mftd_session *s, int *wait_ms)
+{
+	const struct mftd_conf *conf = s->start->conf;
+	uint64_t heard = mftd_ssh_heard(s->ssh);
+	int64_t now = mftd_clock_ms();
+
+	*wait_ms = -1;
+	if (conf->keepalive_s == 0)
+		return 0;
+	if (heard != s->heard) {
+		s->heard = heard;
+		s->heard_ms = now;
+		s->unanswered = 0;
+	}
+	*wait_ms = mftd_clock_left_ms(s->heard_ms + conf->keepalive_s * 1000LL);
+	if (*wait_ms > 0)
+		return 0;
+	if (s->unanswered >= conf->keepalive_count) {
+		snprintf(
+		    s->why, sizeof(s->why), "the client gives no sign of life");
+		return -MFTD_E_CLOSED;
+	}
+	s->unanswered++;
+	s->heard_ms = now;
+	*wait_ms = conf->keepalive_s * 1000;
+	return mftd_ssh_keepalive(s->ssh);
+}
+
+/* How long a turn may wait at most; what is due is done.  Negative: cut. */
+static int
+look_at_time(struct mftd_session *s, int *timeout_ms)
+{
+	int64_t now_us = mftd_clock_us();
+	int r, ms;
+
+	*timeout_ms = sooner(tell_progress(s), look_at_idleness(s));
+	r = look_for_life(s, &ms);
+	*timeout_ms = sooner(*timeout_ms, ms);
+	ms = mftd_bucket_wait_ms(&s->in, now_us);
+	if (ms > 0)
+		*timeout_ms = sooner(*timeout_ms, ms);
+	ms = mftd_bucket_wait_ms(&s->out, now_us);
+	if (ms > 0)
+		*timeout_ms = sooner(*timeout_ms, ms);
+	if (s->ending)
+		*timeout_ms = mftd_clock_left_ms(s->ending_ms);
+	if (working(s))
+		*timeout_ms = 0;
+	return r;
+}
+
 void
 mftd_session_serve(struct mftd_session *s)
 {
 	int r, timeout_ms = 0;
 
+	s->active_ms = s->heard_ms = mftd_clock_ms();
 	mftd_ssh_watch(s->ssh, s->signal_fd, POLLIN);
 	mftd_ssh_watch(s->ssh, mftd_syncer_fd(s->syncer), POLLIN);
 	mftd_ssh_watch(s->ssh, mftd_chan_fd(s->journal), POLLIN);
 	mftd_ssh_watch(s->ssh, mftd_chan_fd(s->coordinator), POLLIN);
 	do {
 		r = turn(s, timeout_ms);
-		timeout_ms = tell_progress(s);
-		if (s->ending)
-			timeout_ms = mftd_clock_left_ms(s->ending_ms);
-		if (working(s))
-			timeout_ms = 0;
+		if (r == 0)
+			r = look_at_time(s, &timeout_ms);
 	} while (r == 0);
 }

@@ -288,6 +288,10 @@ begin(struct mftd_session *s)
 	snprintf(
 	    text, sizeof(text), "peer=%s method=%s", s->start->peer, s->method);
 	audit(s, "login", text);
+	if (mftd_ssh_announce(s->ssh) < 0)
+		log_warn("host keys not announced");
+	mftd_bucket_init(&s->in, s->policy.in_bytes_s, mftd_clock_us());
+	mftd_bucket_init(&s->out, s->policy.out_bytes_s, mftd_clock_us());
 }
 
 static void
@@ -317,8 +321,9 @@ mftd_session_main(const struct mftd_session_start *start)
 	int r;
 
 	prepare(&s);
-	alarm(MFTD_LOGIN_GRACE_S); /* also cuts a blocked key exchange */
-	r = mftd_ssh_login(s.ssh, MFTD_LOGIN_TRIES_MAX);
+	alarm((unsigned)start->conf
+		  ->login_grace_s); /* also cuts a blocked key exchange */
+	r = mftd_ssh_login(s.ssh, start->conf->login_tries);
 	alarm(0);
 	if (r < 0) {
 		log_info("no login from %s: %s: %s", start->peer,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "mftd/base/limits.h"
+#include "mftd/inbound/bucket.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
 #include "mftd/ipc/policy.h"
@@ -53,6 +54,11 @@ struct mftd_session {
 	uint64_t bytes_in, bytes_out, published;
 	uint64_t stat_sum; /* what the last SESSION_STAT said */
 	int64_t stat_ms; /* and when */
+	struct mftd_bucket in, out; /* what may pass now */
+	int64_t active_ms; /* the last request or answer */
+	uint64_t heard; /* packets of the client, when last looked at */
+	int64_t heard_ms; /* and when that grew, or it was asked */
+	int unanswered; /* keepalives */
 	bool ending; /* no input any more */
 	int64_t ending_ms; /* until then */
 	char why[MFTD_REASON_BYTES]; /* it ends */

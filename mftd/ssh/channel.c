@@ -59,10 +59,34 @@ on_subsystem(
 {
 	struct mftd_ssh_chan *c = data;
 
-	if (strcmp(name, "sftp") != 0 || c->data != NULL || c->closed)
+	if (strcmp(name, "sftp") != 0 || c->data != NULL || c->closed ||
+	    c->notice != NULL)
 		return 1;
 	c->data = c->ssh->ops->open(c->ssh->data, c);
 	return c->data != NULL ? 0 : 1;
+}
+
+/* An scp of old (scp -O) would speak its own protocol over the channel, in
+ * which a line behind a byte 2 is a message to its user, and the end. */
+static int
+on_exec(
+    ssh_session session, ssh_channel channel, const char *command, void *data)
+{
+	struct mftd_ssh_chan *c = data;
+
+	if (c->data != NULL || c->notice != NULL || c->closed)
+		return 1;
+	c->scp = strncmp(command, "scp ", 4) == 0;
+	c->notice = c->scp
+	    ? "\002scp: this server speaks SFTP only: use scp without -O\n"
+	    : "This server offers SFTP only.\n";
+	return 0;
+}
+
+static int
+on_shell(ssh_session session, ssh_channel channel, void *data)
+{
+	return on_exec(session, channel, "", data);
 }
 
 static ssh_channel
@@ -88,6 +112,8 @@ on_open(ssh_session session, void *data)
 	c->calls.channel_eof_function = on_eof;
 	c->calls.channel_close_function = on_close;
 	c->calls.channel_subsystem_request_function = on_subsystem;
+	c->calls.channel_exec_request_function = on_exec;
+	c->calls.channel_shell_request_function = on_shell;
 	ssh_callbacks_init(&c->calls);
 	if (ssh_set_channel_callbacks(c->channel, &c->calls) != SSH_OK) {
 		ssh_channel_free(c->channel);
@@ -102,15 +128,35 @@ mftd_ssh_chans_init(struct mftd_ssh *s)
 	s->calls.channel_open_request_session_function = on_open;
 }
 
+/* Says what is offered instead; it fits any window that a client opens. */
+static void
+say_notice(struct mftd_ssh_chan *c)
+{
+	uint32_t len = (uint32_t)strlen(c->notice);
+
+	mftd_shim_writing(true);
+	c->ssh->writing = true;
+	if (c->scp)
+		ssh_channel_write(c->channel, c->notice, len);
+	else
+		ssh_channel_write_stderr(c->channel, c->notice, len);
+	c->ssh->writing = false;
+	mftd_shim_writing(false);
+}
+
 void
 mftd_ssh_chans_sweep(struct mftd_ssh *s)
 {
-	size_t i;
+	struct mftd_ssh_chan *c;
 
-	for (i = 0; i < MFTD_SSH_CHANNELS_MAX; i++)
-		if (s->chans[i].channel != NULL && s->chans[i].data == NULL &&
-		    s->chans[i].closed)
-			mftd_ssh_chan_close(&s->chans[i], 1);
+	for (c = s->chans; c < s->chans + MFTD_SSH_CHANNELS_MAX; c++) {
+		if (c->channel == NULL || c->data != NULL)
+			continue;
+		if (c->notice != NULL && !c->closed)
+			say_notice(c);
+		if (c->notice != NULL || c->closed)
+			mftd_ssh_chan_close(c, 1);
+	}
 }
 
 void

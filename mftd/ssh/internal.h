@@ -12,6 +12,7 @@
 #include <libssh/server.h>
 
 #include "mftd/base/limits.h"
+#include "mftd/ssh/hostkeys.h"
 #include "mftd/ssh/transport.h"
 
 /* What the files of mftd/ssh/ share. */
@@ -20,6 +21,7 @@
 
 struct mftd_ssh_server {
 	ssh_bind bind;
+	struct mftd_hostkeys keys;
 };
 
 struct mftd_ssh_chan {
@@ -30,6 +32,8 @@ struct mftd_ssh_chan {
 	bool stalled; /* input waits in copy or in libssh */
 	bool eof, closed; /* by the client */
 	bool broken; /* ops->input said so */
+	bool scp; /* notice is for an scp of old */
+	const char *notice; /* to be said before it is closed; NULL */
 	size_t taken; /* since the window was last opened */
 	uint8_t *copy; /* what ops->input left of a read */
 	size_t copy_off, copy_len;
@@ -45,6 +49,7 @@ struct mftd_ssh {
 	ssh_session session;
 	ssh_event event;
 	const struct mftd_ssh_ops *ops;
+	const struct mftd_hostkeys *keys; /* the server's */
 	void *data;
 	struct ssh_server_callbacks_struct calls;
 	bool in; /* logged in */
@@ -56,10 +61,14 @@ struct mftd_ssh {
 	char why[MFTD_REASON_BYTES];
 };
 
+/* The public blob of a key, of *len bytes, to be freed; NULL without memory. */
+uint8_t *mftd_ssh_key_blob(ssh_key key, size_t *len);
+
 /* Prepares s for channel requests (channel.c). */
 void mftd_ssh_chans_init(struct mftd_ssh *s);
 
-/* Frees the channels that the client closed before it asked for SFTP. */
+/* Frees the channels that the client closed before it asked for SFTP, and those
+ * for which it asked something else, after saying so. */
 void mftd_ssh_chans_sweep(struct mftd_ssh *s);
 
 /* Frees what the channels hold beside libssh's own. */

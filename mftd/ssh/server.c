@@ -66,25 +66,54 @@ set_algorithms(ssh_bind bind)
 
 /* libssh says only that it failed: most often the file cannot be read. */
 static int
-add_host_key(ssh_bind bind, const char *path, char *why, size_t size)
+read_key(const char *path, ssh_key *key, char *why, size_t size)
 {
-	ssh_key key = NULL;
-
 	if (access(path, R_OK) < 0) {
 		snprintf(why, size, "%s: %s", path, mftd_strerror(-errno));
 		return -MFTD_E_CONF;
 	}
-	if (ssh_pki_import_privkey_file(path, NULL, NULL, NULL, &key) !=
+	if (ssh_pki_import_privkey_file(path, NULL, NULL, NULL, key) !=
 	    SSH_OK) {
 		snprintf(why, size, "%s: not a private key without passphrase",
 		    path);
 		return -MFTD_E_CONF;
 	}
+	return 0;
+}
+
+int
+mftd_ssh_server_announce(
+    struct mftd_ssh_server *s, const char *path, char *why, size_t size)
+{
+	ssh_key key = NULL;
+	int r = read_key(path, &key, why, size);
+
+	if (r == 0) {
+		r = mftd_hostkeys_add(&s->keys, key);
+		if (r < 0)
+			snprintf(why, size, "%s: %s", path, mftd_strerror(r));
+	}
+	ssh_key_free(key);
+	return r;
+}
+
+static int
+add_host_key(
+    struct mftd_ssh_server *s, const char *path, char *why, size_t size)
+{
+	ssh_key key = NULL;
+	int r;
+
+	r = mftd_ssh_server_announce(s, path, why, size);
+	if (r == 0)
+		r = read_key(path, &key, why, size);
+	if (r < 0)
+		return r;
 	/* takes the key over */
-	if (ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) !=
+	if (ssh_bind_options_set(s->bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) !=
 	    SSH_OK) {
 		ssh_key_free(key);
-		snprintf(why, size, "%s: %s", path, ssh_get_error(bind));
+		snprintf(why, size, "%s: %s", path, ssh_get_error(s->bind));
 		return -MFTD_E_CONF;
 	}
 	return 0;
@@ -116,7 +145,7 @@ mftd_ssh_server_new(char *const *host_keys, size_t n,
 		goto out;
 	}
 	for (i = 0; i < n; i++) {
-		r = add_host_key(s->bind, host_keys[i], why, size);
+		r = add_host_key(s, host_keys[i], why, size);
 		if (r < 0)
 			goto out;
 	}
@@ -132,6 +161,7 @@ mftd_ssh_server_free(struct mftd_ssh_server *s)
 {
 	if (s == NULL)
 		return;
+	mftd_hostkeys_free(&s->keys);
 	ssh_bind_free(s->bind);
 	free(s);
 }

@@ -9,9 +9,11 @@
 
 #include <openssl/evp.h>
 
+#include "mftd/base/buf.h"
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/ssh/internal.h"
+#include "mftd/ssh/packet.h"
 #include "mftd/ssh/shim.h"
 #include "mftd/ssh/userauth.h"
 
@@ -19,6 +21,7 @@
  * mapping them anew each time costs half of all CPU. */
 #define HEAP_KEEP_BYTES (4 * 1024 * 1024)
 
+#define SSH_MSG_GLOBAL_REQUEST 80
 #define METHODS (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_PUBLICKEY)
 
 /* Whether the attempt may still succeed.  What another user has achieved counts
@@ -93,9 +96,8 @@ type_allowed(ssh_key key)
 	}
 }
 
-/* The key's blob, of *len bytes, to be freed; NULL without memory. */
-static uint8_t *
-key_blob(ssh_key key, size_t *len)
+uint8_t *
+mftd_ssh_key_blob(ssh_key key, size_t *len)
 {
 	char *text = NULL;
 	uint8_t *blob = NULL;
@@ -135,11 +137,20 @@ on_key(ssh_session session, const char *user, struct ssh_key_struct *key,
 	/* after a key that was right there is only the password on offer */
 	if (attempt(s, user) && s->partial[0] == '\0' && type_allowed(key) &&
 	    (proven || state == SSH_PUBLICKEY_STATE_NONE))
-		blob = key_blob(key, &len);
+		blob = mftd_ssh_key_blob(key, &len);
 	if (blob != NULL)
 		v = s->ops->key(s->data, user, blob, len, proven);
 	free(blob);
 	return verdict(s, user, v, proven);
+}
+
+static bool
+on_global_request(void *data, const uint8_t *packet, size_t len)
+{
+	struct mftd_ssh *s = data;
+
+	return s->in &&
+	    mftd_hostkeys_prove(s->keys, s->session, packet, len) > 0;
 }
 
 struct mftd_ssh *
@@ -155,6 +166,7 @@ mftd_ssh_new(struct mftd_ssh_server *server, int fd,
 		s->watched[i].fd = -1;
 	s->ops = ops;
 	s->data = data;
+	s->keys = &server->keys;
 	mftd_ssh_chans_init(s);
 	s->calls.userdata = s;
 	s->calls.auth_none_function = on_none;
@@ -173,6 +185,7 @@ mftd_ssh_new(struct mftd_ssh_server *server, int fd,
 	mftd_shim_serve(ssh_get_fd(s->session));
 	ssh_set_server_callbacks(s->session, &s->calls);
 	mftd_userauth_answer(s->session, &s->tries);
+	mftd_sshpkt_watch(s->session, on_global_request, s);
 	ssh_set_auth_methods(s->session, METHODS);
 	return s;
 }
@@ -187,6 +200,7 @@ mftd_ssh_free(struct mftd_ssh *s)
 	if (s->session != NULL) {
 		mftd_shim_serve(-1);
 		mftd_userauth_answer(NULL, NULL);
+		mftd_sshpkt_watch(NULL, NULL, NULL);
 	}
 	for (i = 0; i < WATCH_MAX; i++)
 		if (s->watched[i].fd >= 0)
@@ -257,6 +271,36 @@ mftd_ssh_login(struct mftd_ssh *s, int max_tries)
 		}
 	}
 	return 0;
+}
+
+int
+mftd_ssh_announce(struct mftd_ssh *s)
+{
+	return mftd_hostkeys_announce(s->keys, s->session);
+}
+
+uint64_t
+mftd_ssh_heard(const struct mftd_ssh *s)
+{
+	return mftd_userauth_heard();
+}
+
+int
+mftd_ssh_keepalive(struct mftd_ssh *s)
+{
+	struct mftd_buf *b = mftd_buf_new(64);
+	int r =
+	    b != NULL ? mftd_buf_put_u8(b, SSH_MSG_GLOBAL_REQUEST) : -ENOMEM;
+
+	if (r == 0)
+		r = mftd_buf_put_cstring(b, "keepalive@openssh.com");
+	if (r == 0)
+		r = mftd_buf_put_u8(b, 1); /* whatever it answers */
+	if (r == 0)
+		r = mftd_sshpkt_send(
+		    s->session, mftd_buf_data(b), mftd_buf_len(b));
+	mftd_buf_free(b);
+	return r;
 }
 
 static int

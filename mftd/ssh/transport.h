@@ -22,6 +22,10 @@ struct mftd_ssh_chan; /* an SFTP channel of it */
  */
 int mftd_ssh_server_new(char *const *host_keys, size_t n,
     struct mftd_ssh_server **out, char *why, size_t size);
+
+/* Announces one more, of any type, that is not used.  As above. */
+int mftd_ssh_server_announce(
+    struct mftd_ssh_server *s, const char *path, char *why, size_t size);
 void mftd_ssh_server_free(struct mftd_ssh_server *s);
 
 /* Runs a key exchange with itself, so that children of this process find what
@@ -70,6 +74,17 @@ void mftd_ssh_free(struct mftd_ssh *s);
  * -MFTD_E_PROTOCOL when no common algorithm or nonsense came, -MFTD_E_CLOSED.
  */
 int mftd_ssh_login(struct mftd_ssh *s, int max_tries);
+
+/* Tells the client, which is in, of all host keys, so that it learns new ones
+ * in time (OpenSSH PROTOCOL, section 2.5).  0 or a negative error. */
+int mftd_ssh_announce(struct mftd_ssh *s);
+
+/* Asks the client for a sign of life: a request that needs an answer, be it a
+ * refusal.  0 or a negative error. */
+int mftd_ssh_keepalive(struct mftd_ssh *s);
+
+/* How many packets came from the client by now. */
+uint64_t mftd_ssh_heard(const struct mftd_ssh *s);
 
 /* libssh's words for the last error. */
 const char *mftd_ssh_why(const struct mftd_ssh *s);

@@ -31,6 +31,12 @@ mftd_userauth_answer(ssh_session session, int *tries)
 		ssh_set_counters(session, NULL, &answering.packets);
 }
 
+uint64_t
+mftd_userauth_heard(void)
+{
+	return answering.packets.in_packets;
+}
+
 int
 __wrap_ssh_packet_userauth_request(ssh_session session, uint8_t type,
     struct ssh_buffer_struct *packet, void *user)

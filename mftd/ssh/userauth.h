@@ -2,6 +2,8 @@
 #ifndef MFTD_SSH_USERAUTH_H
 #define MFTD_SSH_USERAUTH_H
 
+#include <stdint.h>
+
 #include <libssh/libssh.h>
 
 /*
@@ -13,5 +15,8 @@
  * elsewhere nothing changes.  One connection a process.
  */
 void mftd_userauth_answer(ssh_session session, int *tries);
+
+/* Packets that the connection has received by now. */
+uint64_t mftd_userauth_heard(void);
 
 #endif

@@ -95,6 +95,11 @@ class Rig:
             check=check, text=True, capture_output=True, user=who.pw_uid,
             group=who.pw_gid, extra_groups=[])
 
+    def configure(self, *lines):
+        """Adds lines to mftd.yaml; before start."""
+        with open(self.conf, "a", encoding="utf-8") as f:
+            f.writelines(f"{line}\n" for line in lines)
+
     def start(self):
         """Starts the daemon and waits until it takes logins."""
         with open(self.log, "a", encoding="utf-8") as log:
@@ -192,10 +197,10 @@ class Rig:
                 "-o", "ConnectTimeout=10",
                 "-i", str(key or self.top / "etc/alice")]
 
-    def sftp(self, batch, key=None, user="alice", timeout=120):
+    def sftp(self, batch, key=None, user="alice", timeout=120, extra=()):
         """OpenSSH's sftp with a batch; CompletedProcess."""
         return subprocess.run(
-            ["sftp", *self.ssh_options(key), "-P", str(self.port),
+            ["sftp", *extra, *self.ssh_options(key), "-P", str(self.port),
              "-b", "-", f"{user}@127.0.0.1"], input=batch, text=True,
             capture_output=True, timeout=timeout, check=False)
 

@@ -58,7 +58,9 @@ bound_socket(struct sockaddr_in *where)
 static _Noreturn void
 be_listener(int parent_fd, int listen_fd, struct mftd_lease *lease)
 {
-	struct mftd_conf conf = { .host_keys = { (char *)(uintptr_t)key_file },
+	struct mftd_conf conf = { .login_grace_s = 120,
+		.login_tries = 6,
+		.host_keys = { (char *)(uintptr_t)key_file },
 		.n_host_keys = 1,
 		.log = (char *)(uintptr_t) "stderr",
 		.log_level = (char *)(uintptr_t) "error" };

@@ -326,8 +326,6 @@ test_only_sftp(void **state)
 	assert_int_equal(ssh_channel_open_session(c), SSH_OK);
 	assert_int_equal(ssh_channel_request_pty(c), SSH_ERROR);
 	assert_int_equal(ssh_channel_request_env(c, "A", "b"), SSH_ERROR);
-	assert_int_equal(ssh_channel_request_shell(c), SSH_ERROR);
-	assert_int_equal(ssh_channel_request_exec(c, "id"), SSH_ERROR);
 	assert_int_equal(
 	    ssh_channel_request_subsystem(c, "netconf"), SSH_ERROR);
 	assert_int_equal(ssh_channel_request_subsystem(c, "sftp"), SSH_OK);
@@ -338,6 +336,43 @@ test_only_sftp(void **state)
 	assert_int_equal(
 	    ssh_channel_listen_forward(p->session, "127.0.0.1", 0, NULL),
 	    SSH_ERROR);
+}
+
+/* What a command or a shell gets: words, an exit status, and the end. */
+static void
+says_instead(
+    struct peer *p, const char *command, int is_stderr, const char *words)
+{
+	ssh_channel c = ssh_channel_new(p->session);
+	char got[256];
+	int n = 0, r;
+
+	assert_int_equal(ssh_channel_open_session(c), SSH_OK);
+	if (command != NULL)
+		assert_int_equal(ssh_channel_request_exec(c, command), SSH_OK);
+	else
+		assert_int_equal(ssh_channel_request_shell(c), SSH_OK);
+	do {
+		r = ssh_channel_read_timeout(c, got + n,
+		    (uint32_t)(sizeof(got) - 1 - (size_t)n), is_stderr, 10000);
+		n += r > 0 ? r : 0;
+	} while (r > 0);
+	got[n] = '\0';
+	assert_string_equal(got, words);
+	assert_int_equal(ssh_channel_get_exit_status(c), 1);
+	ssh_channel_free(c);
+}
+
+static void
+test_commands(void **state)
+{
+	struct peer *p = *state;
+
+	log_in(p);
+	says_instead(p, "id", 1, "This server offers SFTP only.\n");
+	says_instead(p, NULL, 1, "This server offers SFTP only.\n");
+	says_instead(p, "scp -t /", 0,
+	    "\002scp: this server speaks SFTP only: use scp without -O\n");
 }
 
 static void
@@ -418,6 +453,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tries, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_only_sftp, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_commands, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_channels, set_up, tear_down),
 	};

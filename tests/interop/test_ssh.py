@@ -1,0 +1,377 @@
+# Part of mftd; see LICENSE.
+"""SSH as clients meet it: what is refused and how, channels, host keys, time."""
+import contextlib
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import paramiko
+import pytest
+from rig import Rig, keygen, START_S
+
+
+@pytest.fixture(name="rig", scope="module")
+def serving():
+    with Rig() as rig:
+        yield rig.up()
+
+
+def until(what, predicate):
+    deadline = time.monotonic() + START_S
+    while not predicate():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+# ---- what there is not
+
+def test_commands_and_shells_say_what_there_is(rig):
+    for command in (["id"], []):
+        done = rig.ssh(*command)
+        assert done.returncode == 1
+        assert "SFTP only" in done.stderr
+        assert done.stdout == ""
+
+
+def test_scp_of_old_is_told_what_to_use(rig, tmp_path):
+    (tmp_path / "f").write_text("x")
+    options = [*rig.ssh_options(), "-P", str(rig.port)]
+    for ends in ([tmp_path / "f", "alice@127.0.0.1:f"],
+                 ["alice@127.0.0.1:f", tmp_path / "g"]):
+        done = subprocess.run(
+            ["scp", "-O", *options, *ends], text=True, capture_output=True,
+            timeout=60, check=False, stdin=subprocess.DEVNULL)
+        assert done.returncode != 0
+        assert "use scp without -O" in done.stdout + done.stderr
+    assert not (rig.volume / "alice/f").exists()
+
+
+@pytest.mark.parametrize("options, words", [
+    (["-s"], "subsystem request failed"),
+    (["-A", "-v"], None), (["-X", "-v"], None),
+    (["-o", "SetEnv=A=b"], None), (["-tt"], "PTY allocation"),
+])
+def test_other_requests(rig, options, words):
+    done = subprocess.run(
+        ["ssh", *rig.ssh_options(), "-p", str(rig.port), *options,
+         "alice@127.0.0.1", "netconf"], text=True, capture_output=True,
+        timeout=60, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode != 0
+    if words:
+        assert words in done.stderr
+
+
+def transport(rig):
+    t = paramiko.Transport(("127.0.0.1", rig.port))
+    t.connect(username="alice", pkey=paramiko.Ed25519Key(
+        filename=str(rig.top / "etc/alice")))
+    return t
+
+
+def test_no_forwarding(rig):
+    """Neither way, neither TCP nor a socket; what is there goes on."""
+    with contextlib.closing(transport(rig)) as t, socket.socket() as there:
+        there.bind(("127.0.0.1", 0))
+        there.listen()
+        for kind, dest in (
+                ("direct-tcpip", there.getsockname()),
+                ("forwarded-tcpip", there.getsockname())):
+            with pytest.raises(paramiko.ChannelException):
+                t.open_channel(kind, dest, ("127.0.0.1", 1), timeout=20)
+        for kind in ("x11", "auth-agent@openssh.com",
+                     "direct-streamlocal@openssh.com"):
+            with pytest.raises((paramiko.ChannelException,
+                                paramiko.SSHException)):
+                t.open_channel(kind, ("127.0.0.1", 1), ("127.0.0.1", 1),
+                               timeout=20)
+        with pytest.raises(paramiko.SSHException):
+            t.request_port_forward("127.0.0.1", 0)
+        assert select.select([there], [], [], 0)[0] == []
+        assert t.open_sftp_client().listdir("/") is not None
+
+
+def test_no_terminal_display_or_other_subsystem(rig):
+    with contextlib.closing(transport(rig)) as t:
+        for request in (lambda c: c.get_pty(),
+                        lambda c: c.request_x11(handler=lambda *_: None),
+                        lambda c: c.invoke_subsystem("netconf")):
+            c = t.open_session()
+            with pytest.raises(paramiko.SSHException):
+                request(c)
+            c.close()
+
+
+# ---- channels
+
+def test_ten_channels_and_no_more(rig):
+    with contextlib.closing(transport(rig)) as t:
+        clients = [paramiko.SFTPClient.from_transport(t) for _ in range(10)]
+        with pytest.raises(paramiko.ChannelException):
+            t.open_session(timeout=20)
+        for i, c in enumerate(clients):
+            c.mkdir(f"/c{i}")
+        clients.pop().close()
+
+        def room():
+            with contextlib.suppress(paramiko.ChannelException):
+                clients.append(paramiko.SFTPClient.from_transport(t))
+            return len(clients) == 10
+        until("a slot that came free is used again", room)
+        for i, c in enumerate(clients):
+            c.rmdir(f"/c{i}")
+
+
+def test_busy_channel_starves_no_other(rig):
+    big = rig.volume / "alice/big"
+    with open(big, "wb") as f:
+        f.truncate(1 << 30)
+    shutil.chown(big, "nobody")
+    with contextlib.closing(transport(rig)) as t:
+        busy = paramiko.SFTPClient.from_transport(t)
+        f = busy.open("/big")
+        f.prefetch(256 << 20)
+        other = paramiko.SFTPClient.from_transport(t)
+        other.get_channel().settimeout(START_S)
+        for _ in range(5):
+            assert other.stat("/big").st_size == 1 << 30
+        f.seek((256 << 20) - 1)
+        assert f.read(1) == b"\0"
+    big.unlink()
+
+
+def test_control_master(rig, tmp_path):
+    control = ["-o", f"ControlPath={tmp_path}/c"]
+    with subprocess.Popen(
+            ["ssh", *rig.ssh_options(), *control, "-M", "-N", "-p",
+             str(rig.port), "alice@127.0.0.1"]) as master:
+        try:
+            until("the master's socket",
+                  lambda: (tmp_path / "c").exists())
+            done = [subprocess.Popen(
+                ["sftp", *rig.ssh_options(), *control, "-P", str(rig.port),
+                 "-b", "-", "alice@127.0.0.1"], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True) for _ in range(10)]
+            for p in done:
+                out, _ = p.communicate("pwd\n", timeout=60)
+                assert p.returncode == 0 and "/" in out
+        finally:
+            master.terminate()
+
+
+# ---- host keys
+
+def known(rig, path):
+    return {line.split(" ", 1)[1].strip()
+            for line in path.read_text().splitlines() if line}
+
+
+def test_client_learns_the_next_host_key(tmp_path):
+    with Rig() as rig:
+        files = {}
+        for kind in ("ecdsa", "rsa"):
+            path = rig.top / f"etc/next_{kind}"
+            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C",
+                            "", "-f", path], check=True)
+            shutil.chown(path, "nobody")
+            files[kind] = " ".join(
+                path.with_suffix(".pub").read_text().split()[:2])
+        ours = tmp_path / "known_hosts"
+
+        def login():
+            done = rig.sftp("pwd\n", extra=[
+                "-o", "UpdateHostKeys=yes", "-o", f"UserKnownHostsFile={ours}"])
+            assert done.returncode == 0, done.stderr
+        rig.configure("next_host_keys: "
+                      f"[{rig.top}/etc/next_ecdsa, {rig.top}/etc/next_rsa]")
+        rig.up()
+        ours.write_text((rig.top / "etc/known_hosts").read_text())
+        login()
+        assert known(rig, ours) == {rig.host_key, files["ecdsa"],
+                                    files["rsa"]}
+        # the rotation: the next key is the one; the old one is forgotten
+        rig.stop()
+        text = rig.conf.read_text()
+        text = re.sub(r"next_host_keys:.*\n", "", text)
+        rig.conf.write_text(text.replace(
+            f"host_keys: [{rig.top}/etc/host_key]",
+            f"host_keys: [{rig.top}/etc/next_ecdsa]"))
+        (rig.top / "etc/known_hosts").write_text(
+            f"[127.0.0.1]:{rig.port} {files['ecdsa']}\n")
+        rig.start()
+        login()
+        assert known(rig, ours) == {files["ecdsa"]}
+
+
+# ---- rekeying, compression, tampering
+
+def test_rekeying(rig, tmp_path):
+    (tmp_path / "r").write_bytes(os.urandom(4 << 20))
+    done = rig.sftp(f"put {tmp_path}/r r\nget r {tmp_path}/back\n",
+                    extra=["-o", "RekeyLimit=512K", "-v"])
+    assert done.returncode == 0
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "r").read_bytes()
+    assert done.stderr.count("SSH2_MSG_NEWKEYS received") > 4
+
+
+def test_no_compression_and_no_old_algorithms(rig):
+    done = rig.sftp("pwd\n", extra=["-o", "Compression=yes", "-v"])
+    assert "compression: none" in done.stderr
+    for option in ("KexAlgorithms=diffie-hellman-group14-sha1",
+                   "Ciphers=aes128-cbc", "MACs=hmac-sha1",
+                   "HostKeyAlgorithms=ssh-rsa"):
+        extra = ["-o", option]
+        if option.startswith("MACs"):   # GCM has none
+            extra += ["-o", "Ciphers=aes128-ctr"]
+        done = rig.sftp("pwd\n", extra=extra)
+        assert done.returncode != 0, option
+        assert "no matching" in done.stderr.lower(), option
+
+
+class Tampering(threading.Thread):
+    """Passes a connection on, with one bit turned in what the client sends
+    behind so many bytes."""
+
+    def __init__(self, port, at):
+        super().__init__()
+        self.at, self.port = at, port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+
+    def run(self):
+        here, _ = self.listener.accept()
+        with here, socket.create_connection(("127.0.0.1", self.port)) as there:
+            passed = 0
+            while True:
+                for s in select.select([here, there], [], [], START_S)[0]:
+                    data = bytearray(s.recv(65536))
+                    if not data:
+                        return
+                    if s is here:
+                        k = self.at - passed
+                        if 0 <= k < len(data):
+                            data[k] ^= 1
+                        passed += len(data)
+                    with contextlib.suppress(OSError):
+                        (there if s is here else here).sendall(data)
+
+
+@pytest.mark.parametrize("cipher", ["aes256-gcm@openssh.com",
+                                    "chacha20-poly1305@openssh.com",
+                                    "aes128-ctr"])
+def test_tampering_ends_the_connection(rig, tmp_path, cipher):
+    (tmp_path / "t").write_bytes(b"t" * 200000)
+    proxy = Tampering(rig.port, 100000)
+    proxy.start()
+    port = proxy.listener.getsockname()[1]
+    done = subprocess.run(
+        ["sftp", *rig.ssh_options(), "-o", "StrictHostKeyChecking=no", "-o",
+         f"UserKnownHostsFile={tmp_path}/k", "-o", f"Ciphers={cipher}", "-P",
+         str(port), "-b", "-", "alice@127.0.0.1"],
+        input=f"put {tmp_path}/t tampered\n", text=True,
+        capture_output=True, timeout=60, check=False)
+    proxy.join()
+    proxy.listener.close()
+    assert done.returncode != 0
+    assert not (rig.volume / "alice/tampered").exists()
+
+
+# ---- login attempts
+
+def test_tries_are_counted():
+    with Rig() as rig:
+        rig.configure("login_tries: 2")
+        rig.up()
+        t = paramiko.Transport(("127.0.0.1", rig.port))
+        t.start_client(timeout=20)
+        for _ in range(2):
+            with pytest.raises(paramiko.SSHException):
+                t.auth_password("alice", "wrong", fallback=False)
+        until("the connection is closed", lambda: not t.is_active())
+        t.close()
+
+
+# ---- time
+
+def test_grace_also_cuts_a_blocked_key_exchange():
+    with Rig() as rig:
+        rig.configure("login_grace_s: 1")
+        rig.up()
+        silent = socket.create_connection(("127.0.0.1", rig.port))
+        halfway = socket.create_connection(("127.0.0.1", rig.port))
+        halfway.sendall(b"SSH-2.0-x\r\n\0\0\1\0")
+        waiting = paramiko.Transport(("127.0.0.1", rig.port))
+        waiting.start_client(timeout=20)
+        for s in (silent, halfway):
+            s.settimeout(START_S)
+            with contextlib.suppress(ConnectionError):
+                while s.recv(4096):
+                    pass
+            s.close()
+        until("cut while it could log in", lambda: not waiting.is_active())
+        until("said in the log", lambda: len(
+            rig.lines("not logged in within 1 s")) == 3)
+        # who is in stays
+        assert rig.sftp("!sleep 1.5\npwd\n").returncode == 0
+
+
+def test_idle_session_is_ended():
+    with Rig() as rig:
+        rig.configure("idle_timeout_s: 2")
+        rig.up()
+        with contextlib.closing(transport(rig)) as t:
+            sftp = t.open_sftp_client()
+            end = time.monotonic() + 4
+            while time.monotonic() < end:   # busy now and then: it stays
+                sftp.listdir("/")
+                time.sleep(0.5)
+            assert t.is_active()
+            until("it ends", lambda: not t.is_active())
+        until("said in the log", lambda: rig.lines("idle for too long"))
+
+
+def test_client_without_life_is_cut():
+    with Rig() as rig:
+        rig.configure("keepalive_s: 1", "keepalive_count: 2")
+        rig.up()
+        alive = subprocess.Popen(
+            ["sftp", *rig.ssh_options(), "-P", str(rig.port),
+             "alice@127.0.0.1"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with contextlib.closing(transport(rig)) as t:
+            t.open_sftp_client()
+            # paramiko's thread is what answers: a process that is stopped
+            stopped = subprocess.Popen(
+                ["ssh", *rig.ssh_options(), "-N", "-p", str(rig.port),
+                 "alice@127.0.0.1"], stdin=subprocess.DEVNULL)
+            try:
+                rig.wait_status(lambda s: len(s["sessions"]) == 3, "three")
+                stopped.send_signal(signal.SIGSTOP)
+                rig.wait_status(lambda s: len(s["sessions"]) == 2, "it is cut")
+                assert rig.lines("gives no sign of life")
+                assert t.is_active() and alive.poll() is None
+            finally:
+                stopped.kill()
+                stopped.wait()
+                alive.kill()
+                alive.communicate()
+
+
+def test_bandwidth():
+    """A lower bound of time: what is left behind the first second's burst."""
+    rate, size = 400000, 1000000
+    with Rig() as rig:
+        rig.up("accounts:\n  - name: alice\n    volume: main\n"
+               f"    root: alice\n    keys: [\"{rig.alice}\"]\n"
+               f"    bandwidth: {{in: {rate}, out: {rate}}}\n")
+        path = rig.top / "f"
+        path.write_bytes(os.urandom(size))
+        for batch in (f"put {path} f\n", f"get f {rig.top}/back\n"):
+            began = time.monotonic()
+            assert rig.sftp(batch).returncode == 0
+            assert time.monotonic() - began > (size - rate) / rate
+        assert (rig.top / "back").read_bytes() == path.read_bytes()
