@@ -18,7 +18,8 @@ int mftd_sandbox_filter(struct mftd_filter **out);
 void mftd_sandbox_filter_free(struct mftd_filter *f);
 
 /*
- * No core, no new processes, bounded descriptors, not dumpable, no new
+ * No core, no new processes but threads of this one (which are confined as the
+ * thread that makes them is), bounded descriptors, not dumpable, no new
  * privileges, and the filter: a call that is not on its list ends the process
  * by SIGSYS.  Returns 0 or -errno; then the session must not go on.
  */

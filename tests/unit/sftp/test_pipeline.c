@@ -222,6 +222,7 @@ slow_fsync_keeps_the_order_of_its_handle(void **state)
 		ids[0] = post(p, b);
 	}
 	await_begun();
+	assert_int_equal(do_stat(p, SSH_FXP_STAT, "/a", 0), 4);
 	ids[1] = post(p, req_write(p, h, 4, "45", 2));
 	ids[2] = post(p, req_write(p, h, 6, "67", 2));
 	ids[3] = post(p, req_handle(p, SSH_FXP_CLOSE, h));
