@@ -354,6 +354,35 @@ cmd_node(const struct ctl *ctl, int argc, char **argv)
 	return 0;
 }
 
+/* ---- session list, session end */
+
+static int
+cmd_session(const struct ctl *ctl, int argc, char **argv)
+{
+	json_t *reply = NULL, *o;
+	size_t i;
+
+	if ((strcmp(argv[1], "list") != 0 || argc != 2) &&
+	    (strcmp(argv[1], "end") != 0 || argc != 3)) {
+		fprintf(stderr, "mftctl: session: only list, and end ID\n");
+		return 2;
+	}
+	if (ask(ctl,
+		json_pack("{s:s, s:s, s:s*}", "cmd", "session", "action",
+		    argv[1], "id", argc == 3 ? argv[2] : NULL),
+		&reply) != 0)
+		return 1;
+	if (ctl->json && argc == 2)
+		json_dumpf(reply, stdout, JSON_INDENT(2));
+	else if (argc == 2)
+		json_array_foreach(json_object_get(reply, "sessions"), i, o)
+			printf("%-28s %-12s %-16s %-24s %s\n", str(o, "id"),
+			    str(o, "node"), str(o, "account"), str(o, "peer"),
+			    str(o, "end"));
+	json_decref(reply);
+	return 0;
+}
+
 static const struct command {
 	const char *word;
 	int argc_min, argc_max; /* the word counts */
@@ -368,6 +397,8 @@ static const struct command {
 	    "delivery list             every delivery and its state" },
 	{ "node", 2, 3, cmd_node,
 	    "node confirm-dead NODE    it is certainly off: take over" },
+	{ "session", 2, 3, cmd_session,
+	    "session list|end ID       sessions of all nodes; end one" },
 };
 
 static void

@@ -36,8 +36,17 @@
 #define MFTD_LOGIN_GRACE_S 120 /* accept to login, if not configured */
 #define MFTD_LOGIN_TRIES_MAX 6 /* refused attempts, if not configured */
 #define MFTD_WAIT_S_MAX 86400 /* idle_timeout_s, keepalive_s */
-#define MFTD_STARTUPS_MAX 256 /* connections of a node not logged in yet */
-#define MFTD_STARTUPS_SOURCE_MAX 64 /* of them, of one source address */
+#define MFTD_STARTUPS_START 128 /* connections without login: then some, */
+#define MFTD_STARTUPS_RATE 30 /* of 100 at first, are turned away, */
+#define MFTD_STARTUPS_MAX 256 /* and from here on all */
+#define MFTD_STARTUPS_SOURCE_MAX 64 /* of them, of one source */
+#define MFTD_PROXY_WAITING_MAX 256 /* connections without a whole header */
+#define MFTD_PROXY_BYTES 2048 /* a PROXY header, whole */
+#define MFTD_PROXY_S 5 /* for it to come */
+#define MFTD_NETS_MAX 32 /* networks in one list of mftd.yaml */
+#define MFTD_BANS_MAX 1024 /* addresses that the group keeps out */
+#define MFTD_BAN_SCORES_MAX 4096 /* sources whose failures a node counts */
+#define MFTD_BAN_S_MAX 31536000 /* how long an address may be kept out */
 #define MFTD_AUTH_POOL 2 /* password checks at a time (128 MiB each) */
 #define MFTD_AUTH_QUEUE_MAX 256 /* password checks that wait */
 #define MFTD_SSH_CHANNELS_MAX 10 /* of one connection */

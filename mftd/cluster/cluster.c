@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/log.h"
 #include "mftd/cluster/engine.h"
 #include "mftd/ipc/msg_node.h"
@@ -34,6 +35,12 @@ static const struct mftd_table_row *
 row(const struct mftd_cluster *c, size_t i)
 {
 	return c->table != NULL ? mftd_table_row(c->table, i) : NULL;
+}
+
+bool
+mftd_cluster_founder(const struct mftd_cluster *c)
+{
+	return !c->dead && c->table != NULL && !c->joined;
 }
 
 bool
@@ -72,6 +79,74 @@ mftd_cluster_session_del(struct mftd_cluster *c, const char *id)
 	if (!copy(m.u.session.id, id))
 		return -EINVAL;
 	return mftd_engine_say(c, &m);
+}
+
+/* A reason for the wire: whatever it says, it must not be refused. */
+static void
+copy_text(char out[MFTD_ADDR_BYTES], const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < MFTD_ADDR_BYTES - 1 && text[i] != '\0'; i++)
+		out[i] = (char)(text[i] < ' ' || text[i] > '~' ? '?' : text[i]);
+	out[i] = '\0';
+}
+
+static bool
+session_known(const struct mftd_cluster *c, const char *id)
+{
+	const struct mftd_table_row *r;
+	size_t i, j;
+
+	for (i = 0; (r = row(c, i)) != NULL; i++)
+		for (j = 0; j < r->n_sessions; j++)
+			if (strcmp(r->sessions[j]->id, id) == 0)
+				return true;
+	return false;
+}
+
+int
+mftd_cluster_session_end(
+    struct mftd_cluster *c, const char *id, const char *reason)
+{
+	struct mftd_gm m = { .type = MFTD_GM_SESSION_END };
+
+	if (!copy(m.u.session.id, id))
+		return -EINVAL;
+	if (!session_known(c, id))
+		return -ENOENT;
+	copy_text(m.u.session.end, reason[0] != '\0' ? reason : "ended");
+	return mftd_engine_say(c, &m);
+}
+
+int
+mftd_cluster_ban(struct mftd_cluster *c, const struct mftd_cluster_ban *ban)
+{
+	struct mftd_gm m = { .type = MFTD_GM_BAN };
+
+	if (!copy(m.u.ban.row.net, ban->net))
+		return -EINVAL;
+	copy_text(m.u.ban.row.why, ban->why);
+	m.u.ban.row.until_us = ban->until_us;
+	m.u.ban.said_us = mftd_clock_wall_us();
+	return mftd_engine_say(c, &m);
+}
+
+int
+mftd_cluster_unban(struct mftd_cluster *c, const char *net)
+{
+	struct mftd_gm m = { .type = MFTD_GM_UNBAN };
+	const struct mftd_cluster_ban *ban;
+	size_t i;
+
+	if (!copy(m.u.ban.row.net, net))
+		return -EINVAL;
+	for (i = 0;
+	     c->table != NULL && (ban = mftd_table_ban(c->table, i)) != NULL;
+	     i++)
+		if (strcmp(ban->net, net) == 0)
+			return mftd_engine_say(c, &m);
+	return -ENOENT;
 }
 
 int
@@ -231,4 +306,52 @@ mftd_cluster_sessions(const struct mftd_cluster *c,
 		for (j = 0; j < r->n_sessions && ret >= 0; j++)
 			ret = fn(data, r->node, r->sessions[j]);
 	return ret < 0 ? ret : 0;
+}
+
+int
+mftd_cluster_bans(const struct mftd_cluster *c,
+    int (*fn)(void *data, const struct mftd_cluster_ban *ban), void *data)
+{
+	const struct mftd_cluster_ban *ban;
+	int ret = 0;
+	size_t i;
+
+	if (c->table == NULL)
+		return 0;
+	for (i = 0; (ban = mftd_table_ban(c->table, i)) != NULL && ret >= 0;
+	     i++)
+		ret = fn(data, ban);
+	return ret < 0 ? ret : 0;
+}
+
+/* The order of session id, 0 without; or with id NULL how many sessions of the
+ * account there are below that order. */
+static uint64_t
+scan(const struct mftd_cluster *c, const char *account, const char *id,
+    uint64_t below)
+{
+	const struct mftd_table_row *r;
+	const struct mftd_cluster_session *s;
+	uint64_t n = 0;
+	size_t i, j;
+
+	for (i = 0; (r = row(c, i)) != NULL; i++)
+		for (j = 0; j < r->n_sessions; j++) {
+			s = r->sessions[j];
+			if (id != NULL && strcmp(s->id, id) == 0)
+				return s->order;
+			if (id == NULL && s->order < below &&
+			    strcmp(s->account, account) == 0)
+				n++;
+		}
+	return n;
+}
+
+int
+mftd_cluster_session_rank(
+    const struct mftd_cluster *c, const char *account, const char *id)
+{
+	uint64_t order = scan(c, account, id, 0);
+
+	return order == 0 ? -ENOENT : (int)scan(c, account, NULL, order);
 }

@@ -33,6 +33,9 @@ struct mftd_cluster_events {
 	/* This node was seen to leave, or lost Corosync: it must end its
 	 * sessions, drop everything and come back as a new incarnation. */
 	void (*restart)(void *data, const char *why);
+	/* Sessions, bans, or the wish that a session ends: something of the
+	 * table changed.  Once for all that one turn of the loop brought. */
+	void (*changed)(void *data);
 };
 
 struct mftd_cluster_conf {
@@ -68,11 +71,37 @@ struct mftd_cluster_session {
 	char account[MFTD_NAME_BYTES];
 	char peer[MFTD_ADDR_BYTES];
 	int64_t since_us; /* wall clock */
+	/* kept by the table: */
+	uint64_t order; /* of the sessions' first appearance */
+	char end[MFTD_ADDR_BYTES]; /* why its node is to end it; "" */
+};
+
+/* An address or network that is kept out. */
+struct mftd_cluster_ban {
+	char net[MFTD_ADDR_BYTES]; /* as mftd_cidr_parse takes it */
+	char why[MFTD_ADDR_BYTES]; /* printable */
+	int64_t until_us; /* wall clock */
 };
 
 int mftd_cluster_session_add(
     struct mftd_cluster *c, const struct mftd_cluster_session *s);
 int mftd_cluster_session_del(struct mftd_cluster *c, const char *id);
+
+/* The node that has the session is to end it, for that reason (printable, cut
+ * to MFTD_ADDR_BYTES); its row says so from then on (end).  -ENOENT: no node
+ * has it. */
+int mftd_cluster_session_end(
+    struct mftd_cluster *c, const char *id, const char *reason);
+
+/* Keeps ban->net out until then, on all nodes; at MFTD_BANS_MAX the one that
+ * would end first goes. */
+int mftd_cluster_ban(
+    struct mftd_cluster *c, const struct mftd_cluster_ban *ban);
+/* -ENOENT: there is none. */
+int mftd_cluster_unban(struct mftd_cluster *c, const char *net);
+
+/* Whether the table began with this node: nobody else knows bans of before. */
+bool mftd_cluster_founder(const struct mftd_cluster *c);
 
 /* role: enum mftd_role of service (enum mftd_service) and queue on this node.
  */
@@ -127,5 +156,14 @@ int mftd_cluster_sessions(const struct mftd_cluster *c,
     int (*fn)(
 	void *data, const char *node, const struct mftd_cluster_session *s),
     void *data);
+
+/* By net.  Those that have expired may be among them. */
+int mftd_cluster_bans(const struct mftd_cluster *c,
+    int (*fn)(void *data, const struct mftd_cluster_ban *ban), void *data);
+
+/* How many sessions of the account on all nodes the group knew before that one;
+ * -ENOENT: it does not know that one (yet). */
+int mftd_cluster_session_rank(
+    const struct mftd_cluster *c, const char *account, const char *id);
 
 #endif

@@ -176,6 +176,17 @@ tell_config(struct mftd_cluster *c)
 }
 
 static void
+tell_changed(struct mftd_cluster *c)
+{
+	uint64_t n = c->table != NULL ? mftd_table_changes(c->table) : 0;
+
+	if (n == c->told_changes)
+		return;
+	c->told_changes = n;
+	c->events->changed(c->data);
+}
+
+static void
 tell_recover(struct mftd_cluster *c)
 {
 	char copy[MFTD_ID_BYTES];
@@ -202,6 +213,8 @@ tell(struct mftd_cluster *c)
 		tell_quorum(c);
 	if (!c->closed && !c->dead)
 		tell_config(c);
+	if (!c->closed && !c->dead)
+		tell_changed(c);
 	tell_recover(c);
 	c->in_event = false;
 	if (c->closed)

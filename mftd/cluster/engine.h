@@ -70,6 +70,7 @@ struct mftd_cluster {
 	bool quorate; /* the last definite word on it */
 
 	struct mftd_table *table; /* NULL: not synced */
+	bool joined; /* the table was another node's */
 	struct mftd_round round;
 	uint64_t round_history; /* the table's, when the round began */
 	int64_t round_since_ms;
@@ -93,7 +94,7 @@ struct mftd_cluster {
 	bool dead, restart_told;
 	char why[MFTD_REASON_BYTES];
 	bool told_quorate, told_ready;
-	uint64_t told_config;
+	uint64_t told_config, told_changes;
 };
 
 /* mftd_cluster_open over a transport of the caller's choice. */

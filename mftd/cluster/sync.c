@@ -272,6 +272,7 @@ finish_joining(struct mftd_cluster *c)
 	}
 	log_info("group: joined at generation %llu",
 	    (unsigned long long)mftd_table_generation(c->table));
+	c->joined = true;
 	c->joining.active = false;
 	apply_held(c);
 	stop_joining(c);

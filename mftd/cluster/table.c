@@ -186,6 +186,7 @@ mftd_table_leave(struct mftd_table *t, const struct mftd_gm_member *who)
 	if (r == NULL)
 		return;
 	r->present = false;
+	t->changes++;
 	mftd_table_row_clear(r);
 	open_claims(t, r->incarnation);
 	if (!r->recovered || !r->replaced)
@@ -214,8 +215,13 @@ static int
 on_session_add(
     struct mftd_table *t, struct mftd_table_row *from, const struct mftd_gm *m)
 {
-	int ret = mftd_table_row_session(from, &m->u.session);
+	struct mftd_cluster_session s = m->u.session;
+	int ret;
 
+	s.order = ++t->order;
+	s.end[0] = '\0';
+	t->changes++;
+	ret = mftd_table_row_session(from, &s);
 	return ret == -ENOSPC ? 0 : ret;
 }
 
@@ -224,6 +230,43 @@ on_session_del(
     struct mftd_table *t, struct mftd_table_row *from, const struct mftd_gm *m)
 {
 	mftd_table_row_session_del(from, m->u.session.id);
+	t->changes++;
+	return 0;
+}
+
+/* The row's own node looks at it; the row goes when the session has ended. */
+static int
+on_session_end(
+    struct mftd_table *t, struct mftd_table_row *from, const struct mftd_gm *m)
+{
+	struct mftd_cluster_session *s;
+	size_t i;
+
+	for (i = 0; i < t->n_rows; i++) {
+		s = mftd_table_row_session_find(t->rows[i], m->u.session.id);
+		if (s == NULL || s->end[0] != '\0')
+			continue;
+		snprintf(s->end, sizeof(s->end), "%s", m->u.session.end);
+		t->changes++;
+	}
+	return 0;
+}
+
+static int
+on_ban(
+    struct mftd_table *t, struct mftd_table_row *from, const struct mftd_gm *m)
+{
+	mftd_table_ban_add(t, &m->u.ban.row, m->u.ban.said_us);
+	t->changes++;
+	return 0;
+}
+
+static int
+on_unban(
+    struct mftd_table *t, struct mftd_table_row *from, const struct mftd_gm *m)
+{
+	mftd_table_ban_del(t, m->u.ban.row.net);
+	t->changes++;
 	return 0;
 }
 
@@ -314,6 +357,9 @@ static const apply_fn handlers[MFTD_GM_END] = {
 	[MFTD_GM_FENCED] = on_fenced,
 	[MFTD_GM_CLAIM] = on_claim,
 	[MFTD_GM_RECOVERED] = on_recovered,
+	[MFTD_GM_BAN] = on_ban,
+	[MFTD_GM_UNBAN] = on_unban,
+	[MFTD_GM_SESSION_END] = on_session_end,
 };
 
 int
@@ -348,6 +394,18 @@ uint64_t
 mftd_table_config(const struct mftd_table *t)
 {
 	return t->config;
+}
+
+uint64_t
+mftd_table_changes(const struct mftd_table *t)
+{
+	return t->changes;
+}
+
+const struct mftd_cluster_ban *
+mftd_table_ban(const struct mftd_table *t, size_t i)
+{
+	return i < t->n_bans ? &t->bans[i] : NULL;
 }
 
 const struct mftd_table_row *

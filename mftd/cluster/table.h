@@ -83,6 +83,13 @@ uint64_t mftd_table_generation(const struct mftd_table *t);
 uint64_t mftd_table_history(const struct mftd_table *t);
 uint64_t mftd_table_config(const struct mftd_table *t);
 
+/* Counts changes of sessions and bans. */
+uint64_t mftd_table_changes(const struct mftd_table *t);
+
+/* Bans by net, i from 0; NULL at the end.  Valid until the table changes. */
+const struct mftd_cluster_ban *mftd_table_ban(
+    const struct mftd_table *t, size_t i);
+
 /* Rows in the order of their first appearance, i from 0; NULL at the end.
  * Valid until the table changes. */
 const struct mftd_table_row *mftd_table_row(

@@ -114,6 +114,15 @@ mftd_table_row_session(
 	return 0;
 }
 
+struct mftd_cluster_session *
+mftd_table_row_session_find(const struct mftd_table_row *r, const char *id)
+{
+	bool found;
+	size_t i = session_place(r, id, &found);
+
+	return found ? r->sessions[i] : NULL;
+}
+
 void
 mftd_table_row_session_del(struct mftd_table_row *r, const char *id)
 {

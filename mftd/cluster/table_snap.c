@@ -5,7 +5,7 @@
 #include "mftd/base/id.h"
 #include "mftd/cluster/table_rows.h"
 
-#define SNAP_MAGIC 0x6d667431u /* "mft1": the form below */
+#define SNAP_MAGIC 0x6d667432u /* "mft2": the form below */
 
 enum { PRESENT = 1, REPLACED = 2, GONE = 4, RECOVERED = 8, FLAGS = 15 };
 
@@ -55,6 +55,16 @@ put_session(struct mftd_buf *b, int *ret, const struct mftd_cluster_session *s)
 	put_text(b, ret, s->account);
 	put_text(b, ret, s->peer);
 	put_u64(b, ret, (uint64_t)s->since_us);
+	put_u64(b, ret, s->order);
+	put_text(b, ret, s->end);
+}
+
+static void
+put_ban(struct mftd_buf *b, int *ret, const struct mftd_cluster_ban *ban)
+{
+	put_text(b, ret, ban->net);
+	put_text(b, ret, ban->why);
+	put_u64(b, ret, (uint64_t)ban->until_us);
 }
 
 static void
@@ -89,6 +99,11 @@ mftd_table_encode(const struct mftd_table *t, struct mftd_buf *b)
 	put_u64(b, &ret, t->generation);
 	put_u64(b, &ret, t->history);
 	put_u64(b, &ret, t->config);
+	put_u64(b, &ret, t->changes);
+	put_u64(b, &ret, t->order);
+	put_u32(b, &ret, (uint32_t)t->n_bans);
+	for (i = 0; i < t->n_bans; i++)
+		put_ban(b, &ret, &t->bans[i]);
 	put_u32(b, &ret, (uint32_t)t->n_rows);
 	for (i = 0; i < t->n_rows; i++)
 		put_row(b, &ret, t->rows[i]);
@@ -159,6 +174,8 @@ get_session(struct mftd_buf *b, int *ret, struct mftd_table_row *r)
 	get_text(b, ret, s.account);
 	get_text(b, ret, s.peer);
 	s.since_us = (int64_t)get_u64(b, ret);
+	s.order = get_u64(b, ret);
+	get_text(b, ret, s.end);
 	if (*ret == 0)
 		*ret = mftd_table_row_session(r, &s);
 }
@@ -189,6 +206,23 @@ get_row(struct mftd_buf *b, int *ret, struct mftd_table_row *r)
 		get_session(b, ret, r);
 }
 
+/* In their order, so that what is encoded again is the same. */
+static void
+get_ban(struct mftd_buf *b, int *ret, struct mftd_table *t)
+{
+	struct mftd_cluster_ban ban;
+
+	memset(&ban, 0, sizeof(ban));
+	get_text(b, ret, ban.net);
+	get_text(b, ret, ban.why);
+	ban.until_us = (int64_t)get_u64(b, ret);
+	if (*ret == 0 && t->n_bans > 0 &&
+	    strcmp(t->bans[t->n_bans - 1].net, ban.net) >= 0)
+		*ret = -EBADMSG;
+	if (*ret == 0)
+		t->bans[t->n_bans++] = ban;
+}
+
 static int
 get_table(struct mftd_buf *b, struct mftd_table *t)
 {
@@ -201,6 +235,11 @@ get_table(struct mftd_buf *b, struct mftd_table *t)
 	t->generation = get_u64(b, &ret);
 	t->history = get_u64(b, &ret);
 	t->config = get_u64(b, &ret);
+	t->changes = get_u64(b, &ret);
+	t->order = get_u64(b, &ret);
+	n = get_u32(b, &ret, MFTD_BANS_MAX);
+	for (i = 0; i < n && ret == 0; i++)
+		get_ban(b, &ret, t);
 	n = get_u32(b, &ret, MFTD_INCARNATIONS_MAX);
 	for (i = 0; i < n && ret == 0; i++) {
 		r = mftd_table_add_row(t);

@@ -63,6 +63,12 @@ static const struct type types[MFTD_GM_END] = {
 	[MFTD_GM_CLAIM] = { "claim", { { ID, AT(incarnation) } } },
 	[MFTD_GM_RECOVERED] = { "recovered",
 	    { { ID, AT(incarnation) }, { U32, AT(incarnation.failed) } } },
+	[MFTD_GM_BAN] = { "ban",
+	    { { TEXT, AT(ban.row.net) }, { TEXT, AT(ban.row.why) },
+		{ U64, AT(ban.row.until_us) }, { U64, AT(ban.said_us) } } },
+	[MFTD_GM_UNBAN] = { "unban", { { TEXT, AT(ban.row.net) } } },
+	[MFTD_GM_SESSION_END] = { "session-end",
+	    { { ID, AT(session.id) }, { TEXT, AT(session.end) } } },
 };
 
 _Static_assert(

@@ -34,6 +34,9 @@ enum mftd_gm_type {
 	MFTD_GM_FENCED,
 	MFTD_GM_CLAIM,
 	MFTD_GM_RECOVERED,
+	MFTD_GM_BAN,
+	MFTD_GM_UNBAN,
+	MFTD_GM_SESSION_END,
 	MFTD_GM_END
 };
 
@@ -101,6 +104,13 @@ struct mftd_gm_config {
 	uint64_t version;
 };
 
+/* said_us: the sender's wall clock, by which all nodes drop what has expired.
+ */
+struct mftd_gm_ban {
+	struct mftd_cluster_ban row; /* UNBAN: its net */
+	int64_t said_us;
+};
+
 struct mftd_gm {
 	uint32_t type;
 	uint64_t number;
@@ -110,7 +120,9 @@ struct mftd_gm {
 		struct mftd_gm_decide decide;
 		struct mftd_gm_snapshot snapshot;
 		struct mftd_gm_beat beat;
-		struct mftd_cluster_session session; /* ADD; DEL: its id */
+		/* ADD; DEL: its id; END: id and end */
+		struct mftd_cluster_session session;
+		struct mftd_gm_ban ban;
 		struct mftd_gm_role role;
 		struct mftd_gm_config config;
 		struct mftd_gm_incarnation incarnation; /* FENCED and later */

@@ -57,7 +57,9 @@ struct mftd_msg_session_open {
 	struct mftd_policy policy;
 };
 
-/* journal -> session, first on their channel.  With err 0 the descriptors are
+/* coordinator -> session, first on their channel where the account's policy has
+ * sessions_max: err says whether it is one too many.  And
+ * journal -> session, first on their channel.  With err 0 the descriptors are
  * the account's root directory, its directory in .mft/parts, and then the
  * directories of its policy's folders, in their order. */
 struct mftd_msg_session_ready {
@@ -76,6 +78,52 @@ struct mftd_msg_session_stat {
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t published;
+};
+
+/* auth, listener -> coordinator: what may cost a source its welcome. */
+enum mftd_failure {
+	MFTD_FAILURE_PASSWORD,
+	MFTD_FAILURE_KEY, /* a proven one: it is not the account's */
+	MFTD_FAILURE_TRIES, /* a connection used up its tries */
+	MFTD_FAILURE_GARBAGE, /* what came was no SSH */
+	MFTD_FAILURE_GRACE, /* no login in time */
+	MFTD_FAILURE_COUNT
+};
+
+struct mftd_msg_failure {
+	uint32_t kind; /* enum mftd_failure */
+	char peer[MFTD_ADDR_BYTES];
+};
+
+/* coordinator -> listener: all that is kept out now; n of mftd_msg_ban follow
+ * the struct. */
+struct mftd_msg_ban {
+	int64_t until_us; /* wall clock */
+	uint8_t address[16]; /* as struct mftd_cidr */
+	uint32_t bits;
+	uint32_t unused;
+};
+
+struct mftd_msg_bans {
+	uint32_t n; /* <= MFTD_BANS_MAX */
+};
+
+/* listener -> coordinator, each 2 s and at once when it is up. */
+enum mftd_turned {
+	MFTD_TURNED_NOT_READY, /* no quorum, or no auth */
+	MFTD_TURNED_SESSIONS, /* MFTD_SESSIONS_MAX */
+	MFTD_TURNED_STARTUPS, /* max_startups */
+	MFTD_TURNED_SOURCE, /* max_startups_per_source */
+	MFTD_TURNED_BANNED,
+	MFTD_TURNED_PROXY, /* a balancer's connection without a header */
+	MFTD_TURNED_COUNT
+};
+
+struct mftd_msg_listener_state {
+	uint64_t accepted;
+	uint64_t turned[MFTD_TURNED_COUNT];
+	uint32_t sessions;
+	uint32_t starting; /* of them, without login */
 };
 
 #endif

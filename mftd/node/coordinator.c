@@ -12,7 +12,6 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
-#include "mftd/ipc/msg_session.h"
 
 #define DEFAULT_QUEUE "default"
 #define JOURNAL_SILENT_MS 7000 /* three of its reports missed */
@@ -124,35 +123,16 @@ on_outbound_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 static int
 on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 {
-	struct mftd_coordinator *co = data;
-	const struct mftd_msg_session_open *so = m->data;
-	struct mftd_cluster_session row = {
-		.since_us = mftd_clock_wall_us(),
-	};
-	int r;
-
-	snprintf(row.id, sizeof(row.id), "%s", so->session);
-	snprintf(row.account, sizeof(row.account), "%s", so->account);
-	snprintf(row.peer, sizeof(row.peer), "%s", so->peer);
-	if (mftd_worker_attach(
-		co->w, m->fds[0], MFTD_PROC_SESSION, so->session, NULL) == NULL)
-		return 0; /* the descriptor is closed: the session ends */
-	m->fds[0] = -1;
-	/* a full queue must not cost the channel to auth, nor the session */
-	r = mftd_cluster_session_add(co->cluster, &row);
-	if (r < 0)
-		log_warn("session=%s is not shown to the group: %s", row.id,
-		    mftd_strerror(r));
+	/* on failure the descriptor is closed: the session ends */
+	if (mftd_co_session_open(data, m->data, m->fds[0]) == 0)
+		m->fds[0] = -1;
 	return 0;
 }
 
 static void
 session_down(void *data, struct mftd_chan *c)
 {
-	struct mftd_coordinator *co = data;
-
-	if (co->cluster != NULL)
-		mftd_cluster_session_del(co->cluster, mftd_chan_instance(c));
+	mftd_co_session_down(data, c);
 }
 
 static int
@@ -361,6 +341,12 @@ ev_quorum(void *data, bool quorate)
 	log_info("quorum: %s", quorate ? "yes" : "no");
 }
 
+static void
+ev_changed(void *data)
+{
+	mftd_co_sessions_look(data);
+}
+
 /* ---- start */
 
 /* Standalone: nobody will ask, so the services start by themselves. */
@@ -397,7 +383,7 @@ static int
 join(struct mftd_coordinator *co)
 {
 	static const struct mftd_cluster_events events = { ev_quorum,
-		ev_recover, ev_config, ev_restart };
+		ev_recover, ev_config, ev_restart, ev_changed };
 	char boot_id[MFTD_ID_BYTES];
 	struct mftd_cluster_conf cc = {
 		.node = co->w->conf->node,

@@ -10,6 +10,7 @@
 #include "mftd/cluster/cluster.h"
 #include "mftd/control/control.h"
 #include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/msg_session.h"
 #include "mftd/ipc/worker.h"
 
 /*
@@ -54,6 +55,17 @@ struct mftd_co_fenced {
 #define MFTD_CO_WAITS_MAX MFTD_CONTROL_CLIENTS_MAX
 #define MFTD_CO_SERVICES_MAX (MFTD_QUEUES_MAX + 2)
 
+/* A session of this node, as its channel has it. */
+struct mftd_co_session {
+	struct mftd_co_session *next;
+	struct mftd_chan *chan;
+	char id[MFTD_ID_BYTES];
+	char account[MFTD_NAME_BYTES];
+	uint32_t sessions_max; /* of its account */
+	bool waiting; /* for the word that it is not one too many */
+	bool ending; /* was told so */
+};
+
 struct mftd_coordinator {
 	struct mftd_worker *w;
 	struct mftd_cluster *cluster;
@@ -73,6 +85,10 @@ struct mftd_coordinator {
 	int64_t heard_ms[MFTD_VOLUMES_MAX]; /* of each journal, last */
 	int n_journals;
 	struct mftd_msg_catalog_state catalog_state;
+	struct mftd_co_session *sessions;
+	struct mftd_chan *listener;
+	struct mftd_msg_listener_state listener_state;
+	struct mftd_co_bans *bans;
 };
 
 void mftd_coordinator_main(struct mftd_worker *w);
@@ -111,5 +127,19 @@ json_t *mftd_co_service_json(
 
 /* `mftctl status`. */
 json_t *mftd_co_status(struct mftd_coordinator *co);
+
+/* ---- sessions.c */
+
+/* A session of auth's making; fd is its channel and taken over on success. */
+int mftd_co_session_open(struct mftd_coordinator *co,
+    const struct mftd_msg_session_open *so, int fd);
+void mftd_co_session_down(struct mftd_coordinator *co, struct mftd_chan *c);
+
+/* The table changed: lets in who waits, and ends whom the group wants ended. */
+void mftd_co_sessions_look(struct mftd_coordinator *co);
+
+/* {"cmd":"session","action":"list"} or "end" with "id". */
+json_t *mftd_co_cmd_session(
+    struct mftd_coordinator *co, uint64_t client, json_t *req);
 
 #endif

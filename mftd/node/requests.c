@@ -313,6 +313,7 @@ static const struct {
 	{ "status", cmd_status },
 	{ "config-changed", cmd_config_changed },
 	{ "confirm-dead", cmd_confirm_dead },
+	{ "session", mftd_co_cmd_session },
 };
 
 void

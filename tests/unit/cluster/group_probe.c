@@ -83,8 +83,13 @@ on_restart(void *data, const char *why)
 	(void)qb_loop_job_add(p->loop, QB_LOOP_MED, p, join);
 }
 
+static void
+on_changed(void *data)
+{
+}
+
 static const struct mftd_cluster_events events = { on_quorum, on_recover,
-	on_config, on_restart };
+	on_config, on_restart, on_changed };
 
 static int
 show(void *data, const struct mftd_cluster_node *n)

@@ -310,8 +310,13 @@ on_restart(void *data, const char *why)
 	    qb_loop_job_add(n->sim->loop, QB_LOOP_MED, n, reopen), 0);
 }
 
+static void
+on_changed(void *data)
+{
+}
+
 static const struct mftd_cluster_events events = { on_quorum, on_recover,
-	on_config, on_restart };
+	on_config, on_restart, on_changed };
 
 void
 sim_init(struct sim *s, unsigned int n)

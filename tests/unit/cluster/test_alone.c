@@ -54,8 +54,13 @@ on_restart(void *data, const char *why)
 	fail();
 }
 
+static void
+on_changed(void *data)
+{
+}
+
 static const struct mftd_cluster_events events = { on_quorum, on_recover,
-	on_config, on_restart };
+	on_config, on_restart, on_changed };
 
 static void
 too_late(void *data)
@@ -123,8 +128,10 @@ check_node(void *data, const struct mftd_cluster_node *n)
 static void
 what_is_said_is_in_the_table(void **state)
 {
-	struct mftd_cluster_session session = { "n1-0123456789abcdef-1",
-		"alice", "192.0.2.1:5000", 5 };
+	struct mftd_cluster_session session = { .id = "n1-0123456789abcdef-1",
+		.account = "alice",
+		.peer = "192.0.2.1:5000",
+		.since_us = 5 };
 	struct mftd_lease *lease = mftd_lease_new();
 	int sessions = 0, roles = 0;
 	struct seen s;
@@ -147,6 +154,85 @@ what_is_said_is_in_the_table(void **state)
 	assert_int_equal(roles, 1);
 	assert_int_equal(
 	    mftd_cluster_nodes(s.cluster, check_node, NULL), -ENOENT);
+	mftd_cluster_close(s.cluster);
+	qb_loop_destroy(s.loop);
+}
+
+static int
+check_end(void *data, const char *node, const struct mftd_cluster_session *s)
+{
+	int *ended = data;
+
+	if (s->end[0] != '\0') {
+		assert_string_equal(s->id, "n1-0123456789abcdef-2");
+		assert_string_equal(s->end, "taken over?"); /* was no ASCII */
+		++*ended;
+	}
+	return 0;
+}
+
+static int
+count_ban(void *data, const struct mftd_cluster_ban *ban)
+{
+	assert_string_equal(ban->net, "192.0.2.1");
+	++*(int *)data;
+	return 0;
+}
+
+/* What the loop brings until the next CONFIG comes by. */
+static void
+run_to(struct seen *s, uint64_t config)
+{
+	assert_int_equal(mftd_cluster_config(s->cluster, config), 0);
+	run(s);
+	assert_true(s->config == config);
+}
+
+static void
+ranks_ends_and_bans(void **state)
+{
+	struct mftd_cluster_session a = { .id = "n1-0123456789abcdef-9",
+		.account = "alice" };
+	struct mftd_cluster_session b = a, c = a;
+	struct mftd_cluster_ban ban = { .net = "192.0.2.1", .until_us = 1 };
+	struct mftd_lease *lease = mftd_lease_new();
+	struct seen s;
+	int ended = 0, bans = 0;
+
+	strcpy(b.id, "n1-0123456789abcdef-2"); /* not in the order of ids */
+	strcpy(c.id, "n1-0123456789abcdef-3");
+	strcpy(c.account, "bob");
+	open_alone(&s, lease);
+	assert_true(mftd_cluster_founder(s.cluster));
+	mftd_cluster_session_add(s.cluster, &a);
+	mftd_cluster_session_add(s.cluster, &c);
+	mftd_cluster_session_add(s.cluster, &b);
+	assert_int_equal(
+	    mftd_cluster_session_rank(s.cluster, "alice", a.id), -ENOENT);
+	run_to(&s, 1);
+	assert_int_equal(
+	    mftd_cluster_session_rank(s.cluster, "alice", a.id), 0);
+	assert_int_equal(
+	    mftd_cluster_session_rank(s.cluster, "alice", b.id), 1);
+	assert_int_equal(mftd_cluster_session_rank(s.cluster, "bob", c.id), 0);
+	assert_int_equal(
+	    mftd_cluster_session_end(s.cluster, "n1-0-1", "why"), -ENOENT);
+	assert_int_equal(
+	    mftd_cluster_session_end(s.cluster, b.id, "taken over\n"), 0);
+	mftd_cluster_session_del(s.cluster, a.id);
+	assert_int_equal(mftd_cluster_unban(s.cluster, "192.0.2.1"), -ENOENT);
+	assert_int_equal(mftd_cluster_ban(s.cluster, &ban), 0);
+	run_to(&s, 2);
+	mftd_cluster_sessions(s.cluster, check_end, &ended);
+	assert_int_equal(ended, 1);
+	assert_int_equal(
+	    mftd_cluster_session_rank(s.cluster, "alice", b.id), 0);
+	mftd_cluster_bans(s.cluster, count_ban, &bans);
+	assert_int_equal(bans, 1);
+	assert_int_equal(mftd_cluster_unban(s.cluster, "192.0.2.1"), 0);
+	run_to(&s, 3);
+	mftd_cluster_bans(s.cluster, count_ban, &bans);
+	assert_int_equal(bans, 1);
 	mftd_cluster_close(s.cluster);
 	qb_loop_destroy(s.loop);
 }
@@ -186,6 +272,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_said_is_in_the_table),
+		cmocka_unit_test(ranks_ends_and_bans),
 		cmocka_unit_test(may_be_closed_inside_of_an_event),
 		cmocka_unit_test(waiting_is_bounded),
 	};

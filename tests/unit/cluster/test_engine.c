@@ -65,7 +65,9 @@ one_recovers(struct sim *s)
 static void
 add_session(struct sim *s, unsigned int i, unsigned int k)
 {
-	struct mftd_cluster_session row = { "", "alice", "192.0.2.1:22", 1 };
+	struct mftd_cluster_session row = {
+		.account = "alice", .peer = "192.0.2.1:22", .since_us = 1
+	};
 
 	snprintf(row.id, sizeof(row.id), "%s-%x", s->nodes[i].incarnation, k);
 	assert_int_equal(
@@ -198,7 +200,9 @@ lost_node_is_recovered_once_fenced_by_one(void **state)
 static void
 last_word_is_enough_and_final(void **state)
 {
-	struct mftd_cluster_session row = { "n3-life1-1", "a", "b", 1 };
+	struct mftd_cluster_session row = {
+		.id = "n3-life1-1", .account = "a", .peer = "b", .since_us = 1
+	};
 	struct sim s;
 
 	start_all(&s, 3);

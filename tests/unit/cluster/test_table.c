@@ -345,6 +345,80 @@ leaves_at_one_point_have_no_order(void **state)
 }
 
 static void
+ban(struct mftd_table *t, const char *net, int64_t until_us, int64_t said_us)
+{
+	const struct mftd_table_row *r = mftd_table_row(t, 0);
+	struct mftd_gm m = { .type = MFTD_GM_BAN, .number = r->next };
+
+	strcpy(m.u.ban.row.net, net);
+	m.u.ban.row.until_us = until_us;
+	m.u.ban.said_us = said_us;
+	assert_int_equal(mftd_table_apply(t, &r->member, &m), 1);
+}
+
+static void
+unban(struct mftd_table *t, const char *net)
+{
+	const struct mftd_table_row *r = mftd_table_row(t, 0);
+	struct mftd_gm m = { .type = MFTD_GM_UNBAN, .number = r->next };
+
+	strcpy(m.u.ban.row.net, net);
+	assert_int_equal(mftd_table_apply(t, &r->member, &m), 1);
+}
+
+static size_t
+n_bans(const struct mftd_table *t)
+{
+	size_t n = 0;
+
+	while (mftd_table_ban(t, n) != NULL)
+		n++;
+	return n;
+}
+
+static void
+bans_expire_and_are_bounded(void **state)
+{
+	struct mftd_table *t = mftd_table_new(), *back = NULL;
+	struct mftd_buf *b;
+	char net[32];
+	int i;
+
+	install(t, 1, 1);
+	ban(t, "192.0.2.2", 100, 1);
+	ban(t, "192.0.2.1", 50, 1);
+	assert_string_equal(mftd_table_ban(t, 0)->net, "192.0.2.1");
+	ban(t, "192.0.2.2", 200, 2); /* the same again: longer */
+	assert_int_equal(n_bans(t), 2);
+	ban(t, "192.0.2.3", 300, 49);
+	assert_int_equal(n_bans(t), 3);
+	ban(t, "192.0.2.4", 300, 50); /* .1 is over by then */
+	assert_int_equal(n_bans(t), 3);
+	assert_true(mftd_table_ban(t, 0)->until_us == 200);
+	unban(t, "192.0.2.2");
+	unban(t, "192.0.2.9");
+	assert_int_equal(n_bans(t), 2);
+	unban(t, "192.0.2.3");
+	unban(t, "192.0.2.4");
+	for (i = 0; i < MFTD_BANS_MAX; i++) {
+		snprintf(net, sizeof(net), "10.0.%d.%d", i / 256, i % 256);
+		ban(t, net, 1000 + (i == 77 ? 0 : i + 1), 60);
+	}
+	assert_int_equal(n_bans(t), MFTD_BANS_MAX);
+	ban(t, "192.0.2.5", 5000, 60);
+	assert_int_equal(n_bans(t), MFTD_BANS_MAX);
+	for (i = 0; i < MFTD_BANS_MAX; i++) /* what would end first went */
+		assert_string_not_equal(mftd_table_ban(t, i)->net, "10.0.0.77");
+	b = encode(t);
+	assert_int_equal(
+	    mftd_table_decode(mftd_buf_data(b), mftd_buf_len(b), &back), 0);
+	assert_same(t, back);
+	mftd_buf_free(b);
+	mftd_table_free(back);
+	mftd_table_free(t);
+}
+
+static void
 broken_snapshots_are_refused(void **state)
 {
 	struct mftd_table *t = mftd_table_new(), *out;
@@ -357,6 +431,8 @@ broken_snapshots_are_refused(void **state)
 	install(t, 2, 1);
 	say(t, 1, 1, MFTD_GM_SESSION_ADD, "s1");
 	say(t, 1, 1, MFTD_GM_SESSION_ADD, "s2");
+	ban(t, "192.0.2.1", 100, 1);
+	ban(t, "192.0.2.2", 100, 1);
 	b = encode(t);
 	raw = malloc(mftd_buf_len(b));
 	for (len = 0; len < mftd_buf_len(b); len++) {
@@ -391,6 +467,7 @@ main(void)
 		cmocka_unit_test(same_order_same_table),
 		cmocka_unit_test(another_order_another_history),
 		cmocka_unit_test(leaves_at_one_point_have_no_order),
+		cmocka_unit_test(bans_expire_and_are_bounded),
 		cmocka_unit_test(broken_snapshots_are_refused),
 	};
 

@@ -12,7 +12,8 @@
 static const uint32_t types[] = { MFTD_GM_COLLECT, MFTD_GM_HELLO,
 	MFTD_GM_DECIDE, MFTD_GM_SNAPSHOT, MFTD_GM_BEAT, MFTD_GM_SESSION_ADD,
 	MFTD_GM_SESSION_DEL, MFTD_GM_ROLE, MFTD_GM_CONFIG, MFTD_GM_GONE,
-	MFTD_GM_FENCED, MFTD_GM_CLAIM, MFTD_GM_RECOVERED };
+	MFTD_GM_FENCED, MFTD_GM_CLAIM, MFTD_GM_RECOVERED, MFTD_GM_BAN,
+	MFTD_GM_UNBAN, MFTD_GM_SESSION_END };
 #define N_TYPES (sizeof(types) / sizeof(types[0]))
 
 /* A message of that type with something in each field. */
@@ -44,6 +45,17 @@ make(uint32_t type, struct mftd_gm *m)
 		strcpy(m->u.session.account, "alice@example");
 		strcpy(m->u.session.peer, "[2001:db8::1]:22");
 		m->u.session.since_us = -5;
+		break;
+	case MFTD_GM_SESSION_END:
+		strcpy(m->u.session.id, "n1-1-1");
+		strcpy(m->u.session.end, "its part is taken over");
+		break;
+	case MFTD_GM_BAN:
+	case MFTD_GM_UNBAN:
+		strcpy(m->u.ban.row.net, "2001:db8::/64");
+		strcpy(m->u.ban.row.why, "10 failures");
+		m->u.ban.row.until_us = INT64_MAX;
+		m->u.ban.said_us = 5;
 		break;
 	case MFTD_GM_FENCED:
 	case MFTD_GM_CLAIM:
