@@ -139,6 +139,19 @@ print_queues(json_t *st)
 		    num(o, "records"), num(o, "syncs"), str(o, "reason"));
 }
 
+static void
+print_door(json_t *st)
+{
+	json_t *door = json_object_get(st, "door"), *n;
+	const char *why;
+
+	printf("\nconnections: %lld let in, %lld bans; turned away:",
+	    num(door, "accepted"), num(door, "bans"));
+	json_object_foreach(json_object_get(door, "turned_away"), why, n)
+	    printf(" %s %lld", why, (long long)json_integer_value(n));
+	printf("\n");
+}
+
 static int
 cmd_status(const struct ctl *ctl, int argc, char **argv)
 {
@@ -161,6 +174,7 @@ cmd_status(const struct ctl *ctl, int argc, char **argv)
 	print_nodes(st);
 	print_sessions(st);
 	print_queues(st);
+	print_door(st);
 	json_decref(st);
 	return 0;
 }
@@ -383,6 +397,49 @@ cmd_session(const struct ctl *ctl, int argc, char **argv)
 	return 0;
 }
 
+/* ---- ban list, add, remove */
+
+static void
+print_bans(json_t *reply)
+{
+	json_t *o;
+	size_t i;
+
+	printf("%-44s %10s  %s\n", "NET", "SECONDS", "WHY");
+	json_array_foreach(json_object_get(reply, "bans"), i, o)
+		printf("%-44s %10lld  %s\n", str(o, "net"),
+		    num(o, "seconds_left"), str(o, "why"));
+}
+
+static int
+cmd_ban(const struct ctl *ctl, int argc, char **argv)
+{
+	bool list = strcmp(argv[1], "list") == 0 && argc == 2;
+	bool add = strcmp(argv[1], "add") == 0 && argc >= 3;
+	bool remove = strcmp(argv[1], "remove") == 0 && argc == 3;
+	json_t *req, *reply = NULL;
+
+	if (!list && !add && !remove) {
+		fprintf(stderr,
+		    "mftctl: ban: only list, add ADDRESS [SECONDS], and remove "
+		    "ADDRESS\n");
+		return 2;
+	}
+	req = json_pack("{s:s, s:s}", "cmd", "ban", "action", argv[1]);
+	if (argc >= 3)
+		json_object_set_new(req, "address", json_string(argv[2]));
+	if (argc == 4)
+		json_object_set_new(req, "seconds", json_string(argv[3]));
+	if (ask(ctl, req, &reply) != 0)
+		return 1;
+	if (list && ctl->json)
+		json_dumpf(reply, stdout, JSON_INDENT(2));
+	else if (list)
+		print_bans(reply);
+	json_decref(reply);
+	return 0;
+}
+
 static const struct command {
 	const char *word;
 	int argc_min, argc_max; /* the word counts */
@@ -399,6 +456,9 @@ static const struct command {
 	    "node confirm-dead NODE    it is certainly off: take over" },
 	{ "session", 2, 3, cmd_session,
 	    "session list|end ID       sessions of all nodes; end one" },
+	{ "ban", 2, 4, cmd_ban,
+	    "ban list|add ADDRESS [SECONDS]|remove ADDRESS\n"
+	    "                            whom all nodes keep out" },
 };
 
 static void

@@ -15,6 +15,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
+#include "mftd/conf/door.h"
 #include "mftd/conf/yaml.h"
 
 #define FIELD_BYTES 64
@@ -77,6 +78,16 @@ static const struct number {
 
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
+static const cyaml_schema_field_t ban_fields[] = {
+	CYAML_FIELD_INT(
+	    "failures", CYAML_FLAG_OPTIONAL, struct mftd_conf_ban, failures),
+	CYAML_FIELD_INT(
+	    "window_s", CYAML_FLAG_OPTIONAL, struct mftd_conf_ban, window_s),
+	CYAML_FIELD_INT(
+	    "time_s", CYAML_FLAG_OPTIONAL, struct mftd_conf_ban, time_s),
+	CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_ENUM(
 	    "mode", CYAML_FLAG_STRICT, struct mftd_conf, cluster, modes, 2),
@@ -107,6 +118,18 @@ static const cyaml_schema_field_t fields[] = {
 	    next_host_keys, n_next_host_keys, &path, 0, MFTD_HOST_KEYS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("volumes", CYAML_FLAG_DEFAULT,
 	    struct mftd_conf, volumes, n_volumes, &volume, 1, MFTD_VOLUMES_MAX),
+	CYAML_FIELD_STRING_PTR(
+	    "max_startups", MAY, struct mftd_conf, max_startups, 1, 32),
+	CYAML_FIELD_INT("max_startups_per_source", CYAML_FLAG_OPTIONAL,
+	    struct mftd_conf, max_startups_per_source),
+	CYAML_FIELD_SEQUENCE_COUNT("proxy_from", CYAML_FLAG_OPTIONAL,
+	    struct mftd_conf, proxy_from.text, proxy_from.n, &address, 0,
+	    MFTD_NETS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("ban_exempt", CYAML_FLAG_OPTIONAL,
+	    struct mftd_conf, ban_exempt.text, ban_exempt.n, &address, 0,
+	    MFTD_NETS_MAX),
+	CYAML_FIELD_MAPPING(
+	    "ban", CYAML_FLAG_OPTIONAL, struct mftd_conf, ban, ban_fields),
 	CYAML_FIELD_END
 };
 
@@ -300,7 +323,7 @@ check_numbers(const struct mftd_conf *c, const struct mftd_yaml *y)
 
 /* What the schema cannot say. */
 static int
-check(const struct mftd_conf *c, const struct mftd_yaml *y)
+check(struct mftd_conf *c, const struct mftd_yaml *y)
 {
 	static const char *const logs[] = { "stderr", "syslog", NULL };
 	static const char *const levels[] = { "error", "warn", "info", "debug",
@@ -322,7 +345,8 @@ check(const struct mftd_conf *c, const struct mftd_yaml *y)
 		    y, "log_level", "must be error, warn, info or debug");
 	if ((r = check_numbers(c, y)) < 0)
 		return r;
-	if ((r = check_catalog(c, y)) < 0 || (r = check_lists(c, y)) < 0)
+	if ((r = check_catalog(c, y)) < 0 || (r = check_lists(c, y)) < 0 ||
+	    (r = mftd_conf_door_check(c, y)) < 0)
 		return r;
 	return check_volumes(c, y);
 }
@@ -350,6 +374,7 @@ mftd_conf_load(
 	if (r < 0)
 		return r;
 	set_numbers(data, y);
+	mftd_conf_door_defaults(data, y);
 	r = set_defaults(data);
 	if (r == 0)
 		r = check(data, y);

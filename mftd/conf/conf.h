@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "mftd/base/cidr.h"
 #include "mftd/base/limits.h"
 
 /*
@@ -15,6 +16,27 @@
 struct mftd_conf_volume {
 	char *name;
 	char *path; /* absolute */
+};
+
+/* After so many failures of a source within the window it is kept out for a
+ * time. */
+struct mftd_conf_ban {
+	int failures; /* default 10; 0: never */
+	int window_s; /* default 600 */
+	int time_s; /* default 900 */
+};
+
+/* Networks, and each parsed. */
+struct mftd_conf_nets {
+	char *text[MFTD_NETS_MAX];
+	size_t n;
+	struct mftd_cidr net[MFTD_NETS_MAX];
+};
+
+/* From start connections without login on, rate of 100 at first and at full
+ * all are turned away (as sshd_config(5)'s MaxStartups). */
+struct mftd_conf_startups {
+	int start, rate, full;
 };
 
 struct mftd_conf {
@@ -43,6 +65,12 @@ struct mftd_conf {
 	int keepalive_count; /* 1 to 100, default 3 */
 	struct mftd_conf_volume volumes[MFTD_VOLUMES_MAX];
 	size_t n_volumes;
+	char *max_startups; /* "START:RATE:FULL", parsed into: */
+	struct mftd_conf_startups startups;
+	int max_startups_per_source;
+	struct mftd_conf_nets proxy_from; /* balancers: they say PROXY first */
+	struct mftd_conf_nets ban_exempt; /* never kept out */
+	struct mftd_conf_ban ban;
 };
 
 /*

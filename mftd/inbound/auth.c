@@ -48,6 +48,18 @@ struct client {
 
 /* ---- answers */
 
+/* A refused password; queries of keys are no failures, agents hold many. */
+static void
+report(struct client *c, uint32_t kind)
+{
+	struct mftd_msg_failure f = { .kind = kind };
+
+	snprintf(f.peer, sizeof(f.peer), "%s", c->peer);
+	if (c->auth->coordinator != NULL)
+		mftd_worker_send(c->auth->w, c->auth->coordinator,
+		    MFTD_MSG_FAILURE, 0, &f, sizeof(f));
+}
+
 static void
 refuse(struct client *c, uint64_t ref, const char *user, const char *method,
     const char *reason)
@@ -57,6 +69,9 @@ refuse(struct client *c, uint64_t ref, const char *user, const char *method,
 	snprintf(r.reason, sizeof(r.reason), "%s", reason);
 	log_info("session=%s user=%s peer=%s %s refused: %s", c->session, user,
 	    c->peer, method, reason);
+	if (strcmp(method, "password") == 0 &&
+	    strncmp(reason, "temporary", 9) != 0)
+		report(c, MFTD_FAILURE_PASSWORD);
 	mftd_worker_send(
 	    c->auth->w, c->chan, MFTD_MSG_AUTH_RESULT, ref, &r, sizeof(r));
 }
@@ -143,7 +158,8 @@ grant(struct client *c, uint64_t ref, const struct mftd_account *a,
 	}
 	r = introduce(c, ref, a, journal);
 	if (r < 0) {
-		refuse(c, ref, a->name, method, mftd_strerror(r));
+		log_error("session=%s: %s", c->session, mftd_strerror(r));
+		refuse(c, ref, a->name, method, "temporary: no channels");
 		return;
 	}
 	c->granted = true;

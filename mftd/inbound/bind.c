@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,4 +86,31 @@ mftd_bind_all(const struct mftd_conf *conf, int *fds)
 		fds[i] = r;
 	}
 	return (int)conf->n_listen;
+}
+
+void
+mftd_peer_text(const struct sockaddr *sa, socklen_t len, char *out, size_t size)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getnameinfo(sa, len, host, sizeof(host), port, sizeof(port),
+		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		snprintf(out, size, "?");
+	else
+		snprintf(out, size,
+		    sa->sa_family == AF_INET6 ? "[%.45s]:%s" : "%.45s:%s", host,
+		    port);
+}
+
+void
+mftd_peer_options(int fd)
+{
+	const int on = 1, idle_s = 60, interval_s = 15, probes = 4;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(
+	    fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }

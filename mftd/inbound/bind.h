@@ -2,6 +2,8 @@
 #ifndef MFTD_INBOUND_BIND_H
 #define MFTD_INBOUND_BIND_H
 
+#include <sys/socket.h>
+
 #include "mftd/conf/conf.h"
 
 /*
@@ -11,5 +13,12 @@
  * left open.
  */
 int mftd_bind_all(const struct mftd_conf *conf, int *fds);
+
+/* "192.0.2.1:4711", "[2001:db8::1]:4711"; "?" for another family. */
+void mftd_peer_text(
+    const struct sockaddr *sa, socklen_t len, char *out, size_t size);
+
+/* What a client's connection gets: no delay, keepalive. */
+void mftd_peer_options(int fd);
 
 #endif

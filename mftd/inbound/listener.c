@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,13 +19,18 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
+#include "mftd/base/source.h"
+#include "mftd/inbound/admit.h"
+#include "mftd/inbound/bind.h"
 #include "mftd/inbound/sandbox.h"
 #include "mftd/inbound/session.h"
+#include "mftd/inbound/waiting.h"
 #include "mftd/ipc/msg_session.h"
 #include "mftd/ipc/worker.h"
 
 #define BACKLOG 512
 #define ACCEPTS_PER_TURN 16
+#define STATE_MS 2000 /* between reports to the coordinator */
 #define STOP_MS 8000 /* a session itself takes 5 s to end */
 
 /* A session's process. */
@@ -39,7 +41,8 @@ struct child {
 	int pidfd;
 	int login_fd; /* hangs up at its login; -1 from then on */
 	char session[MFTD_ID_BYTES];
-	char source[MFTD_ADDR_BYTES]; /* the peer without its port */
+	char peer[MFTD_ADDR_BYTES];
+	struct mftd_cidr source; /* of the peer */
 };
 
 struct listener {
@@ -51,17 +54,48 @@ struct listener {
 	int n_children;
 	int n_starting; /* of them, not logged in yet */
 	uint64_t counter; /* of session ids */
-	uint64_t turned_away;
-	int64_t told_ms; /* of turned_away */
+	struct mftd_chan *coordinator;
+	struct mftd_waiting *waiting; /* for PROXY headers */
+	struct mftd_msg_ban bans[MFTD_BANS_MAX];
+	uint32_t n_bans;
+	struct mftd_msg_listener_state state;
+	int64_t told_ms; /* of connections turned away, in the log */
 };
 
 /* ---- children */
 
 static void
+report(struct listener *l, const struct child *c, uint32_t kind)
+{
+	struct mftd_msg_failure f = { .kind = kind };
+
+	snprintf(f.peer, sizeof(f.peer), "%s", c->peer);
+	if (l->coordinator != NULL)
+		mftd_worker_send(
+		    l->w, l->coordinator, MFTD_MSG_FAILURE, 0, &f, sizeof(f));
+}
+
+/* What its end says of its source; only a session without login ends so. */
+static void
+judge(const struct child *c, const siginfo_t *info)
+{
+	if (info->si_code != CLD_EXITED) {
+		if (info->si_status == SIGALRM)
+			report(c->l, c, MFTD_FAILURE_GRACE);
+	} else if (info->si_status == MFTD_SESSION_EXIT_GARBAGE) {
+		report(c->l, c, MFTD_FAILURE_GARBAGE);
+	} else if (info->si_status == MFTD_SESSION_EXIT_TRIES) {
+		report(c->l, c, MFTD_FAILURE_TRIES);
+	}
+}
+
+static void
 log_end(const struct child *c, const siginfo_t *info)
 {
 	if (info->si_code == CLD_EXITED) {
-		if (info->si_status != 0)
+		if (info->si_status != 0 &&
+		    info->si_status != MFTD_SESSION_EXIT_GARBAGE &&
+		    info->si_status != MFTD_SESSION_EXIT_TRIES)
 			log_warn("session=%s ended with code %d", c->session,
 			    info->si_status);
 		return;
@@ -113,8 +147,10 @@ collect(struct child *c)
 	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) == 0 &&
 	    info.si_pid == 0)
 		return false;
-	if (info.si_pid != 0)
+	if (info.si_pid != 0) {
 		log_end(c, &info);
+		judge(c, &info);
+	}
 	no_longer_starting(c);
 	for (at = &c->l->children; *at != c; at = &(*at)->next)
 		;
@@ -135,18 +171,6 @@ child_ended(int fd, int revents, void *data)
 	return 0;
 }
 
-/* "192.0.2.1:4711" without its port. */
-static void
-source_of(const char *peer, char *out, size_t size)
-{
-	char *colon;
-
-	snprintf(out, size, "%s", peer);
-	colon = strrchr(out, ':');
-	if (colon != NULL)
-		*colon = '\0';
-}
-
 /* Keeps the child; login_fd is taken over on success.  NULL on failure. */
 static struct child *
 keep_child(struct listener *l, pid_t pid, const struct mftd_session_start *s,
@@ -160,7 +184,8 @@ keep_child(struct listener *l, pid_t pid, const struct mftd_session_start *s,
 	c->pid = pid;
 	c->login_fd = login_fd;
 	snprintf(c->session, sizeof(c->session), "%s", s->session);
-	source_of(s->peer, c->source, sizeof(c->source));
+	snprintf(c->peer, sizeof(c->peer), "%s", s->peer);
+	mftd_source_of(s->peer, &c->source); /* take saw it work */
 	c->pidfd = pidfd_open(pid, 0);
 	if (c->pidfd < 0)
 		goto fail;
@@ -184,33 +209,6 @@ fail:
 }
 
 /* ---- connections */
-
-static void
-peer_text(const struct sockaddr *sa, socklen_t len, char *out, size_t size)
-{
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-
-	if (getnameinfo(sa, len, host, sizeof(host), port, sizeof(port),
-		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		snprintf(out, size, "?");
-	else
-		snprintf(out, size,
-		    sa->sa_family == AF_INET6 ? "[%.45s]:%s" : "%.45s:%s", host,
-		    port);
-}
-
-static void
-set_options(int fd)
-{
-	const int on = 1, idle_s = 60, interval_s = 15, probes = 4;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-	setsockopt(
-	    fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-}
 
 /* Forks the session and keeps it.  Returns 0 or -errno. */
 static int
@@ -277,53 +275,106 @@ take(struct listener *l, int fd, const char *peer)
 	snprintf(start.session, sizeof(start.session), "%.46s-%llx",
 	    l->w->incarnation, (unsigned long long)l->counter++);
 	snprintf(start.peer, sizeof(start.peer), "%s", peer);
-	set_options(fd);
+	mftd_peer_options(fd);
 	r = begin(l, &start);
 	if (r < 0)
 		log_error("connection from %s: %s", peer, mftd_strerror(r));
 }
 
 static int
-starting_from(const struct listener *l, const char *peer)
+starting_from(const struct listener *l, const struct mftd_cidr *source)
 {
-	char source[MFTD_ADDR_BYTES];
 	const struct child *c;
 	int n = 0;
 
-	source_of(peer, source, sizeof(source));
 	for (c = l->children; c != NULL; c = c->next)
-		if (c->login_fd >= 0 && strcmp(c->source, source) == 0)
+		if (c->login_fd >= 0 && mftd_source_within(source, &c->source))
 			n++;
 	return n;
 }
 
-/* Why peer cannot be let in now, or NULL.  Closing at once lets a client try
- * another node's address. */
-static const char *
-why_not(const struct listener *l, const char *peer)
+static const char *const turned_words[MFTD_TURNED_COUNT] = {
+	"this node cannot let anyone in now",
+	"as many sessions as there may be",
+	"many without login already",
+	"as many without login as one source may have",
+	"kept out after failures, or by hand",
+	"no PROXY header of a balancer",
+};
+
+/* Why a client of that source is turned away: enum mftd_turned, or
+ * MFTD_TURNED_COUNT: it is not.  Closing at once lets it try another node's
+ * address. */
+static int
+why_not(const struct listener *l, const struct mftd_cidr *source)
 {
-	if (!mftd_lease_held(l->w->lease))
-		return "this node is not quorate";
-	if (l->auth == NULL)
-		return "auth is not there";
+	const struct mftd_conf *conf = l->w->conf;
+
+	if (!mftd_lease_held(l->w->lease) || l->auth == NULL)
+		return MFTD_TURNED_NOT_READY;
+	if (mftd_banned(l->bans, l->n_bans, source, mftd_clock_wall_us()))
+		return MFTD_TURNED_BANNED;
 	if (l->n_children >= MFTD_SESSIONS_MAX)
-		return "as many sessions as there may be";
-	if (l->n_starting >= MFTD_STARTUPS_MAX)
-		return "as many without login as there may be";
-	if (starting_from(l, peer) >= MFTD_STARTUPS_SOURCE_MAX)
-		return "as many without login as one address may have";
-	return NULL;
+		return MFTD_TURNED_SESSIONS;
+	if (mftd_startups_drop(
+		&conf->startups, l->n_starting, arc4random_uniform(100)))
+		return MFTD_TURNED_STARTUPS;
+	if (starting_from(l, source) >= conf->max_startups_per_source)
+		return MFTD_TURNED_SOURCE;
+	return MFTD_TURNED_COUNT;
 }
 
 static void
-turn_away(struct listener *l, const char *peer, const char *why)
+turn_away(struct listener *l, const char *peer, int why, const char *words)
 {
-	l->turned_away++;
+	l->state.turned[why]++;
 	if (l->told_ms != 0 && mftd_clock_ms() - l->told_ms < 1000)
 		return;
 	l->told_ms = mftd_clock_ms();
-	log_warn("connection from %s closed: %s (%llu since start)", peer, why,
-	    (unsigned long long)l->turned_away);
+	log_warn("connection from %s closed: %s (%llu such since start)", peer,
+	    words, (unsigned long long)l->state.turned[why]);
+}
+
+/* A client whose address is known; fd stays the caller's. */
+static void
+let_in(struct listener *l, int fd, const char *peer)
+{
+	struct mftd_cidr source;
+	int why = MFTD_TURNED_NOT_READY;
+
+	if (mftd_source_of(peer, &source) == 0)
+		why = why_not(l, &source);
+	if (why != MFTD_TURNED_COUNT) {
+		turn_away(l, peer, why, turned_words[why]);
+		return;
+	}
+	l->state.accepted++;
+	take(l, fd, peer);
+}
+
+static void
+on_header(void *data, int fd, const char *peer, const char *why)
+{
+	if (peer != NULL)
+		let_in(data, fd, peer);
+	else
+		turn_away(data, "a balancer", MFTD_TURNED_PROXY, why);
+}
+
+/* Whether the balancer's connection waits for its header now. */
+static bool
+await_header(struct listener *l, int fd, const char *peer)
+{
+	struct mftd_cidr source;
+
+	if (mftd_source_of(peer, &source) < 0 ||
+	    !mftd_nets_have(&l->w->conf->proxy_from, &source))
+		return false;
+	if (mftd_waiting_add(l->waiting, fd, peer) == 0)
+		return true;
+	turn_away(l, peer, MFTD_TURNED_PROXY, "too many without PROXY header");
+	close(fd);
+	return true;
 }
 
 static int
@@ -332,7 +383,6 @@ on_connection(int listen_fd, int revents, void *data)
 	struct listener *l = data;
 	struct sockaddr_storage sa;
 	char peer[MFTD_ADDR_BYTES];
-	const char *why;
 	socklen_t len;
 	int i, fd;
 
@@ -342,15 +392,68 @@ on_connection(int listen_fd, int revents, void *data)
 		    listen_fd, (struct sockaddr *)&sa, &len, SOCK_CLOEXEC);
 		if (fd < 0)
 			return 0; /* none waits, or it went again */
-		peer_text((struct sockaddr *)&sa, len, peer, sizeof(peer));
-		why = why_not(l, peer);
-		if (why != NULL)
-			turn_away(l, peer, why);
-		else
-			take(l, fd, peer);
+		mftd_peer_text((struct sockaddr *)&sa, len, peer, sizeof(peer));
+		if (await_header(l, fd, peer))
+			continue;
+		let_in(l, fd, peer);
 		close(fd);
 	}
 	return 0;
+}
+
+/* ---- the coordinator */
+
+static int
+on_bans(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct listener *l = data;
+	const struct mftd_msg_bans *b = m->data;
+
+	if (b->n > MFTD_BANS_MAX ||
+	    m->len != sizeof(*b) + b->n * sizeof(l->bans[0]))
+		return -MFTD_E_PROTOCOL;
+	memcpy(l->bans, b + 1, b->n * sizeof(l->bans[0]));
+	l->n_bans = b->n;
+	return 0;
+}
+
+static void
+tell_state(struct listener *l)
+{
+	if (l->coordinator == NULL)
+		return;
+	l->state.sessions = (uint32_t)l->n_children;
+	l->state.starting = (uint32_t)l->n_starting;
+	mftd_worker_send(l->w, l->coordinator, MFTD_MSG_LISTENER_STATE, 0,
+	    &l->state, sizeof(l->state));
+}
+
+static void
+on_state_time(void *data)
+{
+	struct listener *l = data;
+
+	tell_state(l);
+	if (mftd_worker_timer(l->w, STATE_MS, on_state_time, l) < 0)
+		log_error("no memory for a timer");
+}
+
+static void
+coordinator_up(void *data, struct mftd_chan *c)
+{
+	struct listener *l = data;
+
+	l->coordinator = c;
+	tell_state(l);
+}
+
+static void
+coordinator_down(void *data, struct mftd_chan *c)
+{
+	struct listener *l = data;
+
+	if (l->coordinator == c)
+		l->coordinator = NULL;
 }
 
 /* ---- the process */
@@ -370,9 +473,15 @@ auth_down(void *data, struct mftd_chan *c)
 		l->auth = NULL;
 }
 
+static const struct mftd_handler from_coordinator[] = {
+	{ MFTD_MSG_BANS, on_bans },
+	{ 0, NULL },
+};
+
 static const struct mftd_link links[] = {
 	{ MFTD_PROC_AUTH, NULL, auth_up, auth_down },
-	{ MFTD_PROC_COORDINATOR, NULL, NULL, NULL },
+	{ MFTD_PROC_COORDINATOR, from_coordinator, coordinator_up,
+	    coordinator_down },
 };
 
 static int
@@ -409,6 +518,12 @@ start(struct listener *l)
 	if (mftd_ssh_server_warm(l->server) < 0)
 		log_warn("the handshake with itself failed: sessions will "
 			 "start slower");
+	l->waiting = mftd_waiting_new(l->w->loop, on_header, l);
+	if (l->waiting == NULL)
+		return -ENOMEM;
+	r = mftd_worker_timer(l->w, STATE_MS, on_state_time, l);
+	if (r < 0)
+		return r;
 	for (i = 0; i < l->w->n_listen; i++) {
 		if (listen(l->w->listen_fds[i], BACKLOG) < 0 ||
 		    fcntl(l->w->listen_fds[i], F_SETFL, O_NONBLOCK) < 0)
@@ -454,6 +569,7 @@ stop(struct listener *l)
 		qb_loop_poll_del(l->w->loop, l->w->listen_fds[i]);
 		mftd_fd_close(&l->w->listen_fds[i]);
 	}
+	mftd_waiting_free(l->waiting);
 	log_info("ending %d sessions", l->n_children);
 	signal_all(l, SIGTERM);
 	wait_all(l, mftd_clock_ms() + STOP_MS);

@@ -106,8 +106,30 @@ confine(const struct mftd_session *s)
 		die("Landlock", r);
 }
 
+/* Where the account's sessions are counted: waits for the group's word, so that
+ * a login itself is refused. */
+static bool
+may_be_one_more(struct mftd_session *s)
+{
+	const struct mftd_msg_session_ready *word;
+	struct mftd_msg m;
+	int r;
+
+	if (s->policy.sessions_max == 0)
+		return true;
+	r = mftd_chan_wait(s->coordinator, &m, -1); /* the alarm bounds it */
+	if (r < 0)
+		die("coordinator", r);
+	if (m.type != MFTD_MSG_SESSION_READY)
+		die("coordinator", -MFTD_E_PROTOCOL);
+	word = m.data;
+	s->one_too_many = word->err != 0;
+	mftd_msg_close(&m);
+	return !s->one_too_many;
+}
+
 /* auth let it in: gets what it needs, and loses the rest. */
-static void
+static bool
 enter(struct mftd_session *s, const struct mftd_msg_auth_result *res,
     struct mftd_msg *m, const char *method)
 {
@@ -122,6 +144,8 @@ enter(struct mftd_session *s, const struct mftd_msg_auth_result *res,
 	    "session=%s account=%s", s->start->session, s->account);
 	s->journal = take_chan(m, 0, MFTD_PROC_JOURNAL);
 	s->coordinator = take_chan(m, 1, MFTD_PROC_COORDINATOR);
+	if (!may_be_one_more(s))
+		return false;
 	take_ready(s);
 	confine(s);
 	close(s->start->login_fd);
@@ -129,6 +153,7 @@ enter(struct mftd_session *s, const struct mftd_msg_auth_result *res,
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_BLOCK, &term, NULL);
+	return true;
 }
 
 /* A name or password that is too long is none; it must not match by being
@@ -152,15 +177,15 @@ on_password(void *data, const char *user, const char *password)
 	struct mftd_msg m;
 	bool ok;
 
+	if (s->one_too_many)
+		return MFTD_SSH_REFUSED;
 	/* asked all the same: it takes its time whoever it is */
 	if (!fill(q.user, sizeof(q.user), user) ||
 	    !fill(q.password, sizeof(q.password), password))
 		snprintf(q.user, sizeof(q.user), "?");
 	res = ask(s, MFTD_MSG_AUTH_PASSWORD, &q, sizeof(q), &m);
 	explicit_bzero(&q, sizeof(q));
-	ok = res->ok == 1;
-	if (ok)
-		enter(s, res, &m, "password");
+	ok = res->ok == 1 && enter(s, res, &m, "password");
 	mftd_msg_close(&m);
 	return ok ? MFTD_SSH_ACCEPTED : MFTD_SSH_REFUSED;
 }
@@ -175,7 +200,8 @@ on_key(
 	enum mftd_ssh_verdict v = MFTD_SSH_REFUSED;
 	struct mftd_msg m;
 
-	if (len > sizeof(q.key) || !fill(q.user, sizeof(q.user), user))
+	if (s->one_too_many || len > sizeof(q.key) ||
+	    !fill(q.user, sizeof(q.user), user))
 		return MFTD_SSH_REFUSED;
 	q.proven = proven;
 	q.key_bytes = (uint32_t)len;
@@ -185,8 +211,8 @@ on_key(
 		v = MFTD_SSH_ACCEPTED;
 	else if (proven && res->ok == 3)
 		v = MFTD_SSH_PARTIAL;
-	if (v == MFTD_SSH_ACCEPTED && proven)
-		enter(s, res, &m, "publickey");
+	if (v == MFTD_SSH_ACCEPTED && proven && !enter(s, res, &m, "publickey"))
+		v = MFTD_SSH_REFUSED;
 	mftd_msg_close(&m);
 	return v;
 }
@@ -310,6 +336,19 @@ finish(struct mftd_session *s)
 		mftd_msg_close(&m);
 }
 
+/* The listener tells the coordinator (bans).  A client that merely goes away,
+ * as health checks do, is no failure; libssh says that in words only. */
+static int
+exit_code(int err, const char *why)
+{
+	if (err == -MFTD_E_AUTH)
+		return MFTD_SESSION_EXIT_TRIES;
+	if (err == -MFTD_E_PROTOCOL && strstr(why, "isconnect") == NULL &&
+	    strstr(why, "DISCONNECT") == NULL && strstr(why, "reset") == NULL)
+		return MFTD_SESSION_EXIT_GARBAGE;
+	return 0;
+}
+
 _Noreturn void
 mftd_session_main(const struct mftd_session_start *start)
 {
@@ -328,8 +367,9 @@ mftd_session_main(const struct mftd_session_start *start)
 	if (r < 0) {
 		log_info("no login from %s: %s: %s", start->peer,
 		    mftd_strerror(r), mftd_ssh_why(s.ssh));
+		r = exit_code(r, mftd_ssh_why(s.ssh));
 		mftd_ssh_disconnect(s.ssh, mftd_clock_ms() + FLUSH_MS);
-		_exit(0);
+		_exit(r);
 	}
 	mftd_chan_free(s.auth);
 	s.auth = NULL;

@@ -59,6 +59,7 @@ struct mftd_session {
 	uint64_t heard; /* packets of the client, when last looked at */
 	int64_t heard_ms; /* and when that grew, or it was asked */
 	int unanswered; /* keepalives */
+	bool one_too_many; /* of its account: no login any more */
 	bool ending; /* no input any more */
 	int64_t ending_ms; /* until then */
 	char why[MFTD_REASON_BYTES]; /* it ends */
@@ -70,5 +71,10 @@ void mftd_session_serve(struct mftd_session *s);
 /* An SFTP channel of s begins (struct mftd_ssh_ops). */
 void *mftd_session_open_sftp(void *data, struct mftd_ssh_chan *c);
 ssize_t mftd_session_input(void *chan_data, const uint8_t *bytes, size_t len);
+
+/* How a session's process ends before its login, where that is a failure of its
+ * source (enum mftd_failure); 0 and 1 are none. */
+#define MFTD_SESSION_EXIT_GARBAGE 3
+#define MFTD_SESSION_EXIT_TRIES 4
 
 #endif

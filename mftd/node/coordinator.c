@@ -141,6 +141,42 @@ on_session_stat(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	return 0; /* load figures are not shown yet */
 }
 
+/* ---- failures of sources */
+
+static int
+on_failure(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	mftd_co_bans_failure(data, m->data);
+	return 0;
+}
+
+static void
+listener_up(void *data, struct mftd_chan *c)
+{
+	struct mftd_coordinator *co = data;
+
+	co->listener = c;
+	mftd_co_bans_look(co, true);
+}
+
+static void
+listener_down(void *data, struct mftd_chan *c)
+{
+	struct mftd_coordinator *co = data;
+
+	if (co->listener == c)
+		co->listener = NULL;
+}
+
+static int
+on_listener_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_coordinator *co = data;
+
+	co->listener_state = *(const struct mftd_msg_listener_state *)m->data;
+	return 0;
+}
+
 /* ---- catalog */
 
 static void
@@ -339,12 +375,15 @@ static void
 ev_quorum(void *data, bool quorate)
 {
 	log_info("quorum: %s", quorate ? "yes" : "no");
+	if (quorate)
+		mftd_co_bans_ready(data);
 }
 
 static void
 ev_changed(void *data)
 {
 	mftd_co_sessions_look(data);
+	mftd_co_bans_look(data, false);
 }
 
 /* ---- start */
@@ -449,6 +488,12 @@ static const struct mftd_handler from_journal[] = {
 };
 static const struct mftd_handler from_auth[] = {
 	{ MFTD_MSG_SESSION_OPEN, on_session_open },
+	{ MFTD_MSG_FAILURE, on_failure },
+	{ 0, NULL },
+};
+static const struct mftd_handler from_listener[] = {
+	{ MFTD_MSG_FAILURE, on_failure },
+	{ MFTD_MSG_LISTENER_STATE, on_listener_state },
 	{ 0, NULL },
 };
 static const struct mftd_handler from_session[] = {
@@ -465,7 +510,7 @@ static const struct mftd_link links[] = {
 	{ MFTD_PROC_CATALOG, from_catalog, catalog_up, catalog_down },
 	{ MFTD_PROC_JOURNAL, from_journal, journal_up, journal_down },
 	{ MFTD_PROC_AUTH, from_auth, NULL, NULL },
-	{ MFTD_PROC_LISTENER, NULL, NULL, NULL },
+	{ MFTD_PROC_LISTENER, from_listener, listener_up, listener_down },
 	{ MFTD_PROC_SESSION, from_session, NULL, session_down },
 	{ MFTD_PROC_OUTBOUND, from_outbound, NULL, NULL },
 };
@@ -483,7 +528,8 @@ mftd_coordinator_main(struct mftd_worker *w)
 	if (mftd_worker_init(w, links, sizeof(links) / sizeof(links[0]), co) <
 	    0)
 		exit(1);
-	if (join(co) < 0)
+	co->bans = mftd_co_bans_new(co);
+	if (co->bans == NULL || join(co) < 0)
 		exit(1);
 	snprintf(path, sizeof(path), "%s/control.sock", w->conf->run_dir);
 	if (mftd_control_open(
@@ -499,5 +545,6 @@ mftd_coordinator_main(struct mftd_worker *w)
 	if (!co->restarting)
 		last_word(co);
 	mftd_cluster_close(co->cluster);
+	mftd_co_bans_free(co->bans);
 	free(co);
 }

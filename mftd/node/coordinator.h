@@ -142,4 +142,26 @@ void mftd_co_sessions_look(struct mftd_coordinator *co);
 json_t *mftd_co_cmd_session(
     struct mftd_coordinator *co, uint64_t client, json_t *req);
 
+/* ---- bans.c: failures, and whom all nodes keep out */
+
+/* NULL without memory. */
+struct mftd_co_bans *mftd_co_bans_new(struct mftd_coordinator *co);
+void mftd_co_bans_free(struct mftd_co_bans *b); /* b may be NULL */
+
+/* A source failed. */
+void mftd_co_bans_failure(
+    struct mftd_coordinator *co, const struct mftd_msg_failure *f);
+
+/* The table changed, or there is a new listener (force). */
+void mftd_co_bans_look(struct mftd_coordinator *co, bool force);
+
+/* This node is ready: where the table began here, says what the last life
+ * knew. */
+void mftd_co_bans_ready(struct mftd_coordinator *co);
+
+/* {"cmd":"ban","action":"list|add|remove","address":..,"seconds":..} */
+json_t *mftd_co_cmd_ban(
+    struct mftd_coordinator *co, uint64_t client, json_t *req);
+uint32_t mftd_co_bans_count(const struct mftd_coordinator *co);
+
 #endif

@@ -314,6 +314,7 @@ static const struct {
 	{ "config-changed", cmd_config_changed },
 	{ "confirm-dead", cmd_confirm_dead },
 	{ "session", mftd_co_cmd_session },
+	{ "ban", mftd_co_cmd_ban },
 };
 
 void

@@ -88,6 +88,25 @@ queues(const struct mftd_coordinator *co)
 	return list;
 }
 
+/* What the listener did with connections. */
+static json_t *
+door(const struct mftd_coordinator *co)
+{
+	static const char *const words[MFTD_TURNED_COUNT] = { "not_ready",
+		"sessions", "startups", "source", "banned", "proxy" };
+	const struct mftd_msg_listener_state *s = &co->listener_state;
+	json_t *turned = json_object();
+	int i;
+
+	for (i = 0; i < MFTD_TURNED_COUNT; i++)
+		json_object_set_new(
+		    turned, words[i], json_integer((json_int_t)s->turned[i]));
+	return json_pack("{s:I, s:i, s:i, s:i, s:o}", "accepted",
+	    (json_int_t)s->accepted, "sessions", (int)s->sessions, "starting",
+	    (int)s->starting, "bans", (int)mftd_co_bans_count(co),
+	    "turned_away", turned);
+}
+
 json_t *
 mftd_co_status(struct mftd_coordinator *co)
 {
@@ -98,7 +117,8 @@ mftd_co_status(struct mftd_coordinator *co)
 	mftd_cluster_roles(co->cluster, add_role, rows);
 	mftd_cluster_sessions(co->cluster, add_session, sessions);
 	return json_pack(
-	    "{s:b, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "{s:b, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, "
+	    "s:o}",
 	    "ok", 1, "node", co->w->conf->node, "incarnation",
 	    co->w->incarnation, "version", MFTD_VERSION, "quorate",
 	    mftd_cluster_quorate(co->cluster), "ready",
@@ -106,5 +126,6 @@ mftd_co_status(struct mftd_coordinator *co)
 	    co->w->conf->cluster ? (json_int_t)mftd_lease_left_ms(co->w->lease)
 				 : (json_int_t)-1,
 	    "nodes", nodes, "roles", rows, "sessions", sessions, "volumes",
-	    volumes(co), "catalog", catalog(co), "queues", queues(co));
+	    volumes(co), "catalog", catalog(co), "queues", queues(co), "door",
+	    door(co));
 }

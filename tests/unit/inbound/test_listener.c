@@ -62,6 +62,8 @@ be_listener(int parent_fd, int listen_fd, struct mftd_lease *lease)
 		.login_tries = 6,
 		.host_keys = { (char *)(uintptr_t)key_file },
 		.n_host_keys = 1,
+		.startups = { MFTD_STARTUPS_MAX, 100, MFTD_STARTUPS_MAX },
+		.max_startups_per_source = MFTD_STARTUPS_SOURCE_MAX,
 		.log = (char *)(uintptr_t) "stderr",
 		.log_level = (char *)(uintptr_t) "error" };
 	struct mftd_worker w = { .proc = MFTD_PROC_LISTENER,
