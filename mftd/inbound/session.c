@@ -343,8 +343,10 @@ exit_code(int err, const char *why)
 {
 	if (err == -MFTD_E_AUTH)
 		return MFTD_SESSION_EXIT_TRIES;
-	if (err == -MFTD_E_PROTOCOL && strstr(why, "isconnect") == NULL &&
-	    strstr(why, "DISCONNECT") == NULL && strstr(why, "reset") == NULL)
+	if ((err == -MFTD_E_PROTOCOL || err == -MFTD_E_CLOSED) &&
+	    why[0] != '\0' && strstr(why, "isconnect") == NULL &&
+	    strstr(why, "DISCONNECT") == NULL && strstr(why, "reset") == NULL &&
+	    strstr(why, "Socket error") == NULL)
 		return MFTD_SESSION_EXIT_GARBAGE;
 	return 0;
 }
