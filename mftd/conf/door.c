@@ -75,9 +75,7 @@ mftd_conf_door_check(struct mftd_conf *c, const struct mftd_yaml *y)
 {
 	int r;
 
-	if ((r = check_number(
-		 y, "login_grace_s", c->login_grace_s, 1, GRACE_S_MAX)) < 0 ||
-	    (r = check_number(y, "max_startups_per_source",
+	if ((r = check_number(y, "max_startups_per_source",
 		 c->max_startups_per_source, 1, MFTD_SESSIONS_MAX)) < 0 ||
 	    (r = check_number(
 		 y, "ban.failures", c->ban.failures, 0, FAILURES_MAX)) < 0 ||

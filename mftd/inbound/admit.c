@@ -48,3 +48,18 @@ mftd_nets_have(
 			return true;
 	return false;
 }
+
+const char *
+mftd_turned_word(int why)
+{
+	static const char *const words[MFTD_TURNED_COUNT] = {
+		"this node cannot let anyone in now",
+		"as many sessions as there may be",
+		"many without login already",
+		"as many without login as one source may have",
+		"kept out after failures, or by hand",
+		"no PROXY header of a balancer",
+	};
+
+	return words[why];
+}

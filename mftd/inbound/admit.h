@@ -27,4 +27,7 @@ bool mftd_banned(const struct mftd_msg_ban *bans, uint32_t n,
 bool mftd_nets_have(
     const struct mftd_conf_nets *nets, const struct mftd_cidr *source);
 
+/* enum mftd_turned in words, for the log. */
+const char *mftd_turned_word(int why);
+
 #endif

@@ -293,15 +293,6 @@ starting_from(const struct listener *l, const struct mftd_cidr *source)
 	return n;
 }
 
-static const char *const turned_words[MFTD_TURNED_COUNT] = {
-	"this node cannot let anyone in now",
-	"as many sessions as there may be",
-	"many without login already",
-	"as many without login as one source may have",
-	"kept out after failures, or by hand",
-	"no PROXY header of a balancer",
-};
-
 /* Why a client of that source is turned away: enum mftd_turned, or
  * MFTD_TURNED_COUNT: it is not.  Closing at once lets it try another node's
  * address. */
@@ -345,7 +336,7 @@ let_in(struct listener *l, int fd, const char *peer)
 	if (mftd_source_of(peer, &source) == 0)
 		why = why_not(l, &source);
 	if (why != MFTD_TURNED_COUNT) {
-		turn_away(l, peer, why, turned_words[why]);
+		turn_away(l, peer, why, mftd_turned_word(why));
 		return;
 	}
 	l->state.accepted++;
