@@ -11,6 +11,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
+#include "mftd/ipc/soon.h"
 
 #define TICK_MIN_MS 100
 #define TICK_MAX_MS 1000
@@ -40,7 +41,7 @@ mftd_engine_work(struct mftd_cluster *c)
 {
 	if (c->job || c->closed)
 		return;
-	if (qb_loop_job_add(c->loop, QB_LOOP_MED, c, on_job) == 0)
+	if (mftd_soon(c->loop, QB_LOOP_MED, c, on_job, &c->turn) == 0)
 		c->job = true;
 	else
 		log_error("group: no memory for a job");
@@ -374,7 +375,7 @@ destroy(struct mftd_cluster *c)
 	if (c->ticking)
 		qb_loop_timer_del(c->loop, c->tick);
 	if (c->job)
-		qb_loop_job_del(c->loop, QB_LOOP_MED, c, on_job);
+		qb_loop_timer_del(c->loop, c->turn);
 	leave_group(c);
 	mftd_sync_clear(c);
 	mftd_outbox_clear(&c->outbox);

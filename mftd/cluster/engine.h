@@ -90,6 +90,7 @@ struct mftd_cluster {
 
 	qb_loop_timer_handle tick;
 	bool ticking, job;
+	qb_loop_timer_handle turn; /* while job */
 	bool in_event, closed; /* closed inside of an event: freed after it */
 	bool dead, restart_told;
 	char why[MFTD_REASON_BYTES];

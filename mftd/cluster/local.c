@@ -7,6 +7,7 @@
 
 #include "mftd/base/limits.h"
 #include "mftd/cluster/group.h"
+#include "mftd/ipc/soon.h"
 
 /* One node alone: what is said comes back from the loop. */
 
@@ -24,6 +25,7 @@ struct local {
 	STAILQ_HEAD(, note) notes;
 	size_t n_notes;
 	bool told, job;
+	qb_loop_timer_handle turn; /* while job */
 };
 
 static void deliver_all(void *data);
@@ -34,7 +36,7 @@ schedule(struct local *l)
 	int ret = 0;
 
 	if (!l->job)
-		ret = qb_loop_job_add(l->loop, QB_LOOP_MED, l, deliver_all);
+		ret = mftd_soon(l->loop, QB_LOOP_MED, l, deliver_all, &l->turn);
 	if (ret == 0)
 		l->job = true;
 	return ret;
@@ -128,7 +130,7 @@ local_close(struct mftd_group *g, bool alive)
 	struct note *n;
 
 	if (l->job)
-		qb_loop_job_del(l->loop, QB_LOOP_MED, l, deliver_all);
+		qb_loop_timer_del(l->loop, l->turn);
 	while ((n = STAILQ_FIRST(&l->notes)) != NULL) {
 		STAILQ_REMOVE_HEAD(&l->notes, entry);
 		free(n);

@@ -11,6 +11,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/ipc/msg_node.h"
+#include "mftd/ipc/soon.h"
 
 /* A packet or two of each channel per turn: none starves the others. */
 #define MESSAGES_PER_TURN 64
@@ -82,7 +83,7 @@ bury(struct attached *a)
 		return;
 	a->dead = true;
 	qb_loop_poll_del(a->w->loop, mftd_chan_fd(a->c));
-	if (qb_loop_job_add(a->w->loop, QB_LOOP_HIGH, a, reap) < 0)
+	if (mftd_soon(a->w->loop, QB_LOOP_HIGH, a, reap, NULL) < 0)
 		log_error("no memory to end a channel");
 	if (mftd_chan_proc(a->c) == MFTD_PROC_PARENT)
 		mftd_worker_stop(a->w);

@@ -17,6 +17,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/soon.h"
 #include "mftd/journal/reader.h"
 #include "mftd/journal/recover.h"
 
@@ -302,7 +303,7 @@ pump(void *data)
 	if (mftd_chan_pending(f->c))
 		mftd_worker_timer(f->w, FULL_WAIT_MS, pump, f);
 	else
-		qb_loop_job_add(f->w->loop, QB_LOOP_LOW, f, pump);
+		mftd_soon(f->w->loop, QB_LOOP_LOW, f, pump, NULL);
 }
 
 int

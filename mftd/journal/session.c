@@ -13,6 +13,7 @@
 #include "mftd/base/log.h"
 #include "mftd/base/path.h"
 #include "mftd/ipc/msg_session.h"
+#include "mftd/ipc/soon.h"
 #include "mftd/journal/count.h"
 #include "mftd/journal/parts.h"
 
@@ -243,7 +244,7 @@ run_batch(void *data)
 	}
 	if (j->n_pending > 0) {
 		j->batch_due = true;
-		qb_loop_job_add(j->worker->loop, QB_LOOP_LOW, j, run_batch);
+		mftd_soon(j->worker->loop, QB_LOOP_LOW, j, run_batch, NULL);
 	}
 	if (j->work->uncounted[0] != '\0') {
 		j->work->uncounted[0] = '\0';
@@ -270,7 +271,7 @@ on_change(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	TAILQ_INSERT_HEAD(&j->sessions, s, link);
 	if (!j->batch_due) {
 		j->batch_due = true;
-		qb_loop_job_add(j->worker->loop, QB_LOOP_LOW, j, run_batch);
+		mftd_soon(j->worker->loop, QB_LOOP_LOW, j, run_batch, NULL);
 	}
 	return 0;
 }

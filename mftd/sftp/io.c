@@ -77,11 +77,11 @@ mftd_sftp_on_write(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	size_t len;
 	int r;
 
+	/* what follows the data is nothing: rclone sends its whole buffer behind
+	 * the last, shorter piece, and OpenSSH's server does not mind */
 	r = mftd_buf_get_u64(req->args, &off);
 	if (r == 0)
 		r = mftd_buf_get_string(req->args, &data, &len);
-	if (r == 0)
-		r = mftd_sftp_req_end(req);
 	if (r == 0 && req->handle->kind == MFTD_SFTP_DIR)
 		r = -EBADF;
 	if (r == 0 && !req->handle->may_write)

@@ -215,6 +215,10 @@ wrong_payloads_are_bad_messages(void **state)
 				    r, SSH_FXP_EXTENDED, "fsync@openssh.com"),
 			};
 			struct mftd_buf *m = b[kind];
+			/* behind a WRITE's data anything may follow */
+			uint32_t want = kind == 3 && how == 2
+			    ? SSH_FX_OK
+			    : SSH_FX_BAD_MESSAGE;
 			int i;
 
 			if (how == 0)
@@ -230,7 +234,7 @@ wrong_payloads_are_bad_messages(void **state)
 			peer_journal(r);
 			struct answer a;
 			assert_true(peer_take(r, &a));
-			if (a.status != SSH_FX_BAD_MESSAGE)
+			if (a.status != want)
 				fail_msg("kind %d, way %d: status %u", kind,
 				    how, a.status);
 			mftd_buf_free(a.body);
