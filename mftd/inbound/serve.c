@@ -336,6 +336,58 @@ tell_progress(struct mftd_session *s)
 	return -1;
 }
 
+/* Goes on with what a channel was asked; its answers are nobody's any more.
+ * Whether it waits for somebody. */
+static bool
+carry_on(struct mftd_ssh_chan *c)
+{
+	struct served *v = mftd_ssh_chan_data(c);
+	struct mftd_buf *out = mftd_sftp_output(v->sftp);
+
+	do {
+		if (mftd_sftp_continue(v->sftp) < 0)
+			return false;
+		mftd_buf_consume(out, mftd_buf_len(out));
+	} while (mftd_sftp_working(v->sftp));
+	return mftd_sftp_busy(v->sftp) || mftd_sftp_waiting(v->sftp);
+}
+
+/*
+ * The client is gone, but what it had asked for came whole: a CLOSE among it is
+ * as good as any.  sshfs goes so at its unmount, without waiting for the
+ * answers.
+ */
+static void
+finish_received(struct mftd_session *s)
+{
+	struct pollfd fds[2] = {
+		{ .fd = mftd_chan_fd(s->journal), .events = POLLIN },
+		{ .fd = mftd_syncer_fd(s->syncer), .events = POLLIN },
+	};
+	int64_t end_ms = mftd_clock_ms() + ENDING_MS;
+	struct mftd_ssh_chan *c;
+	bool waits;
+	int r, left_ms;
+
+	for (;;) {
+		waits = false;
+		for (c = NULL; (c = mftd_ssh_chan_next(s->ssh, c)) != NULL;)
+			waits |= carry_on(c);
+		left_ms = mftd_clock_left_ms(end_ms);
+		if (!waits || left_ms == 0)
+			return;
+		r = mftd_chan_flush(s->journal);
+		if (r < 0 && r != -EAGAIN)
+			return;
+		fds[0].events = (short)(POLLIN | (r == -EAGAIN ? POLLOUT : 0));
+		if (poll(fds, 2, left_ms) < 0 && errno != EINTR)
+			return;
+		mftd_syncer_heard(s->syncer);
+		if (hear_journal(s) < 0)
+			return;
+	}
+}
+
 /* One turn.  0: go on; 1: ended in order; negative: cut. */
 static int
 turn(struct mftd_session *s, int timeout_ms)
@@ -348,6 +400,8 @@ turn(struct mftd_session *s, int timeout_ms)
 			snprintf(s->why, sizeof(s->why), "client: %s",
 			    r == -MFTD_E_CLOSED ? "disconnected"
 						: mftd_ssh_why(s->ssh));
+		if (r == -MFTD_E_CLOSED)
+			finish_received(s);
 		return r;
 	}
 	r = hear_processes(s);

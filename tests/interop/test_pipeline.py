@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import socket
 import struct
 import subprocess
 
@@ -172,3 +173,23 @@ def test_slow_sync_holds_up_its_own_upload_alone(solo):
         raw.ok(raw.post(CLOSE, other))
     assert (solo.volume / "alice/slow").read_bytes() == b"slow"
     assert (solo.volume / "alice/other").read_bytes() == b"other"
+
+
+@pytest.mark.parametrize("files", [1, 30])
+def test_client_goes_without_waiting_for_close(solo, files):
+    """What was asked before the connection's end is done: sshfs unmounts so."""
+    t = paramiko.Transport(("127.0.0.1", solo.port))
+    t.connect(username="alice", pkey=paramiko.Ed25519Key(
+        filename=str(solo.top / "etc/alice")))
+    sftp = t.open_sftp_client()
+    handles = [sftp.open(f"/gone{files}-{i}", "wb") for i in range(files)]
+    for f in handles:
+        sftp._async_request(type(None), WRITE, f.handle, paramiko.sftp_client.long(0),
+                            b"w" * 30000)
+        sftp._async_request(type(None), CLOSE, f.handle)
+    t.sock.shutdown(socket.SHUT_WR)
+    solo.wait_status(lambda s: not s["sessions"], "the session's end")
+    for i in range(files):
+        path = solo.volume / f"alice/gone{files}-{i}"
+        assert path.read_bytes() == b"w" * 30000
+    t.close()
