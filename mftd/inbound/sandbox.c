@@ -56,6 +56,7 @@ static const int allowed[] = {
 	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
 	SCMP_SYS(getegid), SCMP_SYS(tgkill), SCMP_SYS(exit),
 	SCMP_SYS(exit_group), SCMP_SYS(sched_yield), SCMP_SYS(umask),
+	SCMP_SYS(sched_getaffinity),
 	/* files: where, Landlock and openat2's resolution decide */
 	SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstatfs),
@@ -79,7 +80,7 @@ static const int allowed[] = {
 static const int refused[] = { SCMP_SYS(socket), SCMP_SYS(connect),
 	SCMP_SYS(open), SCMP_SYS(access), SCMP_SYS(stat), SCMP_SYS(readlink),
 	SCMP_SYS(prctl), SCMP_SYS(prlimit64), SCMP_SYS(sysinfo),
-	SCMP_SYS(uname), SCMP_SYS(sched_getaffinity) };
+	SCMP_SYS(uname) };
 
 #define THREAD_FLAGS                                                        \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | \
