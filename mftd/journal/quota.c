@@ -154,7 +154,7 @@ static int
 settle_account(
     struct mftd_work *w, struct mftd_changes *list, const struct mftd_owner *o)
 {
-	struct mftd_usage before, u;
+	struct mftd_usage before, u = { 0 };
 	struct mftd_change *c;
 	int r, fd;
 

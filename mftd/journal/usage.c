@@ -23,8 +23,8 @@
 /*
  * A traditional lock of this process: those of the open file description may
  * stay on a FUSE file system when who has one is killed (Linux leaves their
- * release there to FLUSH, which speaks of the process).  It goes with the first close
- * of that file here: so only one descriptor of it is open at a time.
+ * release there to FLUSH, which speaks of the process).  It goes with the first
+ * close of that file here: so only one descriptor of it is open at a time.
  */
 static int
 take_lock(int fd)

@@ -77,8 +77,8 @@ mftd_sftp_on_write(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	size_t len;
 	int r;
 
-	/* what follows the data is nothing: rclone sends its whole buffer behind
-	 * the last, shorter piece, and OpenSSH's server does not mind */
+	/* what follows the data is nothing: rclone sends its whole buffer
+	 * behind the last, shorter piece, and OpenSSH's server does not mind */
 	r = mftd_buf_get_u64(req->args, &off);
 	if (r == 0)
 		r = mftd_buf_get_string(req->args, &data, &len);
