@@ -53,9 +53,7 @@ def test_scp_of_old_is_told_what_to_use(rig, tmp_path):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["-s"], "subsystem request failed"),
-    (["-A", "-v"], None), (["-X", "-v"], None),
-    (["-o", "SetEnv=A=b"], None), (["-tt"], "PTY allocation"),
+    (["-s"], "subsystem request failed"), (["-tt"], "PTY allocation"),
 ])
 def test_other_requests(rig, options, words):
     done = subprocess.run(
@@ -63,8 +61,7 @@ def test_other_requests(rig, options, words):
          "alice@127.0.0.1", "netconf"], text=True, capture_output=True,
         timeout=60, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode != 0
-    if words:
-        assert words in done.stderr
+    assert words in done.stderr
 
 
 def transport(rig):
