@@ -271,9 +271,12 @@ sqlite_begin(struct mftd_db *db, enum mftd_db_lock lock)
 	if (lock == MFTD_DB_READ)
 		return sqlite_script(db, "BEGIN");
 	/* kept in the file from then on; snapshots are made without it,
-	 * because they are replaced as one file */
+	 * because they are replaced as one file.  It waits for nobody: who is
+	 * in the file now is another that migrates, and does the same */
 	if (lock == MFTD_DB_MIGRATE)
 		r = sqlite_script(db, "PRAGMA journal_mode = WAL");
+	if (r == -MFTD_E_CATALOG_AWAY)
+		r = 0; /* BEGIN waits, and tells if it really is away */
 	return r < 0 ? r : sqlite_script(db, "BEGIN IMMEDIATE");
 }
 

@@ -126,13 +126,25 @@ mftd_account_cert_fault(const struct mftd_account *a, const uint8_t *blob,
 }
 
 const char *
-mftd_account_fault(
-    const struct mftd_account *a, const char *source, int64_t now_s)
+mftd_account_shut(const struct mftd_account *a, int64_t now_s)
 {
+	if (a == NULL)
+		return "no such account";
 	if (a->disabled)
 		return "disabled";
 	if (a->expires_s != 0 && now_s >= a->expires_s)
 		return "expired";
+	return NULL;
+}
+
+const char *
+mftd_account_fault(
+    const struct mftd_account *a, const char *source, int64_t now_s)
+{
+	const char *shut = mftd_account_shut(a, now_s);
+
+	if (shut != NULL)
+		return shut;
 	if (a->n_sources > 0 &&
 	    !mftd_cidr_any(a->sources, a->n_sources, source))
 		return "not from this address";
@@ -214,4 +226,26 @@ mftd_account_hash(const struct mftd_account *a, bool *dummy)
 {
 	*dummy = a == NULL || a->password_hash == NULL;
 	return *dummy ? DUMMY_HASH : a->password_hash;
+}
+
+/* Both lists are in the order of names, as the snapshot tells them. */
+void
+mftd_accounts_newly_shut(const struct mftd_objects *before, int64_t before_s,
+    const struct mftd_objects *now, int64_t now_s,
+    void (*tell)(void *data, const char *account, const char *why), void *data)
+{
+	const struct mftd_account *a, *b = now->accounts;
+	const struct mftd_account *end = b + now->n_accounts;
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < before->n_accounts; i++) {
+		a = &before->accounts[i];
+		while (b < end && strcmp(b->name, a->name) < 0)
+			b++;
+		why = mftd_account_shut(
+		    b < end && strcmp(b->name, a->name) == 0 ? b : NULL, now_s);
+		if (why != NULL && mftd_account_shut(a, before_s) == NULL)
+			tell(data, a->name, why);
+	}
 }

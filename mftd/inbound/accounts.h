@@ -30,6 +30,16 @@ const char *mftd_account_cert_fault(const struct mftd_account *a,
 const char *mftd_account_fault(
     const struct mftd_account *a, const char *source, int64_t now_s);
 
+/* Why nobody may be here as the account any more, whoever and from wherever;
+ * NULL: it is open.  a may be NULL: there is none of that name. */
+const char *mftd_account_shut(const struct mftd_account *a, int64_t now_s);
+
+/* Calls tell for each account that was open at before_s by the older
+ * configuration and is shut at now_s by the newer, which may be the same. */
+void mftd_accounts_newly_shut(const struct mftd_objects *before,
+    int64_t before_s, const struct mftd_objects *now, int64_t now_s,
+    void (*tell)(void *data, const char *account, const char *why), void *data);
+
 /* Whether it takes that method at all; both: one alone is not enough, and
  * publickey comes first. */
 bool mftd_account_takes_key(const struct mftd_account *a);

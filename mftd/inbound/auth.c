@@ -22,6 +22,7 @@
 /* A session itself ends after login_tries refusals, at most 100; one that asks
  * more often than this is none of ours. */
 #define ASKED_MAX 200
+#define TICK_MS 10000 /* looks for accounts that have expired */
 
 struct auth {
 	struct mftd_worker *w;
@@ -29,6 +30,7 @@ struct auth {
 	struct mftd_chan *coordinator;
 	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
 	struct mftd_checks *checks;
+	int64_t looked_s; /* since the epoch, for accounts that expire */
 };
 
 /* A session that is not logged in yet. */
@@ -45,6 +47,15 @@ struct client {
 	char proven[MFTD_NAME_BYTES]; /* user whose key was, and who needs a
 					 password too; "" */
 };
+
+static void on_tick(void *data);
+
+static void
+tick(struct auth *a)
+{
+	if (mftd_worker_timer(a->w, TICK_MS, on_tick, a) < 0)
+		log_error("no timer: sessions of accounts that expire go on");
+}
 
 /* ---- answers */
 
@@ -347,6 +358,41 @@ on_session_new(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 	return 0;
 }
 
+static void
+tell_shut(void *data, const char *account, const char *why)
+{
+	struct auth *a = data;
+	struct mftd_msg_account_shut m = { 0 };
+
+	snprintf(m.account, sizeof(m.account), "%s", account);
+	snprintf(m.reason, sizeof(m.reason), "the account: %s", why);
+	mftd_worker_send(
+	    a->w, a->coordinator, MFTD_MSG_ACCOUNT_SHUT, 0, &m, sizeof(m));
+}
+
+/* Has the sessions ended whose accounts were shut since the last look; now: the
+ * objects from now on. */
+static void
+look_for_shut(struct auth *a, const struct mftd_objects *now)
+{
+	int64_t now_s = mftd_clock_wall_us() / 1000000;
+
+	if (a->objects != NULL && a->coordinator != NULL)
+		mftd_accounts_newly_shut(
+		    a->objects, a->looked_s, now, now_s, tell_shut, a);
+	a->looked_s = now_s;
+}
+
+static void
+on_tick(void *data)
+{
+	struct auth *a = data;
+
+	if (a->objects != NULL)
+		look_for_shut(a, a->objects);
+	tick(a);
+}
+
 static int
 on_snapshot(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 {
@@ -365,6 +411,7 @@ on_snapshot(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 		log_error("snapshot %s: %s%s", s->path, mftd_strerror(r),
 		    a->objects != NULL ? "; the last good one stays" : "");
 	} else {
+		look_for_shut(a, o);
 		mftd_objects_free(a->objects);
 		a->objects = o;
 		log_info("accounts: %zu, of configuration %llu", o->n_accounts,
@@ -460,6 +507,7 @@ mftd_auth_main(struct mftd_worker *w)
 		log_error("cannot start: %s", mftd_strerror(r));
 		exit(1);
 	}
+	tick(&a);
 	mftd_worker_ready(w);
 	mftd_worker_run(w);
 	mftd_checks_free(a.checks);

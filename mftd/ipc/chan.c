@@ -334,16 +334,17 @@ int
 mftd_chan_wait(struct mftd_chan *c, struct mftd_msg *m, int64_t deadline_ms)
 {
 	struct pollfd p = { .fd = c->fd };
-	int r;
+	int r, sent;
 
 	for (;;) {
-		r = mftd_chan_flush(c);
-		if (r < 0 && r != -EAGAIN)
-			return r;
-		p.events = (short)(POLLIN | (r == -EAGAIN ? POLLOUT : 0));
+		sent = mftd_chan_flush(c);
+		/* what the peer said before it went is heard all the same */
 		r = mftd_chan_recv(c, m);
 		if (r != -EAGAIN)
 			return r;
+		if (sent < 0 && sent != -EAGAIN)
+			return sent;
+		p.events = (short)(POLLIN | (sent == -EAGAIN ? POLLOUT : 0));
 		r = poll(&p, 1, mftd_clock_left_ms(deadline_ms));
 		if (r < 0 && errno != EINTR)
 			return -errno;

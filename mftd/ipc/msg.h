@@ -39,6 +39,7 @@ enum mftd_msg_type {
 	MFTD_MSG_SESSION_END,
 	MFTD_MSG_SESSION_STAT,
 	MFTD_MSG_FAILURE,
+	MFTD_MSG_ACCOUNT_SHUT,
 	MFTD_MSG_BANS,
 	MFTD_MSG_LISTENER_STATE,
 	/* session and journal, outbound and journal: msg_journal.h */

@@ -126,4 +126,10 @@ struct mftd_msg_listener_state {
 	uint32_t starting; /* of them, without login */
 };
 
+/* auth -> coordinator: this account may no longer be here; its sessions end. */
+struct mftd_msg_account_shut {
+	char account[MFTD_NAME_BYTES];
+	char reason[MFTD_REASON_BYTES];
+};
+
 #endif

@@ -486,8 +486,16 @@ static const struct mftd_handler from_journal[] = {
 	{ MFTD_MSG_VOLUME_STATE, on_volume_state },
 	{ 0, NULL },
 };
+static int
+on_account_shut(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	mftd_co_account_shut(data, m->data);
+	return 0;
+}
+
 static const struct mftd_handler from_auth[] = {
 	{ MFTD_MSG_SESSION_OPEN, on_session_open },
+	{ MFTD_MSG_ACCOUNT_SHUT, on_account_shut },
 	{ MFTD_MSG_FAILURE, on_failure },
 	{ 0, NULL },
 };

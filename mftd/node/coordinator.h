@@ -130,6 +130,10 @@ json_t *mftd_co_status(struct mftd_coordinator *co);
 
 /* ---- sessions.c */
 
+/* Ends this node's sessions of an account, each in order. */
+void mftd_co_account_shut(
+    struct mftd_coordinator *co, const struct mftd_msg_account_shut *m);
+
 /* A session of auth's making; fd is its channel and taken over on success. */
 int mftd_co_session_open(struct mftd_coordinator *co,
     const struct mftd_msg_session_open *so, int fd);

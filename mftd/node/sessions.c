@@ -108,24 +108,44 @@ mftd_co_session_down(struct mftd_coordinator *co, struct mftd_chan *c)
 
 /* ---- whom the group wants ended */
 
+static void
+end_session(
+    struct mftd_coordinator *co, struct mftd_co_session *s, const char *why)
+{
+	struct mftd_msg_session_end end = { 0 };
+
+	if (s->ending)
+		return;
+	s->ending = true;
+	snprintf(end.reason, sizeof(end.reason), "%s", why);
+	log_info("session=%s account=%s is to end: %s", s->id, s->account, why);
+	mftd_worker_send(
+	    co->w, s->chan, MFTD_MSG_SESSION_END, 0, &end, sizeof(end));
+}
+
+void
+mftd_co_account_shut(
+    struct mftd_coordinator *co, const struct mftd_msg_account_shut *m)
+{
+	struct mftd_co_session *s;
+
+	for (s = co->sessions; s != NULL; s = s->next)
+		if (strcmp(s->account, m->account) == 0)
+			end_session(co, s, m->reason);
+}
+
 static int
 end_one(void *data, const char *node, const struct mftd_cluster_session *row)
 {
 	struct mftd_coordinator *co = data;
-	struct mftd_msg_session_end end = { 0 };
 	struct mftd_co_session *s = co->sessions;
 
 	if (row->end[0] == '\0')
 		return 0;
 	while (s != NULL && strcmp(s->id, row->id) != 0)
 		s = s->next;
-	if (s == NULL || s->ending)
-		return 0; /* another node's */
-	s->ending = true;
-	snprintf(end.reason, sizeof(end.reason), "%s", row->end);
-	log_info("session=%s is to end: %s", s->id, row->end);
-	mftd_worker_send(
-	    co->w, s->chan, MFTD_MSG_SESSION_END, 0, &end, sizeof(end));
+	if (s != NULL) /* else another node's */
+		end_session(co, s, row->end);
 	return 0;
 }
 

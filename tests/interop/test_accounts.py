@@ -206,3 +206,22 @@ def test_unknown_user_and_wrong_password_look_the_same():
         assert seen[0] == seen[1]
         # both were hashed: each refusal says that its check has run
         assert len(rig.lines(r"password refused: ")) == 2
+
+
+def test_sessions_end_with_their_account():
+    with Rig() as rig:
+        rig.mftctl("apply", rig.accounts(account(rig, [])))
+        rig.start()
+        for option in ("disabled: true", "expires: 2026-01-01"):
+            eventually(rig, lambda: works(rig), "alice may log in")
+            with Login(rig) as login:
+                assert login.by_key() == []
+                sftp = login.transport.open_sftp_client()
+                assert sftp.listdir("/") is not None
+                # another change leaves it alone
+                reapply(rig, "umask: \"027\"")
+                assert sftp.listdir("/") is not None
+                reapply(rig, option)
+                eventually(rig, lambda t=login.transport: not t.is_active(),
+                           "its session ends")
+            reapply(rig)

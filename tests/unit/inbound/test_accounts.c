@@ -166,6 +166,43 @@ test_policy(void **state)
 	assert_int_equal(mftd_account_policy(&a, &p), -ENOENT);
 }
 
+static void
+note_shut(void *data, const char *account, const char *why)
+{
+	char *told = data;
+
+	strcat(told, account);
+	strcat(told, ":");
+	strcat(told, why);
+	strcat(told, " ");
+}
+
+static void
+test_newly_shut(void **state)
+{
+	struct mftd_account before[] = { { .name = (char *)"a" },
+		{ .name = (char *)"b" }, { .name = (char *)"c" },
+		{ .name = (char *)"d", .disabled = true },
+		{ .name = (char *)"e", .expires_s = 100 } };
+	struct mftd_account after[] = { { .name = (char *)"a" },
+		{ .name = (char *)"aa" },
+		{ .name = (char *)"c", .disabled = true },
+		{ .name = (char *)"d", .disabled = true },
+		{ .name = (char *)"e", .expires_s = 100 } };
+	struct mftd_objects o = { .accounts = before, .n_accounts = 5 };
+	struct mftd_objects n = { .accounts = after, .n_accounts = 5 };
+	char told[128] = "";
+
+	mftd_accounts_newly_shut(&o, 50, &n, 99, note_shut, told);
+	assert_string_equal(told, "b:no such account c:disabled ");
+	told[0] = '\0';
+	mftd_accounts_newly_shut(&n, 99, &n, 100, note_shut, told);
+	assert_string_equal(told, "e:expired ");
+	told[0] = '\0';
+	mftd_accounts_newly_shut(&n, 100, &n, 200, note_shut, told);
+	assert_string_equal(told, "");
+}
+
 int
 main(void)
 {
@@ -176,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_newly_shut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
