@@ -14,6 +14,8 @@ enum mftd_error {
 	MFTD_E_STALE_EPOCH, /* another owner has the queue */
 	MFTD_E_SUPERSEDED, /* a newer upload took the name */
 	MFTD_E_INCOMPLETE, /* the name is an unfinished upload */
+	MFTD_E_HELD, /* another session has that upload open */
+	MFTD_E_GAP, /* between what is left of an upload and what is written */
 	MFTD_E_CATALOG_AWAY, /* the database cannot be reached */
 	MFTD_E_CATALOG, /* the database refused */
 	MFTD_E_CONF, /* a configuration does not hold together */

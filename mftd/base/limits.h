@@ -10,6 +10,8 @@
 #define MFTD_NAME_BYTES 64 /* account, partner, route, queue, node */
 #define MFTD_ID_BYTES 64 /* session, part, receipt, delivery id */
 #define MFTD_PATH_BYTES 4096 /* a path below an account's root */
+#define MFTD_FILE_NAME_BYTES 256 /* one component of it */
+#define MFTD_PARENT_KEY_BYTES 96 /* names a directory for parts */
 #define MFTD_ADDR_BYTES 64 /* a numeric address with its port */
 #define MFTD_REASON_BYTES 256 /* a reason for people */
 #define MFTD_SHA256_BYTES 32
@@ -57,9 +59,12 @@
 #define MFTD_SFTP_READ_BYTES 261120 /* one READ or WRITE; as OpenSSH's */
 #define MFTD_SFTP_OUTPUT_BYTES (2 * 1024 * 1024) /* then input waits */
 #define MFTD_SFTP_NAMES_BYTES 65536 /* names in one READDIR answer */
+#define MFTD_SFTP_PARTS_SHOWN_MAX 4096 /* unfinished uploads in a listing */
 #define MFTD_SFTP_IDS_MAX 1024 /* users or groups asked for at a time */
 #define MFTD_SFTP_HASHES_BYTES 65536 /* in one answer of check-file */
 #define MFTD_SFTP_WRITEBACK_BYTES (4 * 1024 * 1024) /* between starts */
+#define MFTD_PART_EXPIRE_S 604800 /* a cut upload, if not configured */
+#define MFTD_PART_EXPIRE_S_MAX 31536000
 #define MFTD_SFTP_SYNC_BYTES (8 * 1024 * 1024) /* between syncs of a part */
 #define MFTD_SFTP_SYNC_THREADS 4 /* syncs of one session at a time */
 #define MFTD_SFTP_WAITING_MAX 256 /* requests that let others pass */

@@ -74,6 +74,8 @@ static const struct number {
 	    MFTD_WAIT_S_MAX },
 	{ "keepalive_count", offsetof(struct mftd_conf, keepalive_count), 3, 1,
 	    100 },
+	{ "part_expire_s", offsetof(struct mftd_conf, part_expire_s),
+	    MFTD_PART_EXPIRE_S, 1, MFTD_PART_EXPIRE_S_MAX },
 };
 
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
@@ -109,6 +111,7 @@ static const cyaml_schema_field_t fields[] = {
 	NUMBER("idle_timeout_s", idle_timeout_s),
 	NUMBER("keepalive_s", keepalive_s),
 	NUMBER("keepalive_count", keepalive_count),
+	NUMBER("part_expire_s", part_expire_s),
 	CYAML_FIELD_SEQUENCE_COUNT("listen", CYAML_FLAG_DEFAULT,
 	    struct mftd_conf, listen, n_listen, &address, 1, MFTD_LISTEN_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("host_keys", CYAML_FLAG_DEFAULT,

@@ -501,6 +501,20 @@ look_at_time(struct mftd_session *s, int *timeout_ms)
 	return r;
 }
 
+/* Uploads that the client did not finish are synced and left dormant. */
+static void
+leave_uploads(struct mftd_session *s)
+{
+	struct mftd_ssh_chan *c = NULL;
+	struct served *v;
+
+	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL) {
+		v = mftd_ssh_chan_data(c);
+		mftd_sftp_free(v->sftp);
+		v->sftp = NULL;
+	}
+}
+
 void
 mftd_session_serve(struct mftd_session *s)
 {
@@ -516,4 +530,5 @@ mftd_session_serve(struct mftd_session *s)
 		if (r == 0)
 			r = look_at_time(s, &timeout_ms);
 	} while (r == 0);
+	leave_uploads(s);
 }

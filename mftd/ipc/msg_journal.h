@@ -30,15 +30,41 @@ struct mftd_msg_supersede {
 	char keep[MFTD_ID_BYTES];
 };
 
-/* This part's first durable bytes are on stable storage.  Not answered. */
+/*
+ * This part's first durable bytes are on stable storage, with its entry; fewer
+ * than before when the session is about to write over them.  base: bytes that
+ * show where nothing was written yet, because they are published.  Not
+ * answered.
+ */
 struct mftd_msg_part {
 	char part[MFTD_ID_BYTES];
 	uint64_t durable;
+	uint64_t base;
+};
+
+/* Nobody has this part open for writing any more, and it was not published: it
+ * is to lie dormant (journal/dormant.h).  key, name: its place (layout.h).  Not
+ * answered; the end of a session says the same of all its parts. */
+struct mftd_msg_part_end {
+	char part[MFTD_ID_BYTES];
+	char key[MFTD_PARENT_KEY_BYTES];
+	char name[MFTD_FILE_NAME_BYTES];
+};
+
+/*
+ * The dormant part of path becomes part, cut to what was durable of it.  While
+ * another session has it open that one is asked to end, for a bounded time.
+ * -ENOENT: path has none (any more); -MFTD_E_HELD: its owner did not let go.
+ */
+struct mftd_msg_adopt {
+	char path[MFTD_PATH_BYTES];
+	char part[MFTD_ID_BYTES];
 };
 
 struct mftd_msg_rename {
 	char from[MFTD_PATH_BYTES];
 	char to[MFTD_PATH_BYTES];
+	char part[MFTD_ID_BYTES]; /* of from, the session's own: moves, too */
 	uint32_t overwrite; /* posix-rename@openssh.com */
 };
 

@@ -92,6 +92,13 @@ struct mftd_msg_volume_state {
 };
 
 /* outbound -> coordinator, on change and each 5 s. */
+/* journal -> coordinator: the account goes on with what this session of it
+ * uploads, so it is to end, wherever it is. */
+struct mftd_msg_session_yield {
+	char session[MFTD_ID_BYTES];
+	char account[MFTD_NAME_BYTES];
+};
+
 struct mftd_msg_outbound_state {
 	char queue[MFTD_NAME_BYTES];
 	uint64_t epoch; /* 0: not raised yet */

@@ -31,6 +31,8 @@ static const struct kind {
 	    mftd_publish_prepare, mftd_publish_execute, true },
 	{ MFTD_MSG_SUPERSEDE, sizeof(struct mftd_msg_supersede), NULL,
 	    mftd_supersede_execute, false },
+	{ MFTD_MSG_ADOPT, sizeof(struct mftd_msg_adopt), NULL,
+	    mftd_adopt_execute, false },
 	{ MFTD_MSG_RENAME, sizeof(struct mftd_msg_rename), mftd_rename_prepare,
 	    mftd_rename_execute, true },
 	{ MFTD_MSG_REMOVE, sizeof(struct mftd_msg_remove), NULL,

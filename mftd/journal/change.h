@@ -46,6 +46,7 @@ struct mftd_change {
 	union {
 		struct mftd_msg_publish publish;
 		struct mftd_msg_supersede supersede;
+		struct mftd_msg_adopt adopt;
 		struct mftd_msg_rename rename;
 		struct mftd_msg_remove remove; /* and rmdir */
 		struct mftd_msg_mkdir mkdir;
@@ -56,6 +57,9 @@ struct mftd_change {
 	/* the answer */
 	int err;
 	char receipt[MFTD_ID_BYTES];
+	struct mftd_rec_part mark; /* of what was adopted */
+	char held_by[MFTD_ID_BYTES]; /* -EAGAIN: the part that an owner has */
+	int64_t until_ms; /* it waits for that one so long; 0: not yet */
 	/* under way */
 	struct mftd_place from, to;
 	int part_dir;
@@ -113,6 +117,7 @@ typedef int (*mftd_change_fn)(struct mftd_work *w, struct mftd_change *c);
 int mftd_publish_prepare(struct mftd_work *w, struct mftd_change *c);
 int mftd_publish_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_supersede_execute(struct mftd_work *w, struct mftd_change *c);
+int mftd_adopt_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_rename_prepare(struct mftd_work *w, struct mftd_change *c);
 int mftd_rename_execute(struct mftd_work *w, struct mftd_change *c);
 int mftd_remove_execute(struct mftd_work *w, struct mftd_change *c);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
@@ -16,11 +17,13 @@
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/journal/count.h"
+#include "mftd/journal/dormant.h"
 #include "mftd/journal/process.h"
 #include "mftd/journal/usage.h"
 
 #define TICK_MS 1000
 #define TELL_TICKS 2 /* the coordinator hears of us at least so often */
+#define REAP_TICKS_MAX 3600 /* between looks for what expired */
 #define FLUSH_MS 20 /* an outcome waits so long for the next commit */
 
 static _Noreturn void
@@ -174,6 +177,28 @@ try_start(struct mftd_journal *j)
 		mftd_journal_health(j, true, "");
 }
 
+/* Removes what was left unfinished and expired; every node does, whichever
+ * comes first. */
+static void
+reap(struct mftd_journal *j)
+{
+	int64_t now_s = mftd_clock_wall_us() / 1000000;
+	int expire_s = j->worker->conf->part_expire_s, r;
+	uint32_t every = (uint32_t)expire_s / 8 + 1;
+
+	if (j->ticks % (every < REAP_TICKS_MAX ? every : REAP_TICKS_MAX) != 0)
+		return;
+	r = mftd_dormant_reap(j->work, now_s - expire_s);
+	if (r > 0)
+		log_info("volume=%s: %d unfinished uploads expired",
+		    j->worker->instance, r);
+	else if (r < 0)
+		log_warn("volume=%s: unfinished uploads: %s",
+		    j->worker->instance, mftd_strerror(r));
+	if (r > 0)
+		mftd_work_sync(j->work);
+}
+
 static void
 tick(void *data)
 {
@@ -187,6 +212,7 @@ tick(void *data)
 			mftd_journal_insist(j);
 			mftd_forwarder_scan(j->forwarder);
 		}
+		reap(j);
 		mftd_journal_settle(j);
 	}
 	if (++j->ticks % TELL_TICKS == 0)
@@ -361,6 +387,7 @@ mftd_journal_main(struct mftd_worker *w)
 	LIST_INIT(&j->counts);
 	LIST_INIT(&j->allowances);
 	STAILQ_INIT(&j->pending);
+	STAILQ_INIT(&j->held);
 	for (i = 0; i < w->conf->n_volumes; i++)
 		if (strcmp(w->conf->volumes[i].name, w->instance) == 0)
 			j->path = w->conf->volumes[i].path;

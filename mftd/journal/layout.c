@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -110,6 +111,31 @@ mftd_layout_part_sync(int parts_fd, const char *key, const char *base)
 	if (r == 0)
 		r = mftd_sync_dir(parts_fd, ".");
 	return r;
+}
+
+int
+mftd_layout_dormant(const char *part, uint64_t bytes, char out[MFTD_ID_BYTES])
+{
+	int n = snprintf(
+	    out, MFTD_ID_BYTES, "%s.d%llx", part, (unsigned long long)bytes);
+
+	return n < MFTD_ID_BYTES ? 0 : -ENAMETOOLONG;
+}
+
+/* A part's own id ends with a dot and decimal digits (base/id.h). */
+bool
+mftd_layout_is_dormant(const char *name, uint64_t *bytes)
+{
+	const char *dot = strrchr(name, '.'), *hex = dot + 2;
+	size_t len;
+
+	if (dot == NULL || dot == name || dot[1] != 'd')
+		return false;
+	len = strlen(hex);
+	if (len == 0 || len > 16 || strspn(hex, "0123456789abcdef") != len)
+		return false;
+	*bytes = strtoull(hex, NULL, 16);
+	return true;
 }
 
 bool

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "mftd/base/limits.h"
@@ -12,6 +13,7 @@
  * Where things lie below a volume's .mft, for all who make or look for them:
  *
  *	parts/<account>/<parent key>/<basename>/<part id>	uploads
+ *	parts/…/<part id>.d<hex>	dormant ones: so many bytes count
  *	out/<receipt id>		second link of what is to be sent on
  *	aside/<part id>			uploads that lost, until that is durable
  *	journal/<node>/<stream id>/	streams (journal/stream.h)
@@ -22,8 +24,6 @@
  * volume and inode, so that renames of directories need nothing.
  */
 #define MFTD_LAYOUT_DIR ".mft"
-
-#define MFTD_PARENT_KEY_BYTES 96
 
 /* Writes the parent key of the directory dir to out.  Returns 0, -errno, or
  * -ENAMETOOLONG. */
@@ -52,6 +52,14 @@ int mftd_layout_part_create(int parts_fd, const char *key, const char *base,
  * recovery takes a part that lies nowhere for a published one.
  */
 int mftd_layout_part_sync(int parts_fd, const char *key, const char *base);
+
+/* Writes the dormant name of a part of which so many bytes count.  0 or
+ * -ENAMETOOLONG. */
+int mftd_layout_dormant(
+    const char *part, uint64_t bytes, char out[MFTD_ID_BYTES]);
+
+/* Whether a name below parts is a dormant one's, and then how many bytes. */
+bool mftd_layout_is_dormant(const char *name, uint64_t *bytes);
 
 /* Whether the clean path below the account's root is out of bounds for
  * clients: .mft itself or below it, where root is the volume's top ("."). */

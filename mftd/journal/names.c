@@ -12,6 +12,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/path.h"
 #include "mftd/journal/account.h"
+#include "mftd/journal/dormant.h"
 #include "mftd/journal/parts.h"
 #include "mftd/journal/quota.h"
 
@@ -96,6 +97,25 @@ rename_growth(struct mftd_change *c, struct mftd_tally *by)
 	return 0;
 }
 
+/* An upload that is not the session's own cannot be renamed, and what it lies
+ * over is not to be seen: it is the name. */
+static int
+check_unfinished(const struct mftd_change *c)
+{
+	struct mftd_dormant_look k;
+	int r,
+	    dir = mftd_layout_parts_open(
+		c->owner->parts_fd, c->from.key, c->from.base);
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	r = mftd_dormant_look(dir, c->msg.rename.part, &k);
+	close(dir);
+	if (r == 0 && (k.name[0] != '\0' || k.live[0] != '\0'))
+		r = -MFTD_E_INCOMPLETE;
+	return r;
+}
+
 int
 mftd_rename_prepare(struct mftd_work *w, struct mftd_change *c)
 {
@@ -110,10 +130,9 @@ mftd_rename_prepare(struct mftd_work *w, struct mftd_change *c)
 		r = mftd_place_open(w, c->owner, m->to, &c->to);
 	if (r < 0)
 		return r;
-	r = mftd_place_stat(&c->from, &c->inode, &mode);
-	if (r == -ENOENT &&
-	    mftd_parts_any(c->owner->parts_fd, c->from.key, c->from.base) == 1)
-		return -MFTD_E_INCOMPLETE;
+	r = check_unfinished(c);
+	if (r == 0)
+		r = mftd_place_stat(&c->from, &c->inode, &mode);
 	if (r < 0)
 		return r;
 	if (!m->overwrite) {
@@ -264,7 +283,7 @@ mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c)
 	close(fd);
 	if (r == 0)
 		r = mftd_parts_of_volume(
-		    w, key, mftd_parts_all, NULL, "directory is gone");
+		    w, key, mftd_parts_all, NULL, "directory is gone", NULL);
 	mftd_change_record(w, c, MFTD_RECORD_MKDIR, m->path, "");
 	return r < 0 ? r : 0;
 }

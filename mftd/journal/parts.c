@@ -11,28 +11,34 @@
 
 #include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
+#include "mftd/journal/dormant.h"
 #include "mftd/journal/layout.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 bool
-mftd_parts_all(void *data, const char *part)
+mftd_parts_all(void *data, int dir, const char *part)
 {
 	(void)data;
+	(void)dir;
 	(void)part;
 	return true;
 }
 
 bool
-mftd_parts_made_by(void *data, const char *part)
+mftd_parts_made_by(void *data, int dir, const char *part)
 {
-	return mftd_id_of(part, data);
+	uint64_t bytes;
+
+	(void)dir;
+	return mftd_id_of(part, data) && !mftd_layout_is_dormant(part, &bytes);
 }
 
 int
 mftd_parts_set_aside(struct mftd_work *w, int dir, const char *part,
     const char *receipt, const char *reason)
 {
+	uint64_t bytes;
 	int r;
 
 	if (!mftd_id_valid(part))
@@ -46,9 +52,27 @@ mftd_parts_set_aside(struct mftd_work *w, int dir, const char *part,
 	mftd_work_touch(w, dir);
 	mftd_work_touch(w, w->vol->aside);
 	mftd_work_outcome(w, MFTD_RECORD_ABANDONED, receipt, part, reason);
-	if (w->doom_all || mftd_id_of(part, w->incarnation))
+	/* a dormant one is in no RECEIPT: nobody asks for its proof */
+	if (w->doom_all || mftd_id_of(part, w->incarnation) ||
+	    mftd_layout_is_dormant(part, &bytes))
 		mftd_work_doom(w, part);
 	return 0;
+}
+
+int
+mftd_parts_end(struct mftd_work *w, int dir, const char *part,
+    const char *reason, const struct mftd_marks *marks)
+{
+	int r = 0;
+
+	if (marks != NULL)
+		r = mftd_dormant_lay(
+		    w, dir, part, mftd_marks_find(marks, part));
+	if (r == 0) {
+		r = mftd_parts_set_aside(w, dir, part, "", reason);
+		return r < 0 ? r : 1;
+	}
+	return r;
 }
 
 /* A way through the directories of parts. */
@@ -58,6 +82,7 @@ struct walk {
 	mftd_part_match match;
 	void *data;
 	const char *reason;
+	const struct mftd_marks *marks; /* or NULL */
 };
 
 typedef int (*entry_fn)(struct walk *k, int dir, const char *name);
@@ -112,12 +137,10 @@ on_part(struct walk *k, int dir, const char *name)
 {
 	int r;
 
-	if (!mftd_id_valid(name) || !k->match(k->data, name))
+	if (!mftd_id_valid(name) || !k->match(k->data, dir, name))
 		return 0;
-	r = mftd_parts_set_aside(k->w, dir, name, "", k->reason);
-	if (r == -ENOENT)
-		return 0;
-	return r < 0 ? r : 1;
+	r = mftd_parts_end(k->w, dir, name, k->reason, k->marks);
+	return r == -ENOENT ? 0 : r;
 }
 
 static int
@@ -149,7 +172,7 @@ int
 mftd_parts_of_name(struct mftd_work *w, int parts_fd, const char *key,
     const char *base, mftd_part_match match, void *data, const char *reason)
 {
-	struct walk k = { w, NULL, match, data, reason };
+	struct walk k = { w, NULL, match, data, reason, NULL };
 	int fd, r;
 
 	fd = mftd_layout_parts_open(parts_fd, key, base);
@@ -164,25 +187,26 @@ int
 mftd_parts_of_key(struct mftd_work *w, int parts_fd, const char *key,
     mftd_part_match match, void *data, const char *reason)
 {
-	struct walk k = { w, NULL, match, data, reason };
+	struct walk k = { w, NULL, match, data, reason, NULL };
 
 	return on_key(&k, parts_fd, key);
 }
 
 int
 mftd_parts_of_account(struct mftd_work *w, int parts_fd, mftd_part_match match,
-    void *data, const char *reason)
+    void *data, const char *reason, const struct mftd_marks *marks)
 {
-	struct walk k = { w, NULL, match, data, reason };
+	struct walk k = { w, NULL, match, data, reason, marks };
 
 	return each(&k, parts_fd, on_key);
 }
 
 int
 mftd_parts_of_volume(struct mftd_work *w, const char *key,
-    mftd_part_match match, void *data, const char *reason)
+    mftd_part_match match, void *data, const char *reason,
+    const struct mftd_marks *marks)
 {
-	struct walk k = { w, key, match, data, reason };
+	struct walk k = { w, key, match, data, reason, marks };
 
 	return each(&k, w->vol->parts, on_account);
 }
@@ -192,8 +216,7 @@ on_aside(struct walk *k, int dir, const char *name)
 {
 	int r;
 
-	(void)dir;
-	if (!mftd_id_valid(name) || !k->match(k->data, name))
+	if (!mftd_id_valid(name) || !k->match(k->data, dir, name))
 		return 0;
 	r = mftd_work_room(k->w, k->w->reserve + MFTD_OUTCOME_BYTES);
 	if (r < 0)
@@ -207,7 +230,7 @@ on_aside(struct walk *k, int dir, const char *name)
 int
 mftd_parts_drop_aside(struct mftd_work *w, mftd_part_match match, void *data)
 {
-	struct walk k = { w, NULL, match, data, NULL };
+	struct walk k = { w, NULL, match, data, NULL, NULL };
 
 	return each(&k, w->vol->aside, on_aside);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "mftd/journal/marks.h"
 #include "mftd/journal/work.h"
 
 /*
@@ -23,8 +24,8 @@
 int mftd_parts_set_aside(struct mftd_work *w, int dir, const char *part,
     const char *receipt, const char *reason);
 
-/* Which parts are meant. */
-typedef bool (*mftd_part_match)(void *data, const char *part);
+/* Which parts are meant; dir: what it lies in. */
+typedef bool (*mftd_part_match)(void *data, int dir, const char *part);
 
 /*
  * Sets the matching parts of a name aside.  parts_fd: an account's directory
@@ -37,13 +38,23 @@ int mftd_parts_of_name(struct mftd_work *w, int parts_fd, const char *key,
 int mftd_parts_of_key(struct mftd_work *w, int parts_fd, const char *key,
     mftd_part_match match, void *data, const char *reason);
 
-/* The same for all directories of an account. */
+/*
+ * The same for all directories of an account.  marks, if not NULL: their owners
+ * are gone, and those of which something durable is left lie dormant instead
+ * (journal/dormant.h).
+ */
 int mftd_parts_of_account(struct mftd_work *w, int parts_fd,
-    mftd_part_match match, void *data, const char *reason);
+    mftd_part_match match, void *data, const char *reason,
+    const struct mftd_marks *marks);
 
 /* The same for key of each account (NULL: for all of each account). */
 int mftd_parts_of_volume(struct mftd_work *w, const char *key,
-    mftd_part_match match, void *data, const char *reason);
+    mftd_part_match match, void *data, const char *reason,
+    const struct mftd_marks *marks);
+
+/* The same for one part of the directory dir. */
+int mftd_parts_end(struct mftd_work *w, int dir, const char *part,
+    const char *reason, const struct mftd_marks *marks);
 
 /* What lies in aside and matches is recorded as abandoned and removed after
  * the next commit.  Returns how many, or -errno. */
@@ -59,9 +70,10 @@ int mftd_parts_any(int parts_fd, const char *key, const char *base);
 int mftd_parts_find(int parts_fd, const char *base, const char *part);
 
 /* Matches all. */
-bool mftd_parts_all(void *data, const char *part);
+bool mftd_parts_all(void *data, int dir, const char *part);
 
-/* Matches what incarnation or session data (a string) made. */
-bool mftd_parts_made_by(void *data, const char *part);
+/* Matches what incarnation or session data (a string) made and has not left
+ * dormant. */
+bool mftd_parts_made_by(void *data, int dir, const char *part);
 
 #endif

@@ -11,6 +11,7 @@
 #include "mftd/journal/allow.h"
 #include "mftd/journal/change.h"
 #include "mftd/journal/forward.h"
+#include "mftd/journal/marks.h"
 #include "mftd/journal/recover.h"
 #include "mftd/journal/volume.h"
 #include "mftd/journal/work.h"
@@ -27,6 +28,7 @@ struct mftd_jsession {
 	uint64_t ref; /* of its SESSION_OPEN */
 	bool counting; /* READY waits for a count (count.h) */
 	bool ready; /* it was sent */
+	struct mftd_marks marks; /* of its parts */
 };
 
 struct mftd_journal {
@@ -44,6 +46,8 @@ struct mftd_journal {
 	struct mftd_allowances allowances;
 	struct mftd_changes pending;
 	size_t n_pending;
+	struct mftd_changes held; /* ADOPTs that wait for a part's owner */
+	bool held_due; /* a timer for them runs */
 	bool batch_due; /* a job for it is in the loop */
 	bool flush_due;
 	bool streams_held; /* of predecessors: look again */
@@ -64,6 +68,16 @@ void mftd_journal_settle(struct mftd_journal *j);
 /* Notes how the volume does and tells the coordinator of a change. */
 void mftd_journal_health(
     struct mftd_journal *j, bool healthy, const char *reason);
+
+/* Runs a batch of what is pending, with what comes until then. */
+void mftd_journal_batch_soon(struct mftd_journal *j);
+
+/* held.c: keeps a change that has to wait for a part's owner, whose session is
+ * asked to end.  False: it is to be answered. */
+bool mftd_journal_hold(struct mftd_journal *j, struct mftd_change *c);
+
+/* Some part was let go: those that wait try again. */
+void mftd_journal_try_held(struct mftd_journal *j);
 
 /* session.c: the handlers of auth and of sessions. */
 extern const struct mftd_handler mftd_journal_auth_handlers[];

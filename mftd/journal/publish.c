@@ -182,8 +182,9 @@ mftd_publish_execute(struct mftd_work *w, struct mftd_change *c)
 
 /* The parts that a newer upload takes the name from. */
 static bool
-not_kept(void *data, const char *part)
+not_kept(void *data, int dir, const char *part)
 {
+	(void)dir;
 	return strcmp(part, data) != 0;
 }
 

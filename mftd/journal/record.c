@@ -155,6 +155,7 @@ mftd_rec_part_put(struct mftd_buf *b, const struct mftd_rec_part *r)
 
 	STEP(e, mftd_buf_put_cstring(b, r->part));
 	STEP(e, mftd_buf_put_u64(b, r->durable));
+	STEP(e, mftd_buf_put_u64(b, r->base));
 	return e;
 }
 
@@ -165,6 +166,7 @@ mftd_rec_part_get(struct mftd_buf *b, struct mftd_rec_part *r)
 
 	STEP(e, get_id(b, r->part, sizeof(r->part)));
 	STEP(e, mftd_buf_get_u64(b, &r->durable));
+	STEP(e, mftd_buf_get_u64(b, &r->base));
 	STEP(e, at_end(b));
 	return e;
 }

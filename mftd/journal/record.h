@@ -47,6 +47,7 @@ struct mftd_rec_audit {
 struct mftd_rec_part {
 	char part[MFTD_ID_BYTES];
 	uint64_t durable; /* bytes from the start */
+	uint64_t base; /* published ones that show behind them */
 };
 
 struct mftd_rec_receipt {

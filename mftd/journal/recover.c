@@ -17,11 +17,13 @@
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/journal/decide.h"
+#include "mftd/journal/layout.h"
 #include "mftd/journal/parts.h"
 #include "mftd/journal/reader.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define DROP_ROUNDS 64
+#define LEFT_MAX 65536 /* parts of the dead that can be gone on with */
 
 static int
 each_in_node(int journal_fd, const char *node, mftd_stream_fn fn, void *data)
@@ -201,15 +203,117 @@ mftd_recover_stream(struct mftd_work *w, const char *node, const char *stream,
 	return r;
 }
 
-/* Sets the matching parts aside, with all that was set aside before. */
+/* An id's incarnation: all before its last '-'. */
+static void
+incarnation_of(const char *id, char out[MFTD_ID_BYTES])
+{
+	const char *end = strrchr(id, '-');
+
+	snprintf(
+	    out, MFTD_ID_BYTES, "%.*s", end != NULL ? (int)(end - id) : 0, id);
+}
+
+/* The parts that lie there, and how much of each is durable: what their PART
+ * records say, also those of a stream that was recovered before. */
+struct left {
+	struct mftd_work *w;
+	mftd_part_match match;
+	void *data;
+	struct mftd_marks marks;
+};
+
+/* Notes each part that is to be laid down; sets none aside.  Sessions of our
+ * own incarnation may still be there and write: theirs are not among them. */
+static bool
+note(void *data, int dir, const char *part)
+{
+	struct left *l = data;
+
+	if (l->match(l->data, dir, part) &&
+	    !mftd_id_of(part, l->w->incarnation))
+		mftd_marks_set(&l->marks, LEFT_MAX, part, 0, 0);
+	return false;
+}
+
+static int
+read_marks(struct left *l, int dir, const char *stream)
+{
+	struct mftd_reader *reader = NULL;
+	struct mftd_rec_part rec;
+	struct mftd_entry e;
+	struct mftd_buf *b;
+	int r = mftd_reader_open(dir, stream, &reader);
+
+	while (r == 0 && (r = mftd_reader_next(reader, &e)) == 1) {
+		r = 0;
+		if (e.type != MFTD_RECORD_PART)
+			continue;
+		b = mftd_buf_from(e.payload, e.payload_bytes);
+		if (b == NULL) {
+			r = -ENOMEM;
+		} else if (mftd_rec_part_get(b, &rec) == 0 &&
+		    mftd_marks_find(&l->marks, rec.part) != NULL) {
+			mftd_marks_set(&l->marks, LEFT_MAX, rec.part,
+			    rec.durable, rec.base);
+		}
+		mftd_buf_free(b);
+	}
+	mftd_reader_close(reader);
+	/* what cannot be read any more says nothing of its parts */
+	return r == -MFTD_E_CORRUPT ? 0 : r;
+}
+
+static int
+look_into(void *data, const char *node, const char *stream, int node_dir)
+{
+	struct left *l = data;
+	char incarnation[MFTD_ID_BYTES];
+	struct mftd_mark *k;
+	int dir, r;
+
+	(void)node;
+	incarnation_of(stream, incarnation);
+	LIST_FOREACH(k, &l->marks.list, link)
+	if (mftd_id_of(k->part, incarnation))
+		break;
+	if (k == NULL)
+		return 0;
+	dir = openat(node_dir, stream, DIR_FLAGS);
+	if (dir < 0)
+		return -errno;
+	r = read_marks(l, dir, stream);
+	close(dir);
+	return r;
+}
+
+/* Fills marks for the matching parts. */
+static int
+find_left(struct left *l)
+{
+	int r = mftd_parts_of_volume(l->w, NULL, note, l, "", NULL);
+
+	if (r < 0 || l->marks.n == 0)
+		return r;
+	return mftd_streams_each(l->w->vol->journal, NULL, look_into, l);
+}
+
+/* Lays the matching parts down, or sets them aside, with all that was set aside
+ * before. */
 static int
 sweep(struct mftd_work *w, mftd_part_match match, void *data)
 {
+	struct left left = { .w = w, .match = match, .data = data };
 	int i, r;
 
+	mftd_marks_init(&left.marks);
+	r = find_left(&left);
+	if (r < 0)
+		log_warn("parts of those who are gone: %s", mftd_strerror(r));
 	w->doom_all = true;
-	r = mftd_parts_of_volume(w, NULL, match, data, "its owner is gone");
+	r = mftd_parts_of_volume(
+	    w, NULL, match, data, "its owner is gone", &left.marks);
 	w->doom_all = false;
+	mftd_marks_clear(&left.marks);
 	for (i = 0; i < DROP_ROUNDS; i++) {
 		if (mftd_work_sync(w) < 0 || mftd_work_commit(w) < 0)
 			return w->failed;
@@ -229,16 +333,6 @@ struct own {
 	char (*passed)[MFTD_ID_BYTES];
 	size_t n_passed;
 };
-
-/* An id's incarnation: all before its last '-'. */
-static void
-incarnation_of(const char *id, char out[MFTD_ID_BYTES])
-{
-	const char *end = strrchr(id, '-');
-
-	snprintf(
-	    out, MFTD_ID_BYTES, "%.*s", end != NULL ? (int)(end - id) : 0, id);
-}
 
 static int
 pass_over(struct own *o, const char *stream)
@@ -275,10 +369,11 @@ recover_own_stream(
 
 /* Parts of this node's incarnations ("<node>-<16 hex digits>-…"). */
 static bool
-left_by_us(void *data, const char *part)
+left_by_us(void *data, int dir, const char *part)
 {
 	const struct own *o = data;
 	size_t i, len = strlen(o->node);
+	uint64_t bytes;
 	const char *rest = part + len + 1;
 
 	if (strncmp(part, o->node, len) != 0 || part[len] != '-' ||
@@ -289,7 +384,8 @@ left_by_us(void *data, const char *part)
 	for (i = 0; i < o->n_passed; i++)
 		if (mftd_id_of(part, o->passed[i]))
 			return false;
-	return true;
+	(void)dir;
+	return !mftd_layout_is_dormant(part, &bytes);
 }
 
 int

@@ -21,6 +21,8 @@
 #define SLOW_MS 2000
 #define AUDIT_BYTES 512 /* a record of ours besides its text */
 #define DROP_ROUNDS 64
+#define MARKS_MAX (MFTD_SFTP_HANDLES_MAX * MFTD_SSH_CHANNELS_MAX)
+#define UNCLOSED "session ended without close"
 
 static void
 audit(struct mftd_journal *j, const struct mftd_jsession *s, const char *event,
@@ -54,6 +56,7 @@ session_new(struct mftd_journal *j, const struct mftd_msg_session_open *o)
 	memcpy(s->owner.peer, o->peer, sizeof(s->owner.peer));
 	s->owner.has_routes = o->has_routes != 0;
 	s->owner.root_fd = s->owner.parts_fd = -1;
+	mftd_marks_init(&s->marks);
 	TAILQ_INSERT_HEAD(&j->sessions, s, link);
 	return s;
 }
@@ -64,6 +67,7 @@ session_free(struct mftd_journal *j, struct mftd_jsession *s)
 	TAILQ_REMOVE(&j->sessions, s, link);
 	mftd_allow_forget(&j->allowances, &s->owner);
 	mftd_account_close(&s->owner);
+	mftd_marks_clear(&s->marks);
 	free(s);
 }
 
@@ -136,6 +140,13 @@ const struct mftd_handler mftd_journal_auth_handlers[] = {
 	{ 0, NULL },
 };
 
+static struct mftd_jsession *
+session_of(const struct mftd_change *c)
+{
+	return (struct mftd_jsession *)((char *)c->owner -
+	    offsetof(struct mftd_jsession, owner));
+}
+
 /* Moves into list what may be done together: of each session publishes only, or
  * one change of another kind; order is kept. */
 static void
@@ -150,8 +161,7 @@ take_batch(struct mftd_journal *j, struct mftd_changes *list)
 		s->in_batch = s->blocked = false;
 	while ((c = STAILQ_FIRST(&j->pending)) != NULL) {
 		STAILQ_REMOVE_HEAD(&j->pending, link);
-		s = (struct mftd_jsession *)((char *)c->owner -
-		    offsetof(struct mftd_jsession, owner));
+		s = session_of(c);
 		if (s->blocked || n == MFTD_BATCH_MAX ||
 		    (s->in_batch && c->type != MFTD_MSG_PUBLISH)) {
 			s->blocked = true;
@@ -171,10 +181,8 @@ static void
 answer(struct mftd_journal *j, struct mftd_change *c)
 {
 	struct mftd_msg_journal_result res = { .err = c->err };
-	struct mftd_jsession *s;
+	const struct mftd_jsession *s = session_of(c);
 
-	s = (struct mftd_jsession *)((char *)c->owner -
-	    offsetof(struct mftd_jsession, owner));
 	if (s->cut)
 		return;
 	if (c->err == 0)
@@ -222,6 +230,20 @@ run_changes(struct mftd_journal *j, struct mftd_changes *list)
 	mftd_journal_health(j, took < SLOW_MS, took < SLOW_MS ? "" : text);
 }
 
+/* What is known of the parts that a change was about. */
+static void
+keep_marks(const struct mftd_change *c)
+{
+	struct mftd_marks *marks = &session_of(c)->marks;
+
+	if (c->err == 0 && c->type == MFTD_MSG_PUBLISH)
+		mftd_marks_drop(marks, c->msg.publish.part);
+	else if (c->err == 0 && c->type == MFTD_MSG_ADOPT &&
+	    mftd_marks_set(marks, MARKS_MAX, c->mark.part, c->mark.durable,
+		c->mark.base) == 0)
+		mftd_marks_find(marks, c->mark.part)->cut = true;
+}
+
 static void drain(struct mftd_journal *j);
 
 static void
@@ -236,21 +258,30 @@ run_batch(void *data)
 	take_batch(j, &list);
 	if (!STAILQ_EMPTY(&list))
 		run_changes(j, &list);
-	STAILQ_FOREACH(c, &list, link)
-		answer(j, c);
 	while ((c = STAILQ_FIRST(&list)) != NULL) {
 		STAILQ_REMOVE_HEAD(&list, link);
+		if (mftd_journal_hold(j, c))
+			continue;
+		keep_marks(c);
+		answer(j, c);
 		mftd_change_free(c);
 	}
-	if (j->n_pending > 0) {
-		j->batch_due = true;
-		mftd_soon(j->worker->loop, QB_LOOP_LOW, j, run_batch, NULL);
-	}
+	if (j->n_pending > 0)
+		mftd_journal_batch_soon(j);
 	if (j->work->uncounted[0] != '\0') {
 		j->work->uncounted[0] = '\0';
 		mftd_count_stale(j);
 	}
 	mftd_journal_settle(j);
+}
+
+void
+mftd_journal_batch_soon(struct mftd_journal *j)
+{
+	if (j->batch_due)
+		return;
+	j->batch_due = true;
+	mftd_soon(j->worker->loop, QB_LOOP_LOW, j, run_batch, NULL);
 }
 
 static int
@@ -269,11 +300,18 @@ on_change(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	j->n_pending++;
 	TAILQ_REMOVE(&j->sessions, s, link);
 	TAILQ_INSERT_HEAD(&j->sessions, s, link);
-	if (!j->batch_due) {
-		j->batch_due = true;
-		mftd_soon(j->worker->loop, QB_LOOP_LOW, j, run_batch, NULL);
-	}
+	mftd_journal_batch_soon(j);
 	return 0;
+}
+
+/* Whether it is one that the session made, and lives. */
+static bool
+is_part_of(const struct mftd_jsession *s, const char *part)
+{
+	uint64_t bytes;
+
+	return mftd_id_valid(part) && mftd_id_of(part, s->owner.session) &&
+	    !mftd_layout_is_dormant(part, &bytes);
 }
 
 static int
@@ -282,14 +320,42 @@ on_part(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	struct mftd_journal *j = data;
 	const struct mftd_msg_part *p = m->data;
 	struct mftd_jsession *s = mftd_chan_data(c);
-	struct mftd_rec_part rec = { .durable = p->durable };
+	struct mftd_rec_part rec = { .durable = p->durable, .base = p->base };
 
-	if (j->stream == NULL || !mftd_id_valid(p->part) ||
-	    !mftd_id_of(p->part, s->owner.session))
+	if (j->stream == NULL || !is_part_of(s, p->part))
 		return -MFTD_E_PROTOCOL;
 	memcpy(rec.part, p->part, sizeof(rec.part));
+	if (mftd_marks_set(&s->marks, MARKS_MAX, p->part, p->durable, p->base) <
+	    0)
+		log_warn("part %s: too many are open: not noted", p->part);
 	if (mftd_work_room(j->work, MFTD_OUTCOME_BYTES) == 0)
 		mftd_work_part(j->work, &rec);
+	mftd_journal_settle(j);
+	return 0;
+}
+
+static int
+on_part_end(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+	const struct mftd_msg_part_end *p = m->data;
+	struct mftd_jsession *s = mftd_chan_data(c);
+	int dir, r;
+
+	if (j->stream == NULL || !is_part_of(s, p->part) ||
+	    !mftd_id_valid(p->key))
+		return -MFTD_E_PROTOCOL;
+	dir = mftd_layout_parts_open(s->owner.parts_fd, p->key, p->name);
+	r = dir < 0
+	    ? dir
+	    : mftd_parts_end(j->work, dir, p->part, UNCLOSED, &s->marks);
+	mftd_fd_close(&dir);
+	if (r < 0 && r != -ENOENT)
+		log_warn(
+		    "part %s stays as it is: %s", p->part, mftd_strerror(r));
+	mftd_marks_drop(&s->marks, p->part);
+	mftd_work_sync(j->work);
+	mftd_journal_try_held(j);
 	mftd_journal_settle(j);
 	return 0;
 }
@@ -331,7 +397,9 @@ const struct mftd_handler mftd_journal_session_handlers[] = {
 	{ MFTD_MSG_SETSTAT, on_change },
 	{ MFTD_MSG_LINK, on_change },
 	{ MFTD_MSG_SYMLINK, on_change },
+	{ MFTD_MSG_ADOPT, on_change },
 	{ MFTD_MSG_PART, on_part },
+	{ MFTD_MSG_PART_END, on_part_end },
 	{ MFTD_MSG_AUDIT, on_audit },
 	{ MFTD_MSG_QUOTA, on_quota },
 	{ 0, NULL },
@@ -374,23 +442,25 @@ drain(struct mftd_journal *j)
 	}
 }
 
-/* What the session had asked for and nobody waits for any more. */
-static void
-forget_changes(struct mftd_journal *j, const struct mftd_jsession *s)
+/* What the session had asked for and nobody waits for any more.  How many. */
+static size_t
+forget_changes(struct mftd_changes *list, const struct mftd_jsession *s)
 {
 	struct mftd_changes keep = STAILQ_HEAD_INITIALIZER(keep);
 	struct mftd_change *c;
+	size_t n = 0;
 
-	while ((c = STAILQ_FIRST(&j->pending)) != NULL) {
-		STAILQ_REMOVE_HEAD(&j->pending, link);
+	while ((c = STAILQ_FIRST(list)) != NULL) {
+		STAILQ_REMOVE_HEAD(list, link);
 		if (c->owner != &s->owner) {
 			STAILQ_INSERT_TAIL(&keep, c, link);
 			continue;
 		}
-		j->n_pending--;
+		n++;
 		mftd_change_free(c);
 	}
-	STAILQ_CONCAT(&j->pending, &keep);
+	STAILQ_CONCAT(list, &keep);
+	return n;
 }
 
 void
@@ -401,14 +471,15 @@ mftd_journal_session_down(void *data, struct mftd_chan *c)
 	char *id;
 	int i, r = 0;
 
-	forget_changes(j, s);
+	j->n_pending -= forget_changes(&j->pending, s);
+	forget_changes(&j->held, s);
 	if (s->owner.parts_fd < 0) {
 		session_free(j, s);
 		return;
 	}
 	id = s->owner.session;
 	r = mftd_parts_of_account(j->work, s->owner.parts_fd,
-	    mftd_parts_made_by, id, "session ended without close");
+	    mftd_parts_made_by, id, UNCLOSED, &s->marks);
 	for (i = 0; i < DROP_ROUNDS && (r > 0 || i == 0); i++) {
 		if (r > 0 && mftd_work_sync(j->work) == 0)
 			mftd_work_commit(j->work);
@@ -420,5 +491,6 @@ mftd_journal_session_down(void *data, struct mftd_chan *c)
 		    id, mftd_strerror(r));
 	audit(j, s, "session-end", "");
 	session_free(j, s);
+	mftd_journal_try_held(j);
 	mftd_journal_settle(j);
 }

@@ -473,6 +473,13 @@ last_word(struct mftd_coordinator *co)
 		mftd_worker_run(co->w);
 }
 
+static int
+on_session_yield(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	mftd_co_session_yield(data, m->data);
+	return 0;
+}
+
 static const struct mftd_handler from_parent[] = {
 	{ MFTD_MSG_SERVICE_STATE, on_service_state },
 	{ 0, NULL },
@@ -484,6 +491,7 @@ static const struct mftd_handler from_catalog[] = {
 static const struct mftd_handler from_journal[] = {
 	{ MFTD_MSG_RECOVERED, on_recovered },
 	{ MFTD_MSG_VOLUME_STATE, on_volume_state },
+	{ MFTD_MSG_SESSION_YIELD, on_session_yield },
 	{ 0, NULL },
 };
 static int

@@ -134,6 +134,10 @@ json_t *mftd_co_status(struct mftd_coordinator *co);
 void mftd_co_account_shut(
     struct mftd_coordinator *co, const struct mftd_msg_account_shut *m);
 
+/* Ends that session of the account, on whichever node it is. */
+void mftd_co_session_yield(
+    struct mftd_coordinator *co, const struct mftd_msg_session_yield *m);
+
 /* A session of auth's making; fd is its channel and taken over on success. */
 int mftd_co_session_open(struct mftd_coordinator *co,
     const struct mftd_msg_session_open *so, int fd);

@@ -134,6 +134,38 @@ mftd_co_account_shut(
 			end_session(co, s, m->reason);
 }
 
+/* A session's row in the group, and whether it is that account's. */
+struct sought {
+	const struct mftd_msg_session_yield *m;
+	bool found;
+};
+
+static int
+seek(void *data, const char *node, const struct mftd_cluster_session *row)
+{
+	struct sought *k = data;
+
+	k->found |= strcmp(row->id, k->m->session) == 0 &&
+	    strcmp(row->account, k->m->account) == 0;
+	return 0;
+}
+
+void
+mftd_co_session_yield(
+    struct mftd_coordinator *co, const struct mftd_msg_session_yield *m)
+{
+	struct sought k = { .m = m };
+	int r = -ENOENT;
+
+	mftd_cluster_sessions(co->cluster, seek, &k);
+	if (k.found)
+		r = mftd_cluster_session_end(
+		    co->cluster, m->session, "its upload is gone on with");
+	if (r < 0)
+		log_info("session=%s account=%s cannot be asked to end: %s",
+		    m->session, m->account, mftd_strerror(r));
+}
+
 static int
 end_one(void *data, const char *node, const struct mftd_cluster_session *row)
 {

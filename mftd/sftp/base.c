@@ -14,19 +14,34 @@
 int
 mftd_sftp_part_base(struct mftd_sftp_part *p, int fd)
 {
-	struct stat st;
+	struct stat st, own;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	p->shown = (uint64_t)st.st_size;
 	if (st.st_size == 0 || ioctl(p->fd, FICLONE, fd) == 0) {
-		p->size = (uint64_t)st.st_size;
+		p->size = p->contig = (uint64_t)st.st_size;
 		close(fd);
 		return 0;
 	}
+	if (fstat(p->fd, &own) < 0 ||
+	    fchmod(p->fd, (own.st_mode & 0777) | S_ISVTX) < 0)
+		return -errno;
 	/* scp and sftp write the whole file again, from its start: what they
 	 * write need not be copied first */
 	p->base_fd = fd;
 	p->base_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+int
+mftd_sftp_part_baseless(struct mftd_sftp_part *p)
+{
+	struct stat st;
+
+	mftd_fd_close(&p->base_fd);
+	if (fstat(p->fd, &st) < 0 || fchmod(p->fd, st.st_mode & 0777) < 0)
+		return -errno;
 	return 0;
 }
 
@@ -88,6 +103,6 @@ mftd_sftp_part_whole(struct mftd_sftp_part *p)
 	if (at > p->size)
 		p->size = at;
 	p->dirty += at - p->contig;
-	mftd_fd_close(&p->base_fd);
-	return 0;
+	p->contig = at;
+	return mftd_sftp_part_baseless(p);
 }

@@ -25,6 +25,7 @@
 struct check {
 	struct mftd_sftp_job job;
 	int fd;
+	uint64_t limit; /* so many bytes of it are there */
 	const EVP_MD *md;
 	const char *algorithm;
 	uint64_t at, end; /* of what is still to be read */
@@ -161,14 +162,16 @@ static int
 set_range(struct check *c, uint64_t start, uint64_t length, uint32_t block)
 {
 	struct stat st;
-	uint64_t n;
+	uint64_t size, n;
 
 	if (fstat(c->fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || start > (uint64_t)st.st_size ||
+	size =
+	    (uint64_t)st.st_size < c->limit ? (uint64_t)st.st_size : c->limit;
+	if (!S_ISREG(st.st_mode) || start > size ||
 	    (block != 0 && block < BLOCK_MIN_BYTES))
 		return -EINVAL;
-	n = (uint64_t)st.st_size - start;
+	n = size - start;
 	if (length != 0 && length < n)
 		n = length;
 	c->at = start;
@@ -184,7 +187,7 @@ set_range(struct check *c, uint64_t start, uint64_t length, uint32_t block)
 
 /* Takes fd over. */
 static int
-begin(struct mftd_sftp *s, struct mftd_sftp_req *req, int fd,
+begin(struct mftd_sftp *s, struct mftd_sftp_req *req, int fd, uint64_t limit,
     struct mftd_sftp_part *part)
 {
 	struct check *c = calloc(1, sizeof(*c));
@@ -199,6 +202,7 @@ begin(struct mftd_sftp *s, struct mftd_sftp_req *req, int fd,
 		return r;
 	}
 	c->fd = fd;
+	c->limit = limit;
 	r = mftd_buf_get_string(req->args, &list, &len);
 	if (r == 0)
 		r = mftd_buf_get_u64(req->args, &start);
@@ -244,13 +248,14 @@ mftd_sftp_on_check_handle(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	if (r < 0)
 		return r;
 	fd = fcntl(h->part != NULL ? h->part->fd : h->fd, F_DUPFD_CLOEXEC, 3);
-	return fd < 0 ? -errno : begin(s, req, fd, h->part);
+	return fd < 0 ? -errno : begin(s, req, fd, h->limit, h->part);
 }
 
 int
 mftd_sftp_on_check_name(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
-	int fd = mftd_sftp_open_seen(s, req->path);
+	uint64_t limit;
+	int fd = mftd_sftp_open_seen(s, req->path, &limit);
 
-	return fd < 0 ? fd : begin(s, req, fd, NULL);
+	return fd < 0 ? fd : begin(s, req, fd, limit, NULL);
 }

@@ -80,6 +80,16 @@ source_of(const struct mftd_sftp_handle *h)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Only so many bytes of the source are there. */
+static void
+cut_short(struct copy *c, uint64_t limit)
+{
+	uint64_t left = limit > c->from ? limit - c->from : 0;
+
+	if (c->left > left)
+		c->left = left;
+}
+
 /* Where it goes: h's upload, at off, or at its end with APPEND. */
 static int
 prepare(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct copy *c)
@@ -150,6 +160,8 @@ mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		c->fd = source_of(req->handle);
 		r = c->fd < 0 ? c->fd : 0;
 	}
+	if (r == 0 && req->handle->limit != UINT64_MAX)
+		cut_short(c, req->handle->limit);
 	if (r == 0)
 		r = prepare(s, req->handle2, c);
 	if (r == 0 && (c->bytes = malloc(MFTD_SFTP_SLICE_BYTES)) == NULL)

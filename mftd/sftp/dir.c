@@ -10,6 +10,7 @@
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/vfs.h"
+#include "mftd/sftp/view.h"
 
 /* Name twice, the second time in a line of ls, and attributes. */
 #define LONGNAME_BYTES (NAME_MAX + 256)
@@ -43,6 +44,11 @@ mftd_sftp_on_opendir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		return r;
 	}
 	h->dir = dir;
+	r = mftd_sftp_names_new(s, fd, &h->parts);
+	if (r < 0) {
+		mftd_sftp_handle_free(&s->handles, h);
+		return r;
+	}
 	mftd_sftp_handle_name(h, name);
 	mftd_sftp_reply_handle(s, req->id, name, sizeof(name));
 	return 0;
@@ -75,7 +81,8 @@ entry_stat(struct mftd_sftp *s, const struct mftd_sftp_handle *h,
     const struct stat *dir_st, const char *name, struct stat *st)
 {
 	struct mftd_sftp_part *p;
-	int dir = dirfd(h->dir);
+	struct mftd_sftp_view v;
+	int r, dir = dirfd(h->dir);
 
 	if (mftd_sftp_vfs_folder(s, h->path, name) != NULL)
 		return -ENOENT; /* hidden by it */
@@ -89,6 +96,15 @@ entry_stat(struct mftd_sftp *s, const struct mftd_sftp_handle *h,
 	p = mftd_sftp_part_find(s, dir_st, name);
 	if (p != NULL)
 		return mftd_sftp_part_stat(p, st);
+	if (mftd_sftp_names_has(h->parts, name)) {
+		r = mftd_sftp_view_find(s, dir, name, &v);
+		if (r == 1) {
+			mftd_fd_close(&v.fd);
+			*st = v.st;
+		}
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	return fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
@@ -134,6 +150,34 @@ put_parts(struct mftd_sftp *s, int dir, const struct stat *dir_st,
 	return r;
 }
 
+/* Those of the account's other sessions, and dormant ones, come last. */
+static int
+put_others(struct mftd_sftp *s, struct mftd_sftp_handle *h,
+    const struct stat *dir_st, struct mftd_buf *b, uint32_t *count)
+{
+	struct mftd_sftp_view v;
+	const char *name;
+	struct stat st;
+	int r = 0;
+
+	while (r >= 0 && mftd_buf_len(b) < MFTD_SFTP_NAMES_BYTES) {
+		name = mftd_sftp_names_next(h->parts);
+		h->parts_end = name == NULL;
+		if (h->parts_end)
+			break;
+		if (mftd_sftp_part_find(s, dir_st, name) != NULL ||
+		    fstatat(dirfd(h->dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue; /* told by now */
+		r = mftd_sftp_view_find(s, dirfd(h->dir), name, &v);
+		if (r != 1)
+			continue;
+		mftd_fd_close(&v.fd);
+		r = put_entry(s, b, name, &v.st);
+		(*count)++;
+	}
+	return r < 0 ? r : 0;
+}
+
 /* The root's folders stand with its entries. */
 static int
 put_folders(struct mftd_sftp *s, const struct mftd_sftp_handle *h,
@@ -152,18 +196,18 @@ put_folders(struct mftd_sftp *s, const struct mftd_sftp_handle *h,
 	return r;
 }
 
-/* Fills b with the next names.  Sets h->dir_end behind the last one. */
+/* Fills b with the next names.  Sets h->parts_end behind the last one. */
 static int
 put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
     uint32_t *count)
 {
-	int r, dir = dirfd(h->dir);
+	int r = 0, dir = dirfd(h->dir);
 	struct stat dir_st, st;
 	struct dirent *d;
 
 	if (fstat(dir, &dir_st) < 0)
 		return -errno;
-	while (mftd_buf_len(b) < MFTD_SFTP_NAMES_BYTES) {
+	while (!h->dir_end && mftd_buf_len(b) < MFTD_SFTP_NAMES_BYTES) {
 		errno = 0;
 		d = readdir(h->dir);
 		if (d == NULL && errno != 0)
@@ -171,7 +215,9 @@ put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
 		if (d == NULL) {
 			h->dir_end = true;
 			r = put_folders(s, h, b, count);
-			return r < 0 ? r : put_parts(s, dir, &dir_st, b, count);
+			if (r == 0)
+				r = put_parts(s, dir, &dir_st, b, count);
+			break;
 		}
 		if (entry_stat(s, h, &dir_st, d->d_name, &st) < 0)
 			continue;
@@ -180,7 +226,9 @@ put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
 			return r;
 		(*count)++;
 	}
-	return 0;
+	if (r == 0 && h->dir_end)
+		r = put_others(s, h, &dir_st, b, count);
+	return r;
 }
 
 int
@@ -198,7 +246,7 @@ mftd_sftp_on_readdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		r = -EBADF;
 	if (r < 0)
 		return r;
-	if (req->handle->dir_end) {
+	if (req->handle->parts_end) {
 		mftd_sftp_reply_status(
 		    s, req->id, SSH_FX_EOF, "End of directory");
 		return 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mftd/base/fdio.h"
+#include "mftd/sftp/view.h"
 
 static uint32_t
 free_slot(const struct mftd_sftp_handles *t)
@@ -45,6 +46,7 @@ mftd_sftp_handle_new(struct mftd_sftp_handles *t, enum mftd_sftp_kind kind,
 	}
 	h->kind = kind;
 	h->fd = -1;
+	h->limit = UINT64_MAX;
 	h->slot = free_slot(t);
 	h->generation = ++t->generation;
 	t->slots[h->slot] = h;
@@ -59,6 +61,7 @@ mftd_sftp_handle_free(struct mftd_sftp_handles *t, struct mftd_sftp_handle *h)
 	mftd_fd_close(&h->fd);
 	if (h->dir != NULL)
 		closedir(h->dir);
+	mftd_sftp_names_free(h->parts);
 	free(h->path);
 	free(h);
 }

@@ -9,6 +9,7 @@
 
 #include "mftd/base/limits.h"
 
+struct mftd_sftp_names;
 struct mftd_sftp_part;
 
 /* On the wire: slot and generation, 4 bytes each. */
@@ -25,9 +26,12 @@ struct mftd_sftp_handle {
 	uint32_t slot, generation;
 	bool may_read, may_write, append;
 	int fd; /* FILE, else -1 */
+	uint64_t limit; /* FILE: so many bytes are there */
 	struct mftd_sftp_part *part; /* PART; the holder counts it as a user */
 	DIR *dir; /* DIR */
-	bool dir_end; /* DIR: all its entries were told */
+	struct mftd_sftp_names *parts; /* DIR: names of uploads into it */
+	bool dir_end; /* DIR: all its entries were told, and … */
+	bool parts_end; /* … the uploads too */
 	char *path; /* as opened */
 	uint64_t bytes_read;
 };

@@ -35,6 +35,10 @@ mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		return r;
 	if (len > MFTD_SFTP_READ_BYTES)
 		len = MFTD_SFTP_READ_BYTES;
+	if (off >= h->limit)
+		len = 0;
+	else if (len > h->limit - off)
+		len = (uint32_t)(h->limit - off);
 	n = mftd_sftp_reply_data(s, req->id, fd, len, (int64_t)off);
 	if (n < 0)
 		return (int)n;

@@ -13,6 +13,7 @@
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/vfs.h"
+#include "mftd/sftp/view.h"
 
 /* A link's text is told only when it stays beneath the root: what lies outside
  * is nobody's business, not even its name. */
@@ -79,7 +80,7 @@ mftd_sftp_on_symlink(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		r = mftd_sftp_req_end(req);
 	if (r == 0 && !s->env.policy->symlinks)
 		r = -EACCES;
-	if (r == 0 && mftd_sftp_part_at(s, req->path) != NULL)
+	if (r == 0 && mftd_sftp_view_any(s, req->path) != 0)
 		r = -EEXIST;
 	if (r != 0)
 		return r;
@@ -99,9 +100,9 @@ mftd_sftp_on_hardlink(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	struct mftd_msg_link m;
 	int r = mftd_sftp_req_end(req);
 
-	if (r == 0 && mftd_sftp_part_at(s, req->path) != NULL)
+	if (r == 0 && mftd_sftp_view_any(s, req->path) != 0)
 		r = -MFTD_E_INCOMPLETE;
-	if (r == 0 && mftd_sftp_part_at(s, req->path2) != NULL)
+	if (r == 0 && mftd_sftp_view_any(s, req->path2) != 0)
 		r = -EEXIST;
 	if (r < 0)
 		return r;

@@ -16,6 +16,7 @@
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/upload.h"
 #include "mftd/sftp/vfs.h"
+#include "mftd/sftp/view.h"
 
 #define DIR_MODE 0777
 
@@ -115,10 +116,10 @@ mftd_sftp_on_mkdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	r = mftd_sftp_attrs_get(req->args, &a);
 	if (r == 0)
 		r = mftd_sftp_req_end(req);
-	if (r == 0 && mftd_sftp_part_at(s, req->path) != NULL)
-		r = -EEXIST;
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = mftd_sftp_view_any(s, req->path);
+	if (r != 0)
+		return r < 0 ? r : -EEXIST;
 	memset(&m, 0, sizeof(m));
 	snprintf(m.path, sizeof(m.path), "%s", req->path);
 	m.mode = DIR_MODE;
@@ -178,10 +179,10 @@ ask_rename(struct mftd_sftp *s, struct mftd_sftp_req *req, bool overwrite)
 	struct stat st;
 	int r = mftd_sftp_req_end(req);
 
-	if (r == 0 && !overwrite && mftd_sftp_part_at(s, req->path2) != NULL)
-		r = -EEXIST;
-	if (r < 0)
-		return r;
+	if (r == 0 && !overwrite)
+		r = mftd_sftp_view_any(s, req->path2);
+	if (r != 0)
+		return r < 0 ? r : -EEXIST;
 	p = mftd_sftp_part_at(s, req->path);
 	if (p != NULL &&
 	    mftd_sftp_vfs_stat(s, req->path, false, &st) == -ENOENT)
@@ -189,6 +190,8 @@ ask_rename(struct mftd_sftp *s, struct mftd_sftp_req *req, bool overwrite)
 	memset(&m, 0, sizeof(m));
 	snprintf(m.from, sizeof(m.from), "%s", req->path);
 	snprintf(m.to, sizeof(m.to), "%s", req->path2);
+	if (p != NULL)
+		snprintf(m.part, sizeof(m.part), "%s", p->id);
 	m.overwrite = overwrite;
 	return mftd_sftp_ask_name(
 	    s, req->path, req->path2, MFTD_MSG_RENAME, &m, sizeof(m), renamed);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/sftp/attrs.h"
 #include "mftd/sftp/proto.h"
@@ -10,6 +11,7 @@
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/upload.h"
 #include "mftd/sftp/vfs.h"
+#include "mftd/sftp/view.h"
 
 #define DEFAULT_MODE 0666
 /* Flags that change something, or ask for the right to. */
@@ -28,18 +30,27 @@ answer_handle(
 }
 
 int
-mftd_sftp_open_seen(struct mftd_sftp *s, const char *path)
+mftd_sftp_open_seen(struct mftd_sftp *s, const char *path, uint64_t *limit)
 {
 	struct mftd_sftp_part *p = mftd_sftp_part_at(s, path);
+	struct mftd_sftp_view v;
 	struct stat st;
 	int fd, r = 0;
 
+	*limit = UINT64_MAX;
 	if (p != NULL) {
 		r = mftd_sftp_part_whole(p);
 		if (r < 0)
 			return r;
 		fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 3);
 		return fd >= 0 ? fd : -errno;
+	}
+	r = mftd_sftp_view_at(s, path, &v);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		*limit = v.limit;
+		return v.fd;
 	}
 	/* nonblocking: a FIFO's open would wait for its other end */
 	fd = mftd_sftp_vfs_open(s, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -62,9 +73,10 @@ static int
 open_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
 	struct mftd_sftp_handle *h;
+	uint64_t limit;
 	int fd, r;
 
-	fd = mftd_sftp_open_seen(s, req->path);
+	fd = mftd_sftp_open_seen(s, req->path, &limit);
 	if (fd < 0)
 		return fd;
 	r = mftd_sftp_handle_new(&s->handles, MFTD_SFTP_FILE, req->path, &h);
@@ -73,6 +85,7 @@ open_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		return r;
 	}
 	h->fd = fd;
+	h->limit = limit;
 	h->may_read = true;
 	answer_handle(s, req->id, h);
 	return 0;
@@ -111,7 +124,7 @@ open_shared(struct mftd_sftp *s, struct mftd_sftp_req *req,
 	if (!mftd_sftp_handle_room(&s->handles))
 		return -EMFILE;
 	if ((flags & SSH_FXF_TRUNC) != 0 &&
-	    (r = mftd_sftp_part_truncate(p, 0)) < 0)
+	    (r = mftd_sftp_part_truncate(s, p, 0)) < 0)
 		return r;
 	r = part_handle(s, req, p, flags, &h);
 	if (r < 0)
@@ -134,6 +147,39 @@ superseded(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 	mftd_sftp_reply_error(s, op->id, err);
 }
 
+/* Journal made another's upload ours, or not: OPEN is answered. */
+static void
+adopted(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	if (err == 0)
+		err = mftd_sftp_part_adopted(s, op->part);
+	if (err == -ENOENT)
+		err = -MFTD_E_SUPERSEDED; /* somebody else came first */
+	superseded(s, op, err);
+}
+
+/* Goes on with what another session of the account began. */
+static int
+open_adopted(struct mftd_sftp *s, struct mftd_sftp_req *req, uint32_t flags)
+{
+	struct mftd_sftp_handle *h = NULL;
+	struct mftd_sftp_part *p;
+	int r;
+
+	r = mftd_sftp_upload_awaited(s, req->path, &p);
+	if (r < 0)
+		return r;
+	r = part_handle(s, req, p, flags, &h);
+	if (r == 0)
+		r = mftd_sftp_upload_adopt(s, p, h, adopted);
+	if (r < 0 && h != NULL) {
+		mftd_sftp_handle_free(&s->handles, h);
+		mftd_sftp_part_put(s, p);
+	}
+	mftd_sftp_part_put(s, p);
+	return r;
+}
+
 static int
 open_write(
     struct mftd_sftp *s, struct mftd_sftp_req *req, uint32_t flags, mode_t mode)
@@ -147,6 +193,13 @@ open_write(
 		return open_shared(s, req, p, flags);
 	if (!mftd_sftp_handle_room(&s->handles))
 		return -EMFILE;
+	if ((flags & (SSH_FXF_TRUNC | SSH_FXF_EXCL)) != SSH_FXF_TRUNC) {
+		r = mftd_sftp_view_any(s, req->path);
+		if (r != 0 && (flags & SSH_FXF_EXCL) != 0)
+			return r < 0 ? r : -EEXIST;
+		if (r != 0)
+			return r < 0 ? r : open_adopted(s, req, flags);
+	}
 	r = mftd_sftp_upload_new(s, req->path, flags, mode, &p, &alone);
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/base/err.h"
+#include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/state.h"
 #include "mftd/sftp/sync.h"
 #include "mftd/sftp/vfs.h"
@@ -137,9 +138,10 @@ unlink_file(struct mftd_sftp *s, struct mftd_sftp_part *p)
 	mftd_fd_close(&dir);
 }
 
-int
-mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
-    const char *base, mode_t mode, struct mftd_sftp_part **out, bool *alone)
+/* A part that has an id and a place, and no file yet. */
+static int
+part_alloc(struct mftd_sftp *s, const char *path, int parent_fd,
+    const char *base, struct mftd_sftp_part **out)
 {
 	struct mftd_sftp_part *p = calloc(1, sizeof(*p));
 	int r;
@@ -152,12 +154,27 @@ mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
 	r = p->path != NULL ? set_place(s, p, parent_fd, base) : -ENOMEM;
 	if (r == 0)
 		r = new_id(s, p);
-	if (r == 0)
-		r = create_file(s, p, mode);
+	if (r < 0) {
+		part_free(p);
+		return r;
+	}
+	*out = p;
+	return 0;
+}
+
+int
+mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
+    const char *base, mode_t mode, struct mftd_sftp_part **out, bool *alone)
+{
+	struct mftd_sftp_part *p;
+	int r = part_alloc(s, path, parent_fd, base, &p);
+
+	if (r < 0)
+		return r;
+	r = create_file(s, p, mode);
 	if (r < 0) {
 		if (p->fd >= 0)
 			unlink_file(s, p);
-		p->fd = -1;
 		part_free(p);
 		return r;
 	}
@@ -168,13 +185,50 @@ mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
 	return 0;
 }
 
+int
+mftd_sftp_part_await(struct mftd_sftp *s, const char *path, int parent_fd,
+    const char *base, struct mftd_sftp_part **out)
+{
+	struct mftd_sftp_part *p;
+	int r = part_alloc(s, path, parent_fd, base, &p);
+
+	if (r < 0)
+		return r;
+	p->err = -EINPROGRESS;
+	LIST_INSERT_HEAD(&s->parts, p, link);
+	*out = p;
+	return 0;
+}
+
+/* Nobody goes on with it in this server: what is left of it lies dormant. */
+static void
+lay_down(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	struct mftd_msg_part_end m;
+
+	/* of one that is gone journal has to hear only what it knows of */
+	if (p->fd < 0 || (p->unlinked && p->durable == 0))
+		return;
+	memset(&m, 0, sizeof(m));
+	memcpy(m.part, p->id, sizeof(m.part));
+	memcpy(m.key, p->key, sizeof(m.key));
+	memcpy(m.name, p->name, sizeof(p->name));
+	if (!p->unlinked)
+		mftd_sftp_sync_last(s, p);
+	/* should it not get there, the session's end says the same */
+	mftd_chan_send(
+	    s->env.journal, MFTD_MSG_PART_END, 0, &m, sizeof(m), NULL, 0);
+}
+
 void
 mftd_sftp_part_put(struct mftd_sftp *s, struct mftd_sftp_part *p)
 {
 	if (--p->users > 0)
 		return;
-	if (!p->changed && !p->published && p->err == 0)
+	if (!p->changed && !p->adopted && !p->published && p->err == 0)
 		unlink_file(s, p);
+	else if (!p->published)
+		lay_down(s, p);
 	LIST_REMOVE(p, link);
 	part_free(p);
 }
@@ -184,7 +238,10 @@ mftd_sftp_part_drop(struct mftd_sftp *s, struct mftd_sftp_part *p, int err)
 {
 	if (p->err == 0)
 		p->err = err;
+	if (p->err == -MFTD_E_GAP || p->fd < 0)
+		return;
 	unlink_file(s, p);
+	p->unlinked = true;
 }
 
 struct mftd_sftp_part *
@@ -227,6 +284,12 @@ mftd_sftp_part_stat(const struct mftd_sftp_part *p, struct stat *st)
 	if (p->base_fd >= 0 && p->base_size > (uint64_t)st->st_size)
 		st->st_size = (off_t)p->base_size;
 	return 0;
+}
+
+mode_t
+mftd_sftp_part_mark(const struct mftd_sftp_part *p)
+{
+	return p->base_fd >= 0 ? S_ISVTX : 0;
 }
 
 /* The hash over what was written in order, from the start. */
@@ -274,8 +337,15 @@ write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
 		return -EFBIG;
 	if (len == 0)
 		return 0; /* as write(2): the file does not grow */
+	if (p->guarded && off > p->contig)
+		return -MFTD_E_GAP;
+	p->guarded = false;
 	if (p->base_fd >= 0 && off != p->contig &&
 	    (r = mftd_sftp_part_whole(p)) < 0)
+		return r;
+	if (off < p->contig)
+		p->cuts++; /* a sync under way says nothing of these bytes */
+	if (off < p->durable && (r = mftd_sftp_sync_tell(s, p, off)) < 0)
 		return r;
 	r = mftd_fd_pwrite_full(p->fd, data, len, (int64_t)off);
 	if (r < 0)
@@ -307,14 +377,22 @@ mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
 }
 
 static int
-truncate_part(struct mftd_sftp_part *p, uint64_t size)
+truncate_part(struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size)
 {
 	int r;
 
 	if (size > INT64_MAX)
 		return -EFBIG;
+	if (size < p->durable && (r = mftd_sftp_sync_tell(s, p, size)) < 0)
+		return r;
+	p->guarded = false; /* it knows what it has */
+	if (size < p->shown)
+		p->shown = size;
 	if (p->base_fd >= 0 && size <= p->contig) {
-		mftd_fd_close(&p->base_fd); /* nothing of it shows any more */
+		/* nothing of it shows any more */
+		r = mftd_sftp_part_baseless(p);
+		if (r < 0)
+			return r;
 	} else if (p->base_fd >= 0) {
 		if (size < p->base_size)
 			p->base_size = size;
@@ -341,9 +419,10 @@ truncate_part(struct mftd_sftp_part *p, uint64_t size)
 }
 
 int
-mftd_sftp_part_truncate(struct mftd_sftp_part *p, uint64_t size)
+mftd_sftp_part_truncate(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size)
 {
-	int r = p->err != 0 ? p->err : truncate_part(p, size);
+	int r = p->err != 0 ? p->err : truncate_part(s, p, size);
 
 	if (r < 0 && p->err == 0) {
 		log_warn("part %s: truncate: %s", p->id, mftd_strerror(r));
@@ -370,6 +449,7 @@ static int
 move_file(struct mftd_sftp *s, struct mftd_sftp_part *p, int old_dir)
 {
 	char old_id[MFTD_ID_BYTES];
+	uint64_t durable;
 	int r, fd, dir;
 
 	memcpy(old_id, p->id, sizeof(old_id));
@@ -388,10 +468,15 @@ move_file(struct mftd_sftp *s, struct mftd_sftp_part *p, int old_dir)
 	r = mftd_rename(old_dir, old_id, dir, p->id);
 	if (r == -ENOENT)
 		r = -MFTD_E_SUPERSEDED; /* set aside: who gets ENOENT lost */
-	p->entry_durable = false;
-	p->durable = 0;
 	mftd_fd_close(&dir);
-	return r;
+	if (r < 0)
+		return r;
+	/* what is durable of its bytes is so under any name; should the new
+	 * one be lost with the power, there is what was told of the old */
+	p->entry_durable = false;
+	durable = p->durable;
+	p->durable = 0;
+	return mftd_sftp_sync_tell(s, p, durable);
 }
 
 /* parent, base: where the part belongs now. */

@@ -35,6 +35,7 @@ struct mftd_sftp_part {
 	 * While base_fd is open the part is [0, contig) and nothing else. */
 	int base_fd;
 	uint64_t base_size;
+	uint64_t shown; /* of the base, when it was laid over it */
 	uint64_t contig; /* bytes from the start that were written */
 	uint64_t durable; /* of them told to journal */
 	uint64_t dirty; /* bytes written since the last sync began */
@@ -44,8 +45,12 @@ struct mftd_sftp_part {
 	EVP_MD_CTX *hash; /* of [0, hashed); NULL once it cannot be had */
 	uint64_t hashed;
 	bool entry_durable;
+	bool adopted; /* it lay dormant; nothing changed publishes nothing */
+	bool guarded; /* adopted, and nothing was joined to it yet */
 	bool changed; /* created, written or resized: CLOSE publishes */
 	bool noreplace;
+	bool unlinked; /* given up */
+	bool lost; /* a sync failed: nothing more is known of its bytes */
 	bool published; /* its file has the name now: it is no part any more */
 	int err; /* what it failed by: stays */
 	unsigned users; /* handles and ops */
@@ -62,11 +67,21 @@ LIST_HEAD(mftd_sftp_parts, mftd_sftp_part);
 int mftd_sftp_part_new(struct mftd_sftp *s, const char *path, int parent_fd,
     const char *base, mode_t mode, struct mftd_sftp_part **out, bool *alone);
 
+/* A part that will be of that name when journal has made it this session's:
+ * nobody finds it until mftd_sftp_part_adopted.  One user, the caller. */
+int mftd_sftp_part_await(struct mftd_sftp *s, const char *path, int parent_fd,
+    const char *base, struct mftd_sftp_part **out);
+
+/* Journal has: opens its file. */
+int mftd_sftp_part_adopted(struct mftd_sftp *s, struct mftd_sftp_part *p);
+
 /* One user less; the last one frees it.  A part that nothing was done to is
- * unlinked then; any other file stays for journal to decide about. */
+ * unlinked then; any other one, unless it was published, is synced once more
+ * and left dormant (MFTD_MSG_PART_END). */
 void mftd_sftp_part_put(struct mftd_sftp *s, struct mftd_sftp_part *p);
 
-/* Gives the part up: later requests get err, its file is unlinked. */
+/* Gives the part up: later requests get err, its file is unlinked; not if err
+ * is that its client did not know how little is left of it. */
 void mftd_sftp_part_drop(
     struct mftd_sftp *s, struct mftd_sftp_part *p, int err);
 
@@ -87,16 +102,28 @@ int mftd_sftp_part_base(struct mftd_sftp_part *p, int fd);
 /* What shows: the part's attributes with the base's size where that is more. */
 int mftd_sftp_part_stat(const struct mftd_sftp_part *p, struct stat *st);
 
+/* The mode bit that tells others not to look at it (view.h): S_ISVTX while it
+ * still needs its base, else 0. */
+mode_t mftd_sftp_part_mark(const struct mftd_sftp_part *p);
+
+/* It needs its base no more. */
+int mftd_sftp_part_baseless(struct mftd_sftp_part *p);
+
 /* Copies what is still missing of the base.  -EFBIG when that is more than
  * MFTD_SFTP_BASE_COPY_BYTES. */
 int mftd_sftp_part_whole(struct mftd_sftp_part *p);
 
-/* Writes, with what belongs to it: write-back, a sync every so often, the hash.
- * Not while mftd_sftp_sync_full.  A failure is the part's (p->err). */
+/*
+ * Writes, with what belongs to it: write-back, a sync every so often, the hash.
+ * Not while mftd_sftp_sync_full.  A failure is the part's (p->err).
+ * -MFTD_E_GAP: it was adopted, and the client goes on behind bytes that were
+ * lost with their session: it would leave a hole where it believes them.
+ */
 int mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
     const uint8_t *data, size_t len, uint64_t off);
 
-int mftd_sftp_part_truncate(struct mftd_sftp_part *p, uint64_t size);
+int mftd_sftp_part_truncate(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size);
 
 /* Whether the hash of the whole part is known; then writes it to out. */
 bool mftd_sftp_part_sha256(

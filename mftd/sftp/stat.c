@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/attrs.h"
@@ -16,6 +17,7 @@
 #include "mftd/sftp/request.h"
 #include "mftd/sftp/upload.h"
 #include "mftd/sftp/vfs.h"
+#include "mftd/sftp/view.h"
 
 #define STATVFS_RDONLY 1u /* OpenSSH PROTOCOL, section 4.3 */
 #define STATVFS_NOSUID 2u
@@ -24,18 +26,25 @@ static int
 stat_path(struct mftd_sftp *s, struct mftd_sftp_req *req, bool follow)
 {
 	struct mftd_sftp_part *p;
-	struct stat st;
+	struct mftd_sftp_view v;
 	int r;
 
 	r = mftd_sftp_req_end(req);
 	if (r < 0)
 		return r;
 	p = mftd_sftp_part_at(s, req->path);
-	r = p != NULL ? mftd_sftp_part_stat(p, &st)
-		      : mftd_sftp_vfs_stat(s, req->path, follow, &st);
-	if (r == 0)
-		mftd_sftp_reply_attrs(s, req->id, &st);
-	return r;
+	if (p != NULL) {
+		r = mftd_sftp_part_stat(p, &v.st);
+	} else {
+		r = mftd_sftp_view_at(s, req->path, &v);
+		if (r == 1)
+			mftd_fd_close(&v.fd);
+		else if (r == 0)
+			r = mftd_sftp_vfs_stat(s, req->path, follow, &v.st);
+	}
+	if (r >= 0)
+		mftd_sftp_reply_attrs(s, req->id, &v.st);
+	return r < 0 ? r : 0;
 }
 
 int
@@ -69,6 +78,8 @@ mftd_sftp_on_fstat(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		r = mftd_sftp_part_stat(h->part, &st);
 	else if (r == 0 && fstat(handle_fd(h), &st) < 0)
 		r = -errno;
+	if (r == 0 && (uint64_t)st.st_size > h->limit)
+		st.st_size = (off_t)h->limit;
 	if (r == 0)
 		mftd_sftp_reply_attrs(s, req->id, &st);
 	return r;
@@ -89,25 +100,50 @@ take_attrs(struct mftd_sftp_req *req, struct mftd_sftp_attrs *a)
 	return r;
 }
 
-/* Sets them on a part: shown at once, kept by publishing it. */
 static int
-set_part(struct mftd_sftp_part *p, const struct mftd_sftp_attrs *a)
+set_mode_and_times(int fd, const struct mftd_sftp_attrs *a, mode_t also)
 {
 	struct timespec times[2] = { { .tv_sec = a->atime },
 		{ .tv_sec = a->mtime } };
+
+	if ((a->flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0 &&
+	    fchmod(fd, mftd_sftp_file_mode(a->mode) | also) < 0)
+		return -errno;
+	if ((a->flags & SSH_FILEXFER_ATTR_ACMODTIME) != 0 &&
+	    futimens(fd, times) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Sets them on a part: shown at once, kept by publishing it. */
+static int
+set_part(struct mftd_sftp *s, struct mftd_sftp_part *p,
+    const struct mftd_sftp_attrs *a)
+{
 	int r = p->err;
 
 	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_SIZE) != 0)
-		r = mftd_sftp_part_truncate(p, a->size);
-	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0 &&
-	    fchmod(p->fd, mftd_sftp_file_mode(a->mode)) < 0)
-		r = -errno;
+		r = mftd_sftp_part_truncate(s, p, a->size);
 	/* whatever is still to be copied would change the time again */
 	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_ACMODTIME) != 0)
 		r = mftd_sftp_part_whole(p);
-	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_ACMODTIME) != 0 &&
-	    futimens(p->fd, times) < 0)
-		r = -errno;
+	return r < 0 ? r : set_mode_and_times(p->fd, a, mftd_sftp_part_mark(p));
+}
+
+/* The same on another session's, or one that lies dormant.  Its size is its
+ * owner's, or its adopter's, to change. */
+static int
+set_other(struct mftd_sftp *s, const struct mftd_sftp_req *req,
+    const struct mftd_sftp_view *v, const struct mftd_sftp_attrs *a)
+{
+	int r;
+
+	if ((a->flags & SSH_FILEXFER_ATTR_SIZE) != 0 &&
+	    a->size != (uint64_t)v->st.st_size)
+		return -MFTD_E_INCOMPLETE;
+	r = set_mode_and_times(v->fd, a, 0);
+	if (r == 0)
+		mftd_sftp_reply_error(s, req->id, 0);
 	return r;
 }
 
@@ -148,8 +184,8 @@ set_upload(struct mftd_sftp *s, struct mftd_sftp_req *req,
 	if ((a->flags & SSH_FILEXFER_ATTR_SIZE) != 0)
 		r = mftd_sftp_quota_grow(s, p, a->size);
 	if (r == 0)
-		r = set_part(p, a);
-	if (r == 0 && !p->changed)
+		r = set_part(s, p, a);
+	if (r == 0 && !p->changed && !p->adopted)
 		return ask_setstat(s, req, p->path, a);
 	if (r == 0)
 		mftd_sftp_reply_error(s, req->id, 0);
@@ -169,7 +205,7 @@ resize_published(struct mftd_sftp *s, struct mftd_sftp_req *req,
 	r = mftd_sftp_upload_new(s, req->path, 0, 0, &p, &alone);
 	if (r < 0)
 		return r;
-	r = set_part(p, a);
+	r = set_part(s, p, a);
 	if (r == 0)
 		r = mftd_sftp_upload_publish(s, p);
 	else
@@ -194,7 +230,16 @@ setstat(struct mftd_sftp *s, struct mftd_sftp_req *req,
     const struct mftd_sftp_attrs *a)
 {
 	struct mftd_sftp_part *p = mftd_sftp_part_at(s, req->path);
+	struct mftd_sftp_view v;
+	int r = p == NULL ? mftd_sftp_view_at(s, req->path, &v) : 0;
 
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		r = set_other(s, req, &v, a);
+		mftd_fd_close(&v.fd);
+		return r;
+	}
 	if (p == NULL && resizes(s, req->path, a))
 		return resize_published(s, req, a);
 	if (p == NULL)

@@ -29,6 +29,10 @@ static const struct {
 	{ ENOBUFS, SSH_FX_FAILURE, "Too many requests wait" },
 	{ EEXIST, SSH_FX_FAILURE, "File exists" },
 	{ MFTD_E_NO_LEASE, SSH_FX_FAILURE, "No quorum: try again" },
+	{ MFTD_E_INCOMPLETE, SSH_FX_FAILURE, "Upload incomplete" },
+	{ MFTD_E_HELD, SSH_FX_FAILURE, "Another session is writing it" },
+	{ MFTD_E_GAP, SSH_FX_FAILURE,
+	    "The upload was cut before these bytes: resume at its size" },
 	{ MFTD_E_SUPERSEDED, SSH_FX_FAILURE, "Superseded by a newer upload" },
 };
 

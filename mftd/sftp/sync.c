@@ -22,25 +22,51 @@ struct sync {
 	unsigned cuts;
 };
 
-/* Tells journal how much from the start is durable. */
-static int
-tell_durable(struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t contig)
+int
+mftd_sftp_sync_tell(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t bytes)
 {
-	struct mftd_msg_part m = { .durable = contig };
+	struct mftd_msg_part m = { .durable = bytes, .base = p->shown };
 	int r;
 
-	if (contig == p->durable)
+	if (bytes == p->durable)
 		return 0;
 	snprintf(m.part, sizeof(m.part), "%s", p->id);
 	r = mftd_chan_send(
 	    s->env.journal, MFTD_MSG_PART, 0, &m, sizeof(m), NULL, 0);
-	if (r == -ENOBUFS)
+	if (r == -ENOBUFS && bytes > p->durable)
 		return 0; /* it is told with the next sync, or published */
 	if (r == -MFTD_E_CLOSED)
 		s->fatal = true;
 	if (r == 0)
-		p->durable = contig;
+		p->durable = bytes;
 	return r;
+}
+
+/* What a sync of p would do. */
+static void
+job_of(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, struct mftd_syncer_job *job)
+{
+	job->owner = s;
+	job->part = p;
+	job->fd = p->fd;
+	job->parts_fd = p->entry_durable ? -1 : s->env.parts_fd;
+	memcpy(job->key, p->key, sizeof(p->key));
+	memcpy(job->name, p->name, sizeof(p->name));
+}
+
+void
+mftd_sftp_sync_last(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	struct mftd_syncer_job job = { 0 };
+
+	if (p->lost || p->contig <= p->durable)
+		return;
+	job_of(s, p, &job);
+	mftd_syncer_run(&job);
+	if (job.data_err == 0 && job.entry_err == 0)
+		(void)mftd_sftp_sync_tell(s, p, p->contig);
 }
 
 /* What the sync means for its part.  The part may have been moved or cut since
@@ -59,7 +85,7 @@ outcome(struct mftd_sftp *s, const struct sync *y)
 	if (y->job.entry_err < 0)
 		return y->job.entry_err;
 	p->entry_durable = true;
-	return y->cuts == p->cuts ? tell_durable(s, p, y->contig) : 0;
+	return y->cuts == p->cuts ? mftd_sftp_sync_tell(s, p, y->contig) : 0;
 }
 
 static void
@@ -69,6 +95,7 @@ finish(struct mftd_sftp *s, struct sync *y)
 	struct mftd_sftp_op *op = y->op;
 	int r;
 
+	p->lost |= y->job.data_err < 0;
 	/* what was given up says nothing about the part */
 	if (!s->fatal && p->err == 0 && (r = outcome(s, y)) < 0) {
 		log_error("part %s: sync failed: %s", p->id, mftd_strerror(r));
@@ -99,12 +126,7 @@ mftd_sftp_sync_begin(
 
 	if (y == NULL)
 		return p->err != 0 ? p->err : -ENOMEM;
-	y->job.owner = s;
-	y->job.part = p;
-	y->job.fd = p->fd;
-	y->job.parts_fd = p->entry_durable ? -1 : s->env.parts_fd;
-	memcpy(y->job.key, p->key, sizeof(p->key));
-	memcpy(y->job.name, p->name, sizeof(p->name));
+	job_of(s, p, &y->job);
 	y->part = p;
 	y->op = op;
 	memcpy(y->id, p->id, sizeof(p->id));

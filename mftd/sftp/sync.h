@@ -3,6 +3,7 @@
 #define MFTD_SFTP_SYNC_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mftd_sftp;
 struct mftd_sftp_op;
@@ -21,6 +22,14 @@ struct mftd_sftp_part;
  */
 int mftd_sftp_sync_begin(
     struct mftd_sftp *s, struct mftd_sftp_part *p, struct mftd_sftp_op *op);
+
+/* Tells journal that p's first bytes are durable, and no more than that.  0 or
+ * a negative error. */
+int mftd_sftp_sync_tell(
+    struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t bytes);
+
+/* The last one of a part that nobody goes on with: waits for it, and tells. */
+void mftd_sftp_sync_last(struct mftd_sftp *s, struct mftd_sftp_part *p);
 
 /* Whether p has to wait with more bytes: as much as may be not durable was
  * written since a sync of it began that is not done yet. */

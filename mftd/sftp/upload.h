@@ -27,6 +27,17 @@ int mftd_sftp_upload_supersede(struct mftd_sftp *s, struct mftd_sftp_part *p,
     struct mftd_sftp_handle *h,
     void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err));
 
+/* An upload to path that will be what another session of the account began:
+ * its part is nobody's yet (mftd_sftp_part_await). */
+int mftd_sftp_upload_awaited(
+    struct mftd_sftp *s, const char *path, struct mftd_sftp_part **out);
+
+/* Asks journal for it; done gets the answer, with h in the op, and calls
+ * mftd_sftp_part_adopted.  MFTD_SFTP_LATER or a negative error. */
+int mftd_sftp_upload_adopt(struct mftd_sftp *s, struct mftd_sftp_part *p,
+    struct mftd_sftp_handle *h,
+    void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err));
+
 /* Another handle's CLOSE published the part that h writes: what h writes from
  * now on is an upload of its own, based on that.  0, MFTD_SFTP_STALL, or a
  * negative error. */

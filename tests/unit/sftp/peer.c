@@ -389,7 +389,8 @@ peer_journal(struct peer *r)
 		r->last = m;
 		memcpy(r->last_data, m.data, m.len);
 		r->last.data = r->last_data;
-		if (m.type == MFTD_MSG_PART || m.type == MFTD_MSG_AUDIT)
+		if (m.type == MFTD_MSG_PART || m.type == MFTD_MSG_PART_END ||
+		    m.type == MFTD_MSG_AUDIT)
 			continue;
 		if (r->hold) {
 			assert_true(r->n_refs < 64);

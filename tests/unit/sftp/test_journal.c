@@ -14,100 +14,22 @@
 #include "mftd/base/err.h"
 #include "mftd/journal/record.h"
 #include "mftd/sftp/proto.h"
-#include "tests/unit/journal/rig.h"
-#include "tests/unit/sftp/peer.h"
+#include "tests/unit/sftp/world.h"
 
-#define LIFE "n1-00000000000000aa"
 #define W SSH_FXF_WRITE
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 #define WCT (SSH_FXF_WRITE | SSH_FXF_CREAT | SSH_FXF_TRUNC)
-
-struct world {
-	struct tree t;
-	struct rig journal;
-	struct rig_session sa, sb;
-	struct peer a, b; /* two sessions of one account */
-	bool dead;
-};
-
-static void
-begin(struct world *w, struct rig_session *s, struct peer *p, int n)
-{
-	assert_int_equal(
-	    rig_open(&w->journal, s, n, "alice", "alice", true), 0);
-	peer_over(p, s->id, s->volume_id, s->c, s->root, s->parts);
-	peer_start(p);
-}
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	*state = w;
-	tree_make(&w->t);
-	rig_start(&w->journal, w->t.path, LIFE, NULL, NULL);
-	if (!rig_ready(&w->journal))
-		return -1;
-	begin(w, &w->sa, &w->a, 1);
-	begin(w, &w->sb, &w->b, 2);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	peer_close(&w->a);
-	peer_close(&w->b);
-	rig_close(&w->sa);
-	rig_close(&w->sb);
-	if (!w->dead)
-		assert_int_equal(rig_stop(&w->journal), 0);
-	tree_remove(&w->t);
-	free(w);
-	return 0;
-}
-
-static void
-count_type(void *data, uint32_t type, const uint8_t *payload, size_t len)
-{
-	int *counts = data;
-
-	if (type < 32)
-		counts[type]++;
-}
-
-static int
-records(struct world *w, uint32_t type)
-{
-	int counts[32] = { 0 };
-
-	rig_records(w->t.path, count_type, counts);
-	return counts[type];
-}
-
-static void
-upload(struct peer *p, const char *path, const char *text)
-{
-	uint64_t h = do_open(p, path, WCT, NULL);
-
-	assert_true(h != 0);
-	assert_int_equal(do_write(p, h, 0, text), SSH_FX_OK);
-	assert_int_equal(do_close(p, h), SSH_FX_OK);
-}
 
 static void
 upload_has_a_receipt(void **state)
 {
 	struct world *w = *state;
 
-	upload(&w->a, "/f", "first");
+	world_upload(&w->a, "/f", "first");
 	assert_true(tree_holds(&w->t, "alice/f", "first"));
-	upload(&w->b, "/f", "second");
+	world_upload(&w->b, "/f", "second");
 	assert_true(tree_holds(&w->t, "alice/f", "second"));
-	assert_int_equal(records(w, MFTD_RECORD_RECEIPT), 2);
+	assert_int_equal(world_records(w, MFTD_RECORD_RECEIPT), 2);
 	assert_int_equal(count_parts(&w->a), 0);
 	assert_int_equal(tree_count(&w->t, ".mft/aside"), 0);
 }
@@ -119,7 +41,7 @@ newer_upload_supersedes(void **state)
 	uint64_t a = do_open(&w->a, "/f", WC, NULL), b;
 
 	assert_int_equal(do_write(&w->a, a, 0, "older"), SSH_FX_OK);
-	b = do_open(&w->b, "/f", WC, NULL);
+	b = do_open(&w->b, "/f", WCT, NULL);
 	assert_int_equal(do_write(&w->b, b, 0, "newer"), SSH_FX_OK);
 	assert_int_equal(do_close(&w->a, a), SSH_FX_FAILURE);
 	assert_true(tree_holds(&w->t, "alice/f", NULL));
@@ -137,8 +59,8 @@ names_change_durably(void **state)
 	    peer_status(p, req_path(p, SSH_FXP_MKDIR, "/d")), SSH_FX_OK);
 	assert_int_equal(
 	    peer_status(p, req_path(p, SSH_FXP_MKDIR, "/d")), SSH_FX_FAILURE);
-	upload(p, "/d/f", "text");
-	upload(p, "/d/g", "other");
+	world_upload(p, "/d/f", "text");
+	world_upload(p, "/d/g", "other");
 	assert_int_equal(peer_status(p, req_rename(p, "/d/f", "/d/g", false)),
 	    SSH_FX_FAILURE);
 	assert_int_equal(
@@ -211,13 +133,13 @@ size_of_a_published_file(void **state)
 	struct mftd_buf *b;
 	uint64_t h;
 
-	upload(&w->a, "/f", "0123456789");
+	world_upload(&w->a, "/f", "0123456789");
 	b = req_path(&w->a, SSH_FXP_SETSTAT, "/f");
 	mftd_buf_put_u32(b, SSH_FILEXFER_ATTR_SIZE);
 	mftd_buf_put_u64(b, 4);
 	assert_int_equal(peer_status(&w->a, b), SSH_FX_OK);
 	assert_true(tree_holds(&w->t, "alice/f", "0123"));
-	assert_int_equal(records(w, MFTD_RECORD_RECEIPT), 2);
+	assert_int_equal(world_records(w, MFTD_RECORD_RECEIPT), 2);
 	h = do_open(&w->a, "/f", W, NULL);
 	assert_int_equal(do_write(&w->a, h, 4, "x"), SSH_FX_OK);
 	assert_int_equal(do_close(&w->a, h), SSH_FX_OK);
@@ -273,7 +195,7 @@ many_closes_together(void **state)
 		snprintf(path, sizeof(path), "alice/f%d", i);
 		assert_true(tree_holds(&w->t, path, path + strlen("alice")));
 	}
-	assert_int_equal(records(w, MFTD_RECORD_RECEIPT), FILES);
+	assert_int_equal(world_records(w, MFTD_RECORD_RECEIPT), FILES);
 }
 
 static void
@@ -294,7 +216,7 @@ dead_journal_leaves_close_unanswered(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(upload_has_a_receipt),
 		T(newer_upload_supersedes),
