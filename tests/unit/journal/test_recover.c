@@ -16,6 +16,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg.h"
 #include "mftd/journal/change.h"
+#include "tests/unit/journal/node.h"
 #include "tests/unit/journal/rig.h"
 #include "tests/unit/journal/tree.h"
 
@@ -29,61 +30,6 @@
 #define LIFE_3 "n3-0000000000000003"
 #define PART LIFE_1 "-1.1"
 
-/* One node's journal. */
-struct node {
-	struct mftd_volume vol;
-	struct mftd_stream *stream;
-	struct mftd_work *work;
-	struct mftd_owner owner;
-};
-
-static void
-node_open(struct node *n, struct tree *t, const char *name, const char *life)
-{
-	memset(n, 0, sizeof(*n));
-	assert_int_equal(mftd_volume_open(&n->vol, "main", t->path), 0);
-	assert_int_equal(mftd_stream_create(n->vol.journal, name, life, "main",
-			     65536, &n->stream),
-	    0);
-	n->work = mftd_work_new(&n->vol, n->stream, life);
-	snprintf(n->owner.session, sizeof(n->owner.session), "%s-1", life);
-	strcpy(n->owner.account, "alice");
-	strcpy(n->owner.root, "alice");
-	n->owner.has_routes = true;
-	assert_int_equal(mftd_volume_account(&n->vol, "alice", "alice", true,
-			     &n->owner.root_fd, &n->owner.parts_fd),
-	    0);
-}
-
-/* As a crash: what was not committed is gone, the lock is free. */
-static void
-node_close(struct node *n)
-{
-	close(n->owner.root_fd);
-	close(n->owner.parts_fd);
-	mftd_work_free(n->work);
-	mftd_stream_close(n->stream);
-	mftd_volume_close(&n->vol);
-}
-
-/* A part of alice's f; returns its inode. */
-static uint64_t
-make_part(struct node *n, const char *part)
-{
-	struct stat st;
-	char key[MFTD_PARENT_KEY_BYTES];
-	int fd;
-
-	assert_int_equal(mftd_layout_parent_key(
-			     n->vol.id, n->owner.root_fd, key, sizeof(key)),
-	    0);
-	fd = mftd_layout_part_create(n->owner.parts_fd, key, "f", part, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	close(fd);
-	return st.st_ino;
-}
-
 /* A part of alice's f and the wish to publish it, its RECEIPT durable. */
 static struct mftd_change *
 begin_publish(struct node *n, struct tree *t)
@@ -91,7 +37,7 @@ begin_publish(struct node *n, struct tree *t)
 	struct mftd_msg_publish m = { .path = "f", .part = PART };
 	struct mftd_change *c;
 
-	m.inode = make_part(n, PART);
+	m.inode = node_part(n, PART, "");
 	c = mftd_change_new(&n->owner, MFTD_MSG_PUBLISH, 1, &m);
 	assert_int_equal(mftd_publish_prepare(n->work, c), 0);
 	assert_int_equal(mftd_work_commit(n->work), 0);
@@ -108,7 +54,7 @@ supersede(struct node *n, bool make)
 	int err;
 
 	if (make)
-		make_part(n, m.keep);
+		node_part(n, m.keep, "");
 	STAILQ_INSERT_TAIL(&list, c, link);
 	assert_int_equal(mftd_batch_run(n->work, &list), 0);
 	err = c->err;

@@ -464,6 +464,27 @@ all_that_reads_sees_the_part(void **state)
 	assert_true(is_published(w, "/f", "published before, and longer"));
 }
 
+/* What was written behind a gap is in the file, and is not the upload's. */
+static void
+bytes_behind_a_gap_do_not_count(void **state)
+{
+	struct world *w = *state;
+	uint64_t h = live(w, "/f", WCT, "0123456789");
+	char text[64];
+
+	assert_int_equal(do_write(&w->a, h, 20, "abcdef"), SSH_FX_OK);
+	assert_int_equal(size_at(&w->b, "/f"), 26);
+	world_end_a(w);
+	reads(&w->b, "/f", "012345678");
+	h = do_open(&w->b, "/f", R, NULL);
+	assert_int_equal(do_read(&w->b, h, 22, 60, text, 64), SSH_FX_EOF);
+	assert_int_equal(do_close(&w->b, h), SSH_FX_OK);
+	h = do_open(&w->b, "/f", W, NULL);
+	assert_int_equal(do_write(&w->b, h, 9, "9"), SSH_FX_OK);
+	assert_int_equal(do_close(&w->b, h), SSH_FX_OK);
+	assert_true(is_published(w, "/f", "0123456789"));
+}
+
 /* While it still needs the published file for the rest, others see that. */
 static void
 part_that_needs_its_base_is_not_seen(void **state)
@@ -898,6 +919,7 @@ main(void)
 		T(excl_loses_against_a_name_taken_meanwhile),
 		T(append_flag_goes_to_the_end_of_the_view),
 		T(all_that_reads_sees_the_part),
+		T(bytes_behind_a_gap_do_not_count),
 		T(part_that_needs_its_base_is_not_seen),
 		T(part_older_than_its_directory_is_not_seen),
 		T(reader_keeps_what_it_opened),
