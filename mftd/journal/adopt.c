@@ -13,9 +13,13 @@
 #include "mftd/journal/dormant.h"
 #include "mftd/journal/parts.h"
 
-/* The part is this session's now: cuts it to what counts of it. */
+/*
+ * The part is this session's now: cuts it to what counts of it.  For a session
+ * that waited for its owner that is all that was durable: its client was told
+ * the size that the owner's part had, and goes on there.
+ */
 static int
-cut_adopted(const struct mftd_change *c, uint64_t bytes)
+cut_adopted(const struct mftd_change *c, uint64_t *bytes)
 {
 	struct stat st;
 	int r = 0,
@@ -27,10 +31,15 @@ cut_adopted(const struct mftd_change *c, uint64_t bytes)
 	if (fstat(fd, &st) < 0)
 		r = -errno;
 	/* less than was said to be durable: nothing of it can be trusted */
-	else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < bytes)
+	else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < *bytes)
 		r = -MFTD_E_CORRUPT;
-	else if (ftruncate(fd, (off_t)bytes) < 0 ||
-	    fchmod(fd, st.st_mode & 0777) < 0)
+	if (r == 0 && c->until_ms != 0 && (uint64_t)st.st_size > *bytes) {
+		(*bytes)++;
+		r = mftd_sync_data(fd);
+	}
+	if (r == 0 &&
+	    (ftruncate(fd, (off_t)*bytes) < 0 ||
+		fchmod(fd, st.st_mode & 0777) < 0))
 		r = -errno;
 	close(fd);
 	return r;
@@ -57,7 +66,7 @@ take_dormant(struct mftd_work *w, struct mftd_change *c)
 	if (r < 0)
 		return r;
 	mftd_work_touch(w, c->part_dir);
-	r = cut_adopted(c, k.bytes);
+	r = cut_adopted(c, &k.bytes);
 	if (r < 0) {
 		mftd_parts_set_aside(
 		    w, c->part_dir, part, "", mftd_strerror(r));

@@ -324,6 +324,8 @@ on_part(void *data, struct mftd_chan *c, struct mftd_msg *m)
 
 	if (j->stream == NULL || !is_part_of(s, p->part))
 		return -MFTD_E_PROTOCOL;
+	log_debug("part %s: %llu bytes durable", p->part,
+	    (unsigned long long)p->durable);
 	memcpy(rec.part, p->part, sizeof(rec.part));
 	if (mftd_marks_set(&s->marks, MARKS_MAX, p->part, p->durable, p->base) <
 	    0)

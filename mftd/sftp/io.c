@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include <errno.h>
 
+#include "mftd/base/err.h"
 #include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
@@ -47,6 +48,22 @@ mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	return 0;
 }
 
+/*
+ * The first WRITE with APPEND to what was adopted.  To ignore its offset, as
+ * APPEND says, would put the bytes in the wrong place when its client goes by a
+ * size that it was told while the part was still being written (OpenSSH's reput
+ * asks first and opens then): so the offset counts.  One that goes on before
+ * the end, repeating what is there, does so from now on.
+ */
+static int
+join_append(struct mftd_sftp_handle *h, uint64_t off)
+{
+	if (off == 0 || off > h->part->size)
+		return -MFTD_E_GAP;
+	h->append = off == h->part->size;
+	return 0;
+}
+
 static int
 write_handle(struct mftd_sftp *s, struct mftd_sftp_req *req, uint64_t off,
     const uint8_t *data, size_t len)
@@ -59,6 +76,8 @@ write_handle(struct mftd_sftp *s, struct mftd_sftp_req *req, uint64_t off,
 		return r;
 	if (mftd_sftp_sync_full(h->part))
 		return MFTD_SFTP_STALL;
+	if (h->append && h->part->guarded && (r = join_append(h, off)) < 0)
+		return mftd_sftp_part_fail(h->part, r);
 	if (h->append) {
 		r = mftd_sftp_part_stat(h->part, &st);
 		if (r < 0)

@@ -364,16 +364,23 @@ write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
 }
 
 int
+mftd_sftp_part_fail(struct mftd_sftp_part *p, int err)
+{
+	if (p->err == 0) {
+		log_warn(
+		    "part %s: write failed: %s", p->id, mftd_strerror(err));
+		p->err = err;
+	}
+	return err;
+}
+
+int
 mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
     const uint8_t *data, size_t len, uint64_t off)
 {
 	int r = p->err != 0 ? p->err : write_part(s, p, data, len, off);
 
-	if (r < 0 && p->err == 0) {
-		log_warn("part %s: write failed: %s", p->id, mftd_strerror(r));
-		p->err = r;
-	}
-	return r;
+	return r < 0 ? mftd_sftp_part_fail(p, r) : r;
 }
 
 static int

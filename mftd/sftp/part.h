@@ -122,6 +122,9 @@ int mftd_sftp_part_whole(struct mftd_sftp_part *p);
 int mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
     const uint8_t *data, size_t len, uint64_t off);
 
+/* A write to it failed by err, and so will all further ones.  Returns err. */
+int mftd_sftp_part_fail(struct mftd_sftp_part *p, int err);
+
 int mftd_sftp_part_truncate(
     struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size);
 

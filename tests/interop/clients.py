@@ -127,6 +127,7 @@ class Lftp(Client):
         ssh = shlex.join(["ssh", "-a", "-x", *self.rig.ssh_options()])
         text = "\n".join([
             f"set sftp:connect-program {quote(ssh)}", "set net:max-retries 1",
+            "set net:reconnect-interval-base 1",
             "set cmd:fail-exit yes", "set xfer:clobber yes", "set sftp:auto-confirm no",
             f"open -u alice,x sftp://{HOST}:{self.rig.port}/", *lines,
             "bye", ""])
@@ -190,6 +191,7 @@ class Curl(Client):
 class Rclone(Client):
     def rclone(self, *args):
         return run("rclone", "--config", "/dev/null", "--retries", "1",
+                   "--low-level-retries", "1",
                    "--sftp-host", HOST, "--sftp-port", self.rig.port,
                    "--sftp-user", "alice", "--sftp-key-file", self.key,
                    "--sftp-known-hosts-file",

@@ -280,8 +280,9 @@ live_elsewhere_is_let_go(void **state)
 	assert_int_equal(mftd_buf_get_u32(a.body, &len), 0);
 	assert_int_equal(mftd_buf_get_u64(a.body, &h), 0);
 	mftd_buf_free(a.body);
-	assert_int_equal(do_stat(&w->b, SSH_FXP_FSTAT, NULL, h), 9);
-	assert_int_equal(do_write(&w->b, h, 9, "9ab"), SSH_FX_OK);
+	/* all of it: its size was told while it was being written */
+	assert_int_equal(do_stat(&w->b, SSH_FXP_FSTAT, NULL, h), 10);
+	assert_int_equal(do_write(&w->b, h, 10, "ab"), SSH_FX_OK);
 	assert_int_equal(do_close(&w->b, h), SSH_FX_OK);
 	assert_true(is_published(w, "/f", "0123456789ab"));
 }
@@ -382,10 +383,39 @@ append_flag_goes_to_the_end_of_the_view(void **state)
 
 	dormant(w, "/f");
 	h = do_open(&w->b, "/f", W | SSH_FXF_APPEND, NULL);
-	assert_int_equal(do_write(&w->b, h, 0, "9a"), SSH_FX_OK);
+	assert_int_equal(do_write(&w->b, h, 9, "9a"), SSH_FX_OK);
 	assert_int_equal(do_write(&w->b, h, 0, "bc"), SSH_FX_OK);
 	assert_int_equal(do_close(&w->b, h), SSH_FX_OK);
 	assert_true(is_published(w, "/f", "0123456789abc"));
+	h = do_open(&w->b, "/f", W | SSH_FXF_APPEND, NULL);
+	assert_int_equal(do_write(&w->b, h, 0, "de"), SSH_FX_OK);
+	assert_int_equal(do_close(&w->b, h), SSH_FX_OK);
+	assert_true(is_published(w, "/f", "0123456789abcde"));
+}
+
+/* Its client goes by a size that it was told before: where it goes on has to
+ * fit what is there. */
+static void
+append_flag_to_an_adopted_one_goes_by_its_offset(void **state)
+{
+	static const uint64_t wrong[] = { 0, 10 };
+	struct world *w = *state;
+	uint64_t h;
+	size_t i;
+
+	dormant(w, "/f");
+	for (i = 0; i < 2; i++) {
+		h = do_open(&w->b, "/f", W | SSH_FXF_APPEND, NULL);
+		assert_int_equal(
+		    do_write(&w->b, h, wrong[i], "xy"), SSH_FX_FAILURE);
+		assert_int_equal(do_close(&w->b, h), SSH_FX_FAILURE);
+		assert_int_equal(size_at(&w->b, "/f"), 9);
+	}
+	h = do_open(&w->b, "/f", W | SSH_FXF_APPEND, NULL);
+	assert_int_equal(do_write(&w->b, h, 7, "789"), SSH_FX_OK);
+	assert_int_equal(do_write(&w->b, h, 10, "ab"), SSH_FX_OK);
+	assert_int_equal(do_close(&w->b, h), SSH_FX_OK);
+	assert_true(is_published(w, "/f", "0123456789ab"));
 }
 
 /* ---- what reads */
@@ -918,6 +948,7 @@ main(void)
 		T(excl_sees_what_the_account_sees),
 		T(excl_loses_against_a_name_taken_meanwhile),
 		T(append_flag_goes_to_the_end_of_the_view),
+		T(append_flag_to_an_adopted_one_goes_by_its_offset),
 		T(all_that_reads_sees_the_part),
 		T(bytes_behind_a_gap_do_not_count),
 		T(part_that_needs_its_base_is_not_seen),
