@@ -65,9 +65,9 @@ def cut_upload(rig, kind, source, path):
     """The client's upload, broken; what is left of it."""
     with Wire(rig, after=CUT) as wire:
         client = kind(wire.rig)
-        with pytest.raises(clients.Failed):
+        with pytest.raises(clients.Failed) as failed:
             client.put(source, path)
-        assert wire.broken.is_set()
+        assert wire.broken.is_set(), failed.value
         try:
             client.close()
         except clients.Failed:

@@ -67,6 +67,8 @@ class Wire:
                 client.close()
                 continue
             server = socket.create_connection(self.target)
+            for s in (client, server):
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.open += [client, server]
             self._run(self._pass_on, client, server, True)
             self._run(self._pass_on, server, client, False)
