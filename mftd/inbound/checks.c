@@ -16,6 +16,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/limits.h"
 #include "mftd/base/log.h"
+#include "mftd/base/source.h"
 #include "mftd/catalog/password.h"
 
 #define CHILD_DEADLINE_S 60
@@ -200,12 +201,14 @@ int
 mftd_checks_add(struct mftd_checks *c, const char *source, const char *password,
     const char *hash, void (*done)(void *data, bool ok), void *data)
 {
+	struct mftd_cidr net;
 	struct job *j;
 
 	if (c->waiting >= MFTD_AUTH_QUEUE_MAX)
 		return -ENOBUFS;
-	if (strlen(source) >= sizeof(j->source) ||
-	    strlen(password) >= sizeof(j->password) ||
+	if (mftd_source_of(source, &net) < 0)
+		return -EINVAL;
+	if (strlen(password) >= sizeof(j->password) ||
 	    strlen(hash) >= sizeof(j->hash))
 		return -ENAMETOOLONG;
 	j = calloc(1, sizeof(*j));
@@ -215,7 +218,7 @@ mftd_checks_add(struct mftd_checks *c, const char *source, const char *password,
 	j->done = done;
 	j->data = data;
 	j->fd = -1;
-	snprintf(j->source, sizeof(j->source), "%s", source);
+	mftd_source_text(&net, j->source, sizeof(j->source));
 	snprintf(j->password, sizeof(j->password), "%s", password);
 	snprintf(j->hash, sizeof(j->hash), "%s", hash);
 	TAILQ_INSERT_TAIL(&c->jobs, j, link);

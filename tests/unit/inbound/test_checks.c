@@ -65,8 +65,9 @@ only_child(void)
 	return pid;
 }
 
+/* The first and second of sources are one, the third is another. */
 static void
-test_answers(void **state)
+one_at_a_time(const char *const sources[])
 {
 	qb_loop_t *loop = qb_loop_create();
 	struct mftd_checks *c = mftd_checks_new(loop);
@@ -76,8 +77,6 @@ test_answers(void **state)
 	static const char *const words[] = { "right", "wrong", "right",
 		"right" };
 	static const char *const hashes[] = { DEAR_HASH, HASH, HASH, HASH };
-	static const char *const sources[] = { "192.0.2.1", "192.0.2.1",
-		"192.0.2.2", "192.0.2.1" };
 
 	for (i = 0; i < 4; i++) {
 		a[i] =
@@ -107,6 +106,25 @@ test_answers(void **state)
 	assert_true(a[0].order < a[1].order);
 	mftd_checks_free(c);
 	qb_loop_destroy(loop);
+}
+
+static void
+test_answers(void **state)
+{
+	static const char *const v4[] = { "192.0.2.1", "192.0.2.1:4711",
+		"192.0.2.2", "192.0.2.1" };
+
+	one_at_a_time(v4);
+}
+
+/* A host may have all addresses of its /64. */
+static void
+test_answers_to_a_subnet(void **state)
+{
+	static const char *const v6[] = { "2001:db8::1", "[2001:db8::2]:4711",
+		"2001:db8:0:1::1", "2001:db8::3" };
+
+	one_at_a_time(v6);
 }
 
 /* Also of one that runs already. */
@@ -146,9 +164,12 @@ test_bounds(void **state)
 	assert_int_equal(
 	    mftd_checks_add(c, "192.0.2.1", password, HASH, on_done, &a),
 	    -ENAMETOOLONG);
+	assert_int_equal(
+	    mftd_checks_add(c, "nowhere", "x", HASH, on_done, &a), -EINVAL);
 	/* the loop does not run: nothing is answered meanwhile */
 	for (i = 0; r == 0 && i < 2 * MFTD_AUTH_QUEUE_MAX; i++) {
-		snprintf(source, sizeof(source), "192.0.2.%d", i);
+		snprintf(
+		    source, sizeof(source), "198.18.%d.%d", i / 256, i % 256);
 		r = mftd_checks_add(c, source, "x", HASH, on_done, &a);
 	}
 	assert_int_equal(r, -ENOBUFS);
@@ -162,6 +183,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_answers_to_a_subnet),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_bounds),
 	};
