@@ -9,10 +9,12 @@
 /*
  * libssh leaves a login request without an answer, and calls nobody, when its
  * signature is bad or its key is of a type it does not know: the client waits
- * until the grace time ends, and the try is not counted.  Where libssh is
- * linked statically with --wrap=ssh_packet_userauth_request, userauth.c answers
- * such a request with a failure (RFC 4252 section 5.1) and counts it in *tries;
- * elsewhere nothing changes.  One connection a process.
+ * until the grace time ends, and the try is not counted.  A method that is not
+ * on offer it refuses by itself, and nobody counts.  Where libssh is linked
+ * statically with --wrap=ssh_packet_userauth_request, userauth.c answers such a
+ * request with a failure (RFC 4252 section 5.1) and counts in *tries what is
+ * not counted by the callbacks of password and publickey, but for the first
+ * "none"; elsewhere nothing changes.  One connection a process.
  */
 void mftd_userauth_answer(ssh_session session, int *tries);
 
