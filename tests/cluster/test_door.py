@@ -30,16 +30,27 @@ def no_ban_left(lab):
                     "nobody is banned any more", EVERYWHERE_S)
 
 
-def restart(lab, node):
-    """The daemon dies, and the agent brings it back."""
-    before = lab.check(node, "pgrep", "-x", "mftd:coordinato").split()
-    parent = lab.check(node, "pgrep", "-x", "mftd").split()[0]
-    lab.exec(node, ["kill", "-9", parent])
+def restart(lab, *nodes):
+    """The daemons die at once, and the agents bring them back."""
+    def coordinator(node):
+        return lab.exec(
+            node, ["pgrep", "-x", "mftd:coordinato"]).stdout.split()
 
-    def back():
-        now = lab.exec(node, ["pgrep", "-x", "mftd:coordinato"]).stdout.split()
-        return now and now != before
-    system.wait(back, f"{node}'s daemon is another", 90)
+    before = {n: coordinator(n) for n in nodes}
+    parents = {n: lab.check(n, "pgrep", "-x", "mftd").split()[0]
+               for n in nodes}
+    for node, pid in parents.items():
+        lab.exec(node, ["kill", "-9", pid])
+    for node in nodes:
+        system.wait(
+            lambda n=node: coordinator(n) not in ([], before[n]),
+            f"{node}'s daemon is another", 90)
+
+
+def knows(lab, node):
+    """The node is back, and keeps the partner out."""
+    return banned(lab, node) and lab.exec(
+        node, ["mftctl", "-j", "status"]).returncode == 0
 
 
 def test_ban_holds_on_all_nodes_and_over_a_restart(lab):
@@ -52,11 +63,23 @@ def test_ban_holds_on_all_nodes_and_over_a_restart(lab):
                     "banned at every node", EVERYWHERE_S, 0.01)
         print(f"[ban everywhere in {time.monotonic() - began:.2f} s]")
         restart(lab, "n3")
-        system.wait(lambda: banned(lab, "n3") and lab.exec(
-            "n3", ["mftctl", "-j", "status"]).returncode == 0,
-            "n3 is back and knows of it", 90)
+        system.wait(lambda: knows(lab, "n3"),
+                    "n3 is back and knows of it", 90)
         bans = lab.check("n3", "mftctl", "ban", "list")
         assert plan.address(plan.PARTNER) in bans
+    system.wait_serving(lab)
+
+
+def test_ban_survives_the_whole_group(lab):
+    """Nobody is left who could tell; each wrote it down."""
+    with no_ban_left(lab):
+        lab.check("n1", "mftctl", "ban", "add",
+                  plan.address(plan.PARTNER), "600")
+        system.wait(lambda: all(banned(lab, n) for n in lab.nodes()),
+                    "banned at every node", EVERYWHERE_S, 0.01)
+        restart(lab, *lab.nodes())
+        system.wait(lambda: all(knows(lab, n) for n in lab.nodes()),
+                    "all are back and know of it", 90)
     system.wait_serving(lab)
 
 
