@@ -200,6 +200,16 @@ def test_pair_with_install_tree(interrupted, tmp_path):
             if e["event"] == "bmc-off"] == ["n2"]
 
 
+def test_demo_leaves_a_lab_that_is_up(lab):
+    demo = os.path.join(os.path.dirname(__file__), "..", "demo")
+    done = subprocess.run([demo, "--name", lab.name, "--stage", "/"],
+                          capture_output=True, text=True, timeout=120,
+                          check=False)
+    assert done.returncode == 1
+    assert f"demo: lab {lab.name} is up" in done.stderr
+    assert lab.cluster().quorate
+
+
 # ---- a cluster's life ----
 
 @pytest.fixture(scope="module")
