@@ -476,19 +476,13 @@ static const struct mftd_link links[] = {
 };
 
 static int
-start(struct listener *l)
+read_host_keys(struct listener *l)
 {
 	const struct mftd_conf *conf = l->w->conf;
-	struct rlimit files;
 	char why[MFTD_REASON_BYTES];
 	size_t k;
-	int i, r;
+	int r;
 
-	/* up to two descriptors per session */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 	r = mftd_ssh_server_new(
 	    conf->host_keys, conf->n_host_keys, &l->server, why, sizeof(why));
 	if (r < 0) {
@@ -503,6 +497,27 @@ start(struct listener *l)
 			return r;
 		}
 	}
+	for (k = 0; mftd_ssh_server_key(l->server, k, why, sizeof(why)) == 0;
+	     k++)
+		log_info("%s %s",
+		    k < conf->n_host_keys ? "host key" : "next host key", why);
+	return 0;
+}
+
+static int
+start(struct listener *l)
+{
+	struct rlimit files;
+	int i, r;
+
+	/* up to two descriptors per session */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	r = read_host_keys(l);
+	if (r < 0)
+		return r;
 	r = mftd_sandbox_filter(&l->filter);
 	if (r < 0)
 		return r;

@@ -97,11 +97,48 @@ mftd_ssh_server_announce(
 	return r;
 }
 
+int
+mftd_ssh_server_key(
+    const struct mftd_ssh_server *s, size_t i, char *text, size_t size)
+{
+	unsigned char *hash = NULL;
+	char *print = NULL;
+	ssh_key key;
+	size_t len;
+
+	if (i >= s->keys.n)
+		return -ENOENT;
+	key = s->keys.list[i].key;
+	if (ssh_get_publickey_hash(
+		key, SSH_PUBLICKEY_HASH_SHA256, &hash, &len) == 0)
+		print = ssh_get_fingerprint_hash(
+		    SSH_PUBLICKEY_HASH_SHA256, hash, len);
+	ssh_clean_pubkey_hash(&hash);
+	if (print != NULL)
+		snprintf(text, size, "%s %s",
+		    ssh_key_type_to_char(ssh_key_type(key)), print);
+	ssh_string_free_char(print);
+	return print != NULL ? 0 : -ENOMEM;
+}
+
+/* libssh has one place for all curves of ECDSA. */
+static enum ssh_keytypes_e
+place(ssh_key key)
+{
+	enum ssh_keytypes_e type = ssh_key_type(key);
+
+	return type == SSH_KEYTYPE_ECDSA_P384 || type == SSH_KEYTYPE_ECDSA_P521
+	    ? SSH_KEYTYPE_ECDSA_P256
+	    : type;
+}
+
+/* Of two keys for one place, libssh would keep the last and say nothing. */
 static int
 add_host_key(
     struct mftd_ssh_server *s, const char *path, char *why, size_t size)
 {
 	ssh_key key = NULL;
+	size_t i;
 	int r;
 
 	r = mftd_ssh_server_announce(s, path, why, size);
@@ -109,6 +146,15 @@ add_host_key(
 		r = read_key(path, &key, why, size);
 	if (r < 0)
 		return r;
+	for (i = 0; i + 1 < s->keys.n; i++)
+		if (place(s->keys.list[i].key) == place(key)) {
+			ssh_key_free(key);
+			snprintf(why, size,
+			    "%s: a second key of its type can only be one of "
+			    "next_host_keys",
+			    path);
+			return -MFTD_E_CONF;
+		}
 	/* takes the key over */
 	if (ssh_bind_options_set(s->bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) !=
 	    SSH_OK) {

@@ -17,8 +17,9 @@ struct mftd_ssh; /* a connection */
 struct mftd_ssh_chan; /* an SFTP channel of it */
 
 /*
- * Reads the host keys (private, OpenSSH or PEM, without passphrase; one of each
- * type).  Returns 0; else -errno or -MFTD_E_CONF with words in why.
+ * Reads the host keys (private, OpenSSH or PEM, without passphrase).  One of
+ * each type: a client's choice of the algorithm says which is used.  Returns 0;
+ * else -errno or -MFTD_E_CONF with words in why.
  */
 int mftd_ssh_server_new(char *const *host_keys, size_t n,
     struct mftd_ssh_server **out, char *why, size_t size);
@@ -27,6 +28,11 @@ int mftd_ssh_server_new(char *const *host_keys, size_t n,
 int mftd_ssh_server_announce(
     struct mftd_ssh_server *s, const char *path, char *why, size_t size);
 void mftd_ssh_server_free(struct mftd_ssh_server *s);
+
+/* The i-th key, host keys before announced ones: its type and its fingerprint
+ * as ssh-keygen -l prints it.  0 or -ENOENT: there are no more, -ENOMEM. */
+int mftd_ssh_server_key(
+    const struct mftd_ssh_server *s, size_t i, char *text, size_t size);
 
 /* Runs a key exchange with itself, so that children of this process find what
  * the crypto library fetches and builds only once.  Returns 0 or -EIO. */

@@ -205,6 +205,40 @@ def test_client_learns_the_next_host_key(tmp_path):
         assert known(rig, ours) == {files["ecdsa"]}
 
 
+def test_several_host_keys_and_what_the_log_says(tmp_path):
+    with Rig() as rig:
+        kinds = {"rsa": "rsa-sha2-512", "ecdsa": "ecdsa-sha2-nistp256",
+                 "ed25519": "ssh-ed25519"}
+        prints = {}
+        for kind in kinds:
+            path = rig.top / f"etc/one_{kind}"
+            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f",
+                            path], check=True)
+            shutil.chown(path, "nobody")
+            prints[kind] = subprocess.run(
+                ["ssh-keygen", "-l", "-f", path], check=True,
+                capture_output=True, text=True).stdout.split()[1]
+        text = rig.conf.read_text()
+        rig.conf.write_text(text.replace(
+            f"host_keys: [{rig.top}/etc/host_key]",
+            f"host_keys: [{rig.top}/etc/one_rsa, {rig.top}/etc/one_ecdsa]\n"
+            f"next_host_keys: [{rig.top}/etc/one_ed25519]"))
+        (rig.top / "etc/known_hosts").write_text("".join(
+            f"[127.0.0.1]:{rig.port} "
+            + " ".join((rig.top / f"etc/one_{kind}.pub").read_text()
+                       .split()[:2]) + "\n" for kind in kinds))
+        rig.up()
+        for kind, algorithm in kinds.items():
+            done = rig.sftp("pwd\n", extra=[
+                "-o", f"HostKeyAlgorithms={algorithm}"])
+            assert (done.returncode == 0) == (kind != "ed25519"), kind
+        log = rig.log.read_text()
+        for kind, text in prints.items():
+            word = "next host key" if kind == "ed25519" else ": host key"
+            assert any(word in line and line.endswith(text)
+                       for line in log.splitlines()), (kind, text)
+
+
 # ---- rekeying, compression, tampering
 
 def test_rekeying(rig, tmp_path):

@@ -416,6 +416,11 @@ test_server(void **state)
 	    mftd_ssh_server_new(files, 2, &server, why, sizeof(why)),
 	    -MFTD_E_CONF);
 	assert_non_null(strstr(why, "/dev/null"));
+	files[1] = files[0];
+	assert_int_equal(
+	    mftd_ssh_server_new(files, 2, &server, why, sizeof(why)),
+	    -MFTD_E_CONF);
+	assert_non_null(strstr(why, "second key of its type"));
 	assert_int_equal(
 	    mftd_ssh_server_new(files, 1, &server, why, sizeof(why)), 0);
 	assert_int_equal(mftd_ssh_server_warm(server), 0);
