@@ -7,12 +7,12 @@
  * include the NUL where they are of strings.  mftd-limits(7) has a row for
  * each, tests/style/limits sees to that.
  */
-#define MFTD_NAME_BYTES 64 /* account, partner, route, queue, node */
-#define MFTD_ID_BYTES 64 /* session, part, receipt, delivery id */
+#define MFTD_NAME_BYTES 96 /* account, partner, route, queue, node */
+#define MFTD_ID_BYTES 96 /* session, part, receipt, delivery id */
 #define MFTD_PATH_BYTES 4096 /* a path below an account's root */
 #define MFTD_FILE_NAME_BYTES 256 /* one component of it */
 #define MFTD_PARENT_KEY_BYTES 96 /* names a directory for parts */
-#define MFTD_ADDR_BYTES 64 /* a numeric address with its port */
+#define MFTD_ADDR_BYTES 96 /* a numeric address with its port */
 #define MFTD_REASON_BYTES 256 /* a reason for people */
 #define MFTD_SHA256_BYTES 32
 #define MFTD_KEY_BYTES 4096 /* a public key blob or line */

@@ -20,10 +20,10 @@
 
 #define FIELD_BYTES 64
 
-/* The longest id that a node makes is a receipt's: its name, '-' and 16 hex
- * digits of its incarnation, "-j" and the stream's number, '.' and the record's
- * sequence; 20 bytes are for what follows the incarnation. */
-#define NODE_LEN_MAX (MFTD_ID_BYTES - 1 - 17 - 20)
+/* The longest id that a node makes is a dormant part's: its name, '-' and 16
+ * hex digits of its incarnation, '-' and 13 hex digits for the session, '.' and
+ * 5 digits for the part, ".d" and 12 hex digits for its bytes. */
+#define NODE_LEN_MAX (MFTD_ID_BYTES - 1 - 17 - 14 - 6 - 14)
 
 #define NEEDED CYAML_FLAG_POINTER
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)

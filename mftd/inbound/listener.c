@@ -272,11 +272,11 @@ take(struct listener *l, int fd, const char *peer)
 	};
 	int r;
 
-	snprintf(start.session, sizeof(start.session), "%.46s-%llx",
+	r = snprintf(start.session, sizeof(start.session), "%s-%llx",
 	    l->w->incarnation, (unsigned long long)l->counter++);
 	snprintf(start.peer, sizeof(start.peer), "%s", peer);
 	mftd_peer_options(fd);
-	r = begin(l, &start);
+	r = r < (int)sizeof(start.session) ? begin(l, &start) : -ENAMETOOLONG;
 	if (r < 0)
 		log_error("connection from %s: %s", peer, mftd_strerror(r));
 }

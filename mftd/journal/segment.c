@@ -12,7 +12,7 @@
 #include "mftd/base/id.h"
 #include "mftd/journal/crc32c.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 static const char magic[8] = { 'M', 'F', 'T', 'D', 'S', 'E', 'G', '1' };
 
@@ -20,10 +20,10 @@ static const char magic[8] = { 'M', 'F', 'T', 'D', 'S', 'E', 'G', '1' };
 enum {
 	HEAD_VERSION = 8,
 	HEAD_STREAM = 12,
-	HEAD_NUMBER = 76,
-	HEAD_FIRST = 84,
-	HEAD_CARRIED = 92,
-	HEAD_CRC = 124,
+	HEAD_NUMBER = HEAD_STREAM + MFTD_ID_BYTES,
+	HEAD_FIRST = HEAD_NUMBER + 8,
+	HEAD_CARRIED = HEAD_FIRST + 8,
+	HEAD_CRC = HEAD_CARRIED + MFTD_SHA256_BYTES,
 	REC_CRC = 4,
 	REC_SEQ = 8,
 	REC_TIME = 16,

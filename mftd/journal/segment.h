@@ -14,7 +14,7 @@
  * journal that starts again and again leaves one each time.  Numbers are
  * big-endian.
  *
- * Header:  magic "MFTDSEG1", u32 version, stream id (64 bytes, zero-padded),
+ * Header:  magic "MFTDSEG1", u32 version, stream id (96 bytes, zero-padded),
  *          u64 segment number, u64 sequence of its first record, SHA-256 of the
  *          record before that (zeros in the first), u32 CRC-32C of all this.
  * Record:  u32 length of the whole record, u32 CRC-32C of all of it but this
@@ -25,7 +25,7 @@
  */
 #define MFTD_SEGMENT_BYTES (16 << 20)
 #define MFTD_SEGMENT_FIRST_BYTES (1 << 20)
-#define MFTD_SEGMENT_HEADER_BYTES 128
+#define MFTD_SEGMENT_HEADER_BYTES (64 + MFTD_ID_BYTES)
 #define MFTD_RECORD_HEADER_BYTES 60
 #define MFTD_PAYLOAD_BYTES (MFTD_RECORD_BYTES - MFTD_RECORD_HEADER_BYTES)
 

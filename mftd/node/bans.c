@@ -193,8 +193,8 @@ restore_line(struct mftd_coordinator *co, const char *line)
 	struct mftd_cidr net;
 	long long until;
 
-	_Static_assert(MFTD_ADDR_BYTES == 64, "the format below");
-	if (sscanf(line, "%63s %lld %63[ -~]", ban.net, &until, ban.why) < 2 ||
+	_Static_assert(MFTD_ADDR_BYTES == 96, "the format below");
+	if (sscanf(line, "%95s %lld %95[ -~]", ban.net, &until, ban.why) < 2 ||
 	    mftd_cidr_parse(ban.net, &net) < 0) {
 		log_warn("%s/" FILE_NAME ": a line is left out",
 		    co->w->conf->state_dir);

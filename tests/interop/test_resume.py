@@ -117,6 +117,16 @@ def test_cut_upload_is_begun_again(rig, kind, source):
     check_published(rig, "/f", source)
 
 
+def test_ids_have_room_on_a_node_with_the_longest_name(source):
+    with Rig() as rig:
+        rig.conf.write_text(rig.conf.read_text().replace(
+            "node: solo", "node: " + "n" * 44))
+        rig.up()
+        assert LEAST < cut_upload(rig, clients.Lftp, source, "/f") < SIZE
+        clients.Lftp(rig).resume_put(source, "/f")
+        check_published(rig, "/f", source)
+
+
 def test_lftp_goes_on_by_itself(rig, source):
     with Wire(rig, after=CUT, heals=True) as wire:
         clients.Lftp(wire.rig).put(source, "/f")

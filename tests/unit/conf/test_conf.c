@@ -166,10 +166,11 @@ node_names_leave_room_for_ids(void **state)
 	struct mftd_conf *c;
 	char why[512];
 
-	refused(GOOD "node: abcdefghijklmnopqrstuvwxyz1\n",
-	    ":8: node: longer than 26 characters");
-	assert_int_equal(load(GOOD "node: abcdefghijklmnopqrstuvwxyz\n", &c,
-			     why, sizeof(why)),
+	refused(GOOD "node: a234567890b234567890c234567890d234567890e2345\n",
+	    ":8: node: longer than 44 characters");
+	assert_int_equal(
+	    load(GOOD "node: a234567890b234567890c234567890d234567890e234\n",
+		&c, why, sizeof(why)),
 	    0);
 	mftd_conf_free(c);
 }
