@@ -304,7 +304,7 @@ on_password(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 
 	if (admit(c) < 0)
 		return -MFTD_E_PROTOCOL;
-	forget_other(c, p->user);
+	forget_other(c, p->after_key != 0 ? p->user : "");
 	snprintf(c->user, sizeof(c->user), "%s", p->user);
 	c->ref = m->ref;
 	a = mftd_accounts_find(c->auth->objects, p->user);

@@ -431,8 +431,23 @@ sooner(int a_ms, int b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* Ends a session that nothing was asked of for too long.  Returns how long that
- * still is, -1: for ever. */
+/* Whether we, not the client, are who the next byte waits for. */
+static bool
+at_work(struct mftd_session *s)
+{
+	struct mftd_ssh_chan *c = NULL;
+	struct served *v;
+
+	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL) {
+		v = mftd_ssh_chan_data(c);
+		if (mftd_sftp_busy(v->sftp) || mftd_sftp_working(v->sftp))
+			return true;
+	}
+	return false;
+}
+
+/* Ends a session that nothing was asked of, and whose answers were not taken,
+ * for too long.  Returns how long that still is, -1: for ever. */
 static int
 look_at_idleness(struct mftd_session *s)
 {
@@ -440,7 +455,7 @@ look_at_idleness(struct mftd_session *s)
 
 	if (s->start->conf->idle_timeout_s == 0 || s->ending)
 		return -1;
-	if (unfinished(s))
+	if (at_work(s))
 		s->active_ms = mftd_clock_ms();
 	else if (mftd_clock_left_ms(end_ms) == 0)
 		begin_end(s, "idle for too long");
@@ -495,7 +510,8 @@ look_at_time(struct mftd_session *s, int *timeout_ms)
 	if (ms > 0)
 		*timeout_ms = sooner(*timeout_ms, ms);
 	if (s->ending)
-		*timeout_ms = mftd_clock_left_ms(s->ending_ms);
+		*timeout_ms =
+		    unfinished(s) ? mftd_clock_left_ms(s->ending_ms) : 0;
 	if (working(s))
 		*timeout_ms = 0;
 	return r;

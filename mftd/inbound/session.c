@@ -169,7 +169,7 @@ fill(char *out, size_t size, const char *text)
 }
 
 static enum mftd_ssh_verdict
-on_password(void *data, const char *user, const char *password)
+on_password(void *data, const char *user, const char *password, bool after_key)
 {
 	struct mftd_session *s = data;
 	struct mftd_msg_auth_password q = { 0 };
@@ -183,6 +183,7 @@ on_password(void *data, const char *user, const char *password)
 	if (!fill(q.user, sizeof(q.user), user) ||
 	    !fill(q.password, sizeof(q.password), password))
 		snprintf(q.user, sizeof(q.user), "?");
+	q.after_key = after_key;
 	res = ask(s, MFTD_MSG_AUTH_PASSWORD, &q, sizeof(q), &m);
 	explicit_bzero(&q, sizeof(q));
 	ok = res->ok == 1 && enter(s, res, &m, "password");

@@ -20,9 +20,12 @@ struct mftd_msg_session_new {
 	char peer[MFTD_ADDR_BYTES]; /* "192.0.2.1:4711", "[2001:db8::1]:4711" */
 };
 
-/* session -> auth; each answered by AUTH_RESULT with the same ref. */
+/* session -> auth; each answered by AUTH_RESULT with the same ref.  after_key
+ * 0: what was proven before counts for nothing any more, since the client asked
+ * for another user meanwhile. */
 struct mftd_msg_auth_password {
 	char user[MFTD_NAME_BYTES];
+	uint32_t after_key;
 	char password[MFTD_SECRET_BYTES];
 };
 

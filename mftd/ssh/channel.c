@@ -1,11 +1,15 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/ssh/transport.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "mftd/base/buf.h"
 #include "mftd/base/err.h"
+#include "mftd/base/log.h"
 #include "mftd/ssh/internal.h"
+#include "mftd/ssh/packet.h"
 #include "mftd/ssh/shim.h"
 
 /* libssh keeps the window at 1.28 MB, which caps a distant client. */
@@ -13,6 +17,10 @@
 #define WINDOW_STEP_BYTES (1024 * 1024) /* opened again after so many */
 #define COPY_BYTES (256 * 1024)
 #define SEND_BYTES (512 * 1024) /* in one go */
+#define PACKET_MIN_BYTES 1024 /* that the client has to take */
+
+#define CHANNEL_OPEN_FAILURE 92
+#define RESOURCE_SHORTAGE 4
 
 static int
 on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
@@ -23,6 +31,13 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
 
 	if (is_stderr || c->data == NULL || c->broken)
 		return (int)len; /* belongs to nothing: dropped */
+	/* what was not taken is within the window, which libssh, whose buffer
+	 * this is, does not see to */
+	if (len > WINDOW_BYTES + WINDOW_STEP_BYTES) {
+		log_warn("the client ignores its channel's window");
+		c->broken = true;
+		return (int)len;
+	}
 	if (c->stalled || c->ssh->writing) {
 		c->stalled = true;
 		return 0;
@@ -309,4 +324,46 @@ mftd_ssh_chan_close(struct mftd_ssh_chan *c, int status)
 	mftd_shim_writing(false);
 	free(c->copy);
 	memset(c, 0, sizeof(*c));
+}
+
+static int
+refuse(struct mftd_ssh *s, uint32_t channel, const char *why)
+{
+	struct mftd_buf *b = mftd_buf_new(256);
+	int r = b != NULL ? mftd_buf_put_u8(b, CHANNEL_OPEN_FAILURE) : -ENOMEM;
+
+	if (r == 0)
+		r = mftd_buf_put_u32(b, channel);
+	if (r == 0)
+		r = mftd_buf_put_u32(b, RESOURCE_SHORTAGE);
+	if (r == 0)
+		r = mftd_buf_put_cstring(b, why);
+	if (r == 0)
+		r = mftd_buf_put_cstring(b, ""); /* its language */
+	if (r == 0)
+		r = mftd_sshpkt_send(
+		    s->session, mftd_buf_data(b), mftd_buf_len(b));
+	mftd_buf_free(b);
+	return r;
+}
+
+/* libssh counts its header into what the peer takes: at 10 bytes it would send
+ * packets of nothing without end, and below that far larger ones. */
+bool
+mftd_ssh_chan_refuse(struct mftd_ssh *s, const uint8_t *packet, size_t len)
+{
+	struct mftd_buf *b = mftd_buf_from(packet, len);
+	uint32_t channel, window, maximum;
+	const uint8_t *type;
+	size_t n;
+	bool small;
+
+	small = b != NULL && mftd_buf_get_string(b, &type, &n) == 0 &&
+	    mftd_buf_get_u32(b, &channel) == 0 &&
+	    mftd_buf_get_u32(b, &window) == 0 &&
+	    mftd_buf_get_u32(b, &maximum) == 0 && maximum < PACKET_MIN_BYTES;
+	mftd_buf_free(b);
+	if (small && refuse(s, channel, "the maximum packet is too small") < 0)
+		log_warn("the answer to a channel's opening is lost");
+	return small;
 }

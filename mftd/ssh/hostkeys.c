@@ -30,7 +30,7 @@ static const struct {
 	{ SSH_KEYTYPE_ED25519, 0 }, /* none */
 	{ SSH_KEYTYPE_ECDSA_P256, 2 }, /* SHA-256 */
 	{ SSH_KEYTYPE_ECDSA_P384, 3 }, { SSH_KEYTYPE_ECDSA_P521, 4 },
-	{ SSH_KEYTYPE_RSA, 4 }, /* what OpenSSH negotiates first */
+	{ SSH_KEYTYPE_RSA, 4 }, /* unless another one was negotiated */
 };
 
 int
@@ -95,20 +95,33 @@ find(const struct mftd_hostkeys *k, const uint8_t *blob, size_t len)
 	return NULL;
 }
 
+/* A client takes an RSA key's proof only with the digest of its key exchange,
+ * where that was with an RSA key (OpenSSH PROTOCOL, section 2.5).  -1: none. */
+static int
+digest_of(ssh_key key)
+{
+	enum ssh_keytypes_e type = ssh_key_type(key);
+	size_t i;
+
+	if (type == SSH_KEYTYPE_RSA && mftd_sshpkt_rsa_digest() != 0)
+		return mftd_sshpkt_rsa_digest();
+	for (i = 0; i < sizeof(digests) / sizeof(digests[0]); i++)
+		if (digests[i].type == type)
+			return digests[i].digest;
+	return -1;
+}
+
 static int
 put_signature(
     struct mftd_buf *out, const struct mftd_hostkey *h, struct mftd_buf *data)
 {
 	ssh_string blob = NULL;
 	signature sig = NULL;
-	size_t i;
-	int r = -EIO;
+	int r = -EIO, digest = digest_of(h->key);
 
-	for (i = 0; i < sizeof(digests) / sizeof(digests[0]); i++)
-		if (digests[i].type == ssh_key_type(h->key) &&
-		    pki_do_sign != NULL)
-			sig = pki_do_sign(h->key, mftd_buf_data(data),
-			    mftd_buf_len(data), digests[i].digest);
+	if (digest >= 0 && pki_do_sign != NULL)
+		sig = pki_do_sign(
+		    h->key, mftd_buf_data(data), mftd_buf_len(data), digest);
 	if (sig != NULL && ssh_pki_export_signature_blob(sig, &blob) == SSH_OK)
 		r = mftd_buf_put_string(
 		    out, ssh_string_data(blob), ssh_string_len(blob));

@@ -67,6 +67,11 @@ uint8_t *mftd_ssh_key_blob(ssh_key key, size_t *len);
 /* Prepares s for channel requests (channel.c). */
 void mftd_ssh_chans_init(struct mftd_ssh *s);
 
+/* A client's CHANNEL_OPEN (RFC 4254 section 5.1) behind its type: whether it
+ * was refused for packets that are too small to be of use. */
+bool mftd_ssh_chan_refuse(
+    struct mftd_ssh *s, const uint8_t *packet, size_t len);
+
 /* Frees the channels that the client closed before it asked for SFTP, and those
  * for which it asked something else, after saying so. */
 void mftd_ssh_chans_sweep(struct mftd_ssh *s);

@@ -12,6 +12,14 @@ int __real_ssh_packet_global_request(ssh_session session, uint8_t type,
     struct ssh_buffer_struct *packet, void *user) __attribute__((weak));
 int __wrap_ssh_packet_global_request(ssh_session session, uint8_t type,
     struct ssh_buffer_struct *packet, void *user);
+int __real_ssh_packet_channel_open(ssh_session session, uint8_t type,
+    struct ssh_buffer_struct *packet, void *user) __attribute__((weak));
+int __wrap_ssh_packet_channel_open(ssh_session session, uint8_t type,
+    struct ssh_buffer_struct *packet, void *user);
+ssh_string __real_ssh_srv_pki_do_sign_sessionid(
+    ssh_session session, const ssh_key key, int digest) __attribute__((weak));
+ssh_string __wrap_ssh_srv_pki_do_sign_sessionid(
+    ssh_session session, const ssh_key key, int digest);
 int __wrap__ssh_buffer_pack(
     struct ssh_buffer_struct *buffer, const char *format, size_t argc, ...);
 int ssh_buffer_pack_va(struct ssh_buffer_struct *buffer, const char *format,
@@ -27,8 +35,9 @@ ssh_string ssh_pki_do_sign(ssh_session session,
 /* The wrapped calls have no other way to find it. */
 static struct {
 	ssh_session session;
-	bool (*on_request)(void *data, const uint8_t *packet, size_t len);
+	const struct mftd_sshpkt_ops *ops;
 	void *data;
+	int rsa_digest;
 	/* the packet that ssh_global_request is to send instead of its own */
 	const void *bytes;
 	size_t len;
@@ -38,13 +47,12 @@ static struct {
 } watched;
 
 void
-mftd_sshpkt_watch(ssh_session session,
-    bool (*on_request)(void *data, const uint8_t *packet, size_t len),
-    void *data)
+mftd_sshpkt_watch(
+    ssh_session session, const struct mftd_sshpkt_ops *ops, void *data)
 {
 	memset(&watched, 0, sizeof(watched));
 	watched.session = session;
-	watched.on_request = on_request;
+	watched.ops = ops;
 	watched.data = data;
 }
 
@@ -52,11 +60,39 @@ int
 __wrap_ssh_packet_global_request(ssh_session session, uint8_t type,
     struct ssh_buffer_struct *packet, void *user)
 {
-	if (session == watched.session && watched.on_request != NULL &&
-	    watched.on_request(watched.data, ssh_buffer_get(packet),
+	if (session == watched.session &&
+	    watched.ops->global_request(watched.data, ssh_buffer_get(packet),
 		ssh_buffer_get_len(packet)))
 		return PACKET_USED;
 	return __real_ssh_packet_global_request(session, type, packet, user);
+}
+
+int
+__wrap_ssh_packet_channel_open(ssh_session session, uint8_t type,
+    struct ssh_buffer_struct *packet, void *user)
+{
+	if (session == watched.session &&
+	    watched.ops->channel_open(watched.data, ssh_buffer_get(packet),
+		ssh_buffer_get_len(packet)))
+		return PACKET_USED;
+	return __real_ssh_packet_channel_open(session, type, packet, user);
+}
+
+/* The server's signature in a key exchange. */
+ssh_string
+__wrap_ssh_srv_pki_do_sign_sessionid(
+    ssh_session session, const ssh_key key, int digest)
+{
+	if (session == watched.session)
+		watched.rsa_digest =
+		    ssh_key_type(key) == SSH_KEYTYPE_RSA ? digest : 0;
+	return __real_ssh_srv_pki_do_sign_sessionid(session, key, digest);
+}
+
+int
+mftd_sshpkt_rsa_digest(void)
+{
+	return watched.rsa_digest;
 }
 
 static void

@@ -9,21 +9,25 @@
 #include <libssh/libssh.h>
 
 /*
- * Three things that libssh has no call for.  In the static libssh, functions
+ * Four things that libssh has no call for.  In the static libssh, functions
  * that pass by them are wrapped (configure.ac); nothing depends on the layout
  * of its structures.  One connection a process.
  */
 
 #define MFTD_SSH_SESSION_ID_BYTES 64
 
-/*
- * Asks on_request of every global request of the peer (RFC 4254 section 4),
- * with its packet behind the type; true: it has answered it.  Otherwise libssh
- * does.  session NULL ends it.
- */
-void mftd_sshpkt_watch(ssh_session session,
-    bool (*on_request)(void *data, const uint8_t *packet, size_t len),
-    void *data);
+/* Packets of the peer, behind their type; true: it has its answer.  Otherwise
+ * libssh goes on with it. */
+struct mftd_sshpkt_ops {
+	/* RFC 4254 section 4 */
+	bool (*global_request)(void *data, const uint8_t *packet, size_t len);
+	/* RFC 4254 section 5.1 */
+	bool (*channel_open)(void *data, const uint8_t *packet, size_t len);
+};
+
+/* Shows ops the session's packets from now on.  session NULL ends it. */
+void mftd_sshpkt_watch(
+    ssh_session session, const struct mftd_sshpkt_ops *ops, void *data);
 
 /* Sends a packet of those bytes, the first of which is its type.  0 or -EIO. */
 int mftd_sshpkt_send(ssh_session session, const void *bytes, size_t len);
@@ -32,5 +36,9 @@ int mftd_sshpkt_send(ssh_session session, const void *bytes, size_t len);
  * key.  Its length, or -EIO. */
 int mftd_sshpkt_session_id(
     ssh_session session, ssh_key key, uint8_t out[MFTD_SSH_SESSION_ID_BYTES]);
+
+/* The digest, a number of libssh's enum ssh_digest_e, that an RSA host key of
+ * ours signed with in the latest key exchange; 0: it was another key. */
+int mftd_sshpkt_rsa_digest(void);
 
 #endif

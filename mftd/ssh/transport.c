@@ -24,15 +24,24 @@
 #define SSH_MSG_GLOBAL_REQUEST 80
 #define METHODS (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_PUBLICKEY)
 
-/* Whether the attempt may still succeed.  What another user has achieved counts
- * for nothing (libssh itself does not look at the name). */
-static bool
-attempt(struct mftd_ssh *s, const char *user)
+/* A request for another user, whatever it asks: what was achieved counts for
+ * nothing any more (RFC 4252 section 5; libssh does not look at the name). */
+static void
+on_user(void *data, const char *user)
 {
+	struct mftd_ssh *s = data;
+
 	if (user == NULL || strcmp(user, s->partial) != 0) {
 		s->partial[0] = '\0';
 		ssh_set_auth_methods(s->session, METHODS);
 	}
+}
+
+/* Whether the attempt may still succeed. */
+static bool
+attempt(struct mftd_ssh *s, const char *user)
+{
+	on_user(s, user); /* where libssh is not wrapped, here at last */
 	return user != NULL && !s->in && s->tries < s->max_tries;
 }
 
@@ -70,7 +79,8 @@ on_password(
 	enum mftd_ssh_verdict v = MFTD_SSH_REFUSED;
 
 	if (attempt(s, user) && password != NULL)
-		v = s->ops->password(s->data, user, password);
+		v = s->ops->password(
+		    s->data, user, password, s->partial[0] != '\0');
 	return verdict(s, user, v, true);
 }
 
@@ -153,6 +163,17 @@ on_global_request(void *data, const uint8_t *packet, size_t len)
 	    mftd_hostkeys_prove(s->keys, s->session, packet, len) > 0;
 }
 
+static bool
+on_channel_open(void *data, const uint8_t *packet, size_t len)
+{
+	return mftd_ssh_chan_refuse(data, packet, len);
+}
+
+static const struct mftd_sshpkt_ops packet_ops = {
+	.global_request = on_global_request,
+	.channel_open = on_channel_open,
+};
+
 struct mftd_ssh *
 mftd_ssh_new(struct mftd_ssh_server *server, int fd,
     const struct mftd_ssh_ops *ops, void *data)
@@ -184,8 +205,8 @@ mftd_ssh_new(struct mftd_ssh_server *server, int fd,
 	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP_BYTES);
 	mftd_shim_serve(ssh_get_fd(s->session));
 	ssh_set_server_callbacks(s->session, &s->calls);
-	mftd_userauth_answer(s->session, &s->tries);
-	mftd_sshpkt_watch(s->session, on_global_request, s);
+	mftd_userauth_answer(s->session, &s->tries, on_user, s);
+	mftd_sshpkt_watch(s->session, &packet_ops, s);
 	ssh_set_auth_methods(s->session, METHODS);
 	return s;
 }
@@ -199,7 +220,7 @@ mftd_ssh_free(struct mftd_ssh *s)
 		return;
 	if (s->session != NULL) {
 		mftd_shim_serve(-1);
-		mftd_userauth_answer(NULL, NULL);
+		mftd_userauth_answer(NULL, NULL, NULL, NULL);
 		mftd_sshpkt_watch(NULL, NULL, NULL);
 	}
 	for (i = 0; i < WATCH_MAX; i++)

@@ -46,12 +46,14 @@ enum mftd_ssh_verdict {
 
 struct mftd_ssh_ops {
 	/* Login attempts; accepted lets the client in.  user and password are C
-	 * strings as the client sent them, of any length and content.  key is
+	 * strings as the client sent them, of any length and content.
+	 * after_key: the last word on a key was MFTD_SSH_PARTIAL for user, and
+	 * nothing was asked for another one since.  key is
 	 * the public key blob (RFC 4253 section 6.6); proven: its signature was
 	 * verified, else the client only asks whether it would do (RFC 4252
 	 * section 7).  May block. */
 	enum mftd_ssh_verdict (*password)(
-	    void *data, const char *user, const char *password);
+	    void *data, const char *user, const char *password, bool after_key);
 	enum mftd_ssh_verdict (*key)(void *data, const char *user,
 	    const uint8_t *key, size_t len, bool proven);
 	/* A client asks for an SFTP channel.  Returns what the calls below get

@@ -86,6 +86,36 @@ def test_both_methods_are_needed():
             assert not login.transport.is_authenticated()
 
 
+@pytest.mark.parametrize("ask", [
+    lambda t: t.auth_none("bob"),
+    lambda t: t.auth_interactive("bob", lambda *words: []),
+    lambda t: t.auth_password("x" * 200, "sesame", fallback=False),
+    lambda t: t.auth_password("bob\0", "sesame", fallback=False),
+], ids=["none", "keyboard-interactive", "a long name", "a name with NUL"])
+def test_whatever_is_asked_for_another_user_resets(ask):
+    with serving("methods: publickey+password") as rig:
+        with Login(rig) as login:
+            assert login.by_key() == ["password"]
+            with pytest.raises(paramiko.SSHException):
+                ask(login.transport)
+            assert login.by_password("sesame") is None
+            assert not login.transport.is_authenticated()
+        with Login(rig) as login:   # and what is asked for the same one not
+            assert login.by_key() == ["password"]
+            with pytest.raises(paramiko.SSHException):
+                login.transport.auth_none("alice")
+            assert login.by_password("sesame") == []
+
+
+def test_name_and_password_are_not_cut_at_nul():
+    with serving() as rig:
+        for user, password, good in (("alice\0bob", "sesame", False),
+                                     ("alice", "sesame\0x", False),
+                                     ("alice", "sesame", True)):
+            with Login(rig) as login:
+                assert (login.by_password(password, user) == []) == good
+
+
 @pytest.mark.parametrize("method, key, password", [
     ("publickey", [], None), ("password", None, [])])
 def test_method_not_on_offer_is_refused(method, key, password):

@@ -124,6 +124,47 @@ def test_ten_channels_and_no_more(rig):
             c.rmdir(f"/c{i}")
 
 
+class Channel(paramiko.Channel):
+    """One whose opening says what paramiko would not say."""
+
+    @classmethod
+    def opened(cls, t, window, maximum):
+        with t.lock:
+            number = t._next_channel()
+        self = cls(number)
+        t._channels.put(number, self)
+        t.channel_events[number] = event = threading.Event()
+        t.channels_seen[number] = True
+        self._set_transport(t)
+        self._set_window(1 << 20, 32768)
+        m = paramiko.Message()
+        m.add_byte(paramiko.common.cMSG_CHANNEL_OPEN)
+        m.add_string("session")
+        m.add_int(number)
+        m.add_int(window)
+        m.add_int(maximum)
+        t._send_user_message(m)
+        assert event.wait(START_S)
+        return self if number in t.channels_seen and \
+            t._channels.get(number) is not None else None
+
+
+@pytest.mark.parametrize("maximum", [0, 1, 9, 10, 11, 1023, 1024, 1 << 31])
+def test_packets_that_are_too_small(rig, maximum):
+    """libssh alone would send packets of nothing for ever."""
+    (rig.volume / "alice/some").write_bytes(os.urandom(100000))
+    with contextlib.closing(transport(rig)) as t:
+        channel = Channel.opened(t, 1 << 30, maximum)
+        assert (channel is not None) == (maximum >= 1024)
+        if channel is None:
+            channel = t.open_session(timeout=START_S)
+        channel.settimeout(START_S)
+        channel.invoke_subsystem("sftp")
+        with contextlib.closing(paramiko.SFTPClient(channel)) as sftp, \
+                sftp.open("/some") as f:
+            assert f.read() == (rig.volume / "alice/some").read_bytes()
+
+
 def test_busy_channel_starves_no_other(rig):
     big = rig.volume / "alice/big"
     with open(big, "wb") as f:
@@ -203,6 +244,32 @@ def test_client_learns_the_next_host_key(tmp_path):
         rig.start()
         login()
         assert known(rig, ours) == {files["ecdsa"]}
+
+
+@pytest.mark.parametrize("algorithm", ["rsa-sha2-256", "rsa-sha2-512"])
+def test_an_rsa_key_after_an_rsa_key(tmp_path, algorithm):
+    """The proof has to be made with the algorithm of the key exchange."""
+    with Rig() as rig:
+        public = {}
+        for name in ("old", "new"):
+            path = rig.top / f"etc/{name}"
+            subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-N", "", "-C",
+                            "", "-f", path], check=True)
+            shutil.chown(path, "nobody")
+            public[name] = " ".join(
+                path.with_suffix(".pub").read_text().split()[:2])
+        rig.conf.write_text(rig.conf.read_text().replace(
+            f"host_keys: [{rig.top}/etc/host_key]",
+            f"host_keys: [{rig.top}/etc/host_key, {rig.top}/etc/old]\n"
+            f"next_host_keys: [{rig.top}/etc/new]"))
+        rig.up()
+        ours = tmp_path / "known_hosts"
+        ours.write_text(f"[127.0.0.1]:{rig.port} {public['old']}\n")
+        done = rig.sftp("pwd\n", extra=[
+            "-o", f"HostKeyAlgorithms={algorithm}", "-o",
+            "UpdateHostKeys=yes", "-o", f"UserKnownHostsFile={ours}"])
+        assert done.returncode == 0, done.stderr
+        assert known(rig, ours) == set(public.values())
 
 
 def test_several_host_keys_and_what_the_log_says(tmp_path):
@@ -365,6 +432,19 @@ def test_idle_session_is_ended():
         until("said in the log", lambda: rig.lines("idle for too long"))
 
 
+def test_client_that_does_not_take_its_answers_is_idle():
+    with Rig() as rig:
+        rig.configure("idle_timeout_s: 2", "keepalive_s: 1",
+                      "keepalive_count: 100")
+        rig.up()
+        with contextlib.closing(transport(rig)) as t:
+            channel = Channel.opened(t, 0, 32768)
+            channel.invoke_subsystem("sftp")
+            channel.sendall(b"\0\0\0\5\1\0\0\0\3")
+            until("it ends", lambda: not t.is_active())
+        until("said in the log", lambda: rig.lines("idle for too long"))
+
+
 def test_client_without_life_is_cut():
     with Rig() as rig:
         rig.configure("keepalive_s: 1", "keepalive_count: 2")
@@ -390,6 +470,31 @@ def test_client_without_life_is_cut():
                 stopped.wait()
                 alive.kill()
                 alive.communicate()
+
+
+def test_client_that_ignores_its_window_loses_the_channel():
+    """What it may not send would have to be kept for it."""
+    with Rig() as rig:
+        rig.up("accounts:\n  - name: alice\n    volume: main\n"
+               f"    root: alice\n    keys: [\"{rig.alice}\"]\n"
+               "    bandwidth: {in: 20K}\n")
+        packet = b"\0\0\x80\0\6" + os.urandom(32767)
+        with contextlib.closing(transport(rig)) as t:
+            channel = t.open_session(timeout=START_S)
+            channel.invoke_subsystem("sftp")
+            for _ in range(64 << 5):        # 64 MiB
+                m = paramiko.Message()
+                m.add_byte(paramiko.common.cMSG_CHANNEL_DATA)
+                m.add_int(channel.remote_chanid)
+                m.add_string(packet)
+                t._send_user_message(m)
+                if channel.closed:
+                    break
+            until("it is closed", lambda: channel.closed)
+            # and the session goes on
+            with contextlib.closing(t.open_session(timeout=START_S)):
+                pass
+        assert rig.lines("the client ignores its channel's window")
 
 
 def test_bandwidth():

@@ -216,10 +216,13 @@ ask_key(struct mftd_chan *c, const char *user, const char *key, bool proven)
 	    mftd_chan_send(c, MFTD_MSG_AUTH_KEY, 5, &q, sizeof(q), NULL, 0), 0);
 }
 
+/* What the session says of the requests before a password. */
+static bool asked_another;
+
 static void
 ask_password(struct mftd_chan *c, const char *user, const char *password)
 {
-	struct mftd_msg_auth_password q = { 0 };
+	struct mftd_msg_auth_password q = { .after_key = !asked_another };
 
 	snprintf(q.user, sizeof(q.user), "%s", user);
 	snprintf(q.password, sizeof(q.password), "%s", password);
@@ -401,6 +404,11 @@ test_both(void **state)
 	assert_int_equal(key(c, "both", KEY, true), 3);
 	assert_int_equal(
 	    key(c, "keyed", "key-two", true), 0); /* another user */
+	assert_int_equal(password(c, "both", "right"), 0);
+	assert_int_equal(key(c, "both", KEY, true), 3);
+	asked_another = true; /* which auth did not hear itself */
+	assert_int_equal(password(c, "both", "right"), 0);
+	asked_another = false;
 	assert_int_equal(password(c, "both", "right"), 0);
 	assert_int_equal(key(c, "both", KEY, true), 3);
 	assert_int_equal(password(c, "both", "wrong"), 0);

@@ -36,7 +36,7 @@ static const char key_file[] = "test_transport.hostkey";
 /* ---- the server */
 
 static enum mftd_ssh_verdict
-on_password(void *data, const char *user, const char *password)
+on_password(void *data, const char *user, const char *password, bool after_key)
 {
 	return strcmp(user, "alice") == 0 && strcmp(password, "right") == 0
 	    ? MFTD_SSH_ACCEPTED
