@@ -144,6 +144,10 @@ check_secrets(const struct mftd_check *p, const struct mftd_account_file *f)
 	    !mftd_password_hash_valid(f->a.password_hash))
 		return mftd_check_refuse(
 		    p, "password_hash", "not a scrypt hash");
+	if (f->a.password_hash != NULL &&
+	    !mftd_password_hash_usual(f->a.password_hash))
+		return mftd_check_refuse(p, "password_hash",
+		    "must be of ln=17,r=8,p=1, as those of mftctl");
 	r = mftd_check_keys(p, "keys", f->a.keys, f->a.n_keys);
 	if (r == 0)
 		r = mftd_check_keys(p, "certificate_authorities",
@@ -193,6 +197,16 @@ check_sources(const struct mftd_check *p, const struct mftd_account *a)
 	return 0;
 }
 
+/* Whether the calendar has that day: strptime takes a February 30th. */
+static bool
+is_date(const struct tm *t)
+{
+	struct tm same = *t;
+
+	return timegm(&same) != (time_t)-1 && same.tm_mon == t->tm_mon &&
+	    same.tm_mday == t->tm_mday;
+}
+
 /* RFC 3339 in UTC: "2027-01-31" (the end of that day) or
  * "2027-01-31T12:00:00Z". */
 static int
@@ -204,12 +218,12 @@ check_expires(const struct mftd_check *p, struct mftd_account_file *f)
 	if (f->expires == NULL)
 		return 0;
 	end = strptime(f->expires, "%Y-%m-%d", &day);
-	if (end != NULL && *end == '\0') {
+	if (end != NULL && *end == '\0' && is_date(&day)) {
 		f->a.expires_s = (int64_t)timegm(&day) + 24 * 60 * 60;
 		return 0;
 	}
 	end = strptime(f->expires, "%Y-%m-%dT%H:%M:%SZ", &moment);
-	if (end == NULL || *end != '\0')
+	if (end == NULL || *end != '\0' || !is_date(&moment))
 		return mftd_check_refuse(p, "expires",
 		    "must be like 2027-01-31 or 2027-01-31T12:00:00Z");
 	f->a.expires_s = (int64_t)timegm(&moment);

@@ -12,6 +12,7 @@
 #include "mftd/base/limits.h"
 
 #define FIELD_BYTES 64
+#define RSA_BITS_MIN 2048 /* as libssh is told (ssh/server.c) */
 
 int
 mftd_check_refuse(
@@ -55,6 +56,51 @@ blob_has_type(const uint8_t *blob, size_t len, const char *type, size_t n)
 	return ntohl(be) == n && memcmp(blob + sizeof(be), type, n) == 0;
 }
 
+/* Bits of an RSA key's modulus (RFC 4253 section 6.6: type, e, n); 0: none. */
+static size_t
+rsa_bits(const uint8_t *blob, size_t len)
+{
+	size_t at = 0, n = 0;
+	uint32_t be;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		at += n;
+		if (len - at < sizeof(be))
+			return 0;
+		memcpy(&be, blob + at, sizeof(be));
+		at += sizeof(be);
+		n = ntohl(be);
+		if (n > len - at)
+			return 0;
+	}
+	while (n > 0 && blob[at] == 0) {
+		at++;
+		n--;
+	}
+	return n == 0 ? 0 : 8 * n - (size_t)__builtin_clz(blob[at]) + 24;
+}
+
+/* NULL, or why no key of that type can ever be used. */
+static const char *
+kind_fault(const uint8_t *blob, size_t len, const char *type, size_t n)
+{
+	static const char *const taken[] = { "ssh-ed25519",
+		"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+		"ecdsa-sha2-nistp521", "ssh-rsa" };
+	size_t i;
+
+	for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (n == strlen(taken[i]) && strncmp(type, taken[i], n) == 0)
+			break;
+	if (i == sizeof(taken) / sizeof(taken[0]))
+		return "keys of this type are not accepted";
+	if (strncmp(type, "ssh-rsa", n) == 0 &&
+	    rsa_bits(blob, len) < RSA_BITS_MIN)
+		return "an RSA key of less than 2048 bits";
+	return NULL;
+}
+
 /* NULL, or what is wrong with "type base64 [comment]". */
 static const char *
 key_fault(const char *line)
@@ -73,9 +119,7 @@ key_fault(const char *line)
 	len = chars / 4 * 3;
 	if (!blob_has_type(blob, len, line, type))
 		return "not a key of the type it names";
-	if (type == strlen("ssh-dss") && strncmp(line, "ssh-dss", type) == 0)
-		return "ssh-dss keys are not accepted";
-	return NULL;
+	return kind_fault(blob, len, line, type);
 }
 
 int

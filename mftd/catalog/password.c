@@ -122,6 +122,14 @@ mftd_password_hash_valid(const char *text)
 	return parse(text, &s) == 0;
 }
 
+bool
+mftd_password_hash_usual(const char *text)
+{
+	struct stored s;
+
+	return parse(text, &s) == 0 && s.ln == LN && s.r == R && s.p == P;
+}
+
 int
 mftd_password_verify(const char *password, const char *hash)
 {

@@ -23,6 +23,11 @@ int mftd_password_hash(const char *password, char *out, size_t size);
  * that verify accepts (ln 10 to 18, r 1 to 8, p 1 to 4). */
 bool mftd_password_hash_valid(const char *text);
 
+/* Whether the hash costs what those of mftd_password_hash do: one that costs
+ * less is a weak one, and the time of one that costs more or less tells that its
+ * account is there. */
+bool mftd_password_hash_usual(const char *text);
+
 /* Compares in constant time.  0: it is the password; -MFTD_E_AUTH: it is not;
  * -EINVAL: hash is not valid as above; -EIO when OpenSSL fails. */
 int mftd_password_verify(const char *password, const char *hash);

@@ -342,14 +342,21 @@ finish(struct mftd_session *s)
 static int
 exit_code(int err, const char *why)
 {
+	/* their beginnings: what follows may be the client's own text */
+	static const char *const went[] = { "Socket error: ",
+		"Received SSH_MSG_DISCONNECT: ",
+		"Connection correctly closed" };
+	size_t i;
+
 	if (err == -MFTD_E_AUTH)
 		return MFTD_SESSION_EXIT_TRIES;
-	if ((err == -MFTD_E_PROTOCOL || err == -MFTD_E_CLOSED) &&
-	    why[0] != '\0' && strstr(why, "isconnect") == NULL &&
-	    strstr(why, "DISCONNECT") == NULL && strstr(why, "reset") == NULL &&
-	    strstr(why, "Socket error") == NULL)
-		return MFTD_SESSION_EXIT_GARBAGE;
-	return 0;
+	if ((err != -MFTD_E_PROTOCOL && err != -MFTD_E_CLOSED) ||
+	    why[0] == '\0')
+		return 0;
+	for (i = 0; i < sizeof(went) / sizeof(went[0]); i++)
+		if (strncmp(why, went[i], strlen(went[i])) == 0)
+			return 0;
+	return MFTD_SESSION_EXIT_GARBAGE;
 }
 
 _Noreturn void

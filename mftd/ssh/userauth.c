@@ -57,7 +57,7 @@ mftd_userauth_heard(void)
 struct request {
 	char user[MFTD_NAME_BYTES]; /* "": none that a user could have */
 	char method[WORD_BYTES]; /* "": none, or of another service */
-	bool cut; /* libssh would read less than what was sent */
+	bool cut; /* libssh would read less than what was sent: refused */
 };
 
 /* A string into out, or "" when it is longer or has a NUL in it. */
@@ -93,10 +93,12 @@ look_at(const uint8_t *packet, size_t len, struct request *q)
 	    take_word(b, q->method, sizeof(q->method), &q->cut) < 0 ||
 	    strcmp(service, "ssh-connection") != 0)
 		q->method[0] = '\0';
-	/* of the password only whether it is whole */
+	/* of the password only whether it is whole, and is not to be changed,
+	 * which libssh would take for a login */
 	if (strcmp(q->method, "password") == 0 &&
-	    mftd_buf_get_u8(b, &change) == 0)
-		(void)take_word(b, password, sizeof(password), &q->cut);
+	    mftd_buf_get_u8(b, &change) == 0 &&
+	    take_word(b, password, sizeof(password), &q->cut) == 0)
+		q->cut |= change != 0;
 	mftd_buf_free(b);
 }
 

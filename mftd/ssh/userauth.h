@@ -14,8 +14,8 @@
  * statically with --wrap=ssh_packet_userauth_request, userauth.c answers such a
  * request with a failure (RFC 4252 section 5.1) and counts in *tries what is
  * not counted by the callbacks of password and publickey, but for the first
- * "none"; a name or password with a NUL in it, which libssh would cut, is
- * refused.  Before anything else on_user hears whom each request is for: NULL
+ * "none"; a name or password with a NUL in it, which libssh would cut, and the
+ * wish to change a password are refused.  Before anything else on_user hears whom each request is for: NULL
  * when that is no user's name.  Elsewhere nothing changes.  One connection a
  * process; session NULL ends it.
  */

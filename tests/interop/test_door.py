@@ -233,7 +233,9 @@ def test_ban_and_its_end():
         until(lambda: len(r.lines(r"no login from 127\.0\.0\.3")) == 2, "", r)
         assert is_let_in(bad)
         assert not bans(r)
-        garbage(bad)
+        # words that libssh itself has for a client that merely went
+        with bad(b"GET /disconnect/reset HTTP/1.0\r\n\r\n") as s:
+            ended(s)
         until(lambda: bans(r) == ["127.0.0.3"], "no ban", r)
         until(lambda: not is_let_in(bad), "still let in", r)
         assert is_let_in(lambda: connect(r, "127.0.0.4"))

@@ -86,6 +86,9 @@ REQUESTS = {
         string(b"\6\11\52\206\110\206\367\22\1\2\2"),
     "none, again": lambda k: string("none"),
     "unknown method": lambda k: string("telepathy"),
+    # "sesame" may well be right
+    "a new password": lambda k: string("password") + b"\1" +
+        string("sesame") + string("other"),
     "keyboard-interactive": lambda k: string("keyboard-interactive") +
         string("") + string(""),
 }

@@ -202,6 +202,12 @@ options_are_checked(void **state)
 		{ "expires: tomorrow",
 		    "expires: must be like 2027-01-31 or "
 		    "2027-01-31T12:00:00Z" },
+		{ "expires: 2027-02-30",
+		    "expires: must be like 2027-01-31 or "
+		    "2027-01-31T12:00:00Z" },
+		{ "expires: 2027-02-29T00:00:00Z",
+		    "expires: must be like 2027-01-31 or "
+		    "2027-01-31T12:00:00Z" },
 		{ "expires: 2027-02-01T25:00:00Z",
 		    "expires: must be like 2027-01-31 or "
 		    "2027-01-31T12:00:00Z" },
@@ -307,16 +313,35 @@ deep_nesting_is_refused(void **state)
 	free(text);
 }
 
+#define HASH(ln, r)                                             \
+	"$scrypt$ln=" ln ",r=" r ",p=1$MDEyMzQ1Njc4OWFiY2RlZg$" \
+	"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+
 static void
 secrets_are_checked_and_not_repeated(void **state)
 {
-	char text[2048], long_one[1200];
+	struct mftd_objects *o;
+	char text[2048], long_one[1200], why[512];
 
 	refused(ACCOUNT "    password: a\n    password_hash: b\n",
 	    ":6: accounts[0].password_hash: beside password: give one of "
 	    "them");
 	refused(ACCOUNT "    password_hash: geheim\n",
 	    ":5: accounts[0].password_hash: not a scrypt hash");
+	refused(ACCOUNT "    password_hash: " HASH("16", "8") "\n",
+	    ":5: accounts[0].password_hash: must be of ln=17,r=8,p=1, as those "
+	    "of mftctl");
+	refused(ACCOUNT "    password_hash: " HASH("18", "8") "\n",
+	    ":5: accounts[0].password_hash: must be of ln=17,r=8,p=1, as those "
+	    "of mftctl");
+	refused(ACCOUNT "    password_hash: " HASH("17", "4") "\n",
+	    ":5: accounts[0].password_hash: must be of ln=17,r=8,p=1, as those "
+	    "of mftctl");
+	assert_int_equal(
+	    load(ACCOUNT "    password_hash: " HASH("17", "8") "\n", &o, why,
+		sizeof(why)),
+	    0);
+	mftd_objects_free(o);
 	refused(ACCOUNT "    password: [x]\n",
 	    ":5: accounts[0].password: must be "
 	    "a text");
@@ -326,9 +351,38 @@ secrets_are_checked_and_not_repeated(void **state)
 	refused(text, ":5: accounts[0].password: too long");
 }
 
+/* ssh-keygen -t rsa -b 1024, and -b 2048 */
+#define RSA_1024                                                       \
+	"ssh-rsa "                                                     \
+	"AAAAB3NzaC1yc2EAAAADAQABAAAAgQDGbyWj/4DJLptfmLW3DPNr1nCl7bRj" \
+	"vhCKuyJI4XsSqWs3LvM76LHEZ4Bs/uwKSnbeR8naZMZg6p7R4w1Ih0kJMhRs" \
+	"+ABYwu2bAvupn2V6ZpAyHtPmaG1lX6M3cRmC5zABCDXIFbNLmTH+PpF1pe6N" \
+	"DG9sKHN+D7sdvzyBCjtCNw=="
+#define RSA_2048                                                       \
+	"ssh-rsa "                                                     \
+	"AAAAB3NzaC1yc2EAAAADAQABAAABAQDNw2CpaQTVmXfBYH0QDcxPxol0dqX7" \
+	"9DAXcqBMSOq8vK0D7NbO2Qp3nBMwMcI65jfcI52szbTDWtPSl44jm+wOgD+p" \
+	"hYCfHRvRPUDMTOTHVlRFIw0HjJOYN2VjOmq2TkCX3YtjtmLLCtQPAJjMeYR2" \
+	"jbW9yUk89EzNNXeCLac7Qmr9RURiZhaaRTxlQ+Cv6W7ITFoecKAb5+wLT91O" \
+	"yhkxvJ9DaTmhdlMKUQGKzUUXvzDoRwelKeE2m74lijAvupgCqY8rAslrZVpU" \
+	"9ObkwUuA/UiEbPqJLLwZYqQ9rBDFmzN1jRGkvsp95iHkOcgyFju6g+AO/w66" \
+	"c/Zv7mKU/K8V"
+
 static void
 keys_are_checked(void **state)
 {
+	struct mftd_objects *o;
+	char why[512];
+
+	refused(ACCOUNT "    keys: [\"" RSA_1024 "\"]\n",
+	    ":5: accounts[0].keys[0]: an RSA key of less than 2048 bits");
+	assert_int_equal(load(ACCOUNT "    keys: [\"" RSA_2048 "\"]\n", &o, why,
+			     sizeof(why)),
+	    0);
+	mftd_objects_free(o);
+	refused(ACCOUNT "    keys: [\"sk-ssh-ed25519@openssh.com "
+			"AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAA\"]\n",
+	    ":5: accounts[0].keys[0]: keys of this type are not accepted");
 	refused(ACCOUNT "    keys:\n    - \"" KEY "\"\n    - ssh-ed25519\n",
 	    ":7: accounts[0].keys[1]: must be: type base64 [comment]");
 	refused(ACCOUNT "    keys: [\"ssh-ed25519 AA%A\"]\n",
@@ -336,7 +390,7 @@ keys_are_checked(void **state)
 	refused(ACCOUNT "    keys: [\"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA\"]\n",
 	    ":5: accounts[0].keys[0]: not a key of the type it names");
 	refused(ACCOUNT "    keys: [\"ssh-dss AAAAB3NzaC1kc3MAAACB\"]\n",
-	    ":5: accounts[0].keys[0]: ssh-dss keys are not accepted");
+	    ":5: accounts[0].keys[0]: keys of this type are not accepted");
 }
 
 static void
