@@ -22,18 +22,19 @@ is_earlier(const struct statx_timestamp *a, const struct statx_timestamp *b)
 				      : a->tv_nsec < b->tv_nsec;
 }
 
-/* Whether the file was born before the directory that it is to be published in.
- * Where the file system does not know, it was not. */
+/* Whether the file was written, moved or laid down for the last time before the
+ * directory was born that it is to be published in.  Where the file system does
+ * not know, it was not. */
 static bool
 is_older(int fd, int parent_fd)
 {
 	struct statx file, dir;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &file) < 0 ||
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_CTIME, &file) < 0 ||
 	    statx(parent_fd, "", AT_EMPTY_PATH, STATX_BTIME, &dir) < 0 ||
-	    (file.stx_mask & dir.stx_mask & STATX_BTIME) == 0)
+	    (dir.stx_mask & STATX_BTIME) == 0)
 		return false;
-	return is_earlier(&file.stx_btime, &dir.stx_btime);
+	return is_earlier(&file.stx_ctime, &dir.stx_btime);
 }
 
 /* Whether this server has it in hand. */

@@ -18,8 +18,8 @@ struct mftd_sftp_handle;
  * server's own are in part.h; here are the others, as they lie on the storage.
  *
  * Not seen are those that lie over a published file which they still need for
- * what was not written (their sticky bit says so), and those older than their
- * directory: its inode was another one's.
+ * what was not written (their sticky bit says so), and those that nothing was
+ * done to since their directory was made: its inode was another one's.
  */
 struct mftd_sftp_view {
 	int fd; /* to read; the holder's */

@@ -531,29 +531,63 @@ part_that_needs_its_base_is_not_seen(void **state)
 }
 
 /* Whoever made the directory anew did not mean what was put into the old. */
+/* Makes the directory d, later than all there was before by the file system's
+ * clock, which only ticks now and then.  Returns its inode. */
+static ino_t
+later_directory(int root)
+{
+	struct statx first, last;
+	struct stat st;
+
+	assert_int_equal(mkdirat(root, "d", 0755), 0);
+	assert_int_equal(statx(root, "d", 0, STATX_BTIME, &first), 0);
+	assert_true((first.stx_mask & STATX_BTIME) != 0);
+	do {
+		assert_int_equal(unlinkat(root, "d", AT_REMOVEDIR), 0);
+		assert_int_equal(mkdirat(root, "d", 0755), 0);
+		assert_int_equal(statx(root, "d", 0, STATX_BTIME, &last), 0);
+	} while (last.stx_btime.tv_sec == first.stx_btime.tv_sec &&
+	    last.stx_btime.tv_nsec == first.stx_btime.tv_nsec);
+	assert_int_equal(fstatat(root, "d", &st, 0), 0);
+	return st.st_ino;
+}
+
 static void
 part_older_than_its_directory_is_not_seen(void **state)
 {
 	struct world *w = *state;
 	struct stat st;
-	ino_t was;
 	int i;
 
 	assert_int_equal(mkdirat(w->a.root, "d", 0755), 0);
 	assert_int_equal(fstatat(w->a.root, "d", &st, 0), 0);
-	was = st.st_ino;
 	dormant(w, "/d/f");
 	assert_int_equal(size_at(&w->b, "/d/f"), 9);
 	assert_int_equal(unlinkat(w->b.root, "d", AT_REMOVEDIR), 0);
-	for (i = 0; i < 64; i++) {
-		assert_int_equal(mkdirat(w->b.root, "d", 0755), 0);
-		assert_int_equal(fstatat(w->b.root, "d", &st, 0), 0);
-		if (st.st_ino == was)
-			break;
+	for (i = 0; i < 64 && later_directory(w->b.root) != st.st_ino; i++)
 		assert_int_equal(unlinkat(w->b.root, "d", AT_REMOVEDIR), 0);
-	}
 	/* where inodes are not used again there is nothing to be seen either */
 	assert_int_equal(size_at(&w->b, "/d/f"), -SSH_FX_NO_SUCH_FILE);
+}
+
+static void
+part_moved_to_a_younger_directory_is_seen(void **state)
+{
+	struct world *w = *state;
+	uint64_t h;
+
+	live(w, "/f", WCT, "0123456789");
+	later_directory(w->a.root);
+	assert_int_equal(
+	    peer_status(&w->a, req_rename(&w->a, "/f", "/d/f", false)), 0);
+	assert_int_equal(size_at(&w->b, "/d/f"), 10);
+	world_end_a(w);
+	assert_int_equal(size_at(&w->b, "/d/f"), 9);
+	h = do_open(&w->b, "/d/f", W, NULL);
+	assert_true(h != 0);
+	assert_int_equal(do_write(&w->b, h, 9, "9"), SSH_FX_OK);
+	assert_int_equal(do_close(&w->b, h), SSH_FX_OK);
+	assert_true(is_published(w, "/d/f", "0123456789"));
 }
 
 static void
@@ -953,6 +987,7 @@ main(void)
 		T(bytes_behind_a_gap_do_not_count),
 		T(part_that_needs_its_base_is_not_seen),
 		T(part_older_than_its_directory_is_not_seen),
+		T(part_moved_to_a_younger_directory_is_seen),
 		T(reader_keeps_what_it_opened),
 		T(close_publishes_only_what_changed),
 		T(close_of_an_adopted_one_without_a_write),
