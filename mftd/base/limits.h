@@ -69,7 +69,6 @@
 #define MFTD_SFTP_SYNC_THREADS 4 /* syncs of one session at a time */
 #define MFTD_SFTP_WAITING_MAX 256 /* requests that let others pass */
 #define MFTD_SFTP_WAITING_BYTES (64 * 257 * 1024) /* their bytes */
-#define MFTD_SFTP_BASE_COPY_BYTES (1024LL * 1024 * 1024) /* of one upload */
 
 #define MFTD_JOBS_MAX 64 /* deliveries of one queue in hand */
 #define MFTD_CLAIMED_MAX 16 /* of them, not yet in PUBLISHING */

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "mftd/base/fdio.h"
+#include "mftd/sftp/job.h"
 #include "mftd/sftp/part.h"
-
-#define CHUNK_BYTES (1024 * 1024)
+#include "mftd/sftp/state.h"
+#include "mftd/sftp/sync.h"
 
 int
 mftd_sftp_part_base(struct mftd_sftp_part *p, int fd)
@@ -50,14 +51,12 @@ mftd_sftp_part_baseless(struct mftd_sftp_part *p)
 static ssize_t
 copy_plain(int from, int to, uint64_t at, size_t len)
 {
-	void *mem = malloc(CHUNK_BYTES);
+	void *mem = malloc(len);
 	ssize_t n;
 	int r;
 
 	if (mem == NULL)
 		return -ENOMEM;
-	if (len > CHUNK_BYTES)
-		len = CHUNK_BYTES;
 	n = mftd_fd_pread_full(from, mem, len, (int64_t)at);
 	if (n > 0) {
 		r = mftd_fd_pwrite_full(to, mem, (size_t)n, (int64_t)at);
@@ -83,26 +82,68 @@ copy_some(int from, int to, uint64_t at, size_t len)
 }
 
 int
-mftd_sftp_part_whole(struct mftd_sftp_part *p)
+mftd_sftp_base_slice(struct mftd_sftp *s, struct mftd_sftp_part *p)
 {
-	uint64_t at = p->contig;
-	ssize_t n;
+	uint64_t left;
+	ssize_t n = 0;
 
-	if (p->base_fd < 0)
-		return 0;
-	if (p->base_size > at && p->base_size - at > MFTD_SFTP_BASE_COPY_BYTES)
-		return -EFBIG;
-	while (at < p->base_size) {
-		n = copy_some(p->base_fd, p->fd, at, p->base_size - at);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			break; /* it was cut meanwhile */
-		at += (uint64_t)n;
-	}
-	if (at > p->size)
-		p->size = at;
-	p->dirty += at - p->contig;
-	p->contig = at;
-	return mftd_sftp_part_baseless(p);
+	if (p->err != 0 || p->base_fd < 0)
+		return p->err;
+	if (mftd_sftp_sync_full(p))
+		return MFTD_SFTP_STALL;
+	left = p->base_size > p->contig ? p->base_size - p->contig : 0;
+	if (left > MFTD_SFTP_SLICE_BYTES)
+		left = MFTD_SFTP_SLICE_BYTES;
+	if (left > 0)
+		n = copy_some(p->base_fd, p->fd, p->contig, left);
+	if (n < 0)
+		return mftd_sftp_part_fail(p, (int)n);
+	p->contig += (uint64_t)n;
+	if (p->contig > p->size)
+		p->size = p->contig;
+	p->dirty += (uint64_t)n;
+	/* nothing: it is whole, or the base was cut meanwhile */
+	if (n == 0)
+		return mftd_sftp_part_baseless(p);
+	if (p->dirty >= MFTD_SFTP_SYNC_BYTES && !p->flushing)
+		(void)mftd_sftp_sync_begin(s, p, NULL); /* p->err */
+	return MFTD_SFTP_LATER;
+}
+
+static int
+fill_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
+{
+	int r = mftd_sftp_base_slice(s, job->part);
+
+	if (r == MFTD_SFTP_LATER || r == MFTD_SFTP_STALL)
+		return r;
+	job->part->filling = false;
+	mftd_sftp_job_wake(s); /* one may have waited for this */
+	return MFTD_SFTP_ANSWERED; /* nobody: who waits is handled again */
+}
+
+static void
+fill_free(struct mftd_sftp_job *job)
+{
+	free(job);
+}
+
+int
+mftd_sftp_base_want(struct mftd_sftp *s, struct mftd_sftp_part *p)
+{
+	struct mftd_sftp_job *job;
+	int r = mftd_sftp_base_slice(s, p);
+
+	if (r == MFTD_SFTP_LATER) /* most bases are small: the last look */
+		r = mftd_sftp_base_slice(s, p);
+	if ((r != MFTD_SFTP_LATER && r != MFTD_SFTP_STALL) || p->filling)
+		return r <= 0 ? r : MFTD_SFTP_STALL;
+	job = calloc(1, sizeof(*job));
+	if (job == NULL)
+		return -ENOMEM;
+	job->step = fill_step;
+	job->free = fill_free;
+	p->filling = true;
+	(void)mftd_sftp_job_add(s, job, p);
+	return MFTD_SFTP_STALL;
 }

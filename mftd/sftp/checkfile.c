@@ -244,8 +244,8 @@ mftd_sftp_on_check_handle(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	if (!h->may_read)
 		return -EACCES;
 	if (h->part != NULL)
-		r = mftd_sftp_part_whole(h->part);
-	if (r < 0)
+		r = mftd_sftp_base_want(s, h->part);
+	if (r != 0)
 		return r;
 	fd = fcntl(h->part != NULL ? h->part->fd : h->fd, F_DUPFD_CLOEXEC, 3);
 	return fd < 0 ? -errno : begin(s, req, fd, h->limit, h->part);
@@ -255,7 +255,7 @@ int
 mftd_sftp_on_check_name(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
 	uint64_t limit;
-	int fd = mftd_sftp_open_seen(s, req->path, &limit);
+	int fd, r = mftd_sftp_open_seen(s, req->path, &fd, &limit);
 
-	return fd < 0 ? fd : begin(s, req, fd, limit, NULL);
+	return r != 0 ? r : begin(s, req, fd, limit, NULL);
 }

@@ -87,6 +87,8 @@ mftd_sftp_on_close(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	/* a RENAME under way may be moving what it is published as */
 	if (p != NULL && mftd_sftp_op_conflict(s, p->path, false))
 		return MFTD_SFTP_STALL;
+	if (p != NULL && p->changed && mftd_sftp_base_want(s, p) > 0)
+		return MFTD_SFTP_STALL;
 	audit_download(s, h);
 	mftd_sftp_handle_free(&s->handles, h);
 	if (p != NULL) {
@@ -138,13 +140,9 @@ mftd_sftp_close_flush(struct mftd_sftp *s)
 
 	/* write-back of all starts before the first sync waits: on a journaling
 	 * file system that one then commits the others too */
-	TAILQ_FOREACH(op, &s->closing, link) {
-		r = mftd_sftp_part_whole(op->part);
-		if (r < 0)
-			op->part->err = r;
+	TAILQ_FOREACH(op, &s->closing, link)
 		(void)sync_file_range(
 		    op->part->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	}
 	while (!s->fatal && (op = TAILQ_FIRST(&s->closing)) != NULL) {
 		TAILQ_REMOVE(&s->closing, op, link);
 		s->n_ops--;
@@ -173,8 +171,8 @@ sync_upload(struct mftd_sftp *s, struct mftd_sftp_part *p)
 	/* a RENAME under way may be moving its entry */
 	if (mftd_sftp_op_conflict(s, p->path, false))
 		return MFTD_SFTP_STALL;
-	r = mftd_sftp_part_whole(p);
-	if (r < 0)
+	r = mftd_sftp_base_want(s, p);
+	if (r != 0)
 		return r;
 	op = mftd_sftp_op_new(s, p->path, NULL, p, NULL);
 	if (op == NULL)

@@ -51,7 +51,7 @@ copy_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
 	if (n < 0)
 		return (int)n;
 	r = mftd_sftp_part_write(s, job->part, c->bytes, (size_t)n, c->to);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	c->from += (uint64_t)n;
 	c->to += (uint64_t)n;
@@ -64,20 +64,20 @@ copy_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
 	return MFTD_SFTP_ANSWERED;
 }
 
-/* A descriptor of what h reads, or -errno. */
+/* A descriptor of what h reads.  0, MFTD_SFTP_STALL or -errno. */
 static int
-source_of(const struct mftd_sftp_handle *h)
+source_of(struct mftd_sftp *s, const struct mftd_sftp_handle *h, int *fd)
 {
-	int fd, r;
+	int r;
 
 	if (h->kind == MFTD_SFTP_DIR)
 		return -EBADF;
 	if (!h->may_read)
 		return -EACCES;
-	if (h->part != NULL && (r = mftd_sftp_part_whole(h->part)) < 0)
+	if (h->part != NULL && (r = mftd_sftp_base_want(s, h->part)) != 0)
 		return r;
-	fd = fcntl(h->part != NULL ? h->part->fd : h->fd, F_DUPFD_CLOEXEC, 3);
-	return fd < 0 ? -errno : fd;
+	*fd = fcntl(h->part != NULL ? h->part->fd : h->fd, F_DUPFD_CLOEXEC, 3);
+	return *fd < 0 ? -errno : 0;
 }
 
 /* Only so many bytes of the source are there. */
@@ -156,10 +156,8 @@ mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	c->job.step = copy_step;
 	c->job.free = copy_free;
 	r = take_args(s, req, c);
-	if (r == 0) {
-		c->fd = source_of(req->handle);
-		r = c->fd < 0 ? c->fd : 0;
-	}
+	if (r == 0)
+		r = source_of(s, req->handle, &c->fd);
 	if (r == 0 && req->handle->limit != UINT64_MAX)
 		cut_short(c, req->handle->limit);
 	if (r == 0)

@@ -8,6 +8,26 @@
 #include "mftd/sftp/sync.h"
 #include "mftd/sftp/upload.h"
 
+/* What of the upload is to be read at off, and no more than lies in one piece:
+ * less than was asked for is no end (draft-ietf-secsh-filexfer-02 section
+ * 6.4). */
+static int
+file_at(const struct mftd_sftp_part *p, uint64_t off, uint32_t *len)
+{
+	uint64_t end = UINT64_MAX;
+	int fd = p->fd;
+
+	if (p->base_fd >= 0 && off < p->contig) {
+		end = p->contig;
+	} else if (p->base_fd >= 0) {
+		fd = p->base_fd;
+		end = p->base_size;
+	}
+	if (end - (off < end ? off : end) < *len)
+		*len = (uint32_t)(end - (off < end ? off : end));
+	return fd;
+}
+
 int
 mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
@@ -28,14 +48,12 @@ mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		r = -EACCES;
 	if (r == 0 && off > INT64_MAX)
 		r = -EINVAL;
-	if (r == 0 && h->part != NULL) {
-		r = mftd_sftp_part_whole(h->part);
-		fd = h->part->fd;
-	}
 	if (r < 0)
 		return r;
 	if (len > MFTD_SFTP_READ_BYTES)
 		len = MFTD_SFTP_READ_BYTES;
+	if (h->part != NULL)
+		fd = file_at(h->part, off, &len);
 	if (off >= h->limit)
 		len = 0;
 	else if (len > h->limit - off)

@@ -20,6 +20,7 @@ struct mftd_sftp_job {
 	TAILQ_ENTRY(mftd_sftp_job) link;
 	uint32_t id; /* the request */
 	struct mftd_sftp_part *part; /* written: counted as busy; or NULL */
+	bool named; /* requests that name its part wait */
 	bool parked; /* until a sync is done */
 	/* A slice.  MFTD_SFTP_LATER: there is more; MFTD_SFTP_STALL: there
 	 * is more when a sync is done; MFTD_SFTP_ANSWERED; or a negative error,

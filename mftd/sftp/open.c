@@ -30,43 +30,43 @@ answer_handle(
 }
 
 int
-mftd_sftp_open_seen(struct mftd_sftp *s, const char *path, uint64_t *limit)
+mftd_sftp_open_seen(
+    struct mftd_sftp *s, const char *path, int *fd, uint64_t *limit)
 {
 	struct mftd_sftp_part *p = mftd_sftp_part_at(s, path);
 	struct mftd_sftp_view v;
 	struct stat st;
-	int fd, r = 0;
+	int r = 0;
 
 	*limit = UINT64_MAX;
 	if (p != NULL) {
-		r = mftd_sftp_part_whole(p);
-		if (r < 0)
+		r = mftd_sftp_base_want(s, p);
+		if (r != 0)
 			return r;
-		fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 3);
-		return fd >= 0 ? fd : -errno;
+		*fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 3);
+		return *fd >= 0 ? 0 : -errno;
 	}
 	r = mftd_sftp_view_at(s, path, &v);
 	if (r < 0)
 		return r;
 	if (r == 1) {
 		*limit = v.limit;
-		return v.fd;
+		*fd = v.fd;
+		return 0;
 	}
 	/* nonblocking: a FIFO's open would wait for its other end */
-	fd = mftd_sftp_vfs_open(s, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
+	*fd = mftd_sftp_vfs_open(s, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (*fd < 0)
+		return *fd;
+	if (fstat(*fd, &st) < 0)
 		r = -errno;
 	else if (S_ISDIR(st.st_mode))
 		r = -EISDIR;
 	else if (!S_ISREG(st.st_mode))
 		r = -EACCES;
-	if (r < 0) {
-		mftd_fd_close(&fd);
-		return r;
-	}
-	return fd;
+	if (r < 0)
+		mftd_fd_close(fd);
+	return r;
 }
 
 static int
@@ -76,9 +76,9 @@ open_read(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	uint64_t limit;
 	int fd, r;
 
-	fd = mftd_sftp_open_seen(s, req->path, &limit);
-	if (fd < 0)
-		return fd;
+	r = mftd_sftp_open_seen(s, req->path, &fd, &limit);
+	if (r != 0)
+		return r;
 	r = mftd_sftp_handle_new(&s->handles, MFTD_SFTP_FILE, req->path, &h);
 	if (r < 0) {
 		mftd_fd_close(&fd);

@@ -341,7 +341,7 @@ write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
 		return -MFTD_E_GAP;
 	p->guarded = false;
 	if (p->base_fd >= 0 && off != p->contig &&
-	    (r = mftd_sftp_part_whole(p)) < 0)
+	    (r = mftd_sftp_base_want(s, p)) != 0)
 		return r;
 	if (off < p->contig)
 		p->cuts++; /* a sync under way says nothing of these bytes */
@@ -403,7 +403,7 @@ truncate_part(struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size)
 	} else if (p->base_fd >= 0) {
 		if (size < p->base_size)
 			p->base_size = size;
-		if ((r = mftd_sftp_part_whole(p)) < 0)
+		if ((r = mftd_sftp_base_want(s, p)) != 0)
 			return r;
 	}
 	if (ftruncate(p->fd, (off_t)size) < 0)

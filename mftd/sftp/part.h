@@ -39,6 +39,7 @@ struct mftd_sftp_part {
 	uint64_t contig; /* bytes from the start that were written */
 	uint64_t durable; /* of them told to journal */
 	uint64_t dirty; /* bytes written since the last sync began */
+	bool filling; /* the base is being copied */
 	bool flushing; /* a sync of WRITE's own accord is under way */
 	unsigned cuts; /* how often it was cut below contig */
 	uint64_t flushed; /* write-back was started up to here */
@@ -94,8 +95,7 @@ struct mftd_sftp_part *mftd_sftp_part_at(struct mftd_sftp *s, const char *path);
 
 /*
  * Lays the part over what fd (taken over when it succeeds) holds: cloned where
- * the file system can, else copied when it is needed, at the latest by
- * mftd_sftp_part_whole.
+ * the file system can, else copied when it is needed (mftd_sftp_base_want).
  */
 int mftd_sftp_part_base(struct mftd_sftp_part *p, int fd);
 
@@ -109,15 +109,24 @@ mode_t mftd_sftp_part_mark(const struct mftd_sftp_part *p);
 /* It needs its base no more. */
 int mftd_sftp_part_baseless(struct mftd_sftp_part *p);
 
-/* Copies what is still missing of the base.  -EFBIG when that is more than
- * MFTD_SFTP_BASE_COPY_BYTES. */
-int mftd_sftp_part_whole(struct mftd_sftp_part *p);
+/*
+ * For a request that can only be done when nothing is missing of the base any
+ * more: 0 when it is so.  MFTD_SFTP_STALL: that is being copied (job.h), and
+ * the request is to be handled again; or why it cannot be, which is p->err
+ * then.
+ */
+int mftd_sftp_base_want(struct mftd_sftp *s, struct mftd_sftp_part *p);
+
+/* Copies a slice of the base: 0 when nothing is missing now, MFTD_SFTP_LATER:
+ * there is more, MFTD_SFTP_STALL: when a sync is done; or p->err. */
+int mftd_sftp_base_slice(struct mftd_sftp *s, struct mftd_sftp_part *p);
 
 /*
  * Writes, with what belongs to it: write-back, a sync every so often, the hash.
  * Not while mftd_sftp_sync_full.  A failure is the part's (p->err).
  * -MFTD_E_GAP: it was adopted, and the client goes on behind bytes that were
  * lost with their session: it would leave a hole where it believes them.
+ * MFTD_SFTP_STALL: nothing was written, the base comes first.
  */
 int mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
     const uint8_t *data, size_t len, uint64_t off);
@@ -125,6 +134,7 @@ int mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
 /* A write to it failed by err, and so will all further ones.  Returns err. */
 int mftd_sftp_part_fail(struct mftd_sftp_part *p, int err);
 
+/* MFTD_SFTP_STALL as above. */
 int mftd_sftp_part_truncate(
     struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size);
 

@@ -46,8 +46,10 @@ int mftd_sftp_req_end(const struct mftd_sftp_req *req);
 int mftd_sftp_on_open(struct mftd_sftp *s, struct mftd_sftp_req *req);
 
 /* A descriptor, to read, of what the account sees at path: an upload, or what
- * is published.  Only *limit bytes of it are there.  -errno. */
-int mftd_sftp_open_seen(struct mftd_sftp *s, const char *path, uint64_t *limit);
+ * is published.  Only *limit bytes of it are there.  0, MFTD_SFTP_STALL or
+ * -errno. */
+int mftd_sftp_open_seen(
+    struct mftd_sftp *s, const char *path, int *fd, uint64_t *limit);
 
 /* io.c */
 int mftd_sftp_on_read(struct mftd_sftp *s, struct mftd_sftp_req *req);

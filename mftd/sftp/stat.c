@@ -126,8 +126,9 @@ set_part(struct mftd_sftp *s, struct mftd_sftp_part *p,
 		r = mftd_sftp_part_truncate(s, p, a->size);
 	/* whatever is still to be copied would change the time again */
 	if (r == 0 && (a->flags & SSH_FILEXFER_ATTR_ACMODTIME) != 0)
-		r = mftd_sftp_part_whole(p);
-	return r < 0 ? r : set_mode_and_times(p->fd, a, mftd_sftp_part_mark(p));
+		r = mftd_sftp_base_want(s, p);
+	return r != 0 ? r
+		      : set_mode_and_times(p->fd, a, mftd_sftp_part_mark(p));
 }
 
 /* The same on another session's, or one that lies dormant.  Its size is its
@@ -192,6 +193,35 @@ set_upload(struct mftd_sftp *s, struct mftd_sftp_req *req,
 	return r;
 }
 
+struct resize {
+	struct mftd_sftp_job job;
+	struct mftd_sftp_attrs attrs;
+};
+
+static int
+resize_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
+{
+	struct resize *z = (struct resize *)job;
+	int r = mftd_sftp_base_slice(s, job->part);
+
+	if (r == MFTD_SFTP_LATER || r == MFTD_SFTP_STALL)
+		return r;
+	s->req.id = job->id;
+	if (r == 0)
+		r = set_part(s, job->part, &z->attrs);
+	if (r == 0)
+		r = mftd_sftp_upload_publish(s, job->part);
+	else
+		mftd_sftp_part_drop(s, job->part, r);
+	return r < 0 ? r : MFTD_SFTP_ANSWERED;
+}
+
+static void
+resize_free(struct mftd_sftp_job *job)
+{
+	free(job);
+}
+
 /* A published file's bytes never change: another size is an upload of its own,
  * over what is there, published before the answer. */
 static int
@@ -199,17 +229,26 @@ resize_published(struct mftd_sftp *s, struct mftd_sftp_req *req,
     const struct mftd_sftp_attrs *a)
 {
 	struct mftd_sftp_part *p;
+	struct resize *z;
 	bool alone;
 	int r;
 
+	z = calloc(1, sizeof(*z));
+	if (z == NULL)
+		return -ENOMEM;
 	r = mftd_sftp_upload_new(s, req->path, 0, 0, &p, &alone);
-	if (r < 0)
+	if (r < 0) {
+		free(z);
 		return r;
-	r = set_part(s, p, a);
-	if (r == 0)
-		r = mftd_sftp_upload_publish(s, p);
-	else
-		mftd_sftp_part_drop(s, p, r);
+	}
+	/* no more than that of it is needed */
+	if (p->base_fd >= 0 && a->size < p->base_size)
+		p->base_size = a->size;
+	z->job.step = resize_step;
+	z->job.free = resize_free;
+	z->job.named = true;
+	z->attrs = *a;
+	r = mftd_sftp_job_add(s, &z->job, p);
 	mftd_sftp_part_put(s, p);
 	return r;
 }

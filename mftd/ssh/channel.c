@@ -12,14 +12,13 @@
 #include "mftd/ssh/packet.h"
 #include "mftd/ssh/shim.h"
 
-/* libssh keeps the window at 1.28 MB, which caps a distant client. */
-#define WINDOW_BYTES (8 * 1024 * 1024)
 #define WINDOW_STEP_BYTES (1024 * 1024) /* opened again after so many */
 #define COPY_BYTES (256 * 1024)
 #define SEND_BYTES (512 * 1024) /* in one go */
 #define PACKET_MIN_BYTES 1024 /* that the client has to take */
 
 #define CHANNEL_OPEN_FAILURE 92
+#define CHANNEL_WINDOW_ADJUST 93
 #define RESOURCE_SHORTAGE 4
 
 static int
@@ -27,19 +26,23 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
     int is_stderr, void *data)
 {
 	struct mftd_ssh_chan *c = data;
+	size_t fresh = is_stderr ? len : len - c->held;
 	ssize_t n;
 
-	if (is_stderr || c->data == NULL || c->broken)
-		return (int)len; /* belongs to nothing: dropped */
-	/* what was not taken is within the window, which libssh, whose buffer
-	 * this is, does not see to */
-	if (len > WINDOW_BYTES + WINDOW_STEP_BYTES) {
+	/* libssh does not see to it, and holds whatever comes */
+	if (fresh > c->window && !c->broken) {
 		log_warn("the client ignores its channel's window");
 		c->broken = true;
-		return (int)len;
 	}
+	c->window -= c->broken ? 0 : (uint32_t)fresh;
+	if (is_stderr)
+		return (int)len; /* belongs to nothing: dropped */
+	c->held = 0;
+	if (c->data == NULL || c->broken)
+		return (int)len;
 	if (c->stalled || c->ssh->writing) {
 		c->stalled = true;
+		c->held = len;
 		return 0;
 	}
 	n = c->ssh->ops->input(c->data, bytes, len);
@@ -47,8 +50,8 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
 		c->broken = true;
 		return (int)len;
 	}
-	c->taken += (size_t)n;
 	c->stalled = (size_t)n < len;
+	c->held = len - (size_t)n;
 	return (int)n;
 }
 
@@ -118,6 +121,8 @@ on_open(ssh_session session, void *data)
 		return NULL;
 	c = &s->chans[i];
 	memset(c, 0, sizeof(*c));
+	c->number = s->opening;
+	c->window = WINDOW_BYTES;
 	c->ssh = s;
 	c->channel = ssh_channel_new(session);
 	if (c->channel == NULL)
@@ -210,22 +215,30 @@ mftd_ssh_chan_state(const struct mftd_ssh_chan *c)
 	return MFTD_SSH_CHAN_OPEN;
 }
 
-/* A read of the side that nobody uses, with a wish that is larger than the
- * window, opens the window without waiting.  It never finds bytes to read:
- * on_data takes all that come on that side. */
+/* What the client may send and what waits here is a window's worth together. */
 static void
 open_window(struct mftd_ssh_chan *c)
 {
-	uint8_t none[1];
+	size_t have = c->window + c->held + c->copy_len;
+	struct mftd_buf *b;
+	uint32_t more;
+	int r;
 
-	if (c->taken < WINDOW_STEP_BYTES || c->closed || c->eof)
+	if (have + WINDOW_STEP_BYTES > WINDOW_BYTES || c->closed || c->eof)
 		return;
-	c->taken = 0;
-	mftd_shim_writing(true);
-	c->ssh->writing = true;
-	ssh_channel_read_timeout(c->channel, none, WINDOW_BYTES, 1, 0);
-	c->ssh->writing = false;
-	mftd_shim_writing(false);
+	more = (uint32_t)(WINDOW_BYTES - have);
+	b = mftd_buf_new(16);
+	r = b != NULL ? mftd_buf_put_u8(b, CHANNEL_WINDOW_ADJUST) : -ENOMEM;
+	if (r == 0)
+		r = mftd_buf_put_u32(b, c->number);
+	if (r == 0)
+		r = mftd_buf_put_u32(b, more);
+	if (r == 0)
+		r = mftd_sshpkt_send(
+		    c->ssh->session, mftd_buf_data(b), mftd_buf_len(b));
+	if (r == 0)
+		c->window += more;
+	mftd_buf_free(b);
 }
 
 /* Offers what lies in copy.  1: all of it was taken; 0: not; or an error. */
@@ -241,7 +254,6 @@ offer_copy(struct mftd_ssh_chan *c, bool *progress)
 		return (int)n;
 	if (n > 0)
 		*progress = true;
-	c->taken += (size_t)n;
 	c->copy_off += (size_t)n;
 	c->copy_len -= (size_t)n;
 	return c->copy_len == 0;
@@ -272,6 +284,7 @@ mftd_ssh_chan_resume(struct mftd_ssh_chan *c)
 			c->copy = NULL;
 			break;
 		}
+		c->held -= (size_t)n;
 		c->copy_off = 0;
 		c->copy_len = (size_t)n;
 	}
@@ -353,7 +366,7 @@ bool
 mftd_ssh_chan_refuse(struct mftd_ssh *s, const uint8_t *packet, size_t len)
 {
 	struct mftd_buf *b = mftd_buf_from(packet, len);
-	uint32_t channel, window, maximum;
+	uint32_t channel = 0, window, maximum;
 	const uint8_t *type;
 	size_t n;
 	bool small;
@@ -363,6 +376,7 @@ mftd_ssh_chan_refuse(struct mftd_ssh *s, const uint8_t *packet, size_t len)
 	    mftd_buf_get_u32(b, &window) == 0 &&
 	    mftd_buf_get_u32(b, &maximum) == 0 && maximum < PACKET_MIN_BYTES;
 	mftd_buf_free(b);
+	s->opening = channel;
 	if (small && refuse(s, channel, "the maximum packet is too small") < 0)
 		log_warn("the answer to a channel's opening is lost");
 	return small;

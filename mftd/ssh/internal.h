@@ -18,6 +18,7 @@
 /* What the files of mftd/ssh/ share. */
 
 #define WATCH_MAX 4
+#define WINDOW_BYTES (8 * 1024 * 1024) /* of a channel */
 
 struct mftd_ssh_server {
 	ssh_bind bind;
@@ -34,7 +35,9 @@ struct mftd_ssh_chan {
 	bool broken; /* ops->input said so */
 	bool scp; /* notice is for an scp of old */
 	const char *notice; /* to be said before it is closed; NULL */
-	size_t taken; /* since the window was last opened */
+	uint32_t number; /* the client's, of this channel */
+	uint32_t window; /* that it may still send */
+	size_t held; /* of what it sent, by libssh */
 	uint8_t *copy; /* what ops->input left of a read */
 	size_t copy_off, copy_len;
 };
@@ -53,6 +56,7 @@ struct mftd_ssh {
 	void *data;
 	struct ssh_server_callbacks_struct calls;
 	bool in; /* logged in */
+	uint32_t opening; /* the client's number of the channel to be opened */
 	bool writing; /* inside ssh_channel_write: take nothing */
 	int tries, max_tries;
 	char partial[MFTD_NAME_BYTES]; /* user whose key was right; "" */

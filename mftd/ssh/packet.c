@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/ssh/packet.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -30,6 +31,8 @@ ssh_string ssh_pki_do_sign(ssh_session session,
     struct ssh_buffer_struct *sigbuf, const ssh_key key, int digest)
     __attribute__((weak));
 
+#define SSH_MSG_IGNORE 2
+#define CHANNEL_OPEN_CONFIRMATION 91
 #define PACKET_USED 1 /* libssh's word for a packet that was handled */
 
 /* The wrapped calls have no other way to find it. */
@@ -106,6 +109,51 @@ take_id(ssh_string text)
 	watched.id_len = (int)n;
 }
 
+/* Bytes in the place of what was to be packed. */
+static int
+pack_bytes(struct ssh_buffer_struct *buffer, const void *bytes, size_t len)
+{
+	return ssh_buffer_add_data(buffer, bytes, (uint32_t)len);
+}
+
+static void
+put_u32(uint8_t *at, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(at, &v, sizeof(v));
+}
+
+/* A channel's confirmation, with our window.  Its arguments are the type, the
+ * two channels, the window and the maximum packet (RFC 4254 section 5.1). */
+static int
+pack_confirmation(struct ssh_buffer_struct *buffer, va_list ap)
+{
+	uint8_t out[17];
+	int i;
+
+	out[0] = (uint8_t)va_arg(ap, unsigned int);
+	for (i = 0; i < 4; i++)
+		put_u32(out + 1 + 4 * i, va_arg(ap, uint32_t));
+	if (out[0] == CHANNEL_OPEN_CONFIRMATION)
+		put_u32(out + 9, watched.ops->window);
+	return pack_bytes(buffer, out, sizeof(out));
+}
+
+/* The server's packets that are not to be as libssh would have them; by the
+ * form of their arguments.  -1: they may. */
+static int
+pack_ours(struct ssh_buffer_struct *buffer, const char *format, va_list ap)
+{
+	static const uint8_t ignore[] = { SSH_MSG_IGNORE, 0, 0, 0, 0 };
+
+	if (strcmp(format, "bdddd") == 0)
+		return pack_confirmation(buffer, ap);
+	/* a window's adjustment, its only use */
+	if (strcmp(format, "bdd") == 0)
+		return pack_bytes(buffer, ignore, sizeof(ignore));
+	return -1;
+}
+
 /* Packs the header of a global request, type "b", name "s", want reply "b"; and
  * what a client signs: the session id "S", and the rest "P". */
 int
@@ -113,21 +161,23 @@ __wrap__ssh_buffer_pack(
     struct ssh_buffer_struct *buffer, const char *format, size_t argc, ...)
 {
 	va_list ap, first;
-	int r;
+	int r = -1;
 
 	va_start(ap, argc);
+	va_copy(first, ap);
 	if (watched.bytes != NULL && strcmp(format, "bsb") == 0) {
-		r = ssh_buffer_add_data(
-		    buffer, watched.bytes, (uint32_t)watched.len);
+		r = pack_bytes(buffer, watched.bytes, watched.len);
 		watched.bytes = NULL;
-	} else {
-		if (watched.id != NULL && strcmp(format, "SP") == 0) {
-			va_copy(first, ap);
-			take_id(va_arg(first, ssh_string));
-			va_end(first);
-		}
-		r = ssh_buffer_pack_va(buffer, format, argc, ap);
+		goto out;
 	}
+	if (watched.id != NULL && strcmp(format, "SP") == 0)
+		take_id(va_arg(first, ssh_string));
+	else if (watched.session != NULL)
+		r = pack_ours(buffer, format, first);
+	if (r < 0)
+		r = ssh_buffer_pack_va(buffer, format, argc, ap);
+out:
+	va_end(first);
 	va_end(ap);
 	return r;
 }

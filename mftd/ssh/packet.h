@@ -9,7 +9,7 @@
 #include <libssh/libssh.h>
 
 /*
- * Four things that libssh has no call for.  In the static libssh, functions
+ * What libssh has no call for.  In the static libssh, functions
  * that pass by them are wrapped (configure.ac); nothing depends on the layout
  * of its structures.  One connection a process.
  */
@@ -19,6 +19,11 @@
 /* Packets of the peer, behind their type; true: it has its answer.  Otherwise
  * libssh goes on with it. */
 struct mftd_sshpkt_ops {
+	/* What a channel may send after its opening.  To let it send more is
+	 * the owner's from then on (SSH_MSG_CHANNEL_WINDOW_ADJUST by
+	 * mftd_sshpkt_send): libssh does so without regard to what it still
+	 * holds, and what it would send becomes SSH_MSG_IGNORE. */
+	uint32_t window;
 	/* RFC 4254 section 4 */
 	bool (*global_request)(void *data, const uint8_t *packet, size_t len);
 	/* RFC 4254 section 5.1 */

@@ -172,6 +172,7 @@ on_channel_open(void *data, const uint8_t *packet, size_t len)
 static const struct mftd_sshpkt_ops packet_ops = {
 	.global_request = on_global_request,
 	.channel_open = on_channel_open,
+	.window = WINDOW_BYTES,
 };
 
 struct mftd_ssh *

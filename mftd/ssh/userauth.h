@@ -15,9 +15,9 @@
  * request with a failure (RFC 4252 section 5.1) and counts in *tries what is
  * not counted by the callbacks of password and publickey, but for the first
  * "none"; a name or password with a NUL in it, which libssh would cut, and the
- * wish to change a password are refused.  Before anything else on_user hears whom each request is for: NULL
- * when that is no user's name.  Elsewhere nothing changes.  One connection a
- * process; session NULL ends it.
+ * wish to change a password are refused.  Before anything else on_user hears
+ * whom each request is for: NULL when that is no user's name.  Elsewhere
+ * nothing changes.  One connection a process; session NULL ends it.
  */
 void mftd_userauth_answer(ssh_session session, int *tries,
     void (*on_user)(void *data, const char *user), void *data);
