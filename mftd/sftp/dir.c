@@ -125,11 +125,11 @@ put_entry(struct mftd_sftp *s, struct mftd_buf *b, const char *name,
 	return r;
 }
 
-/* Uploads of this session that nothing published stands behind yet: they come
- * after the directory's own entries. */
+/* Uploads of this session that were begun since OPENDIR and that nothing
+ * published stands behind yet: they come after the directory's own entries. */
 static int
-put_parts(struct mftd_sftp *s, int dir, const struct stat *dir_st,
-    struct mftd_buf *b, uint32_t *count)
+put_parts(struct mftd_sftp *s, const struct mftd_sftp_handle *h,
+    const struct stat *dir_st, struct mftd_buf *b, uint32_t *count)
 {
 	struct mftd_sftp_part *p;
 	struct stat st;
@@ -138,7 +138,9 @@ put_parts(struct mftd_sftp *s, int dir, const struct stat *dir_st,
 	LIST_FOREACH(p, &s->parts, link)
 	{
 		if (mftd_sftp_part_find(s, dir_st, p->name) != p ||
-		    fstatat(dir, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		    mftd_sftp_names_has(h->parts, p->name) ||
+		    fstatat(dirfd(h->dir), p->name, &st, AT_SYMLINK_NOFOLLOW) ==
+			0)
 			continue;
 		r = mftd_sftp_part_stat(p, &st);
 		if (r == 0)
@@ -150,32 +152,28 @@ put_parts(struct mftd_sftp *s, int dir, const struct stat *dir_st,
 	return r;
 }
 
-/* Those of the account's other sessions, and dormant ones, come last. */
+/* Uploads that were there at OPENDIR, of whatever session or dormant, come
+ * last: also those that were published meanwhile, when the directory's own
+ * entries had been read past their place. */
 static int
-put_others(struct mftd_sftp *s, struct mftd_sftp_handle *h,
+put_untold(struct mftd_sftp *s, struct mftd_sftp_handle *h,
     const struct stat *dir_st, struct mftd_buf *b, uint32_t *count)
 {
-	struct mftd_sftp_view v;
 	const char *name;
 	struct stat st;
 	int r = 0;
 
-	while (r >= 0 && mftd_buf_len(b) < MFTD_SFTP_NAMES_BYTES) {
+	while (r == 0 && mftd_buf_len(b) < MFTD_SFTP_NAMES_BYTES) {
 		name = mftd_sftp_names_next(h->parts);
 		h->parts_end = name == NULL;
 		if (h->parts_end)
 			break;
-		if (mftd_sftp_part_find(s, dir_st, name) != NULL ||
-		    fstatat(dirfd(h->dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			continue; /* told by now */
-		r = mftd_sftp_view_find(s, dirfd(h->dir), name, &v);
-		if (r != 1)
+		if (entry_stat(s, h, dir_st, name, &st) < 0)
 			continue;
-		mftd_fd_close(&v.fd);
-		r = put_entry(s, b, name, &v.st);
+		r = put_entry(s, b, name, &st);
 		(*count)++;
 	}
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* The root's folders stand with its entries. */
@@ -216,7 +214,7 @@ put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
 			h->dir_end = true;
 			r = put_folders(s, h, b, count);
 			if (r == 0)
-				r = put_parts(s, dir, &dir_st, b, count);
+				r = put_parts(s, h, &dir_st, b, count);
 			break;
 		}
 		if (entry_stat(s, h, &dir_st, d->d_name, &st) < 0)
@@ -224,10 +222,11 @@ put_names(struct mftd_sftp *s, struct mftd_sftp_handle *h, struct mftd_buf *b,
 		r = put_entry(s, b, d->d_name, &st);
 		if (r < 0)
 			return r;
+		mftd_sftp_names_tell(h->parts, d->d_name);
 		(*count)++;
 	}
 	if (r == 0 && h->dir_end)
-		r = put_others(s, h, &dir_st, b, count);
+		r = put_untold(s, h, &dir_st, b, count);
 	return r;
 }
 

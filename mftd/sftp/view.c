@@ -173,22 +173,28 @@ mftd_sftp_view_any(struct mftd_sftp *s, const char *path)
 
 /* ---- names */
 
+struct name {
+	char *text;
+	bool told;
+};
+
 struct mftd_sftp_names {
-	char **list;
+	struct name *list;
 	size_t n, room, at;
 };
 
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(
+	    ((const struct name *)a)->text, ((const struct name *)b)->text);
 }
 
 static int
 add_name(struct mftd_sftp_names *n, const char *name)
 {
 	size_t room = n->room != 0 ? 2 * n->room : 16;
-	char **more;
+	struct name *more;
 
 	if (n->n == MFTD_SFTP_PARTS_SHOWN_MAX)
 		return -E2BIG;
@@ -199,8 +205,9 @@ add_name(struct mftd_sftp_names *n, const char *name)
 		n->list = more;
 		n->room = room;
 	}
-	n->list[n->n] = strdup(name);
-	if (n->list[n->n] == NULL)
+	n->list[n->n].told = false;
+	n->list[n->n].text = strdup(name);
+	if (n->list[n->n].text == NULL)
 		return -ENOMEM;
 	n->n++;
 	return 0;
@@ -261,20 +268,42 @@ mftd_sftp_names_free(struct mftd_sftp_names *n)
 	if (n == NULL)
 		return;
 	while (n->n > 0)
-		free(n->list[--n->n]);
+		free(n->list[--n->n].text);
 	free(n->list);
 	free(n);
+}
+
+static struct name *
+find_name(const struct mftd_sftp_names *n, const char *text)
+{
+	/* bsearch gives back what it was given */
+	struct name key = { .text = (char *)(uintptr_t)text };
+
+	if (n == NULL || n->n == 0)
+		return NULL;
+	return bsearch(&key, n->list, n->n, sizeof(*n->list), by_name);
 }
 
 bool
 mftd_sftp_names_has(const struct mftd_sftp_names *n, const char *name)
 {
-	return n != NULL && n->n > 0 &&
-	    bsearch(&name, n->list, n->n, sizeof(*n->list), by_name) != NULL;
+	return find_name(n, name) != NULL;
+}
+
+void
+mftd_sftp_names_tell(struct mftd_sftp_names *n, const char *name)
+{
+	struct name *found = find_name(n, name);
+
+	if (found != NULL)
+		found->told = true;
 }
 
 const char *
 mftd_sftp_names_next(struct mftd_sftp_names *n)
 {
-	return n != NULL && n->at < n->n ? n->list[n->at++] : NULL;
+	while (n != NULL && n->at < n->n)
+		if (!n->list[n->at++].told)
+			return n->list[n->at - 1].text;
+	return NULL;
 }

@@ -53,7 +53,11 @@ void mftd_sftp_names_free(struct mftd_sftp_names *n);
 /* Whether name is among them; n may be NULL. */
 bool mftd_sftp_names_has(const struct mftd_sftp_names *n, const char *name);
 
-/* The next one that was not given out yet, or NULL; n may be NULL. */
+/* It, if it is among them, was told of otherwise; n may be NULL. */
+void mftd_sftp_names_tell(struct mftd_sftp_names *n, const char *name);
+
+/* The next one that was not told of and not given out yet, or NULL; n may be
+ * NULL. */
 const char *mftd_sftp_names_next(struct mftd_sftp_names *n);
 
 #endif

@@ -25,6 +25,7 @@
 #include "mftd/sftp/proto.h"
 #include "tests/unit/sftp/world.h"
 
+#define UPLOADS 20
 #define R SSH_FXF_READ
 #define W SSH_FXF_WRITE
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
@@ -111,6 +112,33 @@ listed(struct peer *p, const char *name)
 	mftd_buf_free(a.body);
 	assert_int_equal(do_close(p, h), SSH_FX_OK);
 	return size;
+}
+
+/* Adds what one READDIR tells of the names u0 to u19; false: it was the end. */
+static bool
+count_some(struct peer *p, uint64_t h, unsigned told[UPLOADS])
+{
+	struct mftd_sftp_attrs attrs;
+	struct answer a = peer_ask(p, req_handle(p, SSH_FXP_READDIR, h));
+	char entry[256], line[1024];
+	unsigned i;
+	uint32_t n;
+
+	if (a.type == SSH_FXP_NAME) {
+		assert_int_equal(mftd_buf_get_u32(a.body, &n), 0);
+		for (; n > 0; n--) {
+			assert_int_equal(
+			    mftd_buf_get_cstring(a.body, entry, 256), 0);
+			assert_int_equal(
+			    mftd_buf_get_cstring(a.body, line, 1024), 0);
+			assert_int_equal(
+			    mftd_sftp_attrs_get(a.body, &attrs), 0);
+			if (sscanf(entry, "u%u", &i) == 1 && i < UPLOADS)
+				told[i]++;
+		}
+	}
+	mftd_buf_free(a.body);
+	return a.type == SSH_FXP_NAME;
 }
 
 static bool
@@ -590,6 +618,43 @@ part_moved_to_a_younger_directory_is_seen(void **state)
 	assert_true(is_published(w, "/d/f", "0123456789"));
 }
 
+/* A listing shows what was there when it began, also what is published after
+ * it came past its place. */
+static void
+listing_while_uploads_are_published(void **state)
+{
+	struct world *w = *state;
+	struct peer *reader[2] = { &w->a, &w->b };
+	unsigned i, k, reads, told[UPLOADS];
+	uint64_t h, uploads[UPLOADS];
+	char name[32];
+	bool more;
+
+	for (i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "alice/f%u", i);
+		tree_write(&w->t, name, "");
+	}
+	for (k = 0; k < 2; k++) {
+		memset(told, 0, sizeof(told));
+		for (i = 0; i < UPLOADS; i++) {
+			snprintf(name, sizeof(name), "/u%u", i);
+			(void)unlinkat(w->a.root, name + 1, 0);
+			uploads[i] = live(w, name, WCT, "0123456789");
+		}
+		h = do_opendir(reader[k], "/");
+		for (reads = 0; (more = count_some(reader[k], h, told));
+		     reads++)
+			for (i = reads * 4; i < reads * 4 + 4 && i < UPLOADS;
+			     i++)
+				assert_int_equal(
+				    do_close(&w->a, uploads[i]), SSH_FX_OK);
+		assert_true(reads >= UPLOADS / 4);
+		assert_int_equal(do_close(reader[k], h), SSH_FX_OK);
+		for (i = 0; i < UPLOADS; i++)
+			assert_int_equal(told[i], 1);
+	}
+}
+
 static void
 reader_keeps_what_it_opened(void **state)
 {
@@ -988,6 +1053,7 @@ main(void)
 		T(part_that_needs_its_base_is_not_seen),
 		T(part_older_than_its_directory_is_not_seen),
 		T(part_moved_to_a_younger_directory_is_seen),
+		T(listing_while_uploads_are_published),
 		T(reader_keeps_what_it_opened),
 		T(close_publishes_only_what_changed),
 		T(close_of_an_adopted_one_without_a_write),
