@@ -67,6 +67,7 @@
 #define MFTD_PART_EXPIRE_S_MAX 31536000
 #define MFTD_SFTP_SYNC_BYTES (8 * 1024 * 1024) /* between syncs of a part */
 #define MFTD_SFTP_SYNC_THREADS 4 /* syncs of one session at a time */
+#define MFTD_SFTP_SLICED_MAX 16 /* of a channel, that take a whole file */
 #define MFTD_SFTP_WAITING_MAX 256 /* requests that let others pass */
 #define MFTD_SFTP_WAITING_BYTES (64 * 257 * 1024) /* their bytes */
 

@@ -117,6 +117,11 @@ pump(struct mftd_ssh_chan *c)
 	for (i = 0; i < ROUNDS_MAX && r == 1; i++)
 		r = pump_once(c, v);
 	state = mftd_ssh_chan_state(c);
+	if (state == MFTD_SSH_CHAN_CLOSED ||
+	    (state == MFTD_SSH_CHAN_EOF && !mftd_sftp_waiting(v->sftp) &&
+		mftd_buf_len(mftd_sftp_output(v->sftp)) == 0 &&
+		!mftd_sftp_busy(v->sftp)))
+		mftd_sftp_unheard(v->sftp);
 	if (mftd_sftp_busy(v->sftp))
 		return; /* somebody works for it: its handles must stay */
 	if (r < 0 && state != MFTD_SSH_CHAN_CLOSED) {
@@ -337,18 +342,17 @@ tell_progress(struct mftd_session *s)
 }
 
 /* Goes on with what a channel was asked; its answers are nobody's any more.
- * Whether it waits for somebody. */
+ * Whether there is more to be done. */
 static bool
 carry_on(struct mftd_ssh_chan *c)
 {
 	struct served *v = mftd_ssh_chan_data(c);
 	struct mftd_buf *out = mftd_sftp_output(v->sftp);
 
-	do {
-		if (mftd_sftp_continue(v->sftp) < 0)
-			return false;
-		mftd_buf_consume(out, mftd_buf_len(out));
-	} while (mftd_sftp_working(v->sftp));
+	if (mftd_sftp_continue(v->sftp) < 0)
+		return false;
+	mftd_buf_consume(out, mftd_buf_len(out));
+	mftd_sftp_unheard(v->sftp);
 	return mftd_sftp_busy(v->sftp) || mftd_sftp_waiting(v->sftp);
 }
 
@@ -380,7 +384,8 @@ finish_received(struct mftd_session *s)
 		if (r < 0 && r != -EAGAIN)
 			return;
 		fds[0].events = (short)(POLLIN | (r == -EAGAIN ? POLLOUT : 0));
-		if (poll(fds, 2, left_ms) < 0 && errno != EINTR)
+		if (poll(fds, 2, working(s) ? 0 : left_ms) < 0 &&
+		    errno != EINTR)
 			return;
 		mftd_syncer_heard(s->syncer);
 		if (hear_journal(s) < 0)

@@ -144,6 +144,6 @@ mftd_sftp_base_want(struct mftd_sftp *s, struct mftd_sftp_part *p)
 	job->step = fill_step;
 	job->free = fill_free;
 	p->filling = true;
-	(void)mftd_sftp_job_add(s, job, p);
+	mftd_sftp_job_start(s, job, p);
 	return MFTD_SFTP_STALL;
 }

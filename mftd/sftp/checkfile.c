@@ -32,7 +32,6 @@ struct check {
 	uint64_t block, left; /* bytes in a block, and of the one under way */
 	EVP_MD_CTX *ctx;
 	struct mftd_buf *hashes;
-	uint8_t *bytes; /* a slice */
 };
 
 /* Best first is the client's order; md5 and sha1 are not on offer: they prove
@@ -57,7 +56,6 @@ check_free(struct mftd_sftp_job *job)
 	mftd_fd_close(&c->fd);
 	EVP_MD_CTX_free(c->ctx);
 	mftd_buf_free(c->hashes);
-	free(c->bytes);
 	free(c);
 }
 
@@ -117,7 +115,7 @@ end_block(struct check *c)
 /* Reads and hashes up to a slice.  Returns 0, at the end with c->at at c->end.
  */
 static int
-hash_slice(struct check *c)
+hash_slice(struct check *c, uint8_t *bytes)
 {
 	uint64_t want, done = 0;
 	ssize_t n;
@@ -130,10 +128,10 @@ hash_slice(struct check *c)
 		if (want > MFTD_SFTP_SLICE_BYTES)
 			want = MFTD_SFTP_SLICE_BYTES;
 		n = mftd_fd_pread_full(
-		    c->fd, c->bytes, (size_t)want, (int64_t)c->at);
+		    c->fd, bytes, (size_t)want, (int64_t)c->at);
 		if (n <= 0)
 			return n < 0 ? (int)n : -EIO; /* cut meanwhile */
-		if (EVP_DigestUpdate(c->ctx, c->bytes, (size_t)n) != 1)
+		if (EVP_DigestUpdate(c->ctx, bytes, (size_t)n) != 1)
 			return -EIO;
 		done += (uint64_t)n;
 		c->at += (uint64_t)n;
@@ -148,7 +146,8 @@ static int
 check_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
 {
 	struct check *c = (struct check *)job;
-	int r = hash_slice(c);
+	uint8_t *bytes = mftd_sftp_job_slice(s);
+	int r = bytes != NULL ? hash_slice(c, bytes) : -ENOMEM;
 
 	if (r < 0 || c->at < c->end)
 		return r < 0 ? r : MFTD_SFTP_LATER;
@@ -219,11 +218,11 @@ begin(struct mftd_sftp *s, struct mftd_sftp_req *req, int fd, uint64_t limit,
 	if (r == 0) {
 		c->ctx = EVP_MD_CTX_new();
 		c->hashes = mftd_buf_new(MFTD_SFTP_HASHES_BYTES);
-		c->bytes = malloc(MFTD_SFTP_SLICE_BYTES);
-		if (c->ctx == NULL || c->hashes == NULL || c->bytes == NULL ||
+		if (c->ctx == NULL || c->hashes == NULL ||
 		    EVP_DigestInit_ex(c->ctx, c->md, NULL) != 1)
 			r = -ENOMEM;
 	}
+	c->job.answer_only = true;
 	c->job.step = check_step;
 	c->job.free = check_free;
 	if (r < 0) {
@@ -243,6 +242,8 @@ mftd_sftp_on_check_handle(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		return -EBADF;
 	if (!h->may_read)
 		return -EACCES;
+	if (!mftd_sftp_job_room(s))
+		return MFTD_SFTP_STALL;
 	if (h->part != NULL)
 		r = mftd_sftp_base_want(s, h->part);
 	if (r != 0)
@@ -255,7 +256,10 @@ int
 mftd_sftp_on_check_name(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
 	uint64_t limit;
-	int fd, r = mftd_sftp_open_seen(s, req->path, &fd, &limit);
+	int fd, r;
 
+	if (!mftd_sftp_job_room(s))
+		return MFTD_SFTP_STALL;
+	r = mftd_sftp_open_seen(s, req->path, &fd, &limit);
 	return r != 0 ? r : begin(s, req, fd, limit, NULL);
 }

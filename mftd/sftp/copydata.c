@@ -20,7 +20,6 @@ struct copy {
 	int fd; /* of the source */
 	uint64_t from, to;
 	uint64_t left; /* UINT64_MAX: to its end */
-	uint8_t *bytes; /* a slice */
 };
 
 static void
@@ -29,7 +28,6 @@ copy_free(struct mftd_sftp_job *job)
 	struct copy *c = (struct copy *)job;
 
 	mftd_fd_close(&c->fd);
-	free(c->bytes);
 	free(c);
 }
 
@@ -37,20 +35,23 @@ static int
 copy_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
 {
 	struct copy *c = (struct copy *)job;
+	uint8_t *bytes = mftd_sftp_job_slice(s);
 	size_t want = MFTD_SFTP_SLICE_BYTES;
 	bool to_end = c->left == UINT64_MAX;
 	ssize_t n = 0;
 	int r;
 
+	if (bytes == NULL)
+		return -ENOMEM;
 	if (mftd_sftp_sync_full(job->part))
 		return MFTD_SFTP_STALL;
 	if (c->left < want)
 		want = (size_t)c->left;
 	if (want > 0)
-		n = mftd_fd_pread_full(c->fd, c->bytes, want, (int64_t)c->from);
+		n = mftd_fd_pread_full(c->fd, bytes, want, (int64_t)c->from);
 	if (n < 0)
 		return (int)n;
-	r = mftd_sftp_part_write(s, job->part, c->bytes, (size_t)n, c->to);
+	r = mftd_sftp_part_write(s, job->part, bytes, (size_t)n, c->to);
 	if (r != 0)
 		return r;
 	c->from += (uint64_t)n;
@@ -147,9 +148,12 @@ take_args(struct mftd_sftp *s, struct mftd_sftp_req *req, struct copy *c)
 int
 mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
-	struct copy *c = calloc(1, sizeof(*c));
+	struct copy *c;
 	int r;
 
+	if (!mftd_sftp_job_room(s))
+		return MFTD_SFTP_STALL;
+	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return -ENOMEM;
 	c->fd = -1;
@@ -162,8 +166,6 @@ mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		cut_short(c, req->handle->limit);
 	if (r == 0)
 		r = prepare(s, req->handle2, c);
-	if (r == 0 && (c->bytes = malloc(MFTD_SFTP_SLICE_BYTES)) == NULL)
-		r = -ENOMEM;
 	if (r != 0) {
 		copy_free(&c->job);
 		return r;

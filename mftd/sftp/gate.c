@@ -90,10 +90,13 @@ mftd_sftp_gate_wait(struct mftd_sftp *s, const struct mftd_sftp_req *req)
 	    (req->n_paths > 1 &&
 		mftd_sftp_op_conflict(s, req->path2, req->below)))
 		return MFTD_SFTP_STALL;
-	if (s->wait.n == 0)
+	if (s->wait.n == 0 && s->n_jobs == 0)
 		return 0;
 	mftd_sftp_claim(req, &c);
-	return mftd_sftp_wait_conflict(&s->wait, &c) ? MFTD_SFTP_STALL : 0;
+	return mftd_sftp_wait_conflict(&s->wait, &c) ||
+		mftd_sftp_job_conflict(s, &c)
+	    ? MFTD_SFTP_STALL
+	    : 0;
 }
 
 int

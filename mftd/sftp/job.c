@@ -1,14 +1,22 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/sftp/job.h"
 
-#include "mftd/sftp/reply.h"
-#include "mftd/sftp/state.h"
+#include <errno.h>
+#include <stdlib.h>
 
-int
-mftd_sftp_job_add(
+#include "mftd/sftp/reply.h"
+#include "mftd/sftp/request.h"
+
+bool
+mftd_sftp_job_room(const struct mftd_sftp *s)
+{
+	return s->n_jobs < MFTD_SFTP_SLICED_MAX;
+}
+
+void
+mftd_sftp_job_start(
     struct mftd_sftp *s, struct mftd_sftp_job *job, struct mftd_sftp_part *part)
 {
-	job->id = s->req.id;
 	job->part = part;
 	if (part != NULL) {
 		part->users++;
@@ -16,7 +24,56 @@ mftd_sftp_job_add(
 	}
 	TAILQ_INSERT_TAIL(&s->jobs, job, link);
 	s->n_ops++;
+	s->n_jobs++;
+}
+
+/* What a handle reads is named, too: an upload's file may be changed under
+ * it. */
+static void
+claim_read(struct mftd_sftp_claims *c, const struct mftd_sftp_handle *h)
+{
+	if (h == NULL || h->part != NULL)
+		return;
+	c->paths[c->n_paths].path = h->path;
+	c->paths[c->n_paths++].below = false;
+}
+
+int
+mftd_sftp_job_add(
+    struct mftd_sftp *s, struct mftd_sftp_job *job, struct mftd_sftp_part *part)
+{
+	struct mftd_sftp_claims claims;
+
+	mftd_sftp_claim(&s->req, &claims);
+	claim_read(&claims, s->req.handle);
+	claim_read(&claims, s->req.handle2);
+	if (mftd_sftp_claims_copy(&job->claims, &claims) < 0) {
+		job->free(job);
+		return -ENOMEM;
+	}
+	job->id = s->req.id;
+	mftd_sftp_job_start(s, job, part);
 	return MFTD_SFTP_LATER;
+}
+
+bool
+mftd_sftp_job_conflict(
+    const struct mftd_sftp *s, const struct mftd_sftp_claims *claims)
+{
+	const struct mftd_sftp_job *job;
+
+	TAILQ_FOREACH(job, &s->jobs, link)
+		if (mftd_sftp_claims_conflict(&job->claims, claims))
+			return true;
+	return false;
+}
+
+uint8_t *
+mftd_sftp_job_slice(struct mftd_sftp *s)
+{
+	if (s->slice == NULL)
+		s->slice = malloc(MFTD_SFTP_SLICE_BYTES);
+	return s->slice;
 }
 
 static void
@@ -26,12 +83,18 @@ end(struct mftd_sftp *s, struct mftd_sftp_job *job)
 
 	TAILQ_REMOVE(&s->jobs, job, link);
 	s->n_ops--;
+	s->n_jobs--;
 	s->changed = true;
+	mftd_sftp_claims_free(&job->claims);
 	job->free(job);
 	if (part != NULL) {
 		part->busy--;
 		mftd_sftp_part_put(s, part);
 	}
+	if (s->n_jobs > 0)
+		return;
+	free(s->slice);
+	s->slice = NULL;
 }
 
 static struct mftd_sftp_job *
@@ -78,6 +141,18 @@ mftd_sftp_job_step(struct mftd_sftp *s)
 	if (r < 0)
 		mftd_sftp_reply_error(s, job->id, r);
 	end(s, job);
+}
+
+void
+mftd_sftp_job_end_unheard(struct mftd_sftp *s)
+{
+	struct mftd_sftp_job *job, *next;
+
+	for (job = TAILQ_FIRST(&s->jobs); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		if (job->answer_only)
+			end(s, job);
+	}
 }
 
 void

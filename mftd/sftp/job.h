@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "mftd/sftp/wait.h"
+
 struct mftd_sftp;
 struct mftd_sftp_part;
 
@@ -13,14 +15,16 @@ struct mftd_sftp_part;
 
 /*
  * A request that reads or copies a whole file is worked at in slices, so that
- * the requests of other handles and channels need not wait for its end.  The
- * kinds put this at the start of a struct of their own.
+ * the requests of other handles and channels need not wait for its end; those
+ * that conflict with its claims do (wait.h).  The kinds put this at the start
+ * of a struct of their own.
  */
 struct mftd_sftp_job {
 	TAILQ_ENTRY(mftd_sftp_job) link;
 	uint32_t id; /* the request */
+	struct mftd_sftp_claims claims; /* its; none if it is no request */
+	bool answer_only; /* its answer is all that it is for */
 	struct mftd_sftp_part *part; /* written: counted as busy; or NULL */
-	bool named; /* requests that name its part wait */
 	bool parked; /* until a sync is done */
 	/* A slice.  MFTD_SFTP_LATER: there is more; MFTD_SFTP_STALL: there
 	 * is more when a sync is done; MFTD_SFTP_ANSWERED; or a negative error,
@@ -32,10 +36,25 @@ struct mftd_sftp_job {
 
 TAILQ_HEAD(mftd_sftp_jobs, mftd_sftp_job);
 
-/* Takes over job, for the request being handled.  part may be NULL.  Returns
- * MFTD_SFTP_LATER. */
+/* Whether the request being handled may become one: there are less than
+ * MFTD_SFTP_SLICED_MAX. */
+bool mftd_sftp_job_room(const struct mftd_sftp *s);
+
+/* Takes over job, for the request being handled, with its claims.  part may be
+ * NULL.  Returns MFTD_SFTP_LATER; or -ENOMEM, job is freed. */
 int mftd_sftp_job_add(struct mftd_sftp *s, struct mftd_sftp_job *job,
     struct mftd_sftp_part *part);
+
+/* Takes over job, which no request is. */
+void mftd_sftp_job_start(struct mftd_sftp *s, struct mftd_sftp_job *job,
+    struct mftd_sftp_part *part);
+
+/* Whether a request with those claims has to wait for one of them. */
+bool mftd_sftp_job_conflict(
+    const struct mftd_sftp *s, const struct mftd_sftp_claims *claims);
+
+/* MFTD_SFTP_SLICE_BYTES for the step under way; NULL without memory. */
+uint8_t *mftd_sftp_job_slice(struct mftd_sftp *s);
 
 /* Whether one can go on. */
 bool mftd_sftp_job_ready(const struct mftd_sftp *s);
@@ -46,7 +65,8 @@ void mftd_sftp_job_wake(struct mftd_sftp *s);
 /* One slice of the first that can go on; the others have their turns. */
 void mftd_sftp_job_step(struct mftd_sftp *s);
 
-/* Ends all without an answer. */
+/* Ends those that are only for their answers, or all; without an answer. */
+void mftd_sftp_job_end_unheard(struct mftd_sftp *s);
 void mftd_sftp_job_end_all(struct mftd_sftp *s);
 
 #endif

@@ -116,22 +116,10 @@ any_touches(const struct mftd_sftp_ops *ops, const char *path, bool below)
 	return false;
 }
 
-static bool
-any_job_touches(const struct mftd_sftp_jobs *jobs, const char *path, bool below)
-{
-	const struct mftd_sftp_job *job;
-
-	TAILQ_FOREACH(job, jobs, link)
-		if (job->named && touches(job->part->path, path, below))
-			return true;
-	return false;
-}
-
 bool
 mftd_sftp_op_conflict(const struct mftd_sftp *s, const char *path, bool below)
 {
 	return any_touches(&s->ops, path, below) ||
 	    any_touches(&s->closing, path, below) ||
-	    any_touches(&s->syncing, path, below) ||
-	    any_job_touches(&s->jobs, path, below);
+	    any_touches(&s->syncing, path, below);
 }

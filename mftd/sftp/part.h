@@ -50,6 +50,7 @@ struct mftd_sftp_part {
 	bool guarded; /* adopted, and nothing was joined to it yet */
 	bool changed; /* created, written or resized: CLOSE publishes */
 	bool noreplace;
+	bool left; /* by its channel: its last sync was begun */
 	bool unlinked; /* given up */
 	bool lost; /* a sync failed: nothing more is known of its bytes */
 	bool published; /* its file has the name now: it is no part any more */

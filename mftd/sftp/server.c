@@ -384,6 +384,25 @@ mftd_sftp_quota_result(
 	return 0;
 }
 
+void
+mftd_sftp_unheard(struct mftd_sftp *s)
+{
+	struct mftd_sftp_part *p;
+
+	mftd_sftp_job_end_unheard(s);
+	if (mftd_sftp_busy(s) || mftd_sftp_waiting(s))
+		return;
+	LIST_FOREACH(p, &s->parts, link)
+	{
+		if (p->left || p->published || p->unlinked || p->fd < 0 ||
+		    p->contig <= p->durable)
+			continue;
+		p->left = true;
+		/* what fails is said in the part's err */
+		(void)mftd_sftp_sync_begin(s, p, NULL);
+	}
+}
+
 int
 mftd_sftp_busy(const struct mftd_sftp *s)
 {

@@ -79,6 +79,10 @@ struct mftd_msg_quota_result;
 int mftd_sftp_quota_result(
     struct mftd_sftp *s, uint64_t ref, const struct mftd_msg_quota_result *res);
 
+/* Nobody hears its answers any more: what is only for its answer ends, and when
+ * nothing else is to be done the last sync of its uploads begins. */
+void mftd_sftp_unheard(struct mftd_sftp *s);
+
 /* Whether journal, or a sync, is at work for it: the channel is closed only
  * when none is. */
 int mftd_sftp_busy(const struct mftd_sftp *s);

@@ -233,6 +233,8 @@ resize_published(struct mftd_sftp *s, struct mftd_sftp_req *req,
 	bool alone;
 	int r;
 
+	if (!mftd_sftp_job_room(s))
+		return MFTD_SFTP_STALL;
 	z = calloc(1, sizeof(*z));
 	if (z == NULL)
 		return -ENOMEM;
@@ -246,7 +248,6 @@ resize_published(struct mftd_sftp *s, struct mftd_sftp_req *req,
 		p->base_size = a->size;
 	z->job.step = resize_step;
 	z->job.free = resize_free;
-	z->job.named = true;
 	z->attrs = *a;
 	r = mftd_sftp_job_add(s, &z->job, p);
 	mftd_sftp_part_put(s, p);

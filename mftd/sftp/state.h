@@ -43,6 +43,8 @@ struct mftd_sftp {
 	struct mftd_sftp_ops closing; /* to be synced, then asked */
 	struct mftd_sftp_ops syncing; /* for which a sync is under way */
 	struct mftd_sftp_jobs jobs; /* long ones, done in slices */
+	unsigned n_jobs;
+	uint8_t *slice; /* of the job whose turn it is, or NULL */
 	unsigned n_ops; /* in all four */
 	unsigned n_syncs; /* under way, also those of no op */
 	struct mftd_sftp_wait wait; /* requests put off */

@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/sftp/wait.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,13 +58,35 @@ mftd_sftp_wait_init(struct mftd_sftp_wait *w)
 	TAILQ_INIT(&w->list);
 }
 
-static void
-waiter_free(struct mftd_sftp_waiter *x)
+void
+mftd_sftp_claims_free(struct mftd_sftp_claims *c)
+{
+	while (c->n_paths > 0)
+		free((char *)(uintptr_t)c->paths[--c->n_paths].path);
+}
+
+int
+mftd_sftp_claims_copy(
+    struct mftd_sftp_claims *to, const struct mftd_sftp_claims *from)
 {
 	unsigned i;
 
-	for (i = 0; i < x->claims.n_paths; i++)
-		free((char *)(uintptr_t)x->claims.paths[i].path);
+	*to = *from;
+	for (i = 0; i < from->n_paths; i++) {
+		to->paths[i].path = strdup(from->paths[i].path);
+		if (to->paths[i].path == NULL) {
+			to->n_paths = i;
+			mftd_sftp_claims_free(to);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void
+waiter_free(struct mftd_sftp_waiter *x)
+{
+	mftd_sftp_claims_free(&x->claims);
 	free(x);
 }
 
@@ -103,7 +126,6 @@ mftd_sftp_wait_add(struct mftd_sftp_wait *w, const uint8_t *packet, size_t len,
     const struct mftd_sftp_claims *claims)
 {
 	struct mftd_sftp_waiter *x;
-	unsigned i;
 
 	if (w->n >= MFTD_SFTP_WAITING_MAX ||
 	    w->bytes + len > MFTD_SFTP_WAITING_BYTES)
@@ -111,14 +133,9 @@ mftd_sftp_wait_add(struct mftd_sftp_wait *w, const uint8_t *packet, size_t len,
 	x = malloc(sizeof(*x) + len);
 	if (x == NULL)
 		return false;
-	x->claims = *claims;
-	for (i = 0; i < claims->n_paths; i++) {
-		x->claims.paths[i].path = strdup(claims->paths[i].path);
-		if (x->claims.paths[i].path == NULL) {
-			x->claims.n_paths = i;
-			waiter_free(x);
-			return false;
-		}
+	if (mftd_sftp_claims_copy(&x->claims, claims) < 0) {
+		free(x);
+		return false;
 	}
 	x->len = len;
 	memcpy(x->packet, packet, len);

@@ -29,6 +29,11 @@ struct mftd_sftp_claims {
 	} paths[MFTD_SFTP_CLAIM_PATHS];
 };
 
+/* A copy whose paths are its own.  0 or -ENOMEM. */
+int mftd_sftp_claims_copy(
+    struct mftd_sftp_claims *to, const struct mftd_sftp_claims *from);
+void mftd_sftp_claims_free(struct mftd_sftp_claims *c);
+
 /*
  * The decision, a pure one.  Two requests conflict when they use one handle;
  * when they name the same path; or when one changes names and the other names

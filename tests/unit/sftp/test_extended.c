@@ -1,4 +1,5 @@
 /* Part of mftd; see LICENSE. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -14,6 +15,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_journal.h"
+#include "mftd/sftp/attrs.h"
 #include "mftd/sftp/proto.h"
 #include "tests/unit/sftp/peer.h"
 
@@ -423,11 +425,12 @@ long_requests_hold_up_no_others(void **state)
 	uint32_t copy_id;
 
 	pattern_make(r, "f", 3 * MIB + 17);
+	file_make(r, "other", "");
 	from = do_open(r, "/f", SSH_FXF_READ, NULL);
 	to = do_open(r, "/g", WC, NULL);
 	peer_post(r, req_copy(r, from, 0, 0, to, 0));
 	copy_id = r->next_id;
-	peer_post(r, req_path(r, SSH_FXP_STAT, "/f"));
+	peer_post(r, req_path(r, SSH_FXP_STAT, "/other"));
 	assert_true(peer_take(r, &a));
 	assert_int_equal(a.type, SSH_FXP_ATTRS);
 	mftd_buf_free(a.body);
@@ -447,6 +450,176 @@ long_requests_hold_up_no_others(void **state)
 	assert_true(peer_take(r, &a));
 	assert_int_equal(a.status, SSH_FX_OK);
 	mftd_buf_free(a.body);
+	same(r, "f", "g");
+}
+
+/* Lets the server work until it answers; the answer must be that request's. */
+static struct answer
+next_answer(struct peer *r, uint32_t id)
+{
+	struct answer a;
+
+	while (!peer_take(r, &a)) {
+		assert_true(mftd_sftp_working(r->s));
+		assert_int_equal(mftd_sftp_continue(r->s), 0);
+	}
+	assert_int_equal(a.id, id);
+	return a;
+}
+
+static uint32_t
+post(struct peer *r, struct mftd_buf *m)
+{
+	peer_post(r, m);
+	return r->next_id;
+}
+
+/* What comes behind one, about the same handle or name, finds it done. */
+static void
+long_requests_keep_their_order(void **state)
+{
+	const size_t len = 3 * MIB + 17;
+	struct peer *r = *state;
+	struct mftd_sftp_attrs attrs;
+	uint32_t id[7], status;
+	uint64_t from, to;
+	struct mftd_buf *m;
+	struct answer a;
+	int i;
+
+	pattern_make(r, "f", len);
+	from = do_open(r, "/f", SSH_FXF_READ, NULL);
+	to = do_open(r, "/g", WC, NULL);
+	id[0] = post(r, req_copy(r, from, 0, 0, to, 0));
+	id[1] = post(r, req_path(r, SSH_FXP_STAT, "/g"));
+	id[2] = post(r, req_open(r, "/g", WC | SSH_FXF_TRUNC, -1));
+	id[3] = post(r, req_path(r, SSH_FXP_STAT, "/g"));
+	a = next_answer(r, id[0]);
+	assert_int_equal(a.status, SSH_FX_OK);
+	mftd_buf_free(a.body);
+	a = next_answer(r, id[1]);
+	assert_int_equal(a.type, SSH_FXP_ATTRS);
+	assert_int_equal(mftd_sftp_attrs_get(a.body, &attrs), 0);
+	assert_int_equal(attrs.size, len);
+	mftd_buf_free(a.body);
+	a = next_answer(r, id[2]);
+	assert_int_equal(a.type, SSH_FXP_HANDLE);
+	mftd_buf_free(a.body);
+	a = next_answer(r, id[3]);
+	assert_int_equal(mftd_sftp_attrs_get(a.body, &attrs), 0);
+	assert_int_equal(attrs.size, 0);
+	mftd_buf_free(a.body);
+	/* of one handle that is only read, too */
+	for (i = 0; i < 3; i++) {
+		m = req_ext(r, "check-file-handle");
+		mftd_buf_put_u32(m, 8);
+		mftd_buf_put_u64(m, from);
+		mftd_buf_put_cstring(m, "sha256");
+		mftd_buf_put_u64(m, 0);
+		mftd_buf_put_u64(m, i == 1 ? 5 : 0);
+		mftd_buf_put_u32(m, 0);
+		id[i] = post(r, m);
+	}
+	id[3] = post(r, req_read(r, from, 0, 10));
+	id[4] = post(r, req_handle(r, SSH_FXP_CLOSE, from));
+	for (i = 0; i < 5; i++) {
+		a = next_answer(r, id[i]);
+		assert_int_equal(a.type,
+		    i < 3	 ? SSH_FXP_EXTENDED_REPLY
+			: i == 3 ? SSH_FXP_DATA
+				 : SSH_FXP_STATUS);
+		status = a.status;
+		mftd_buf_free(a.body);
+	}
+	assert_int_equal(status, SSH_FX_OK);
+}
+
+/* What is read of an upload is what it was when that was asked. */
+static void
+copy_of_an_upload_that_is_changed(void **state)
+{
+	static uint8_t bytes[3 * MIB];
+	struct peer *r = *state;
+	uint64_t upload, from, to;
+	uint32_t id[2];
+	struct answer a;
+	size_t at;
+
+	upload = do_open(r, "/f", WC | SSH_FXF_TRUNC, NULL);
+	for (at = 0; at < sizeof(bytes); at += 128 * 1024)
+		assert_int_equal(
+		    peer_status(
+			r, req_write(r, upload, at, bytes + at, 128 * 1024)),
+		    SSH_FX_OK);
+	from = do_open(r, "/f", SSH_FXF_READ, NULL);
+	to = do_open(r, "/g", WC, NULL);
+	id[0] = post(r, req_copy(r, from, 0, 0, to, 0));
+	id[1] = post(r, req_open(r, "/f", WC | SSH_FXF_TRUNC, -1));
+	a = next_answer(r, id[0]);
+	assert_int_equal(a.status, SSH_FX_OK);
+	mftd_buf_free(a.body);
+	a = next_answer(r, id[1]);
+	assert_int_equal(a.type, SSH_FXP_HANDLE);
+	mftd_buf_free(a.body);
+	assert_int_equal(do_stat(r, SSH_FXP_FSTAT, NULL, to), sizeof(bytes));
+}
+
+static unsigned
+open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void
+long_requests_are_bounded(void **state)
+{
+	struct peer *r = *state;
+	unsigned i, before = open_files();
+	struct answer a;
+	uint32_t first;
+
+	pattern_make(r, "f", 3 * MIB + 17);
+	first = r->next_id + 1;
+	for (i = 0; i < 4 * MFTD_SFTP_SLICED_MAX; i++)
+		peer_post(r, req_check(r, "/f", "sha256", i, 0, 0));
+	/* they are about one name, so it is their turn one by one */
+	assert_true(open_files() <= before + 1);
+	for (i = 0; i < 4 * MFTD_SFTP_SLICED_MAX; i++) {
+		a = next_answer(r, first + i);
+		assert_int_equal(a.type, SSH_FXP_EXTENDED_REPLY);
+		mftd_buf_free(a.body);
+	}
+	assert_int_equal(open_files(), before);
+}
+
+/* When nobody hears the answer any more. */
+static void
+hash_that_nobody_hears_ends(void **state)
+{
+	struct peer *r = *state;
+	uint64_t from, to;
+
+	pattern_make(r, "f", 3 * MIB + 17);
+	peer_post(r, req_check(r, "/f", "sha256", 0, 0, 0));
+	assert_true(mftd_sftp_working(r->s));
+	mftd_sftp_unheard(r->s);
+	assert_false(mftd_sftp_working(r->s));
+	/* but what was to be copied is */
+	from = do_open(r, "/f", SSH_FXF_READ, NULL);
+	to = do_open(r, "/g", WC, NULL);
+	peer_post(r, req_copy(r, from, 0, 0, to, 0));
+	peer_post(r, req_handle(r, SSH_FXP_CLOSE, to));
+	mftd_sftp_unheard(r->s);
+	while (mftd_sftp_working(r->s))
+		assert_int_equal(mftd_sftp_continue(r->s), 0);
+	peer_journal(r);
 	same(r, "f", "g");
 }
 
@@ -494,6 +667,10 @@ main(void)
 		T(copy_data_copies),
 		T(copy_data_refuses_itself),
 		T(long_requests_hold_up_no_others),
+		T(long_requests_keep_their_order),
+		T(copy_of_an_upload_that_is_changed),
+		T(long_requests_are_bounded),
+		T(hash_that_nobody_hears_ends),
 		T(read_only_refuses_every_change),
 	};
 
