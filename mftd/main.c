@@ -20,6 +20,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/inbound/bind.h"
+#include "mftd/inbound/keys.h"
 #include "mftd/node/parent.h"
 
 #define WAIT_FOR_PREDECESSOR_MS 10000
@@ -167,6 +168,8 @@ serve(const struct mftd_conf *conf)
 static int
 check_ground(const struct mftd_conf *conf)
 {
+	struct mftd_ssh_server *server;
+	char why[MFTD_REASON_BYTES];
 	struct stat st;
 	size_t i;
 	int r = 0;
@@ -176,12 +179,12 @@ check_ground(const struct mftd_conf *conf)
 		    stderr, "mftd: user: there is no user %s\n", conf->user);
 		r = 2;
 	}
-	for (i = 0; i < conf->n_host_keys; i++)
-		if (stat(conf->host_keys[i], &st) < 0 || !S_ISREG(st.st_mode)) {
-			fprintf(stderr, "mftd: host_keys: no file %s\n",
-			    conf->host_keys[i]);
-			r = 2;
-		}
+	if (mftd_keys_load(conf, &server, why, sizeof(why)) < 0) {
+		fprintf(stderr, "mftd: host keys: %s\n", why);
+		r = 2;
+	} else {
+		mftd_ssh_server_free(server);
+	}
 	for (i = 0; i < conf->n_volumes; i++)
 		if (stat(conf->volumes[i].path, &st) < 0 ||
 		    !S_ISDIR(st.st_mode))

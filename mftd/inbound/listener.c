@@ -22,6 +22,7 @@
 #include "mftd/base/source.h"
 #include "mftd/inbound/admit.h"
 #include "mftd/inbound/bind.h"
+#include "mftd/inbound/keys.h"
 #include "mftd/inbound/sandbox.h"
 #include "mftd/inbound/session.h"
 #include "mftd/inbound/waiting.h"
@@ -476,38 +477,10 @@ static const struct mftd_link links[] = {
 };
 
 static int
-read_host_keys(struct listener *l)
-{
-	const struct mftd_conf *conf = l->w->conf;
-	char why[MFTD_REASON_BYTES];
-	size_t k;
-	int r;
-
-	r = mftd_ssh_server_new(
-	    conf->host_keys, conf->n_host_keys, &l->server, why, sizeof(why));
-	if (r < 0) {
-		log_error("host keys: %s", why);
-		return r;
-	}
-	for (k = 0; k < conf->n_next_host_keys; k++) {
-		r = mftd_ssh_server_announce(
-		    l->server, conf->next_host_keys[k], why, sizeof(why));
-		if (r < 0) {
-			log_error("next host keys: %s", why);
-			return r;
-		}
-	}
-	for (k = 0; mftd_ssh_server_key(l->server, k, why, sizeof(why)) == 0;
-	     k++)
-		log_info("%s %s",
-		    k < conf->n_host_keys ? "host key" : "next host key", why);
-	return 0;
-}
-
-static int
 start(struct listener *l)
 {
 	struct rlimit files;
+	char why[MFTD_REASON_BYTES];
 	int i, r;
 
 	/* up to two descriptors per session */
@@ -515,9 +488,12 @@ start(struct listener *l)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	r = read_host_keys(l);
-	if (r < 0)
+	r = mftd_keys_load(l->w->conf, &l->server, why, sizeof(why));
+	if (r < 0) {
+		log_error("host keys: %s", why);
 		return r;
+	}
+	mftd_keys_log(l->w->conf, l->server);
 	r = mftd_sandbox_filter(&l->filter);
 	if (r < 0)
 		return r;

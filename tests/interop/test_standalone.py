@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from rig import BUILD, Rig
+from rig import BUILD, keygen, Rig
 
 SIZES = [0, 1, 255, 32768, 261120, 261121, 1 << 20, (20 << 20) + 7]
 
@@ -198,7 +198,16 @@ def test_check_of_the_configuration(rig, tmp_path):
                               text=True, capture_output=True, check=False)
     assert check("", "").returncode == 0
     assert check("", "").stderr == ""
-    for old, new, word in (("etc/host_key", "etc/no_key", "host_keys"),
+    again = tmp_path / "again"
+    keygen(again)
+    small = tmp_path / "small"
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "",
+                    "-f", small], check=True)
+    for old, new, word in (("etc/host_key", "etc/no_key", "etc/no_key: No"),
+                           ("etc/host_key]", f"etc/host_key, {again}]",
+                            "again: a second key of its type"),
+                           ("etc/host_key]", f"etc/host_key, {small}]",
+                            "small: The host key size 1024"),
                            ("user: nobody", "user: no-such-user", "user")):
         done = check(old, new)
         assert done.returncode == 2 and word in done.stderr, done
