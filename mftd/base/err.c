@@ -12,6 +12,7 @@ static const char *const words[] = {
 	[MFTD_E_INCOMPLETE - MFTD_E_FIRST] = "upload incomplete",
 	[MFTD_E_HELD - MFTD_E_FIRST] = "upload held by another session",
 	[MFTD_E_GAP - MFTD_E_FIRST] = "nothing is known of the bytes before",
+	[MFTD_E_UPWARD - MFTD_E_FIRST] = "link leads up from its directory",
 	[MFTD_E_CATALOG_AWAY - MFTD_E_FIRST] = "catalog away",
 	[MFTD_E_CATALOG - MFTD_E_FIRST] = "catalog refused",
 	[MFTD_E_CONF - MFTD_E_FIRST] = "configuration error",

@@ -16,6 +16,7 @@ enum mftd_error {
 	MFTD_E_INCOMPLETE, /* the name is an unfinished upload */
 	MFTD_E_HELD, /* another session has that upload open */
 	MFTD_E_GAP, /* between what is left of an upload and what is written */
+	MFTD_E_UPWARD, /* a link would lead up from its directory */
 	MFTD_E_CATALOG_AWAY, /* the database cannot be reached */
 	MFTD_E_CATALOG, /* the database refused */
 	MFTD_E_CONF, /* a configuration does not hold together */

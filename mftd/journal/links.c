@@ -85,37 +85,26 @@ mftd_link_execute(struct mftd_work *w, struct mftd_change *c)
 }
 
 /*
- * The text of a link at path that leads to target: relative, "../" only at its
- * start.  The directories above path are real ones, so these lead up to one of
- * them and never out; what follows leads down.  Both clean.
+ * The text of a link at path that leads to target, both clean: relative, and
+ * only ever downwards.  With a "../" in it, it would lead elsewhere once it, or
+ * a directory above it, is renamed, and out of the account's root at last.
  */
 static int
 link_text(const char *path, const char *target, char *out, size_t size)
 {
-	const char *p = path, *t = target, *slash;
-	size_t n = 0;
+	const char *slash = strrchr(path, '/');
+	size_t up = slash != NULL ? (size_t)(slash - path) : 0;
 	int len;
 
-	if (strcmp(target, ".") == 0)
-		t = "";
-	/* what both have in common needs no way up */
-	while ((slash = strchr(p, '/')) != NULL) {
-		n = (size_t)(slash - p) + 1;
-		if (strncmp(p, t, n) != 0)
-			break;
-		p += n;
-		t += n;
+	/* what both have in common is the link's whole directory */
+	if (up > 0) {
+		if (strncmp(path, target, up) != 0 ||
+		    (target[up] != '/' && target[up] != '\0'))
+			return -MFTD_E_UPWARD;
+		target += target[up] == '/' ? up + 1 : up;
 	}
-	for (n = 0; (slash = strchr(p, '/')) != NULL; p = slash + 1) {
-		if (n + 3 >= size)
-			return -ENAMETOOLONG;
-		memcpy(out + n, "../", 3);
-		n += 3;
-	}
-	if (n == 0 && t[0] == '\0')
-		t = ".";
-	len = snprintf(out + n, size - n, "%s", t);
-	return len >= 0 && (size_t)len < size - n ? 0 : -ENAMETOOLONG;
+	len = snprintf(out, size, "%s", target[0] != '\0' ? target : ".");
+	return (size_t)len < size ? 0 : -ENAMETOOLONG;
 }
 
 /* The link's text: its target lies in the same root or folder, and below it. */

@@ -33,6 +33,8 @@ static const struct {
 	{ MFTD_E_HELD, SSH_FX_FAILURE, "Another session is writing it" },
 	{ MFTD_E_GAP, SSH_FX_FAILURE,
 	    "The upload was cut before these bytes: resume at its size" },
+	{ MFTD_E_UPWARD, SSH_FX_PERMISSION_DENIED,
+	    "A link may lead only to what is below its own directory" },
 	{ MFTD_E_SUPERSEDED, SSH_FX_FAILURE, "Superseded by a newer upload" },
 };
 
