@@ -104,8 +104,9 @@ part_handle(struct mftd_sftp *s, const struct mftd_sftp_req *req,
 		return r;
 	h->part = p;
 	p->users++;
-	h->may_read = (flags & SSH_FXF_READ) != 0;
-	h->may_write = true;
+	h->may_read =
+	    (flags & SSH_FXF_WRITE) == 0 || (flags & SSH_FXF_READ) != 0;
+	h->may_write = (flags & SSH_FXF_WRITE) != 0;
 	h->append = (flags & SSH_FXF_APPEND) != 0;
 	*out = h;
 	return 0;
@@ -242,9 +243,11 @@ mftd_sftp_on_open(struct mftd_sftp *s, struct mftd_sftp_req *req)
 		r = mftd_sftp_vfs_may_change(s, req->path);
 	if (r < 0)
 		return r == -EACCES ? -EISDIR : r;
-	if ((flags & SSH_FXF_WRITE) != 0)
-		return open_write(
-		    s, req, flags, mode & ~(mode_t)s->env.policy->umask);
-	/* CREAT and the like say how to write */
-	return flags == SSH_FXF_READ ? open_read(s, req) : -EINVAL;
+	/* as open(2) has it: what is not to be written may yet be made */
+	if ((flags & (SSH_FXF_WRITE | SSH_FXF_TRUNC | SSH_FXF_EXCL)) == 0) {
+		r = open_read(s, req);
+		if (r != -ENOENT || (flags & SSH_FXF_CREAT) == 0)
+			return r;
+	}
+	return open_write(s, req, flags, mode & ~(mode_t)s->env.policy->umask);
 }

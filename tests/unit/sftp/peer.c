@@ -339,6 +339,8 @@ carry_out(struct peer *r, const struct mftd_msg *m)
 		return do_link(r, m->data);
 	case MFTD_MSG_SYMLINK:
 		return do_symlink(r, m->data);
+	case MFTD_MSG_ADOPT:
+		return -ENOENT; /* this journal lays nothing down */
 	default:
 		fail_msg("journal was asked %s", mftd_msg_name(m->type));
 		return -EINVAL;

@@ -500,11 +500,47 @@ mode_of_new_and_replaced_files(void **state)
 	assert_int_equal(st.st_mode & 07777, 0640);
 }
 
+/* As open(2) with O_RDONLY and O_CREAT. */
+static void
+created_for_reading(void **state)
+{
+	struct peer *r = *state;
+	uint32_t status;
+	char text[16];
+	uint64_t h;
+
+	assert_int_equal(do_open(r, "/a", 0, &status), 0);
+	assert_int_equal(status, SSH_FX_NO_SUCH_FILE);
+	h = do_open(r, "/a", SSH_FXF_READ | SSH_FXF_CREAT, NULL);
+	assert_true(h != 0);
+	assert_int_equal(do_read(r, h, 0, 5, text, sizeof(text)), SSH_FX_EOF);
+	assert_int_equal(do_write(r, h, 0, "x"), SSH_FX_PERMISSION_DENIED);
+	assert_int_equal(do_close(r, h), SSH_FX_OK);
+	file_is(r, "a", "");
+	/* what is there is only read */
+	file_make(r, "a", "text");
+	h = do_open(r, "/a", SSH_FXF_READ | SSH_FXF_CREAT, NULL);
+	assert_int_equal(do_read(r, h, 0, 5, text, sizeof(text)), 0);
+	assert_string_equal(text, "text");
+	assert_int_equal(do_close(r, h), SSH_FX_OK);
+	assert_int_equal(
+	    do_open(
+		r, "/a", SSH_FXF_READ | SSH_FXF_CREAT | SSH_FXF_EXCL, &status),
+	    0);
+	assert_int_equal(status, SSH_FX_FAILURE);
+	h = do_open(r, "/a", 0, NULL);
+	assert_int_equal(do_read(r, h, 0, 5, text, sizeof(text)), 0);
+	assert_int_equal(do_close(r, h), SSH_FX_OK);
+	file_is(r, "a", "text");
+	assert_int_equal(count_parts(r), 0);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(created_for_reading),
 		T(upload_is_published_at_close),
 		T(empty_file_is_published),
 		T(published_file_stays_until_close),
