@@ -403,8 +403,7 @@ turn(struct mftd_session *s, int timeout_ms)
 	if (r < 0) {
 		if (s->why[0] == '\0')
 			snprintf(s->why, sizeof(s->why), "client: %s",
-			    r == -MFTD_E_CLOSED ? "disconnected"
-						: mftd_ssh_why(s->ssh));
+			    mftd_ssh_why(s->ssh));
 		if (r == -MFTD_E_CLOSED)
 			finish_received(s);
 		return r;

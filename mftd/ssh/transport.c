@@ -14,6 +14,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ssh/internal.h"
 #include "mftd/ssh/packet.h"
+#include "mftd/ssh/rekey.h"
 #include "mftd/ssh/shim.h"
 #include "mftd/ssh/userauth.h"
 
@@ -208,6 +209,7 @@ mftd_ssh_new(struct mftd_ssh_server *server, int fd,
 	ssh_set_server_callbacks(s->session, &s->calls);
 	mftd_userauth_answer(s->session, &s->tries, on_user, s);
 	mftd_sshpkt_watch(s->session, &packet_ops, s);
+	mftd_rekey_watch(s->session);
 	ssh_set_auth_methods(s->session, METHODS);
 	return s;
 }
@@ -223,6 +225,7 @@ mftd_ssh_free(struct mftd_ssh *s)
 		mftd_shim_serve(-1);
 		mftd_userauth_answer(NULL, NULL, NULL, NULL);
 		mftd_sshpkt_watch(NULL, NULL, NULL);
+		mftd_rekey_watch(NULL);
 	}
 	for (i = 0; i < WATCH_MAX; i++)
 		if (s->watched[i].fd >= 0)

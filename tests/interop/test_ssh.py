@@ -1,5 +1,6 @@
 # Part of mftd; see LICENSE.
 """SSH as clients meet it: what is refused and how, channels, host keys, time."""
+import asyncio
 import contextlib
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import threading
 import time
 
+import asyncssh
 import paramiko
 import pytest
 from rig import Rig, keygen, START_S
@@ -315,6 +317,24 @@ def test_rekeying(rig, tmp_path):
     assert done.returncode == 0
     assert (tmp_path / "back").read_bytes() == (tmp_path / "r").read_bytes()
     assert done.stderr.count("SSH2_MSG_NEWKEYS received") > 4
+
+
+def test_client_that_sends_on_while_it_rekeys(rig, tmp_path):
+    """asyncssh does, at each GiB."""
+    data = os.urandom(3 << 20)
+    (tmp_path / "r").write_bytes(data)
+
+    async def there_and_back():
+        async with asyncssh.connect(
+                "127.0.0.1", rig.port, username="alice", known_hosts=None,
+                client_keys=[str(rig.top / "etc/alice")],
+                rekey_bytes=100000) as connection, \
+                connection.start_sftp_client() as sftp:
+            await sftp.put(str(tmp_path / "r"), "/r")
+            await sftp.get("/r", str(tmp_path / "back"))
+    asyncio.run(asyncio.wait_for(there_and_back(), 6 * START_S))
+    assert (rig.volume / "alice/r").read_bytes() == data
+    assert (tmp_path / "back").read_bytes() == data
 
 
 def test_no_compression_and_no_old_algorithms(rig):
