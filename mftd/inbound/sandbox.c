@@ -24,8 +24,9 @@
  * sessions of a node may have, and the other workers. */
 #define PROCESSES_MAX (MFTD_SESSIONS_MAX * (1 + MFTD_SFTP_SYNC_THREADS) + 256)
 
-/* The handles of all channels, the channels' sockets, and a few. */
-#define FILES_MAX (MFTD_SFTP_HANDLES_MAX * 4 + 64)
+/* The handles of all channels, each an upload over a published file with two
+ * descriptors; the channels' sockets, and a few. */
+#define FILES_MAX (MFTD_SSH_CHANNELS_MAX * MFTD_SFTP_HANDLES_MAX * 2 + 64)
 
 struct mftd_filter {
 	unsigned short n;

@@ -17,7 +17,7 @@ find(struct mftd_score *s, const struct mftd_cidr *source)
 }
 
 static struct mftd_score_row *
-make(struct mftd_score *s, const struct mftd_cidr *source, int64_t now_ms)
+make(struct mftd_score *s, const struct mftd_cidr *source)
 {
 	struct mftd_score_row *r = &s->rows[0];
 	size_t i;
@@ -28,10 +28,21 @@ make(struct mftd_score *s, const struct mftd_cidr *source, int64_t now_ms)
 		for (i = 1; i < s->n; i++)
 			if (s->rows[i].last_ms < r->last_ms)
 				r = &s->rows[i];
+	memset(r, 0, sizeof(*r));
 	r->source = *source;
-	r->failures = 0;
-	r->since_ms = now_ms;
 	return r;
+}
+
+/* Slices that have passed are empty ones from now on. */
+static void
+slide(struct mftd_score_row *r, int64_t slice)
+{
+	if (slice - r->last > MFTD_SCORE_SLICES)
+		memset(r->failures, 0, sizeof(r->failures));
+	else
+		while (r->last < slice)
+			r->failures[++r->last % (MFTD_SCORE_SLICES + 1)] = 0;
+	r->last = slice;
 }
 
 bool
@@ -39,15 +50,18 @@ mftd_score_fail(struct mftd_score *s, const struct mftd_cidr *source,
     int64_t now_ms, int enough, int64_t window_ms)
 {
 	struct mftd_score_row *r = find(s, source);
+	int64_t slice_ms = window_ms / MFTD_SCORE_SLICES;
+	int i, sum = 0;
 
 	if (r == NULL)
-		r = make(s, source, now_ms);
-	if (now_ms - r->since_ms >= window_ms) {
-		r->failures = 0;
-		r->since_ms = now_ms;
-	}
+		r = make(s, source);
+	slide(r, now_ms / (slice_ms > 0 ? slice_ms : 1));
 	r->last_ms = now_ms;
-	if (++r->failures < enough)
+	if (r->failures[r->last % (MFTD_SCORE_SLICES + 1)] < UINT16_MAX)
+		r->failures[r->last % (MFTD_SCORE_SLICES + 1)]++;
+	for (i = 0; i <= MFTD_SCORE_SLICES; i++)
+		sum += r->failures[i];
+	if (sum < enough)
 		return false;
 	*r = s->rows[--s->n];
 	return true;

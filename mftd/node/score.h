@@ -10,20 +10,26 @@
 #include "mftd/base/limits.h"
 
 /*
- * How often each source failed.  Pure: time is the caller's.  A window begins
- * with a source's first failure; the failure that makes it enough ends it.
- * Beyond MFTD_BAN_SCORES_MAX the source that failed longest ago is forgotten.
+ * How often each source failed.  Pure: time is the caller's.  The window slides
+ * in slices: what counts are the failures of the last window_ms, and those of
+ * up to a slice before.  Beyond MFTD_BAN_SCORES_MAX the source that failed
+ * longest ago is forgotten.
  */
+#define MFTD_SCORE_SLICES 16
+
 struct mftd_score {
 	size_t n;
 	struct mftd_score_row {
 		struct mftd_cidr source;
-		int failures;
-		int64_t since_ms, last_ms;
+		int64_t last; /* the slice of the latest failure */
+		/* of it and those before, by slice modulo */
+		uint16_t failures[MFTD_SCORE_SLICES + 1];
+		int64_t last_ms;
 	} rows[MFTD_BAN_SCORES_MAX];
 };
 
-/* Counts one.  True: that is enough of them in window_ms. */
+/* Counts one.  True: that is enough of them (up to 65535) in window_ms, and it
+ * begins anew. */
 bool mftd_score_fail(struct mftd_score *s, const struct mftd_cidr *source,
     int64_t now_ms, int enough, int64_t window_ms);
 
