@@ -2,6 +2,7 @@
 #include "mftd/inbound/auth.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -465,6 +466,32 @@ test_not_blocked(void **state)
 }
 
 /* Whoever does not wait for the answer is none of ours. */
+/* Whoever cannot be let in by a password costs a whole check all the same:
+ * other clients' questions, asked later, are answered before the refusal comes.
+ */
+static void
+test_refusal_takes_its_time(void **state)
+{
+	static const char *const users[] = { "nobody-such", "bob", "keyed",
+		"?" };
+	struct rig *r = *state;
+	struct mftd_chan *c = informed(r), *d = session(r);
+	struct pollfd p = { .fd = mftd_chan_fd(c), .events = POLLIN };
+	size_t i;
+	int k;
+
+	for (i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+		ask_password(c, users[i], "wrong");
+		for (k = 0; k < 3; k++) {
+			assert_int_equal(key(d, "keyed", KEY, false), 2);
+			assert_int_equal(poll(&p, 1, 0), 0);
+		}
+		assert_int_equal(verdict(c, 6), 0);
+	}
+	mftd_chan_free(c);
+	mftd_chan_free(d);
+}
+
 static void
 test_impatient(void **state)
 {
@@ -543,6 +570,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_passwords, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_refusal_takes_its_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_methods, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
