@@ -352,8 +352,10 @@ write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
 		return r;
 	p->changed = true;
 	feed_hash(p, data, len, off);
-	if (off <= p->contig && off + len > p->contig)
-		p->contig = off + len;
+	if (off > p->contig)
+		mftd_sftp_ahead_add(&p->ahead, off, off + len);
+	else if (off + len > p->contig)
+		p->contig = mftd_sftp_ahead_join(&p->ahead, off + len);
 	if (off + len > p->size)
 		p->size = off + len;
 	p->dirty += len;
@@ -415,6 +417,7 @@ truncate_part(struct mftd_sftp *s, struct mftd_sftp_part *p, uint64_t size)
 		p->hash = NULL;
 	}
 	p->size = size;
+	mftd_sftp_ahead_cut(&p->ahead, size);
 	if (p->contig > size) {
 		p->contig = size;
 		p->cuts++;

@@ -12,6 +12,7 @@
 
 #include "mftd/base/limits.h"
 #include "mftd/journal/layout.h"
+#include "mftd/sftp/ahead.h"
 
 struct mftd_sftp;
 
@@ -37,6 +38,7 @@ struct mftd_sftp_part {
 	uint64_t base_size;
 	uint64_t shown; /* of the base, when it was laid over it */
 	uint64_t contig; /* bytes from the start that were written */
+	struct mftd_sftp_ahead ahead; /* and what was behind a gap */
 	uint64_t durable; /* of them told to journal */
 	uint64_t dirty; /* bytes written since the last sync began */
 	bool filling; /* the base is being copied */

@@ -350,6 +350,19 @@ dormant_one_is_adopted(void **state)
 /* A client that goes on where the lost session's answers were would leave a
  * hole: it is told, and nothing of what is there is lost. */
 static void
+what_was_written_out_of_order_is_left(void **state)
+{
+	struct world *w = *state;
+	uint64_t h = live(w, "/f", WCT, "01");
+
+	assert_int_equal(do_write(&w->a, h, 8, "89"), SSH_FX_OK);
+	assert_int_equal(do_write(&w->a, h, 4, "45"), SSH_FX_OK);
+	assert_int_equal(do_write(&w->a, h, 2, "23"), SSH_FX_OK);
+	world_end_a(w);
+	reads(&w->b, "/f", "01234"); /* 6 and 7 never came */
+}
+
+static void
 hole_behind_an_adopted_one_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -1043,6 +1056,7 @@ main(void)
 		T(live_elsewhere_is_let_go),
 		T(live_elsewhere_is_not_let_go),
 		T(dormant_one_is_adopted),
+		T(what_was_written_out_of_order_is_left),
 		T(hole_behind_an_adopted_one_is_refused),
 		T(excl_sees_what_the_account_sees),
 		T(excl_loses_against_a_name_taken_meanwhile),
