@@ -24,8 +24,8 @@ int mftd_password_hash(const char *password, char *out, size_t size);
 bool mftd_password_hash_valid(const char *text);
 
 /* Whether the hash costs what those of mftd_password_hash do: one that costs
- * less is a weak one, and the time of one that costs more or less tells that its
- * account is there. */
+ * less is a weak one, and the time of one that costs more or less tells that
+ * its account is there. */
 bool mftd_password_hash_usual(const char *text);
 
 /* Compares in constant time.  0: it is the password; -MFTD_E_AUTH: it is not;
