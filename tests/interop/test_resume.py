@@ -2,6 +2,7 @@
 """Uploads that are cut half-way, and clients that go on with them."""
 import hashlib
 import os
+import shutil
 import signal
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 import clients
 import paramiko
 import pytest
-from rig import Rig, START_S
+from rig import Rig, START_S, USER
 from wire import Wire
 
 SIZE = 24 << 20
@@ -115,6 +116,28 @@ def test_cut_upload_is_begun_again(rig, kind, source):
     cut_upload(rig, kind, source, "/f")
     kind(rig).put(source, "/f")
     check_published(rig, "/f", source)
+
+
+@pytest.mark.parametrize("kind", [clients.Sftp, clients.Lftp],
+                         ids=lambda c: c.__name__.lower())
+def test_published_file_of_more_than_a_gib_is_gone_on_with(rig, kind,
+                                                           tmp_path):
+    """A client that was interrupted closes what it had begun: it is published,
+    and what comes later is put behind a copy of it."""
+    size = (1 << 30) + 4097
+    tail = os.urandom(1 << 20)
+    for path in (rig.volume / "alice/f", tmp_path / "f"):
+        with open(path, "wb") as f:
+            f.truncate(size)
+    shutil.chown(rig.volume / "alice/f", USER)
+    with open(tmp_path / "f", "ab") as f:
+        f.write(tail)
+    with Wire(rig) as wire:
+        kind(wire.rig).resume_put(tmp_path / "f", "/f")
+        assert wire.sent < len(tail) + SLACK
+    with open(rig.volume / "alice/f", "rb") as f:
+        f.seek(size - 1)
+        assert f.read() == b"\0" + tail
 
 
 def test_ids_have_room_on_a_node_with_the_longest_name(source):
