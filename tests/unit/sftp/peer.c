@@ -534,3 +534,22 @@ peer_status(struct peer *r, struct mftd_buf *b)
 	assert_int_equal(a.type, SSH_FXP_STATUS);
 	return a.status;
 }
+
+int
+peer_setup(void **state)
+{
+	struct peer *r = malloc(sizeof(*r));
+
+	peer_open(r, false);
+	peer_start(r);
+	*state = r;
+	return 0;
+}
+
+int
+peer_teardown(void **state)
+{
+	peer_close(*state);
+	free(*state);
+	return 0;
+}

@@ -55,6 +55,11 @@ struct answer {
 void peer_open(struct peer *r, bool volume);
 void peer_close(struct peer *r);
 
+/* For cmocka_unit_test_setup_teardown: peer_open below the volume's top, and
+ * peer_start. */
+int peer_setup(void **state);
+int peer_teardown(void **state);
+
 /* The same with a policy, which the test may change as it goes. */
 void peer_open_policy(struct peer *r, const struct mftd_policy *policy);
 

@@ -22,25 +22,6 @@
 #define W SSH_FXF_WRITE
 #define RW (SSH_FXF_READ | SSH_FXF_WRITE)
 
-static int
-setup(void **state)
-{
-	struct peer *r = malloc(sizeof(*r));
-
-	peer_open(r, false);
-	peer_start(r);
-	*state = r;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	peer_close(*state);
-	free(*state);
-	return 0;
-}
-
 static uint8_t
 byte_at(size_t i)
 {
@@ -256,7 +237,7 @@ no_room_for_the_copy(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, peer_setup, peer_teardown)
 	const struct CMUnitTest tests[] = {
 		T(write_in_the_middle),
 		T(close_keeps_the_tail),

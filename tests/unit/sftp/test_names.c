@@ -19,25 +19,6 @@
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 #define WCT (SSH_FXF_WRITE | SSH_FXF_CREAT | SSH_FXF_TRUNC)
 
-static int
-setup(void **state)
-{
-	struct peer *r = malloc(sizeof(*r));
-
-	peer_open(r, false);
-	peer_start(r);
-	*state = r;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	peer_close(*state);
-	free(*state);
-	return 0;
-}
-
 static uint32_t
 path_status(struct peer *r, uint8_t type, const char *path)
 {
@@ -456,7 +437,7 @@ long_paths_and_names_are_refused(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, peer_setup, peer_teardown)
 	const struct CMUnitTest tests[] = {
 		T(names_are_changed_by_journal),
 		T(journals_errors_become_answers),

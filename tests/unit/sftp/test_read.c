@@ -20,25 +20,6 @@
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 #define WCT (SSH_FXF_WRITE | SSH_FXF_CREAT | SSH_FXF_TRUNC)
 
-static int
-setup(void **state)
-{
-	struct peer *r = malloc(sizeof(*r));
-
-	peer_open(r, false);
-	peer_start(r);
-	*state = r;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	peer_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void
 download_and_its_audit_line(void **state)
 {
@@ -395,7 +376,7 @@ limits_and_statvfs(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, peer_setup, peer_teardown)
 	const struct CMUnitTest tests[] = {
 		T(download_and_its_audit_line),
 		T(only_regular_files_are_read),

@@ -23,25 +23,6 @@
 #define WC (SSH_FXF_WRITE | SSH_FXF_CREAT)
 #define WCT (SSH_FXF_WRITE | SSH_FXF_CREAT | SSH_FXF_TRUNC)
 
-static int
-setup(void **state)
-{
-	struct peer *r = malloc(sizeof(*r));
-
-	peer_open(r, false);
-	peer_start(r);
-	*state = r;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	peer_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void
 upload_is_published_at_close(void **state)
 {
@@ -538,7 +519,7 @@ created_for_reading(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, peer_setup, peer_teardown)
 	const struct CMUnitTest tests[] = {
 		T(created_for_reading),
 		T(upload_is_published_at_close),
