@@ -168,7 +168,6 @@ serve(const struct mftd_conf *conf)
 static int
 check_ground(const struct mftd_conf *conf)
 {
-	struct mftd_ssh_server *server;
 	char why[MFTD_REASON_BYTES];
 	struct stat st;
 	size_t i;
@@ -179,11 +178,9 @@ check_ground(const struct mftd_conf *conf)
 		    stderr, "mftd: user: there is no user %s\n", conf->user);
 		r = 2;
 	}
-	if (mftd_keys_load(conf, &server, why, sizeof(why)) < 0) {
+	if (mftd_keys_check(conf, why, sizeof(why)) < 0) {
 		fprintf(stderr, "mftd: host keys: %s\n", why);
 		r = 2;
-	} else {
-		mftd_ssh_server_free(server);
 	}
 	for (i = 0; i < conf->n_volumes; i++)
 		if (stat(conf->volumes[i].path, &st) < 0 ||

@@ -3,6 +3,7 @@
 
 #include "mftd/base/limits.h"
 #include "mftd/base/log.h"
+#include "mftd/ssh/transport.h"
 
 int
 mftd_keys_load(const struct mftd_conf *conf, struct mftd_ssh_server **out,
@@ -23,6 +24,17 @@ mftd_keys_load(const struct mftd_conf *conf, struct mftd_ssh_server **out,
 		mftd_ssh_server_free(s);
 	else
 		*out = s;
+	return r;
+}
+
+int
+mftd_keys_check(const struct mftd_conf *conf, char *why, size_t size)
+{
+	struct mftd_ssh_server *s;
+	int r = mftd_keys_load(conf, &s, why, size);
+
+	if (r == 0)
+		mftd_ssh_server_free(s);
 	return r;
 }
 

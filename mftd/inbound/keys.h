@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 #include "mftd/conf/conf.h"
-#include "mftd/ssh/transport.h"
+
+struct mftd_ssh_server;
 
 /*
  * A server with the configured host keys, used and announced ones.  0, or a
@@ -13,6 +14,9 @@
  */
 int mftd_keys_load(const struct mftd_conf *conf, struct mftd_ssh_server **out,
     char *why, size_t size);
+
+/* Whether that would work. */
+int mftd_keys_check(const struct mftd_conf *conf, char *why, size_t size);
 
 /* Logs what they are, so that an administrator can tell partners, and compare
  * nodes. */
