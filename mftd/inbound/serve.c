@@ -117,6 +117,9 @@ pump(struct mftd_ssh_chan *c)
 	for (i = 0; i < ROUNDS_MAX && r == 1; i++)
 		r = pump_once(c, v);
 	state = mftd_ssh_chan_state(c);
+	if (state == MFTD_SSH_CHAN_CLOSED) /* nobody's any more */
+		mftd_buf_consume(mftd_sftp_output(v->sftp),
+		    mftd_buf_len(mftd_sftp_output(v->sftp)));
 	if (state == MFTD_SSH_CHAN_CLOSED ||
 	    (state == MFTD_SSH_CHAN_EOF && !mftd_sftp_waiting(v->sftp) &&
 		mftd_buf_len(mftd_sftp_output(v->sftp)) == 0 &&
@@ -440,13 +443,11 @@ static bool
 at_work(struct mftd_session *s)
 {
 	struct mftd_ssh_chan *c = NULL;
-	struct served *v;
 
-	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL) {
-		v = mftd_ssh_chan_data(c);
-		if (mftd_sftp_busy(v->sftp) || mftd_sftp_working(v->sftp))
+	while ((c = mftd_ssh_chan_next(s->ssh, c)) != NULL)
+		if (mftd_sftp_at_work(
+			((struct served *)mftd_ssh_chan_data(c))->sftp))
 			return true;
-	}
 	return false;
 }
 

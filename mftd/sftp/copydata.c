@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mftd/base/fdio.h"
+#include "mftd/sftp/proto.h"
 #include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
@@ -60,8 +61,13 @@ copy_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
 		c->left -= (uint64_t)n;
 	if ((size_t)n == want && c->left > 0)
 		return MFTD_SFTP_LATER;
-	/* less than was asked for is no error, as with OpenSSH's server */
-	mftd_sftp_reply_error(s, job->id, 0);
+	/* what there was is copied; less than was asked for is told, as by
+	 * OpenSSH's server */
+	if (c->left > 0 && !to_end)
+		mftd_sftp_reply_status(
+		    s, job->id, SSH_FX_EOF, "End of the source");
+	else
+		mftd_sftp_reply_error(s, job->id, 0);
 	return MFTD_SFTP_ANSWERED;
 }
 
@@ -148,18 +154,18 @@ take_args(struct mftd_sftp *s, struct mftd_sftp_req *req, struct copy *c)
 int
 mftd_sftp_on_copy_data(struct mftd_sftp *s, struct mftd_sftp_req *req)
 {
-	struct copy *c;
+	struct copy *c = calloc(1, sizeof(*c));
 	int r;
 
-	if (!mftd_sftp_job_room(s))
-		return MFTD_SFTP_STALL;
-	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return -ENOMEM;
 	c->fd = -1;
 	c->job.step = copy_step;
 	c->job.free = copy_free;
 	r = take_args(s, req, c);
+	/* now it has its handles, so what is about them waits with it */
+	if (r == 0 && !mftd_sftp_job_room(s))
+		r = MFTD_SFTP_STALL;
 	if (r == 0)
 		r = source_of(s, req->handle, &c->fd);
 	if (r == 0 && req->handle->limit != UINT64_MAX)

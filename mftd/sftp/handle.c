@@ -3,10 +3,12 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mftd/base/fdio.h"
+#include "mftd/sftp/op.h"
 #include "mftd/sftp/view.h"
 
 static uint32_t
@@ -91,4 +93,23 @@ mftd_sftp_handle_name(
 	uint32_t words[2] = { htobe32(h->slot), htobe32(h->generation) };
 
 	memcpy(name, words, sizeof(words));
+}
+
+void
+mftd_sftp_handles_renamed(
+    struct mftd_sftp_handles *t, const char *from, const char *to)
+{
+	struct mftd_sftp_handle *h;
+	char *path;
+	size_t i;
+
+	for (i = 0; i < MFTD_SFTP_HANDLES_MAX; i++) {
+		h = t->slots[i];
+		if (h == NULL || h->kind != MFTD_SFTP_FILE ||
+		    !mftd_sftp_path_within(h->path, from) ||
+		    asprintf(&path, "%s%s", to, h->path + strlen(from)) < 0)
+			continue;
+		free(h->path);
+		h->path = path;
+	}
 }

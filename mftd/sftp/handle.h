@@ -32,7 +32,7 @@ struct mftd_sftp_handle {
 	struct mftd_sftp_names *parts; /* DIR: names of uploads into it */
 	bool dir_end; /* DIR: all its entries were told, and … */
 	bool parts_end; /* … the uploads too */
-	char *path; /* as opened */
+	char *path; /* as opened, and of what is read: as renamed since */
 	uint64_t bytes_read;
 };
 
@@ -63,5 +63,10 @@ struct mftd_sftp_handle *mftd_sftp_handle_find(
 /* Writes h's name for the client. */
 void mftd_sftp_handle_name(
     const struct mftd_sftp_handle *h, uint8_t name[MFTD_SFTP_HANDLE_BYTES]);
+
+/* from was renamed to to: what is read at or below it has its new name. Without
+ * memory it keeps the old one. */
+void mftd_sftp_handles_renamed(
+    struct mftd_sftp_handles *t, const char *from, const char *to);
 
 #endif

@@ -133,8 +133,10 @@ mftd_sftp_on_mkdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 static void
 renamed(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 {
-	if (err == 0)
+	if (err == 0) {
 		mftd_sftp_part_renamed(s, op->path, op->to);
+		mftd_sftp_handles_renamed(&s->handles, op->path, op->to);
+	}
 	mftd_sftp_reply_error(s, op->id, err);
 }
 
@@ -168,7 +170,10 @@ rename_upload(struct mftd_sftp *s, struct mftd_sftp_req *req,
 		other->err = -MFTD_E_SUPERSEDED;
 	r = mftd_sftp_part_move(s, p, req->path2);
 	p->noreplace = !overwrite;
-	return r < 0 ? r : mftd_sftp_upload_supersede(s, p, NULL, moved);
+	if (r < 0)
+		return r;
+	mftd_sftp_handles_renamed(&s->handles, req->path, req->path2);
+	return mftd_sftp_upload_supersede(s, p, NULL, moved);
 }
 
 static int

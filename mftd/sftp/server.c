@@ -413,6 +413,12 @@ mftd_sftp_busy(const struct mftd_sftp *s)
 }
 
 bool
+mftd_sftp_at_work(const struct mftd_sftp *s)
+{
+	return s->n_syncs > 0 || s->n_ops > s->n_jobs || mftd_sftp_working(s);
+}
+
+bool
 mftd_sftp_syncing(const struct mftd_sftp *s)
 {
 	return s->n_syncs > 0;

@@ -87,6 +87,9 @@ void mftd_sftp_unheard(struct mftd_sftp *s);
  * when none is. */
 int mftd_sftp_busy(const struct mftd_sftp *s);
 
+/* Whether we, not the client, are who the next thing waits for. */
+bool mftd_sftp_at_work(const struct mftd_sftp *s);
+
 /* Whether a sync is under way. */
 bool mftd_sftp_syncing(const struct mftd_sftp *s);
 

@@ -23,21 +23,32 @@ handler __wrap_ssh_packet_newkeys;
 int __real_ssh_buffer_get_u8(struct ssh_buffer_struct *buffer, uint8_t *data)
     __attribute__((weak));
 int __wrap_ssh_buffer_get_u8(struct ssh_buffer_struct *buffer, uint8_t *data);
+/* wrapped (packet.c): they are asked as if it came just now */
+handler __wrap_ssh_packet_global_request;
+handler __wrap_ssh_packet_channel_open;
+handler ssh_request_success __attribute__((weak));
+handler ssh_request_denied __attribute__((weak));
+handler channel_rcv_request __attribute__((weak));
 handler channel_rcv_change_window __attribute__((weak));
 handler channel_rcv_data __attribute__((weak));
 handler channel_rcv_eof __attribute__((weak));
 handler channel_rcv_close __attribute__((weak));
 
-/* What may come: RFC 4254 sections 5.2 and 5.3. */
+/* What a client sends of the connection protocol (RFC 4254). */
 static const struct {
 	uint8_t type;
 	handler *handle;
 } kinds[] = {
+	{ 80, __wrap_ssh_packet_global_request },
+	{ 81, ssh_request_success },
+	{ 82, ssh_request_denied },
+	{ 90, __wrap_ssh_packet_channel_open },
 	{ 93, channel_rcv_change_window },
 	{ 94, channel_rcv_data },
 	{ 95, channel_rcv_data }, /* extended */
 	{ 96, channel_rcv_eof },
 	{ 97, channel_rcv_close },
+	{ 98, channel_rcv_request },
 };
 
 struct kept {
@@ -61,7 +72,7 @@ static void
 drop(struct kept *k)
 {
 	STAILQ_REMOVE_HEAD(&rekey.list, link);
-	rekey.bytes -= k->len;
+	rekey.bytes -= sizeof(*k) + k->len;
 	free(k);
 }
 
@@ -94,7 +105,7 @@ keep(size_t kind, struct ssh_buffer_struct *packet)
 	size_t len = ssh_buffer_get_len(packet);
 	struct kept *k;
 
-	if (rekey.bytes + len > KEPT_BYTES)
+	if (rekey.bytes + sizeof(*k) + len > KEPT_BYTES)
 		return false;
 	k = malloc(sizeof(*k) + len);
 	if (k == NULL)
@@ -103,7 +114,7 @@ keep(size_t kind, struct ssh_buffer_struct *packet)
 	k->len = len;
 	memcpy(k->bytes, ssh_buffer_get(packet), len);
 	STAILQ_INSERT_TAIL(&rekey.list, k, link);
-	rekey.bytes += len;
+	rekey.bytes += sizeof(*k) + len;
 	return true;
 }
 

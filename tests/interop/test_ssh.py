@@ -337,6 +337,41 @@ def test_client_that_sends_on_while_it_rekeys(rig, tmp_path):
     assert (tmp_path / "back").read_bytes() == data
 
 
+@pytest.mark.parametrize("kind", [81, 90, 94, 96, 97, 98])
+def test_whatever_a_client_sends_while_it_rekeys(kind):
+    """asyncssh asks for new keys just before any packet, and sends it then."""
+    with Rig() as rig:
+        rig.configure("keepalive_s: 1")
+        rig.up()
+        seen = []
+
+        async def use():
+            async with asyncssh.connect(
+                    "127.0.0.1", rig.port, username="alice", known_hosts=None,
+                    client_keys=[str(rig.top / "etc/alice")],
+                    rekey_bytes=1 << 40) as connection:
+                send = connection.send_packet
+
+                def sending(number, *args, **kwargs):
+                    if number == kind:
+                        connection._rekey_bytes = 0     # now
+                        seen.append(number)
+                    send(number, *args, **kwargs)
+                    connection._rekey_bytes = 1 << 40
+                connection.send_packet = sending
+                for _ in range(2):
+                    async with connection.start_sftp_client() as sftp:
+                        await sftp.listdir("/")
+                        # the answer to our keepalive
+                        while kind == 81 and not seen:
+                            await asyncio.sleep(0.1)
+                async with connection.start_sftp_client() as sftp:
+                    await sftp.mkdir("/d")
+                    await sftp.rmdir("/d")
+        asyncio.run(asyncio.wait_for(use(), 6 * START_S))
+        assert seen
+
+
 def test_no_compression_and_no_old_algorithms(rig):
     done = rig.sftp("pwd\n", extra=["-o", "Compression=yes", "-v"])
     assert "compression: none" in done.stderr

@@ -395,7 +395,7 @@ copy_data_copies(void **state)
 	    peer_status(r, req_copy(r, from, 1, 2, to, 1)), SSH_FX_OK);
 	/* fewer bytes than asked for */
 	assert_int_equal(
-	    peer_status(r, req_copy(r, from, 3 * MIB, 18, to, 0)), SSH_FX_OK);
+	    peer_status(r, req_copy(r, from, 3 * MIB, 18, to, 0)), SSH_FX_EOF);
 	assert_int_equal(peer_status(r, req_copy(r, to, 0, 0, from, 0)),
 	    SSH_FX_PERMISSION_DENIED);
 	assert_int_equal(do_close(r, to), SSH_FX_OK);
@@ -552,9 +552,11 @@ copy_of_an_upload_that_is_changed(void **state)
 			r, req_write(r, upload, at, bytes + at, 128 * 1024)),
 		    SSH_FX_OK);
 	from = do_open(r, "/f", SSH_FXF_READ, NULL);
+	assert_int_equal(
+	    peer_status(r, req_rename(r, "/f", "/h", false)), SSH_FX_OK);
 	to = do_open(r, "/g", WC, NULL);
 	id[0] = post(r, req_copy(r, from, 0, 0, to, 0));
-	id[1] = post(r, req_open(r, "/f", WC | SSH_FXF_TRUNC, -1));
+	id[1] = post(r, req_open(r, "/h", WC | SSH_FXF_TRUNC, -1));
 	a = next_answer(r, id[0]);
 	assert_int_equal(a.status, SSH_FX_OK);
 	mftd_buf_free(a.body);
@@ -562,6 +564,44 @@ copy_of_an_upload_that_is_changed(void **state)
 	assert_int_equal(a.type, SSH_FXP_HANDLE);
 	mftd_buf_free(a.body);
 	assert_int_equal(do_stat(r, SSH_FXP_FSTAT, NULL, to), sizeof(bytes));
+}
+
+/* Also when it is one too many at first. */
+static void
+copy_that_waits_for_its_turn(void **state)
+{
+	struct peer *r = *state;
+	uint64_t from[MFTD_SFTP_SLICED_MAX + 1], to[MFTD_SFTP_SLICED_MAX + 1];
+	bool copied = false;
+	uint32_t id[2];
+	struct answer a;
+	char name[16];
+	unsigned i;
+
+	pattern_make(r, "f", 3 * MIB + 17);
+	for (i = 0; i <= MFTD_SFTP_SLICED_MAX; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(linkat(r->root, "f", r->root, name, 0), 0);
+		snprintf(name, sizeof(name), "/f%u", i);
+		from[i] = do_open(r, name, SSH_FXF_READ, NULL);
+		snprintf(name, sizeof(name), "/g%u", i);
+		to[i] = do_open(r, name, WC, NULL);
+	}
+	for (i = 0; i <= MFTD_SFTP_SLICED_MAX; i++)
+		id[0] = post(r, req_copy(r, from[i], 0, 0, to[i], 0));
+	id[1] = post(r, req_handle(r, SSH_FXP_CLOSE, from[i - 1]));
+	/* all are done, and the CLOSE comes behind its own */
+	for (i = 0; i < MFTD_SFTP_SLICED_MAX + 2; i++) {
+		while (!peer_take(r, &a))
+			assert_int_equal(mftd_sftp_continue(r->s), 0);
+		assert_int_equal(a.status, SSH_FX_OK);
+		assert_true(a.id != id[1] || copied);
+		copied |= a.id == id[0];
+		mftd_buf_free(a.body);
+	}
+	assert_int_equal(
+	    do_stat(r, SSH_FXP_FSTAT, NULL, to[MFTD_SFTP_SLICED_MAX]),
+	    3 * MIB + 17);
 }
 
 static unsigned
@@ -669,6 +709,7 @@ main(void)
 		T(long_requests_hold_up_no_others),
 		T(long_requests_keep_their_order),
 		T(copy_of_an_upload_that_is_changed),
+		T(copy_that_waits_for_its_turn),
 		T(long_requests_are_bounded),
 		T(hash_that_nobody_hears_ends),
 		T(read_only_refuses_every_change),
