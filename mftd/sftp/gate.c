@@ -42,10 +42,11 @@ mftd_sftp_take_handle(struct mftd_sftp *s, struct mftd_sftp_req *req,
 }
 
 static void
-claim_path(struct mftd_sftp_claims *c, const char *path, bool below)
+claim_path(struct mftd_sftp_claims *c, const char *path, bool below, bool moves)
 {
 	c->paths[c->n_paths].path = path;
-	c->paths[c->n_paths++].below = below;
+	c->paths[c->n_paths].below = below;
+	c->paths[c->n_paths++].moves = moves;
 }
 
 static void
@@ -58,7 +59,7 @@ claim_handle(struct mftd_sftp_claims *c, const struct mftd_sftp_handle *h)
 	mftd_sftp_handle_name(h, name);
 	memcpy(&c->handles[c->n_handles++], name, sizeof(c->handles[0]));
 	if (h->part != NULL)
-		claim_path(c, h->part->path, false);
+		claim_path(c, h->part->path, false, true);
 }
 
 void
@@ -68,9 +69,9 @@ mftd_sftp_claim(const struct mftd_sftp_req *req, struct mftd_sftp_claims *c)
 	claim_handle(c, req->handle);
 	claim_handle(c, req->handle2);
 	if (req->n_paths > 0)
-		claim_path(c, req->path, req->below);
+		claim_path(c, req->path, req->below, false);
 	if (req->n_paths > 1)
-		claim_path(c, req->path2, req->below);
+		claim_path(c, req->path2, req->below, false);
 }
 
 static bool

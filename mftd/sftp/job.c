@@ -35,7 +35,8 @@ claim_read(struct mftd_sftp_claims *c, const struct mftd_sftp_handle *h)
 	if (h == NULL || h->part != NULL)
 		return;
 	c->paths[c->n_paths].path = h->path;
-	c->paths[c->n_paths++].below = false;
+	c->paths[c->n_paths].below = false;
+	c->paths[c->n_paths++].moves = true;
 }
 
 int
@@ -54,6 +55,15 @@ mftd_sftp_job_add(
 	job->id = s->req.id;
 	mftd_sftp_job_start(s, job, part);
 	return MFTD_SFTP_LATER;
+}
+
+void
+mftd_sftp_job_renamed(struct mftd_sftp *s, const char *from, const char *to)
+{
+	struct mftd_sftp_job *job;
+
+	TAILQ_FOREACH(job, &s->jobs, link)
+		mftd_sftp_claims_renamed(&job->claims, from, to);
 }
 
 bool

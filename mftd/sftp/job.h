@@ -49,6 +49,10 @@ int mftd_sftp_job_add(struct mftd_sftp *s, struct mftd_sftp_job *job,
 void mftd_sftp_job_start(struct mftd_sftp *s, struct mftd_sftp_job *job,
     struct mftd_sftp_part *part);
 
+/* from was renamed to to. */
+void mftd_sftp_job_renamed(
+    struct mftd_sftp *s, const char *from, const char *to);
+
 /* Whether a request with those claims has to wait for one of them. */
 bool mftd_sftp_job_conflict(
     const struct mftd_sftp *s, const struct mftd_sftp_claims *claims);

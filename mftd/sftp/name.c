@@ -130,12 +130,21 @@ mftd_sftp_on_mkdir(struct mftd_sftp *s, struct mftd_sftp_req *req)
 	    s, req->path, NULL, MFTD_MSG_MKDIR, &m, sizeof(m), NULL);
 }
 
+/* What stands for a handle's file goes with it. */
+static void
+follow(struct mftd_sftp *s, const char *from, const char *to)
+{
+	mftd_sftp_handles_renamed(&s->handles, from, to);
+	mftd_sftp_wait_renamed(&s->wait, from, to);
+	mftd_sftp_job_renamed(s, from, to);
+}
+
 static void
 renamed(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 {
 	if (err == 0) {
 		mftd_sftp_part_renamed(s, op->path, op->to);
-		mftd_sftp_handles_renamed(&s->handles, op->path, op->to);
+		follow(s, op->path, op->to);
 	}
 	mftd_sftp_reply_error(s, op->id, err);
 }
@@ -172,7 +181,7 @@ rename_upload(struct mftd_sftp *s, struct mftd_sftp_req *req,
 	p->noreplace = !overwrite;
 	if (r < 0)
 		return r;
-	mftd_sftp_handles_renamed(&s->handles, req->path, req->path2);
+	follow(s, req->path, req->path2);
 	return mftd_sftp_upload_supersede(s, p, NULL, moved);
 }
 

@@ -2,6 +2,7 @@
 #include "mftd/sftp/wait.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,24 @@ mftd_sftp_claims_copy(
 	return 0;
 }
 
+void
+mftd_sftp_claims_renamed(
+    struct mftd_sftp_claims *c, const char *from, const char *to)
+{
+	char *path;
+	unsigned i;
+
+	for (i = 0; i < c->n_paths; i++) {
+		if (!c->paths[i].moves ||
+		    !mftd_sftp_path_within(c->paths[i].path, from) ||
+		    asprintf(
+			&path, "%s%s", to, c->paths[i].path + strlen(from)) < 0)
+			continue;
+		free((char *)(uintptr_t)c->paths[i].path);
+		c->paths[i].path = path;
+	}
+}
+
 static void
 waiter_free(struct mftd_sftp_waiter *x)
 {
@@ -104,6 +123,16 @@ mftd_sftp_wait_clear(struct mftd_sftp_wait *w)
 {
 	while (!TAILQ_EMPTY(&w->list))
 		drop(w, TAILQ_FIRST(&w->list));
+}
+
+void
+mftd_sftp_wait_renamed(
+    struct mftd_sftp_wait *w, const char *from, const char *to)
+{
+	struct mftd_sftp_waiter *x;
+
+	TAILQ_FOREACH(x, &w->list, link)
+		mftd_sftp_claims_renamed(&x->claims, from, to);
 }
 
 bool

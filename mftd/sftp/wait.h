@@ -22,10 +22,11 @@ struct mftd_sftp_claims {
 	unsigned n_handles, n_paths;
 	uint64_t handles[MFTD_SFTP_CLAIM_HANDLES]; /* as on the wire */
 	/* What it names, and what the upload of a handle is published as.
-	 * below: a change of names, which concerns all that lies below too. */
+	 * below: a change of names, which concerns all that lies below too.
+	 * moves: it is where a handle's file has its name, by now. */
 	struct {
 		const char *path;
-		bool below;
+		bool below, moves;
 	} paths[MFTD_SFTP_CLAIM_PATHS];
 };
 
@@ -33,6 +34,11 @@ struct mftd_sftp_claims {
 int mftd_sftp_claims_copy(
     struct mftd_sftp_claims *to, const struct mftd_sftp_claims *from);
 void mftd_sftp_claims_free(struct mftd_sftp_claims *c);
+
+/* from was renamed to to: so are the paths of a copy that move.  What there is
+ * no memory for keeps its old one. */
+void mftd_sftp_claims_renamed(
+    struct mftd_sftp_claims *c, const char *from, const char *to);
 
 /*
  * The decision, a pure one.  Two requests conflict when they use one handle;
@@ -54,6 +60,10 @@ struct mftd_sftp_wait {
 
 void mftd_sftp_wait_init(struct mftd_sftp_wait *w);
 void mftd_sftp_wait_clear(struct mftd_sftp_wait *w);
+
+/* The same for all that wait. */
+void mftd_sftp_wait_renamed(
+    struct mftd_sftp_wait *w, const char *from, const char *to);
 
 /* Whether one that came before the request being handled conflicts with it. */
 bool mftd_sftp_wait_conflict(

@@ -183,6 +183,44 @@ published_one_is_cut(void **state)
 	assert_int_equal(count_parts(r), 0);
 }
 
+/* A request that waits is about the name that its handle's file has by now. */
+static void
+what_waits_follows_a_rename(void **state)
+{
+	struct mftd_sftp_attrs attrs;
+	struct peer *r = *state;
+	struct answer a;
+	uint32_t id[5];
+	uint64_t h;
+	int i;
+
+	publish(r);
+	h = do_open(r, "/f", RW, NULL);
+	peer_post(r, req_rename(r, "/f", "/g", false));
+	id[0] = r->next_id;
+	peer_post(r, req_write(r, h, 5 * MIB, "mark", 4));
+	id[1] = r->next_id;
+	peer_post(r, req_path_size(r, "/g", 1000));
+	id[2] = r->next_id;
+	peer_post(r, req_path(r, SSH_FXP_STAT, "/g"));
+	id[3] = r->next_id;
+	peer_post(r, req_handle(r, SSH_FXP_CLOSE, h));
+	id[4] = r->next_id;
+	for (i = 0; i < 5; i++) {
+		a = next(r);
+		assert_int_equal(a.id, id[i]);
+		if (i == 3) {
+			assert_int_equal(
+			    mftd_sftp_attrs_get(a.body, &attrs), 0);
+			assert_int_equal(attrs.size, 1000);
+		} else {
+			assert_int_equal(a.status, SSH_FX_OK);
+		}
+		mftd_buf_free(a.body);
+	}
+	assert_int_equal(do_stat(r, SSH_FXP_STAT, "/g", 0), 1000);
+}
+
 /* It has no need of the copy. */
 static void
 reading_through_a_handle_that_writes(void **state)
@@ -243,6 +281,7 @@ main(void)
 		T(close_keeps_the_tail),
 		T(append_to_the_end),
 		T(published_one_is_cut),
+		T(what_waits_follows_a_rename),
 		T(reading_through_a_handle_that_writes),
 		T(no_room_for_the_copy),
 	};
