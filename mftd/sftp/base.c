@@ -96,13 +96,14 @@ mftd_sftp_base_slice(struct mftd_sftp *s, struct mftd_sftp_part *p)
 		left = MFTD_SFTP_SLICE_BYTES;
 	if (left > 0)
 		n = copy_some(p->base_fd, p->fd, p->contig, left);
+	if (n == 0 && left > 0)
+		n = -EIO; /* somebody has cut it: a hole is not what it was */
 	if (n < 0)
 		return mftd_sftp_part_fail(p, (int)n);
 	p->contig += (uint64_t)n;
 	if (p->contig > p->size)
 		p->size = p->contig;
 	p->dirty += (uint64_t)n;
-	/* nothing: it is whole, or the base was cut meanwhile */
 	if (n == 0)
 		return mftd_sftp_part_baseless(p);
 	if (p->dirty >= MFTD_SFTP_SYNC_BYTES && !p->flushing)

@@ -185,6 +185,52 @@ def test_busy_channel_starves_no_other(rig):
     big.unlink()
 
 
+def test_closed_channel_whose_answers_nobody_took(rig):
+    """It gives its place back when what it asked for is done."""
+    with open(rig.volume / "alice/big", "wb") as f:
+        f.truncate(60 << 20)
+    shutil.chown(rig.volume / "alice/big", "nobody")
+    with contextlib.closing(transport(rig)) as t:
+        for i in range(12):
+            channel = None
+
+            def opened():
+                nonlocal channel
+                with contextlib.suppress(paramiko.ChannelException):
+                    channel = t.open_session(window_size=200000,
+                                             timeout=START_S)
+                return channel is not None
+            until("there is room for a channel", opened)
+            channel.invoke_subsystem("sftp")
+            sftp = paramiko.SFTPClient(channel)
+            source, target = sftp.open("/big"), sftp.open(f"/copy{i}", "w")
+            for number in range(12):
+                m = paramiko.Message()
+                m.add_int(1000 + number)
+                if number == 9:
+                    m.add_string("copy-data")
+                m.add_string(source.handle)
+                m.add_int64(0)
+                if number == 9:
+                    m.add_int64(0)
+                    m.add_string(target.handle)
+                    m.add_int64(0)
+                else:
+                    m.add_int(250000)
+                sftp._send_packet(paramiko.sftp.CMD_EXTENDED if number == 9
+                                  else paramiko.sftp.CMD_READ, m)
+            channel.close()
+        sftp = paramiko.SFTPClient.from_transport(t)
+        for i in range(12):
+            def removed(i=i):
+                with contextlib.suppress(OSError):
+                    sftp.remove(f"/copy{i}")
+                    return True
+                return False
+            until("what was begun lies dormant", removed)
+        sftp.remove("/big")
+
+
 def test_control_master(rig, tmp_path):
     control = ["-o", f"ControlPath={tmp_path}/c"]
     with subprocess.Popen(

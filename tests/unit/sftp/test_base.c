@@ -1,11 +1,13 @@
 /* Part of mftd; see LICENSE. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -249,6 +251,40 @@ reading_through_a_handle_that_writes(void **state)
 	published_is(r, SIZE, 0, "head");
 }
 
+static bool
+clones(struct peer *r)
+{
+	int from = openat(r->root, "f", O_RDONLY);
+	int to = openat(r->root, "other", O_WRONLY);
+	bool yes = ioctl(to, FICLONE, from) == 0;
+
+	close(from);
+	close(to);
+	return yes;
+}
+
+/* By other hands than ours. */
+static void
+base_that_is_cut_meanwhile(void **state)
+{
+	struct peer *r = *state;
+	uint64_t h;
+	int fd;
+
+	publish(r);
+	h = do_open(r, "/f", W, NULL);
+	assert_int_equal(do_write(r, h, 0, "head"), SSH_FX_OK);
+	if (clones(r))
+		return; /* nothing is left to be copied */
+	fd = openat(r->root, "f", O_WRONLY);
+	assert_int_equal(ftruncate(fd, 3 * MIB), 0);
+	close(fd);
+	assert_int_equal(
+	    status_of(r, req_write(r, h, 8 * MIB, "mark", 4)), SSH_FX_FAILURE);
+	assert_int_equal(do_close(r, h), SSH_FX_FAILURE);
+	assert_int_equal(do_stat(r, SSH_FXP_STAT, "/f", 0), 3 * MIB);
+}
+
 static void
 no_room_for_the_copy(void **state)
 {
@@ -283,6 +319,7 @@ main(void)
 		T(published_one_is_cut),
 		T(what_waits_follows_a_rename),
 		T(reading_through_a_handle_that_writes),
+		T(base_that_is_cut_meanwhile),
 		T(no_room_for_the_copy),
 	};
 
