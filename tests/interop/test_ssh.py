@@ -203,13 +203,14 @@ def test_closed_channel_whose_answers_nobody_took(rig):
             until("there is room for a channel", opened)
             channel.invoke_subsystem("sftp")
             sftp = paramiko.SFTPClient(channel)
-            source, target = sftp.open("/big"), sftp.open(f"/copy{i}", "w")
+            read, source = sftp.open("/big"), sftp.open("/big")
+            target = sftp.open(f"/copy{i}", "w")
             for number in range(12):
                 m = paramiko.Message()
                 m.add_int(1000 + number)
                 if number == 9:
                     m.add_string("copy-data")
-                m.add_string(source.handle)
+                m.add_string((source if number == 9 else read).handle)
                 m.add_int64(0)
                 if number == 9:
                     m.add_int64(0)
