@@ -18,14 +18,9 @@
 #include "mftd/catalog/objects.h"
 #include "mftd/conf/conf.h"
 #include "mftd/control/control.h"
+#include "mftd/mftctl.h"
 
 #define CALL_MS 10000
-
-/* What every command gets. */
-struct ctl {
-	const struct mftd_conf *conf;
-	bool json;
-};
 
 static int
 fail(const char *what, int err)
@@ -445,20 +440,27 @@ static const struct command {
 	int argc_min, argc_max; /* the word counts */
 	int (*fn)(const struct ctl *ctl, int argc, char **argv);
 	const char *usage;
+	bool bare; /* works without a configuration, too */
 } commands[] = {
 	{ "status", 1, 1, cmd_status,
-	    "status                    nodes, quorum, roles, sessions" },
+	    "status                    nodes, quorum, roles, sessions", false },
 	{ "apply", 2, 2, cmd_apply,
-	    "apply FILE                replace accounts, partners, routes" },
+	    "apply FILE                replace accounts, partners, routes",
+	    false },
 	{ "delivery", 2, 2, cmd_delivery,
-	    "delivery list             every delivery and its state" },
+	    "delivery list             every delivery and its state", false },
 	{ "node", 2, 3, cmd_node,
-	    "node confirm-dead NODE    it is certainly off: take over" },
+	    "node confirm-dead NODE    it is certainly off: take over", false },
 	{ "session", 2, 3, cmd_session,
-	    "session list|end ID       sessions of all nodes; end one" },
+	    "session list|end ID       sessions of all nodes; end one", false },
 	{ "ban", 2, 4, cmd_ban,
 	    "ban list|add ADDRESS [SECONDS]|remove ADDRESS\n"
-	    "                            whom all nodes keep out" },
+	    "                            whom all nodes keep out",
+	    false },
+	{ "journal", 2, 64, mftctl_journal,
+	    "journal verify|show|tail [PATH ...]\n"
+	    "                            journals as they lie on disk",
+	    true },
 };
 
 static void
@@ -533,6 +535,8 @@ main(int argc, char **argv)
 	if (command == NULL)
 		return 2;
 	r = mftd_conf_load(file, &conf, why, sizeof(why));
+	if (r == -ENOENT && command->bare)
+		r = 0;
 	if (r < 0) {
 		fprintf(stderr, "mftctl: %s%s%s\n",
 		    r == -MFTD_E_CONF ? "" : file,

@@ -1,0 +1,319 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/journal/inspect.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/id.h"
+#include "mftd/journal/layout.h"
+#include "mftd/journal/reader.h"
+#include "mftd/journal/record.h"
+#include "mftd/journal/stream.h"
+
+#define FIRST_SEGMENT "00000001.seg"
+#define DEPTH_MAX 2 /* .mft/journal, the node, the stream */
+
+/* ---- finding */
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+is_id(const struct dirent *e)
+{
+	return mftd_id_valid(e->d_name);
+}
+
+static const char *
+last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static int
+found(int dir, const char *path,
+    int (*fn)(void *data, const struct mftd_found *f), void *data)
+{
+	struct mftd_found f = { .path = path, .dir = dir };
+
+	if (!mftd_id_valid(last_name(path)))
+		return 0;
+	snprintf(f.stream, sizeof(f.stream), "%s", last_name(path));
+	return fn(data, &f);
+}
+
+static int find_below(int dir, const char *path, int depth,
+    int (*fn)(void *data, const struct mftd_found *f), void *data, int *n);
+
+static int
+find_in(int parent, const char *path, const char *name, int depth,
+    int (*fn)(void *data, const struct mftd_found *f), void *data, int *n)
+{
+	char below[PATH_MAX];
+	int r, dir;
+
+	if (snprintf(below, sizeof(below), "%s/%s", path, name) >=
+	    (int)sizeof(below))
+		return -ENAMETOOLONG;
+	dir = openat(
+	    parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOTDIR || errno == ENOENT ? 0 : -errno;
+	r = find_below(dir, below, depth, fn, data, n);
+	mftd_fd_close(&dir);
+	return r;
+}
+
+static int
+find_below(int dir, const char *path, int depth,
+    int (*fn)(void *data, const struct mftd_found *f), void *data, int *n)
+{
+	struct dirent **list;
+	int i, count, r = 0;
+
+	if (faccessat(dir, FIRST_SEGMENT, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		++*n;
+		return found(dir, path, fn, data);
+	}
+	if (depth == DEPTH_MAX)
+		return 0;
+	count = scandirat(dir, ".", &list, is_id, by_name);
+	if (count < 0)
+		return -errno;
+	for (i = 0; i < count; i++) {
+		if (r == 0)
+			r = find_in(
+			    dir, path, list[i]->d_name, depth + 1, fn, data, n);
+		free(list[i]);
+	}
+	free(list);
+	return r;
+}
+
+int
+mftd_inspect_find(const char *path,
+    int (*fn)(void *data, const struct mftd_found *f), void *data)
+{
+	char top[PATH_MAX];
+	int r, dir, n = 0;
+	size_t len;
+
+	snprintf(top, sizeof(top), "%s/" MFTD_LAYOUT_DIR "/journal", path);
+	if (access(top, F_OK) < 0)
+		snprintf(top, sizeof(top), "%s", path);
+	len = strlen(top);
+	while (len > 1 && top[len - 1] == '/')
+		top[--len] = '\0';
+	dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	r = find_below(dir, top, 0, fn, data, &n);
+	mftd_fd_close(&dir);
+	return r == 0 && n == 0 ? -ENOENT : r;
+}
+
+/* ---- verifying */
+
+struct seal {
+	struct mftd_rec_seal rec;
+	char by[MFTD_ID_BYTES];
+};
+
+struct work {
+	struct mftd_verified *list;
+	size_t n;
+	struct seal *seals;
+	size_t n_seals;
+};
+
+static int
+add_seal(struct work *w, const char *by, const struct mftd_entry *e)
+{
+	struct mftd_buf *b = mftd_buf_from(e->payload, e->payload_bytes);
+	struct mftd_rec_seal rec;
+	struct seal *more;
+	int r = b != NULL ? mftd_rec_seal_get(b, &rec) : -ENOMEM;
+
+	mftd_buf_free(b);
+	if (r < 0)
+		return r;
+	more = reallocarray(w->seals, w->n_seals + 1, sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	w->seals = more;
+	more[w->n_seals].rec = rec;
+	snprintf(more[w->n_seals++].by, sizeof(more->by), "%s", by);
+	return 0;
+}
+
+/* Whether its writer is alive, on whichever node. */
+static bool
+is_live(int dir)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd =
+	    openat(dir, MFTD_STREAM_LOCK, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool live;
+
+	if (fd < 0)
+		return false;
+	live = fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+	mftd_fd_close(&fd);
+	return live;
+}
+
+static int
+read_stream(void *data, const struct mftd_found *f)
+{
+	struct work *w = data;
+	struct mftd_verified *v;
+	struct mftd_reader *reader;
+	struct mftd_entry e;
+	bool live = is_live(f->dir); /* before it is read */
+	int r;
+
+	v = reallocarray(w->list, w->n + 1, sizeof(*v));
+	if (v == NULL)
+		return -ENOMEM;
+	w->list = v;
+	v += w->n;
+	memset(v, 0, sizeof(*v));
+	v->path = strdup(f->path);
+	if (v->path == NULL)
+		return -ENOMEM;
+	w->n++;
+	snprintf(v->stream, sizeof(v->stream), "%s", f->stream);
+	r = mftd_reader_open(f->dir, f->stream, &reader);
+	if (r < 0)
+		return r;
+	while ((r = mftd_reader_next(reader, &e)) == 1)
+		if (e.type == MFTD_RECORD_SEAL &&
+		    (r = add_seal(w, f->stream, &e)) < 0)
+			break;
+	v->seq = mftd_reader_seq(reader);
+	v->verdict = live ? MFTD_VERDICT_LIVE : MFTD_VERDICT_WHOLE;
+	if (r == -MFTD_E_CORRUPT) {
+		mftd_reader_where(reader, &v->segment, &v->offset);
+		/* of one that is being written the end may be half there */
+		if (!live)
+			v->verdict = MFTD_VERDICT_BAD;
+		r = 0;
+	}
+	mftd_reader_close(reader);
+	return r;
+}
+
+/* The hash of the record seq of a stream that reaches that far. */
+static int
+hash_at(const struct mftd_verified *v, uint64_t seq, const uint8_t *want)
+{
+	struct mftd_reader *reader;
+	int r, dir = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return -errno;
+	r = mftd_reader_open(dir, v->stream, &reader);
+	mftd_fd_close(&dir);
+	if (r < 0)
+		return r;
+	r = mftd_reader_seek(reader, seq);
+	if (r == 0)
+		r = memcmp(mftd_reader_hash(reader), want, MFTD_SHA256_BYTES) ==
+		    0;
+	mftd_reader_close(reader);
+	return r;
+}
+
+/* What lies behind a seal was never anything: the torn end that its writer left
+ * is no fault. */
+static int
+compare(struct mftd_verified *v, const struct seal *s)
+{
+	int r;
+
+	v->sealed = s->rec.seq;
+	snprintf(v->by, sizeof(v->by), "%s", s->by);
+	if (v->seq < s->rec.seq) {
+		v->verdict = MFTD_VERDICT_CUT;
+		return 0;
+	}
+	r = s->rec.seq == 0 ? 1 : hash_at(v, s->rec.seq, s->rec.hash);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		v->verdict = MFTD_VERDICT_FORGED;
+	else
+		v->verdict = v->seq > s->rec.seq ? MFTD_VERDICT_BEHIND
+						 : MFTD_VERDICT_SEALED;
+	return 0;
+}
+
+static int
+compare_all(struct work *w)
+{
+	size_t i, k;
+	int r = 0;
+
+	for (i = 0; i < w->n_seals; i++)
+		for (k = 0; r == 0 && k < w->n; k++)
+			if (strcmp(w->list[k].stream, w->seals[i].rec.stream) ==
+				0 &&
+			    w->list[k].verdict <= MFTD_VERDICT_BAD)
+				r = compare(&w->list[k], &w->seals[i]);
+	return r;
+}
+
+int
+mftd_inspect_verify(const char *path, struct mftd_verified **list, size_t *n)
+{
+	struct work w = { 0 };
+	int r = mftd_inspect_find(path, read_stream, &w);
+
+	if (r == 0)
+		r = compare_all(&w);
+	free(w.seals);
+	if (r < 0) {
+		mftd_inspect_free(w.list, w.n);
+		return r;
+	}
+	*list = w.list;
+	*n = w.n;
+	return 0;
+}
+
+void
+mftd_inspect_free(struct mftd_verified *list, size_t n)
+{
+	while (n > 0)
+		free(list[--n].path);
+	free(list);
+}
+
+bool
+mftd_verdict_good(enum mftd_verdict v)
+{
+	return v <= MFTD_VERDICT_LIVE;
+}
+
+const char *
+mftd_verdict_name(enum mftd_verdict v)
+{
+	static const char *const names[] = { "whole", "sealed", "live", "BAD",
+		"CUT", "FORGED", "BEHIND ITS SEAL" };
+
+	return names[v];
+}
