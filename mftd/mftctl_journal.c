@@ -320,6 +320,17 @@ record_json(const char *stream, const struct mftd_entry *e)
 	return o;
 }
 
+/* Whether text can stand for itself on a terminal's line. */
+static bool
+is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= ' ' || *text > '~' || *text == '"' ||
+		    *text == '\\')
+			return false;
+	return true;
+}
+
 /* One line: the values of stream, sequence, time and type, then key=value. */
 static void
 print_text(json_t *o)
@@ -336,7 +347,7 @@ print_text(json_t *o)
 		printf(i++ > 0 ? " " : "");
 		if (i > 4)
 			printf("%s=", key);
-		if (s != NULL && s[strcspn(s, " \"\\")] == '\0') {
+		if (s != NULL && is_plain(s)) {
 			printf("%s", s);
 			continue;
 		}

@@ -1,0 +1,106 @@
+# Part of mftd; see LICENSE.
+"""The journal as an administrator looks at it: running, after a restart, and a
+copy of it elsewhere."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+from rig import BUILD, Rig
+
+
+@pytest.fixture(name="rig")
+def serving():
+    with Rig() as rig:
+        rig.up()
+        for name in ("a", "b c"):
+            (rig.top / name).write_text(name * 10)
+            assert rig.sftp(f"put \"{rig.top}/{name}\"\n").returncode == 0
+        assert rig.sftp("mkdir d\nrename \"b c\" \"d/b c\"\nrm a\n"
+                        ).returncode == 0
+        yield rig
+
+
+def journal(*args, conf="/no/such/file"):
+    """mftctl, as it is used where no mftd is installed."""
+    return subprocess.run(
+        [BUILD / "mftd/mftctl", "-f", conf, *args[:-1], args[-1]],
+        text=True, capture_output=True, check=False)
+
+
+def records(path):
+    done = journal("-j", "journal", "show", path)
+    return done.returncode, [json.loads(line)
+                             for line in done.stdout.splitlines()]
+
+
+def test_running_one(rig):
+    done = journal("journal", "verify", rig.volume)
+    assert done.returncode == 0 and "live" in done.stdout, done
+    code, shown = records(rig.volume)
+    assert code == 0
+    assert [r["seq"] for r in shown] == list(range(1, len(shown) + 1))
+    receipts = {r["path"]: r for r in shown if r["type"] == "receipt"}
+    assert set(receipts) == {"a", "b c"}
+    assert receipts["b c"]["size"] == 30
+    assert len(receipts["b c"]["sha256"]) == 64
+    assert {r["receipt"] for r in shown if r["type"] == "published"} == \
+        {r["receipt"] for r in receipts.values()}
+    assert [(r["path"], r["to"]) for r in shown if r["type"] == "rename"] == \
+        [("b c", "d/b c")]
+    text = journal("journal", "tail", rig.volume).stdout.splitlines()
+    assert len(text) == 10
+    assert 'path="b c"' in "".join(text) or 'to="d/b c"' in "".join(text)
+    # by the configuration, too
+    assert rig.mftctl("journal", "verify").returncode == 0
+
+
+def test_sealed_after_a_restart_and_a_copy_of_it(rig, tmp_path):
+    rig.stop()
+    assert " whole" in journal("journal", "verify", rig.volume).stdout
+    rig.start()
+    lines = journal("journal", "verify", rig.volume).stdout.splitlines()
+    assert len(lines) == 2
+    assert sum(" sealed: at " in line for line in lines) == 1
+    assert sum(" live" in line for line in lines) == 1
+    copy = tmp_path / "copy"
+    shutil.copytree(rig.volume / ".mft/journal", copy)
+    assert journal("journal", "verify", copy).returncode == 0
+    # one bit of one record, in the middle of the one that was sealed
+    sealed = [line.split()[0] for line in lines if " sealed" in line][0]
+    segment = copy / "solo" / sealed / "00000001.seg"
+    data = bytearray(segment.read_bytes())
+    at = data.index(b"b c")
+    data[at] ^= 1
+    segment.write_bytes(data)
+    done = journal("journal", "verify", copy)
+    assert done.returncode == 1
+    assert f"{segment}, byte " in done.stdout and "is no record" in done.stdout
+    assert "CUT: " in done.stdout
+    code, shown = records(copy / "solo" / sealed)
+    assert code == 1 and shown      # what is before it
+    assert "b c" not in [r.get("path") for r in shown]
+
+
+def test_names_that_are_no_utf8(rig):
+    (rig.top / "odd").write_text("odd")
+    client = subprocess.run(
+        ["sftp", *rig.ssh_options(), "-b", "-", "-P", str(rig.port),
+         "alice@127.0.0.1"], check=False, capture_output=True,
+        input=b"put " + os.fsencode(rig.top / "odd") + b" \"\xff\xe9\"\n")
+    assert client.returncode == 0, client.stderr
+    _, shown = records(rig.volume)
+    assert "\u00ff\u00e9" in [r.get("path") for r in shown]
+    done = subprocess.run(
+        [BUILD / "mftd/mftctl", "-f", "/no/such/file", "journal", "show",
+         rig.volume], capture_output=True, check=True)
+    assert done.stdout.isascii() and b'path="\\u00FF\\u00E9"' in done.stdout
+
+
+def test_what_is_refused(rig, tmp_path):
+    assert journal("journal", "verify", tmp_path).returncode == 1
+    assert "no journal is there" in journal(
+        "journal", "verify", tmp_path).stderr
+    assert journal("journal", "verify").returncode == 2
+    assert journal("journal", "mend", rig.volume).returncode == 2
