@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "mftd/base/fdio.h"
-#include "mftd/sftp/proto.h"
 #include "mftd/sftp/quota.h"
 #include "mftd/sftp/reply.h"
 #include "mftd/sftp/request.h"
@@ -61,13 +60,9 @@ copy_step(struct mftd_sftp *s, struct mftd_sftp_job *job)
 		c->left -= (uint64_t)n;
 	if ((size_t)n == want && c->left > 0)
 		return MFTD_SFTP_LATER;
-	/* what there was is copied; less than was asked for is told, as by
-	 * OpenSSH's server */
-	if (c->left > 0 && !to_end)
-		mftd_sftp_reply_status(
-		    s, job->id, SSH_FX_EOF, "End of the source");
-	else
-		mftd_sftp_reply_error(s, job->id, 0);
+	/* less than was asked for is no error; to OpenSSH's server it is one
+	 * when more than its buffer is missing */
+	mftd_sftp_reply_error(s, job->id, 0);
 	return MFTD_SFTP_ANSWERED;
 }
 
