@@ -175,6 +175,80 @@ node_names_leave_room_for_ids(void **state)
 	mftd_conf_free(c);
 }
 
+/* Every number at its edges, and one beyond them. */
+static void
+numbers_have_edges(void **state)
+{
+	static const struct {
+		const char *name;
+		long min, max;
+	} rows[] = {
+		{ "lease_ms", 500, 60000 },
+		{ "login_grace_s", 1, 3600 },
+		{ "login_tries", 1, 100 },
+		{ "idle_timeout_s", 0, 86400 },
+		{ "keepalive_s", 0, 86400 },
+		{ "keepalive_count", 1, 100 },
+		{ "part_expire_s", 1, 31536000 },
+		{ "max_startups_per_source", 1, 4096 },
+		{ "ban.failures", 0, 10000 },
+		{ "ban.window_s", 1, 31536000 },
+		{ "ban.time_s", 1, 31536000 },
+	};
+	struct mftd_conf *c;
+	char text[1024], why[512], want[256];
+	const char *name;
+	size_t i;
+	long v;
+	int k;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		name = strchr(rows[i].name, '.');
+		for (k = 0; k < 4; k++) {
+			v = k < 2 ? rows[i].min - k : rows[i].max + (k - 2);
+			snprintf(text, sizeof(text),
+			    name != NULL ? GOOD "ban: {%s: %ld}\n"
+					 : GOOD "%s: %ld\n",
+			    name != NULL ? name + 1 : rows[i].name, v);
+			if (k % 2 == 0) {
+				if (load(text, &c, why, sizeof(why)) != 0)
+					fail_msg("%s", why);
+				mftd_conf_free(c);
+				continue;
+			}
+			snprintf(want, sizeof(want),
+			    ":8: %s: must be %ld to %ld", rows[i].name,
+			    rows[i].min, rows[i].max);
+			refused(text, want);
+		}
+	}
+}
+
+static void
+startups_are_checked(void **state)
+{
+	static const char *const good[] = { "1:1:1", "10:100:4096" };
+	static const char *const bad[] = { "0:30:10", "10:0:20", "10:101:20",
+		"21:30:20", "10:30:4097", "10:30", "10:30:20x", "a:b:c" };
+	struct mftd_conf *c;
+	char text[1024], why[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(
+		    text, sizeof(text), GOOD "max_startups: \"%s\"\n", good[i]);
+		assert_int_equal(load(text, &c, why, sizeof(why)), 0);
+		mftd_conf_free(c);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(
+		    text, sizeof(text), GOOD "max_startups: \"%s\"\n", bad[i]);
+		refused(text,
+		    ":8: max_startups: must be START:RATE:FULL, with RATE of 1 "
+		    "to 100 and START not above FULL, which is at most 4096");
+	}
+}
+
 static void
 catalog_and_addresses_are_checked(void **state)
 {
@@ -241,6 +315,8 @@ main(void)
 		cmocka_unit_test(scalars_are_strict),
 		cmocka_unit_test(meaning_errors_name_line_and_field),
 		cmocka_unit_test(node_names_leave_room_for_ids),
+		cmocka_unit_test(numbers_have_edges),
+		cmocka_unit_test(startups_are_checked),
 		cmocka_unit_test(catalog_and_addresses_are_checked),
 		cmocka_unit_test(no_yaml_is_told_with_its_line),
 	};

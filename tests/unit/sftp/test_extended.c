@@ -166,6 +166,28 @@ ids_have_names(void **state)
 /* ---- links */
 
 static void
+ids_are_bounded(void **state)
+{
+	struct peer *r = *state;
+	struct mftd_buf *m;
+	struct answer a;
+	uint32_t n, i;
+
+	for (n = MFTD_SFTP_IDS_MAX; n <= MFTD_SFTP_IDS_MAX + 1; n++) {
+		m = req_ext(r, "users-groups-by-id@openssh.com");
+		mftd_buf_put_u32(m, 4 * n);
+		for (i = 0; i < n; i++)
+			mftd_buf_put_u32(m, i);
+		mftd_buf_put_u32(m, 0);
+		a = peer_ask(r, m);
+		assert_int_equal(a.type,
+		    n > MFTD_SFTP_IDS_MAX ? SSH_FXP_STATUS
+					  : SSH_FXP_EXTENDED_REPLY);
+		mftd_buf_free(a.body);
+	}
+}
+
+static void
 hardlinks_of_what_is_published(void **state)
 {
 	struct peer *r = *state;
@@ -699,6 +721,7 @@ main(void)
 		T(home_is_the_root),
 		T(tilde_expands),
 		T(ids_have_names),
+		T(ids_are_bounded),
 		T(hardlinks_of_what_is_published),
 		T(symlink_targets_stay_below),
 		T(lsetstat_sets_no_links),

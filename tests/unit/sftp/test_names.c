@@ -434,11 +434,39 @@ long_paths_and_names_are_refused(void **state)
 	assert_int_equal(do_close(r, do_open(r, name, WCT, NULL)), SSH_FX_OK);
 }
 
+/* One component, and a whole path, at their edges. */
+static void
+names_have_lengths(void **state)
+{
+	struct peer *r = *state;
+	static char path[MFTD_PATH_BYTES + 2];
+	size_t i;
+
+	path[0] = '/';
+	memset(path + 1, 'x', MFTD_FILE_NAME_BYTES - 1);
+	path[MFTD_FILE_NAME_BYTES] = '\0';
+	assert_int_equal(do_close(r, do_open(r, path, WC, NULL)), SSH_FX_OK);
+	assert_true(file_exists(r, path + 1));
+	path[MFTD_FILE_NAME_BYTES] = 'x';
+	path[MFTD_FILE_NAME_BYTES + 1] = '\0';
+	assert_int_equal(do_stat(r, SSH_FXP_STAT, path, 0), -SSH_FX_FAILURE);
+	/* one that is too long is another answer than one that is not there */
+	for (i = 0; i < MFTD_PATH_BYTES + 1; i++)
+		path[i] = i % 2 == 0 ? '/' : 'y';
+	path[MFTD_PATH_BYTES] = '\0'; /* clean it has a byte less */
+	assert_int_equal(
+	    do_stat(r, SSH_FXP_STAT, path, 0), -SSH_FX_NO_SUCH_FILE);
+	path[MFTD_PATH_BYTES] = 'y';
+	path[MFTD_PATH_BYTES + 1] = '\0';
+	assert_int_equal(do_stat(r, SSH_FXP_STAT, path, 0), -SSH_FX_FAILURE);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, peer_setup, peer_teardown)
 	const struct CMUnitTest tests[] = {
+		T(names_have_lengths),
 		T(names_are_changed_by_journal),
 		T(journals_errors_become_answers),
 		T(rename_of_a_new_upload),
