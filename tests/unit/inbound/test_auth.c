@@ -205,16 +205,22 @@ session(struct rig *r)
 	return c;
 }
 
-static void
-ask_key(struct mftd_chan *c, const char *user, const char *key, bool proven)
+static int
+send_key(struct mftd_chan *c, const char *user, const char *key, bool proven)
 {
 	struct mftd_msg_auth_key q = { .proven = proven };
 
 	snprintf(q.user, sizeof(q.user), "%s", user);
 	q.key_bytes = (uint32_t)strlen(key);
 	memcpy(q.key, key, strlen(key));
-	assert_int_equal(
-	    mftd_chan_send(c, MFTD_MSG_AUTH_KEY, 5, &q, sizeof(q), NULL, 0), 0);
+	return mftd_chan_send(
+	    c, MFTD_MSG_AUTH_KEY, 5, &q, sizeof(q), NULL, 0);
+}
+
+static void
+ask_key(struct mftd_chan *c, const char *user, const char *key, bool proven)
+{
+	assert_int_equal(send_key(c, user, key, proven), 0);
 }
 
 /* What the session says of the requests before a password. */
@@ -510,13 +516,15 @@ test_asks_without_end(void **state)
 	struct rig *r = *state;
 	struct mftd_chan *c = informed(r);
 	struct mftd_msg m;
-	int i, answers = 0;
+	int i, r = 0, answers = 0;
 
-	for (i = 0; i < 400; i++)
-		ask_key(c, "alice", "key-two", true);
+	/* it may give up before we are done */
+	for (i = 0; i < 400 && r == 0; i++)
+		r = send_key(c, "alice", "key-two", true);
+	assert_true(r == 0 || r == -MFTD_E_CLOSED);
 	while (mftd_chan_wait(c, &m, mftd_clock_ms() + WAIT_MS) == 0)
 		answers++;
-	assert_in_range(answers, 1, 200);
+	assert_in_range(answers, r == 0 ? 1 : 0, 200);
 	mftd_chan_free(c);
 }
 
