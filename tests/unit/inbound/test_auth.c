@@ -213,8 +213,7 @@ send_key(struct mftd_chan *c, const char *user, const char *key, bool proven)
 	snprintf(q.user, sizeof(q.user), "%s", user);
 	q.key_bytes = (uint32_t)strlen(key);
 	memcpy(q.key, key, strlen(key));
-	return mftd_chan_send(
-	    c, MFTD_MSG_AUTH_KEY, 5, &q, sizeof(q), NULL, 0);
+	return mftd_chan_send(c, MFTD_MSG_AUTH_KEY, 5, &q, sizeof(q), NULL, 0);
 }
 
 static void
@@ -516,15 +515,15 @@ test_asks_without_end(void **state)
 	struct rig *r = *state;
 	struct mftd_chan *c = informed(r);
 	struct mftd_msg m;
-	int i, r = 0, answers = 0;
+	int i, sent = 0, answers = 0;
 
 	/* it may give up before we are done */
-	for (i = 0; i < 400 && r == 0; i++)
-		r = send_key(c, "alice", "key-two", true);
-	assert_true(r == 0 || r == -MFTD_E_CLOSED);
+	for (i = 0; i < 400 && sent == 0; i++)
+		sent = send_key(c, "alice", "key-two", true);
+	assert_true(sent == 0 || sent == -MFTD_E_CLOSED);
 	while (mftd_chan_wait(c, &m, mftd_clock_ms() + WAIT_MS) == 0)
 		answers++;
-	assert_in_range(answers, r == 0 ? 1 : 0, 200);
+	assert_in_range(answers, sent == 0 ? 1 : 0, 200);
 	mftd_chan_free(c);
 }
 
