@@ -86,6 +86,7 @@ mftd_sftp_base_slice(struct mftd_sftp *s, struct mftd_sftp_part *p)
 {
 	uint64_t left;
 	ssize_t n = 0;
+	int r;
 
 	if (p->err != 0 || p->base_fd < 0)
 		return p->err;
@@ -104,8 +105,10 @@ mftd_sftp_base_slice(struct mftd_sftp *s, struct mftd_sftp_part *p)
 	if (p->contig > p->size)
 		p->size = p->contig;
 	p->dirty += (uint64_t)n;
-	if (n == 0)
-		return mftd_sftp_part_baseless(p);
+	if (n == 0) {
+		r = mftd_sftp_part_baseless(p);
+		return r < 0 ? mftd_sftp_part_fail(p, r) : 0;
+	}
 	if (p->dirty >= MFTD_SFTP_SYNC_BYTES && !p->flushing)
 		(void)mftd_sftp_sync_begin(s, p, NULL); /* p->err */
 	return MFTD_SFTP_LATER;
@@ -141,7 +144,7 @@ mftd_sftp_base_want(struct mftd_sftp *s, struct mftd_sftp_part *p)
 		return r <= 0 ? r : MFTD_SFTP_STALL;
 	job = calloc(1, sizeof(*job));
 	if (job == NULL)
-		return -ENOMEM;
+		return mftd_sftp_part_fail(p, -ENOMEM);
 	job->step = fill_step;
 	job->free = fill_free;
 	p->filling = true;

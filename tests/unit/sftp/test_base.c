@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "mftd/sftp/attrs.h"
+#include "mftd/sftp/job.h"
 #include "mftd/sftp/proto.h"
 #include "tests/unit/sftp/peer.h"
 
@@ -23,6 +24,20 @@
 #define SIZE (9u * MIB + 17)
 #define W SSH_FXF_WRITE
 #define RW (SSH_FXF_READ | SSH_FXF_WRITE)
+
+/* Memory for the copy of a base is not to be had. */
+static bool no_memory;
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return no_memory && n * size == sizeof(struct mftd_sftp_job)
+	    ? NULL
+	    : __real_calloc(n, size);
+}
 
 static uint8_t
 byte_at(size_t i)
@@ -263,6 +278,27 @@ clones(struct peer *r)
 	return yes;
 }
 
+/* Then nothing is published, least of all the beginning alone. */
+static void
+no_memory_for_the_copy(void **state)
+{
+	struct peer *r = *state;
+	uint32_t status;
+	uint64_t h;
+
+	publish(r);
+	if (clones(r))
+		return; /* nothing is left to be copied */
+	h = do_open(r, "/f", W, NULL);
+	assert_int_equal(do_write(r, h, 0, "head"), SSH_FX_OK);
+	no_memory = true;
+	status = do_close(r, h);
+	no_memory = false;
+	assert_int_equal(status, SSH_FX_FAILURE);
+	published_is(r, SIZE, 0, "");
+	assert_int_equal(count_parts(r), 0);
+}
+
 /* By other hands than ours. */
 static void
 base_that_is_cut_meanwhile(void **state)
@@ -319,6 +355,7 @@ main(void)
 		T(published_one_is_cut),
 		T(what_waits_follows_a_rename),
 		T(reading_through_a_handle_that_writes),
+		T(no_memory_for_the_copy),
 		T(base_that_is_cut_meanwhile),
 		T(no_room_for_the_copy),
 	};
