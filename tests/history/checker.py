@@ -1,0 +1,117 @@
+# Part of mftd; see LICENSE.
+"""The judge: a history and what was observed after it, a verdict.
+
+observations, all plain JSON:
+
+    "before": {"storage": ..., "partner": ..., "since": {stream: last
+               sequence}}               what was there when it began
+    "storage": ...                      storage.py
+    "journals": {"records": [...], "verified": [...]}       receipts.py
+    "catalog": {"receipts": [...], "streams": [...], "deliveries": [...]}
+                                        catalog.py, deliveries.py
+    "partner": {"files": ..., "arrivals": ...}              deliveries.py
+
+Each but the storage may be missing, then it is not judged; "judged" in the
+counts says which were.  The partner is judged by the catalog's deliveries, and
+the catalog by the journals.
+"""
+import collections
+
+from . import catalog, deliveries, receipts, storage
+from .operations import UPLOADS
+from .recorder import OK, REFUSED, UNKNOWN
+from .verdict import COUNTED, Verdict
+
+NEEDS = {"catalog": "journals", "partner": "catalog"}
+
+
+class BadObservations(Exception):
+    """They lack what is needed to judge."""
+
+
+def judge(history, observations):
+    """A Verdict."""
+    for part, needed in NEEDS.items():
+        if part in observations and needed not in observations:
+            raise BadObservations(f"{part} without {needed}")
+    before = observations.get("before", {})
+    seen = _since(observations, before)
+    found = storage.judge(history.operations, before.get("storage", {}),
+                          observations["storage"])
+    if "records" in seen:
+        found += receipts.judge(history.operations, seen["records"],
+                                seen["verified"])
+    if "receipts" in seen:
+        found += catalog.judge(seen["records"], seen["receipts"],
+                               seen["streams"])
+        found += deliveries.judge(receipts.published(seen["records"]),
+                                  seen["receipts"], seen["deliveries"],
+                                  seen["partner"])
+    return Verdict(_counts(history, observations, seen, found), tuple(found))
+
+
+def _since(observations, before):
+    """What of journals, catalog and partner is not from before."""
+    seen, since = {}, before.get("since", {})
+    if "journals" in observations:
+        journals = observations["journals"]
+        seen["records"] = receipts.new_records(journals["records"], since)
+        seen["verified"] = journals["verified"]
+    if "catalog" in observations:
+        rows = observations["catalog"]
+        old = {r["receipt"] for r in observations["journals"]["records"]
+               if r["type"] == "receipt"
+               and r["seq"] <= since.get(r["stream"], 0)}
+        seen["receipts"] = [r for r in rows["receipts"] if r["id"] not in old]
+        seen["deliveries"] = [d for d in rows["deliveries"]
+                              if d["receipt"] not in old]
+        seen["streams"] = rows["streams"]
+        seen["partner"] = _partner_since(observations.get("partner"),
+                                         before.get("partner"))
+    return seen
+
+
+def _partner_since(partner, before):
+    if partner is None or before is None:
+        return partner
+    new = collections.Counter(partner["arrivals"])
+    new.subtract(before["arrivals"])
+    return {"arrivals": +new, "files": {
+        name: file for name, file in partner["files"].items()
+        if new[name] or file != before["files"].get(name)}}
+
+
+def _counts(history, observations, seen, found):
+    uploads = [op for op in history.operations if op.kind in UPLOADS]
+    told = collections.Counter(op.told for op in uploads)
+    kinds = collections.Counter(v.kind for v in found)
+    states = collections.Counter(
+        row["state"] for row in seen.get("deliveries", []))
+    return {
+        "acknowledged": told[OK], "refused": told[REFUSED],
+        "unknown": told[UNKNOWN],
+        "other": len(history.operations) - len(uploads),
+        **{count: sum(kinds[k] for k in of) for count, of in COUNTED.items()},
+        "violations": len(found),
+        "delivered": _delivered(uploads, seen),
+        "in_doubt": states["IN_DOUBT"],
+        "cuts": history.count_events("cut"),
+        "kills": history.count_events("kill"),
+        "judged": "+".join(["storage", *(
+            part for part in ("journals", "catalog", "partner")
+            if part in observations)]),
+    }
+
+
+def _delivered(uploads, seen):
+    """How many of the acknowledged uploads went out; a client's second try of
+    one that was published already counts once."""
+    published = receipts.published(seen.get("records", []))
+    went_out = {row["receipt"] for row in seen.get("deliveries", [])
+                if row["state"] in deliveries.ARRIVED}
+    sent = collections.Counter(
+        (receipts.name_of(r), r["size"]) for id_, r in published.items()
+        if id_ in went_out)
+    acknowledged = collections.Counter(
+        (op.name, op.size) for op in uploads if op.told == OK)
+    return sum((acknowledged & sent).values())

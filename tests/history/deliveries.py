@@ -1,0 +1,91 @@
+# Part of mftd; see LICENSE.
+"""Judges what went out: each delivery once, whole, and nothing else.
+
+deliveries: rows {id, receipt, route, state, name, size, sha256} of the
+catalog; the partner's files are as those of the storage, and arrivals counts
+{name: how often it came into being there}, by the partner's own log.
+
+The order of deliveries is promised to nobody: of two of one name, either may
+be the last.
+"""
+import collections
+
+from .verdict import Violation
+
+ARRIVED = {"DELIVERED", "DONE"}
+MAY_HAVE = {"PUBLISHING", "IN_DOUBT"}       # one time more, or not
+OVER = ARRIVED | {"IN_DOUBT", "CANCELLED"}
+
+
+def judge(published, receipts, deliveries, partner):
+    """[Violation].  published: {id: record} of the journals; receipts: the
+    catalog's rows.  partner: {"files": ..., "arrivals": ...} or None."""
+    found = [*_unfinished(deliveries), *_unsent(published, receipts,
+                                                deliveries)]
+    if partner is not None:
+        found += _at_partner(deliveries, partner)
+    return found
+
+
+def _unfinished(deliveries):
+    seen = {}
+    for row in deliveries:
+        pair = (row["receipt"], row["route"])
+        if pair in seen:
+            yield Violation("duplicated", f"two deliveries of {pair}",
+                            (seen[pair], row))
+        seen[pair] = row
+        if row["state"] not in OVER:
+            yield Violation("undelivered", f"{row['name']} is "
+                            f"{row['state']}", (row,))
+
+
+def _unsent(published, receipts, deliveries):
+    """What has a route goes out, unless its name forbids it, it was removed
+    before, or its client sent it again."""
+    sent = {row["receipt"] for row in deliveries}
+    for row in receipts:
+        record = published.get(row["id"])
+        if (record is not None and record["routes"] and row["id"] not in sent
+                and not row["removed"] and not row["pending"]
+                and not row["replaced_by"]):
+            yield Violation("undelivered", f"{row['path']} has no delivery",
+                            (record, row))
+
+
+def _at_partner(deliveries, partner):
+    arrivals = partner["arrivals"]
+    by_name = collections.defaultdict(list)
+    for row in deliveries:
+        by_name[row["name"]].append(row)
+    for name in sorted({*by_name, *arrivals, *partner["files"]}):
+        rows, times = by_name.get(name, []), arrivals.get(name, 0)
+        yield from _times(name, rows, times)
+        yield from _content(name, rows, partner["files"].get(name))
+
+
+def _times(name, rows, times):
+    least = sum(row["state"] in ARRIVED for row in rows)
+    most = least + sum(row["state"] in MAY_HAVE for row in rows)
+    if times > most:
+        yield Violation("duplicated", f"{name} came into being {times} times "
+                        f"at the partner, not {most}", tuple(rows))
+    elif times < least:
+        yield Violation("undelivered", f"{name} came into being {times} times "
+                        f"at the partner, not {least}", tuple(rows))
+
+
+def _content(name, rows, there):
+    came = [row for row in rows if row["state"] in ARRIVED | MAY_HAVE]
+    sure = [row for row in came if row["state"] in ARRIVED]
+    if there is None:
+        if sure:
+            yield Violation("lost", f"{name} is not at the partner",
+                            tuple(rows))
+    elif not came:
+        yield Violation("stray", f"{name} is at the partner, nobody sent it",
+                        tuple(rows))
+    elif (there["size"], there["sha256"]) not in {
+            (row["size"], row["sha256"]) for row in came}:
+        yield Violation("corrupt", f"{name} at the partner is {there}",
+                        tuple(rows))

@@ -1,0 +1,38 @@
+# Part of mftd; see LICENSE.
+"""What the judge says: counts, and each violation with what it concerns."""
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Violation:
+    kind: str       # a key of COUNTED, or another word
+    what: str
+    concerns: tuple = ()    # operations, records, rows: what can be printed
+
+    def __str__(self):
+        return "\n".join([f"{self.kind}: {self.what}",
+                          *(f"    {each}" for each in self.concerns)])
+
+
+# Which kinds of violations make up which count.
+COUNTED = {
+    "lost": {"lost", "stale", "torn"},
+    "corrupt": {"corrupt"},
+    "duplicated": {"duplicated"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    counts: dict
+    violations: tuple
+
+    @property
+    def good(self):
+        return not self.violations
+
+    def line(self):
+        return " ".join(f"{k}={v}" for k, v in self.counts.items())
+
+    def __str__(self):
+        return "\n".join([self.line(), *map(str, self.violations)])
