@@ -2,7 +2,7 @@
 """Partners' clients: OpenSSH's sftp on the lab's partner host, in parallel.
 
 Each upload is repeated until the client was told OK.  What was asked and what
-was told is kept here, outside the system under test.
+was told goes into the run's history, outside the system under test.
 """
 import dataclasses
 import hashlib
@@ -11,6 +11,8 @@ import random
 import subprocess
 import threading
 import time
+
+from history import recorder
 
 OUT = "/root/out"       # on the partner
 OPTIONS = ["-o", "ConnectTimeout=3", "-o", "ServerAliveInterval=1",
@@ -30,17 +32,19 @@ class Upload:
 def make_files(lab, count, smallest, largest, seed=1):
     """Random files on the partner, sizes spread evenly over magnitudes."""
     rng = random.Random(seed)
-    where = lab.path("partner", OUT)
-    os.makedirs(where, exist_ok=True)
     made = []
     for k in range(count):
         size = int(smallest * (largest / smallest) ** rng.random())
-        data = rng.randbytes(size)
-        name = f"f{seed}-{k:04d}"
-        with open(os.path.join(where, name), "wb") as f:
-            f.write(data)
-        made.append(Upload(name, size, hashlib.sha256(data).hexdigest()))
+        made.append(make_file(lab, f"f{seed}-{k:04d}", rng.randbytes(size)))
     return made
+
+
+def make_file(lab, name, data):
+    where = lab.path("partner", OUT)
+    os.makedirs(where, exist_ok=True)
+    with open(os.path.join(where, name), "wb") as f:
+        f.write(data)
+    return Upload(name, len(data), hashlib.sha256(data).hexdigest())
 
 
 def sftp(lab, address, batch, timeout=60):
@@ -51,6 +55,21 @@ def sftp(lab, address, batch, timeout=60):
                         input=batch, timeout=timeout)
     except subprocess.TimeoutExpired as e:
         return subprocess.CompletedProcess(e.cmd, 255, "", "timed out")
+
+
+def put(lab, client, address, upload, name=None, timeout=60):
+    """One try, written down by client (a recorder)."""
+    name = name or upload.name
+    number = ask(client, address, upload, name)
+    done = sftp(lab, address, f"put {OUT}/{upload.name} {name}\n", timeout)
+    client.told(number, recorder.told_by_exit(done.returncode),
+                done.stderr.strip()[-200:])
+    return done
+
+
+def ask(client, address, upload, name, kind="put"):
+    return client.ask(kind, name, size=upload.size, sha256=upload.sha256,
+                      through=address)
 
 
 def interactive(lab, address, *options):
@@ -65,18 +84,17 @@ def interactive(lab, address, *options):
 class Clients:
     """Uploads files through the addresses, `parallel` at a time."""
 
-    def __init__(self, lab, uploads, addresses, parallel=4, give_up_s=180,
-                 on_ack=lambda upload: None):
-        self.lab = lab
+    def __init__(self, run, uploads, addresses, parallel=4, give_up_s=180):
+        self.lab = run.lab
         self.uploads = uploads
-        self.addresses = addresses
         self.give_up_s = give_up_s
-        self.on_ack = on_ack
         self._next = 0
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(k,))
-                         for k in range(parallel)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(
+                run.client("crew"), addresses[k % len(addresses)]))
+            for k in range(parallel)]
 
     def start(self):
         for t in self._threads:
@@ -111,24 +129,21 @@ class Clients:
             self._next += 1
             return self.uploads[self._next - 1]
 
-    def _work(self, k):
-        address = self.addresses[k % len(self.addresses)]
+    def _work(self, client, address):
         while (upload := self._take()) is not None:
             deadline = time.monotonic() + self.give_up_s
             while not self._stop.is_set() and time.monotonic() < deadline:
-                if self._try(upload, address):
+                if self._try(client, upload, address):
                     break
                 self._stop.wait(0.2)    # as a person's script would
 
-    def _try(self, upload, address):
+    def _try(self, client, upload, address):
         upload.tries += 1
-        done = sftp(self.lab, address,
-                    f"put {OUT}/{upload.name} {upload.name}\n")
+        done = put(self.lab, client, address, upload)
         if done.returncode:
             upload.errors.append(done.stderr.strip()[-200:])
             return False
         upload.acknowledged = time.monotonic()
-        self.on_ack(upload)
         return True
 
 

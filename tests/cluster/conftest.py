@@ -1,5 +1,6 @@
 # Part of mftd; see LICENSE.
-"""One lab for all tests here; each leaves it whole again."""
+"""One lab for all tests here; each leaves it whole again, and is judged by what
+its clients were told."""
 import os
 import pathlib
 import sys
@@ -9,7 +10,8 @@ import pytest
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "cluster")]
 
-import system  # noqa: E402  (the path comes first)
+import judge  # noqa: E402  (the path comes first)
+import system  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 
 
@@ -20,7 +22,18 @@ def _whole_lab():
         yield lab
 
 
+@pytest.fixture(name="run")
+def _run(whole_lab, request, capsys):
+    with judge.Run(whole_lab, request.node.name) as run:
+        yield run
+        system.restore(whole_lab)
+        verdict = run.judge()
+        with capsys.disabled():
+            print(f"\n[{run.name}: {verdict.line()}]", flush=True)
+        run.clean()
+        assert verdict.good, f"{run.directory}\n{verdict}"
+
+
 @pytest.fixture(name="lab")
-def _lab(whole_lab):
-    yield whole_lab
-    system.restore(whole_lab)
+def _lab(run):
+    return run.lab

@@ -4,11 +4,8 @@ import threading
 import time
 
 import clients
-import judge
 import system
 import timeline
-
-DELIVERED_S = 240
 
 
 class Watch:
@@ -61,15 +58,20 @@ def first_delivery(lab, since):
     return min(found, default=None)
 
 
-def run(lab, uploads, say=lambda text: None, parallel=4, off_after=0.25):
+COUNTS = ("acknowledged", "lost", "corrupt", "delivered", "duplicated",
+          "in_doubt")
+
+
+def under_load(run, uploads, say=lambda text: None, parallel=4,
+               off_after=0.25):
     """Uploads, cuts the promoted node's power under way, waits for the end.
 
-    Returns the report (README, --json)."""
+    Returns the report (README, --json) and the verdict on the run."""
+    lab = run.lab
     promoted = next(iter(system.promoted(lab)))
-    survivor = next(n for n in lab.nodes() if n != promoted)
     say(f"{len(uploads)} files through {len(lab.nodes())} floating "
         f"addresses; promoted: {promoted}")
-    crew = clients.Clients(lab, uploads, system.addresses(lab.nodes()),
+    crew = clients.Clients(run, uploads, system.addresses(lab.nodes()),
                            parallel).start()
     watch = prober = None
     try:
@@ -83,19 +85,18 @@ def run(lab, uploads, say=lambda text: None, parallel=4, off_after=0.25):
             lab, system.addresses([promoted])[0]).start()
         crew.join()
         say(f"{len(crew.acknowledged())} of {len(uploads)} acknowledged")
-        system.wait(lambda: judge.all_delivered(lab, uploads),
-                    "everything acknowledged is delivered", DELIVERED_S, 0.3)
+        verdict = run.judge()
         system.wait(lambda: prober.first_after(off_mono), "a login", 60)
     finally:
         crew.stop()
         for helper in (watch, prober):
             if helper is not None:
                 helper.stop()
-    return report(lab, uploads, survivor, watch, prober, off_mono, off_wall)
+    return report(lab, verdict, watch, prober, off_mono, off_wall), verdict
 
 
-def report(lab, uploads, survivor, watch, prober, off_mono, off_wall):
-    found = judge.verdict(lab, survivor, uploads)
+def report(lab, verdict, watch, prober, off_mono, off_wall):
+    found = {k: verdict.counts[k] for k in COUNTS}
     found["promoted_overlap_s"] = round(timeline.overlap_s(
         timeline.promoted_spans(lab, time.time())), 3)
     since = {
@@ -115,9 +116,9 @@ def report(lab, uploads, survivor, watch, prober, off_mono, off_wall):
     return found
 
 
-def failures(found, wanted):
-    """What of the promise does not hold in a report; [] when all does."""
-    bad = []
+def failures(found, verdict, wanted):
+    """What of the promise does not hold; [] when all does."""
+    bad = list(map(str, verdict.violations))
     if found["acknowledged"] != wanted:
         bad.append(f"{found['acknowledged']} of {wanted} acknowledged")
     if found["delivered"] != found["acknowledged"]:

@@ -1,59 +1,141 @@
 # Part of mftd; see LICENSE.
-"""The judge: compares what clients were told with storage, partner, catalog."""
-import collections
-import json
-import re
+"""One run in the lab: its history, what is seen after it, and the verdict.
 
+With MFTD_HISTORY naming a directory, each run's history, observations and
+counts are kept there, for tests/history/check.
+"""
+import json
+import os
+import pathlib
+import re
+import tempfile
+
+import system
+from history import checker, listing, observe, operations, recorder
 from lab import plan
 
 INBOX = "/home/acme/inbox"
-_SUM = re.compile(r"^([0-9a-f]{64}) [ *](.+)$", re.M)
-_RENAME = re.compile(r'\brename old "([^"]+)" new "([^"]+)"')
+SETTLED_S = 240
+# What may still come, as long as somebody is at work on it.
+PENDING = {"journal", "outcome", "catalog", "undelivered"}
+POWER_CUTS = {"power-off", "storage-power-cut"}
 
 
-def sums(lab, host, directory):
-    """{name: sha256} of the files in a host's directory."""
-    out = lab.check(host, "find", directory, "-maxdepth", "1", "-type", "f",
-                    "-exec", "sha256sum", "{}", "+")
-    return {path.rsplit("/", 1)[1]: digest for digest, path in
-            _SUM.findall(out)}
+class Run:
+    """What was there before, and what clients say since."""
 
+    def __init__(self, lab, name):
+        self.lab = lab
+        self.name = re.sub(r"[^\w.-]+", "-", name).strip("-")
+        self._scratch = None
+        self._clients = []
+        self._lab_events = len(lab.state.events())
+        self.directory = self._make_directory()
+        self.before = self._before()
+        self._events = self.client("lab")
 
-def renames(lab):
-    """How often each final name came into being at the partner."""
-    with open(lab.path("partner", "/var/log/syslog"), encoding="utf-8",
-              errors="replace") as f:
-        return collections.Counter(
-            new.rsplit("/", 1)[1] for _, new in _RENAME.findall(f.read()))
+    def __enter__(self):
+        return self
 
+    def __exit__(self, *_):
+        for client in self._clients:
+            client.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
-def deliveries(lab, node):
-    """Rows of the catalog, as mftctl lists them."""
-    out = lab.check(node, "mftctl", "-j", "delivery", "list")
-    return [json.loads(line) for line in out.splitlines()]
+    def _make_directory(self):
+        kept = os.environ.get("MFTD_HISTORY")
+        if not kept:
+            self._scratch = tempfile.TemporaryDirectory(prefix="mftd-history-")
+            return pathlib.Path(self._scratch.name)
+        os.makedirs(kept, exist_ok=True)
+        return pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}.", dir=kept))
 
+    def client(self, name):
+        """A recorder with a file of its own."""
+        found = recorder.Client(self.directory,
+                                f"{name}-{len(self._clients)}")
+        self._clients.append(found)
+        return found
 
-def verdict(lab, node, uploads):
-    """The report's counts (README).  node: one that is up."""
-    told = {u.name: u.sha256 for u in uploads if u.acknowledged}
-    stored = sums(lab, node, f"{plan.STORAGE}/alice")
-    arrived = sums(lab, plan.PARTNER, INBOX)
-    times = renames(lab)
-    unseen = [name for name in arrived if not times[name]]
-    assert not unseen, f"no rename of {unseen[:3]} in the partner's log"
-    states = collections.Counter(d["state"] for d in deliveries(lab, node))
-    return {
-        "acknowledged": len(told),
-        "lost": sum(name not in stored for name in told),
-        "corrupt": sum(stored.get(n, s) != s or arrived.get(n, s) != s
-                       for n, s in told.items()),
-        "delivered": sum(arrived.get(n) == s for n, s in told.items()),
-        "duplicated": sum(max(0, times[n] - 1) for n in arrived),
-        "in_doubt": states["IN_DOUBT"],
-    }
+    def kill(self, node, pid, kind):
+        """SIGKILL of one process, as the node numbers it."""
+        self.lab.exec(node, ["kill", "-9", str(pid)])
+        self._events.event("kill", f"{kind} of {node}")
 
+    # ---- what is there
 
-def all_delivered(lab, uploads):
-    """Whether every acknowledged name stands at the partner."""
-    there = set(lab.check(plan.PARTNER, "ls", INBOX).split())
-    return all(u.name in there for u in uploads if u.acknowledged)
+    def _node(self):
+        return next(n for n in self.lab.nodes() if self.lab.powered(n))
+
+    def _before(self):
+        records = self._journals()["records"]
+        return {"storage": self._storage(), "partner": self._partner(),
+                "since": observe.last_sequences(records)}
+
+    def _storage(self):
+        return json.loads(self.lab.check(
+            self._node(), "/usr/bin/python3", "-B", listing.__file__,
+            plan.STORAGE))
+
+    def _journals(self):
+        return observe.journals(
+            lambda *args: self.lab.exec(self._node(),
+                                        ["mftctl", *args]).stdout)
+
+    def _catalog(self):
+        return observe.postgres_catalog(lambda query: self.lab.check(
+            plan.DB, "psql", "-XAtq", "-h", plan.address(plan.DB), "-U", "mft",
+            "-d", "mft", "-c", query))
+
+    def _partner(self):
+        with open(self.lab.path(plan.PARTNER, "/var/log/syslog"),
+                  encoding="utf-8", errors="replace") as f:
+            arrivals = observe.arrivals(f.read())
+        return {"files": listing.listing(self.lab.path(plan.PARTNER, INBOX)),
+                "arrivals": arrivals}
+
+    # ---- the verdict
+
+    def judge(self):
+        """Once nothing is under way any more, or after SETTLED_S."""
+        self._note_power_cuts()
+        history = operations.read(self.directory)
+
+        def settled():
+            found = checker.judge(history, {
+                "before": self.before, "journals": self._journals(),
+                "catalog": self._catalog()})
+            return not any(v.kind in PENDING for v in found.violations)
+        system.wait_or_go_on(settled, SETTLED_S, 0.3)
+        return self._judge_all(history)
+
+    def _judge_all(self, history):
+        observations = {
+            "before": self.before, "storage": self._storage(),
+            "journals": self._journals(), "catalog": self._catalog(),
+            "partner": self._partner()}
+        verdict = checker.judge(history, observations)
+        self._keep("observations.json", observations)
+        self._keep("counts.json", verdict.counts)
+        return verdict
+
+    def _keep(self, name, value):
+        with open(self.directory / name, "w", encoding="utf-8") as f:
+            json.dump(value, f, indent=1)
+            f.write("\n")
+
+    def _note_power_cuts(self):
+        events = self.lab.state.events()
+        for event in events[self._lab_events:]:
+            if event["event"] in POWER_CUTS:
+                self._events.event("cut", event.get("node", "storage"),
+                                   when=event["t"])
+        self._lab_events = len(events)
+
+    def clean(self):
+        """Nothing of this run is to be read again by the next one."""
+        self.lab.check(self._node(), "find", f"{plan.STORAGE}/alice",
+                       "-mindepth", "1", "-delete")
+        self.lab.check(plan.PARTNER, "find", INBOX, "-mindepth", "1",
+                       "-delete")

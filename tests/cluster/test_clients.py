@@ -3,8 +3,10 @@
 import hashlib
 import os
 
+import clients
 import pytest
 import system
+from history import recorder
 
 KEY = "/root/.ssh/id_ed25519"
 
@@ -39,17 +41,17 @@ def rclone(lab, address, local, remote, back):
 
 @pytest.mark.parametrize("client", [lftp, curl, rclone],
                          ids=lambda f: f.__name__)
-def test_there_and_back_at_every_address(lab, client):
-    data = os.urandom(3 << 20)
-    with open(lab.path("partner", "/root/sent"), "wb") as f:
-        f.write(data)
+def test_there_and_back_at_every_address(run, client):
+    lab, told = run.lab, run.client(client.__name__)
+    sent = clients.make_file(lab, "sent", os.urandom(3 << 20))
     for i, address in enumerate(system.addresses(lab.nodes())):
         back = lab.path("partner", "/root/back")
         if os.path.exists(back):
             os.remove(back)
-        done = client(lab, address, "/root/sent",
-                      f"{client.__name__}-{i}", "/root/back")
+        name = f"{client.__name__}-{i}"
+        number = clients.ask(told, address, sent, name)
+        done = client(lab, address, f"{clients.OUT}/sent", name, "/root/back")
+        told.told(number, recorder.UNKNOWN if done.returncode else recorder.OK)
         assert done.returncode == 0, done.stdout + done.stderr
         with open(back, "rb") as f:
-            assert hashlib.sha256(f.read()).digest() == \
-                hashlib.sha256(data).digest()
+            assert hashlib.sha256(f.read()).hexdigest() == sent.sha256

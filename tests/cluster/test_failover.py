@@ -1,35 +1,52 @@
 # Part of mftd; see LICENSE.
 """The promoted node, which holds an address too, loses its power under load."""
+import os
+import time
+
 import clients
 import failover
 import judge
 import system
 import timeline
+from lab import plan
 
 FILES = 200
 
 
-def test_promoted_node_is_powered_off(lab):
-    uploads = clients.make_files(lab, FILES, 1 << 10, 20 << 20, seed=11)
-    found = failover.run(lab, uploads, say=print)
+def test_promoted_node_is_powered_off(run):
+    uploads = clients.make_files(run.lab, FILES, 1 << 10, 20 << 20, seed=11)
+    found, verdict = failover.under_load(run, uploads, say=print)
     print(found)
-    assert failover.failures(found, FILES) == []
+    assert failover.failures(found, verdict, FILES) == []
     assert any(u.tries > 1 for u in uploads), "no upload was even disturbed"
 
 
-def test_judge_sees_a_loss_and_a_double(lab):
+def test_judge_sees_a_loss_and_a_double(run):
     """The judge itself: what it counts must be able to be wrong."""
+    lab = run.lab
     uploads = clients.make_files(lab, 3, 1 << 10, 1 << 12, seed=12)
-    crew = clients.Clients(lab, uploads, system.addresses(["n1"])).start()
-    crew.join()
-    system.wait(lambda: judge.all_delivered(lab, uploads), "delivered")
-    good = judge.verdict(lab, "n1", uploads)
-    assert good["acknowledged"] == good["delivered"] == 3
-    assert good["lost"] == good["corrupt"] == 0
-    lab.check("n1", "rm", f"/srv/mft/alice/{uploads[0].name}")
-    lab.check("n1", "sh", "-c",
-              f"echo x >> /srv/mft/alice/{uploads[1].name}")
-    bad = judge.verdict(lab, "n1", uploads)
-    assert bad["lost"] == 1 and bad["corrupt"] == 1
+    clients.Clients(run, uploads, system.addresses(["n1"])).start().join()
+    good = run.judge()
+    assert good.good, good
+    assert good.counts["acknowledged"] == good.counts["delivered"] == 3
+    stored = [f"{plan.STORAGE}/alice/{u.name}" for u in uploads]
+    log = lab.path(plan.PARTNER, "/var/log/syslog")
+    logged = os.path.getsize(log)
+    lab.check("n1", "mv", stored[0], "/tmp/away")
+    lab.check("n1", "sh", "-c", f"echo x >>{stored[1]}")
+    with open(log, "a", encoding="utf-8") as f:
+        f.write(f"{time.time():.3f} sftp: rename old \"x\" new "
+                f"\"{judge.INBOX}/{uploads[2].name}\"\n")
+    bad = run.judge()
+    assert [v.kind for v in bad.violations] == [
+        "lost", "corrupt", "duplicated"], bad
+    assert [bad.counts[k] for k in ("lost", "corrupt", "duplicated")] == \
+        [1, 1, 1]
+    lab.check("n1", "mv", "/tmp/away", stored[0])
+    lab.check("n1", "truncate", "-s", "-2", stored[1])
+    os.truncate(log, logged)
+
+
+def test_two_promoted_are_seen():
     assert timeline.overlap_s([("n1", 0, 5), ("n2", 4, 9)]) == 1
     assert timeline.overlap_s([("n1", 0, 4), ("n2", 4, 9)]) == 0

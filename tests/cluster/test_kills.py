@@ -2,7 +2,6 @@
 """SIGKILL of every process kind in turn during load: restored, or reported;
 no acknowledged upload is lost, nothing is delivered twice."""
 import clients
-import judge
 import pytest
 import system
 
@@ -18,26 +17,25 @@ def pid_of(lab, node, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kill(lab, kind):
+def test_kill(run, kind):
+    lab = run.lab
     node = next(iter(system.promoted(lab)))
     uploads = clients.make_files(lab, 24, 1 << 16, 4 << 20,
                                  seed=100 + KINDS.index(kind))
-    crew = clients.Clients(lab, uploads, system.addresses(lab.nodes()),
+    crew = clients.Clients(run, uploads, system.addresses(lab.nodes()),
                            parallel=3).start()
     try:
         crew.wait_acknowledged(4)
         victims = system.wait(lambda: pid_of(lab, node, kind),
                               f"a {kind} on {node}", 30, 0.01)
-        lab.exec(node, ["kill", "-9", str(victims[0])])
+        run.kill(node, victims[0], kind)
         crew.join()
     finally:
         crew.stop()
     assert len(crew.acknowledged()) == len(uploads), [
         u.errors[-1] for u in uploads if not u.acknowledged]
-    system.wait(lambda: judge.all_delivered(lab, uploads),
-                "everything delivered", 120, 0.2)
     system.wait_serving(lab)
-    found = judge.verdict(lab, lab.nodes()[0], uploads)
-    for what in ("lost", "corrupt", "duplicated", "in_doubt"):
-        assert found[what] == 0, found
-    assert found["delivered"] == len(uploads)
+    found = run.judge()
+    assert found.good, found
+    assert found.counts["delivered"] == len(uploads)
+    assert found.counts["in_doubt"] == 0

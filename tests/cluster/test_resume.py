@@ -1,10 +1,10 @@
 # Part of mftd; see LICENSE.
 """Uploads whose node or connection is lost, gone on with at another node."""
-import os
 import random
 
 import clients
 import system
+from history import recorder
 from lab import plan
 
 SIZE = 48 << 20
@@ -14,22 +14,23 @@ KBIT_S = 80000
 
 
 def make(lab):
-    """A file, and one that differs from it where the first try must have
-    come: going on with it gives the first, uploading it anew does not."""
+    """A file, which is returned, and one that differs from it where the first
+    try must have come: going on with it gives the first one, uploading it anew
+    does not."""
     data = bytearray(random.Random(7).randbytes(SIZE))
-    where = lab.path("partner", "/root")
-    with open(os.path.join(where, "whole"), "wb") as f:
-        f.write(data)
+    whole = clients.make_file(lab, "whole", data)
     data[:SYNCED - 1] = bytes(SYNCED - 1)
-    with open(os.path.join(where, "rest"), "wb") as f:
-        f.write(data)
+    clients.make_file(lab, "rest", data)
+    return whole
 
 
-def half_an_upload(lab, node):
-    """A client in the middle of its upload through the node's address."""
-    client = clients.interactive(
-        lab, system.addresses([node])[0], "-l", str(KBIT_S))
-    client.stdin.write("put /root/whole big\n")
+def half_an_upload(run, node, whole):
+    """A client in the middle of its upload through the node's address; it is
+    told nothing."""
+    lab, address = run.lab, system.addresses([node])[0]
+    clients.ask(run.client("half"), address, whole, "big")
+    client = clients.interactive(lab, address, "-l", str(KBIT_S))
+    client.stdin.write(f"put {clients.OUT}/whole big\n")
     client.stdin.flush()
     system.wait(lambda: lab.check(
         "n3", "find", f"{plan.STORAGE}/.mft/parts", "-size",
@@ -37,53 +38,54 @@ def half_an_upload(lab, node):
     return client
 
 
-def go_on(lab, address):
+def go_on(run, address, whole):
     """A partner's script that resumes until it is told OK; how often."""
     tries = 0
+    client = run.client("resumes")
 
     def done():
         nonlocal tries
         tries += 1
-        return clients.sftp(
-            lab, address, "reput /root/rest big\n").returncode == 0
+        number = clients.ask(client, address, whole, "big", "resume")
+        status = clients.sftp(run.lab, address,
+                              f"reput {clients.OUT}/rest big\n").returncode
+        client.told(number, recorder.told_by_exit(status))
+        return status == 0
     system.wait(done, "the upload is gone on with", 240, 0.5)
     return tries
 
 
-def check(lab):
-    want = lab.check("partner", "sha256sum", "/root/whole").split()[0]
-    have = lab.check("n3", "sha256sum", f"{plan.STORAGE}/alice/big").split()[0]
-    assert have == want
+def no_part_is_left(lab):
     assert lab.check("n3", "find", f"{plan.STORAGE}/.mft/parts",
                      "-type", "f") == ""
 
 
-def test_upload_survives_its_node(lab):
+def test_upload_survives_its_node(run):
     """Fenced: what was durable is gone on with where the address is then."""
-    make(lab)
+    lab, whole = run.lab, make(run.lab)
     address = system.addresses(["n1"])[0]
-    client = half_an_upload(lab, "n1")
+    client = half_an_upload(run, "n1", whole)
     try:
         lab.power_off("n1")
-        tries = go_on(lab, address)
+        tries = go_on(run, address, whole)
     finally:
         client.kill()
         client.wait()
     print(f"[resumed after {tries} tries]")
-    check(lab)
+    no_part_is_left(lab)
 
 
-def test_upload_is_taken_from_a_session_at_another_node(lab):
+def test_upload_is_taken_from_a_session_at_another_node(run):
     """Its client vanished without a word; the same account comes back through
     another node, and the old session is ended where it is."""
-    make(lab)
-    client = half_an_upload(lab, "n1")
+    lab, whole = run.lab, make(run.lab)
+    client = half_an_upload(run, "n1", whole)
     stopped = lab.check("partner", "pgrep", "-x", "ssh").split()
     try:
         lab.check("partner", "kill", "-STOP", *stopped)
-        assert go_on(lab, system.addresses(["n2"])[0]) == 1
+        assert go_on(run, system.addresses(["n2"])[0], whole) == 1
     finally:
         lab.check("partner", "kill", "-KILL", *stopped)
         client.kill()
         client.wait()
-    check(lab)
+    no_part_is_left(lab)

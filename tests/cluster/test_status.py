@@ -3,7 +3,6 @@
 import json
 
 import clients
-import judge
 import system
 from lab import plan
 
@@ -43,20 +42,20 @@ def test_every_node_shows_all(lab):
                     "the sessions are gone")
 
 
-def test_standby_moves_the_role_without_fencing(lab):
+def test_standby_moves_the_role_without_fencing(run):
     """An administrator drains the promoted node under load."""
+    lab = run.lab
     node = next(iter(system.promoted(lab)))
     other = next(n for n in lab.nodes() if n != node)
     uploads = clients.make_files(lab, 30, 1 << 16, 4 << 20, seed=300)
-    crew = clients.Clients(lab, uploads, system.addresses(lab.nodes()),
+    crew = clients.Clients(run, uploads, system.addresses(lab.nodes()),
                            parallel=3).start()
     try:
         crew.wait_acknowledged(5)
         lab.check(other, "crm_standby", "-N", node, "-v", "on")
         system.wait(lambda: system.promoted(lab) - {node}, "promoted")
         crew.join()
-        system.wait(lambda: judge.all_delivered(lab, uploads), "delivered",
-                    120, 0.2)
+        found = run.judge()
         assert lab.powered(node), "the drained node was fenced"
         system.wait(lambda: any(
             n["node"] == node and not n["lost"] and n["recovered"]
@@ -64,7 +63,7 @@ def test_standby_moves_the_role_without_fencing(lab):
     finally:
         crew.stop()
         lab.check(other, "crm_standby", "-N", node, "-D")
-    found = judge.verdict(lab, other, uploads)
-    assert found["acknowledged"] == found["delivered"] == len(uploads), found
-    for what in ("lost", "corrupt", "duplicated", "in_doubt"):
-        assert found[what] == 0, found
+    assert found.good, found
+    assert found.counts["acknowledged"] == found.counts["delivered"] == len(
+        uploads)
+    assert found.counts["in_doubt"] == 0

@@ -11,9 +11,9 @@ observations, all plain JSON:
                                         catalog.py, deliveries.py
     "partner": {"files": ..., "arrivals": ...}              deliveries.py
 
-Each but the storage may be missing, then it is not judged; "judged" in the
-counts says which were.  The partner is judged by the catalog's deliveries, and
-the catalog by the journals.
+Each may be missing, then it is not judged; "judged" in the counts says which
+were.  The partner is judged by the catalog's deliveries, and the catalog by the
+journals.
 """
 import collections
 
@@ -22,6 +22,7 @@ from .operations import UPLOADS
 from .recorder import OK, REFUSED, UNKNOWN
 from .verdict import COUNTED, Verdict
 
+PARTS = ("storage", "journals", "catalog", "partner")
 NEEDS = {"catalog": "journals", "partner": "catalog"}
 
 
@@ -36,8 +37,10 @@ def judge(history, observations):
             raise BadObservations(f"{part} without {needed}")
     before = observations.get("before", {})
     seen = _since(observations, before)
-    found = storage.judge(history.operations, before.get("storage", {}),
-                          observations["storage"])
+    found = []
+    if "storage" in observations:
+        found += storage.judge(history.operations, before.get("storage", {}),
+                               observations["storage"])
     if "records" in seen:
         found += receipts.judge(history.operations, seen["records"],
                                 seen["verified"])
@@ -55,13 +58,10 @@ def _since(observations, before):
     seen, since = {}, before.get("since", {})
     if "journals" in observations:
         journals = observations["journals"]
-        seen["records"] = receipts.new_records(journals["records"], since)
+        seen["records"], old = receipts.new_records(journals["records"], since)
         seen["verified"] = journals["verified"]
     if "catalog" in observations:
         rows = observations["catalog"]
-        old = {r["receipt"] for r in observations["journals"]["records"]
-               if r["type"] == "receipt"
-               and r["seq"] <= since.get(r["stream"], 0)}
         seen["receipts"] = [r for r in rows["receipts"] if r["id"] not in old]
         seen["deliveries"] = [d for d in rows["deliveries"]
                               if d["receipt"] not in old]
@@ -97,9 +97,7 @@ def _counts(history, observations, seen, found):
         "in_doubt": states["IN_DOUBT"],
         "cuts": history.count_events("cut"),
         "kills": history.count_events("kill"),
-        "judged": "+".join(["storage", *(
-            part for part in ("journals", "catalog", "partner")
-            if part in observations)]),
+        "judged": "+".join(part for part in PARTS if part in observations),
     }
 
 

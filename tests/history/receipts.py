@@ -23,7 +23,13 @@ NAME_RECORDS = {"rename": "rename", "posix-rename": "rename",
 
 
 def new_records(records, since):
-    return [r for r in records if r["seq"] > since.get(r["stream"], 0)]
+    """Those from after `since`, without late outcomes of earlier receipts;
+    and the ids of these."""
+    new = [r for r in records if r["seq"] > since.get(r["stream"], 0)]
+    earlier = {r["receipt"] for r in records if r["type"] == "receipt"
+               and r["seq"] <= since.get(r["stream"], 0)}
+    return [r for r in new if r["type"] not in OUTCOMES
+            or r.get("receipt") not in earlier], earlier
 
 
 def published(records):
@@ -52,7 +58,7 @@ def _streams(records, verified):
     last = {}
     for r in records:
         stream = r["stream"]
-        if stream in last and r["seq"] != last[stream] + 1:
+        if r["seq"] <= last.get(stream, 0):
             found.append(Violation("journal", f"{stream}: after record "
                                    f"{last[stream]} comes {r['seq']}", (r,)))
         last[stream] = r["seq"]

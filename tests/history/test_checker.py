@@ -1,0 +1,385 @@
+# Part of mftd; see LICENSE.
+"""One run in which all is well, and what the judge says when one thing of it
+is not."""
+import copy
+
+import pytest
+from history import checker
+from history.recorder import OK, REFUSED, UNKNOWN
+from history.world import OTHER, STREAM, World, sha
+
+@pytest.fixture(name="world")
+def _world():
+    """Uploads told ok, refused, unknown; renamed and removed ones."""
+    world = World()
+    world.put("a", "1")
+    world.put("b", "2", REFUSED, happens=False)
+    world.put("c", "3", UNKNOWN, happens=False)
+    world.put("d", "4", UNKNOWN)
+    world.put("e", "5", UNKNOWN)
+    world.put("e", "5")
+    world.put("f", "6", kind="resume")
+    world.ask("rename", "f", OK, to="g")
+    world.record("rename", account="alice", path="f", to="g")
+    world.storage["alice/g"] = world.storage.pop("alice/f")
+    return world
+
+
+def kinds(verdict):
+    return sorted(v.kind for v in verdict.violations)
+
+
+def test_all_is_well(world):
+    verdict = world.judge()
+    assert kinds(verdict) == []
+    assert verdict.good
+    assert verdict.counts == {
+        "acknowledged": 3, "refused": 1, "unknown": 3, "other": 1, "lost": 0,
+        "corrupt": 0, "duplicated": 0, "violations": 0, "delivered": 3,
+        "in_doubt": 0, "cuts": 1, "kills": 0,
+        "judged": "storage+journals+catalog+partner"}
+
+
+def test_what_is_not_observed_is_not_judged_and_said(world):
+    world.records.clear()
+    verdict = world.judge("journals", "catalog", "partner")
+    assert verdict.good and verdict.counts["judged"] == "storage"
+    with pytest.raises(checker.BadObservations):
+        world.judge("journals")
+    with pytest.raises(checker.BadObservations):
+        world.judge("catalog")
+
+
+# ---- the storage
+
+def test_lost(world):
+    del world.storage["alice/a"]
+    verdict = world.judge()
+    assert kinds(verdict) == ["lost"] and verdict.counts["lost"] == 1
+    assert "c#2 put alice/a (1 bytes, 111111111111): ok" in str(verdict)
+
+
+def test_corrupt(world):
+    world.storage["alice/a"]["sha256"] = sha("f")
+    verdict = world.judge()
+    assert kinds(verdict) == ["corrupt"] and verdict.counts["corrupt"] == 1
+
+
+def test_short_is_corrupt(world):
+    world.storage["alice/d"]["size"] = 0
+    assert kinds(world.judge()) == ["corrupt"]
+
+
+def test_an_older_one_came_back(world):
+    world.put("a", "7")
+    world.storage["alice/a"]["sha256"] = sha("1")
+    verdict = world.judge()
+    assert kinds(verdict) == ["stale"] and verdict.counts["lost"] == 1
+
+
+def test_a_removed_one_came_back(world):
+    world.ask("remove", "a", OK)
+    world.record("remove", account="alice", path="a")
+    assert kinds(world.judge()) == ["returned"]
+    del world.storage["alice/a"]
+    assert world.judge().good
+
+
+def test_a_refused_one_is_there(world):
+    world.storage["alice/b"] = {"size": 1, "sha256": sha("2")}
+    assert kinds(world.judge()) == ["returned"]
+
+
+def test_renamed_into_neither_or_both(world):
+    there = world.storage.pop("alice/g")
+    assert kinds(world.judge()) == ["lost"]
+    world.storage |= {"alice/f": there, "alice/g": there}
+    assert kinds(world.judge()) == ["returned"]
+
+
+def test_unknown_rename_is_in_one_place(world):
+    world.ask("rename", "a", UNKNOWN, to="z")
+    assert world.judge().good
+    there = world.storage.pop("alice/a")
+    verdict = world.judge()
+    assert kinds(verdict) == ["torn"] and verdict.counts["lost"] == 1
+    world.storage["alice/z"] = there
+    assert world.judge().good
+
+
+def test_a_part_under_a_name_nobody_asked_for(world):
+    world.storage["alice/a.filepart"] = {"size": 1, "sha256": sha("1")}
+    assert kinds(world.judge()) == ["stray"]
+
+
+def test_told_what_cannot_be(world):
+    world.ask("mkdir", "a", OK)
+    world.record("mkdir", account="alice", path="a")
+    assert kinds(world.judge()) == ["untrue"]
+
+
+def test_more_possibilities_than_can_be_judged(world, monkeypatch):
+    monkeypatch.setattr(checker.storage.names, "CONFIGURATIONS", 1)
+    assert "undecided" in kinds(world.judge())
+
+
+def test_from_before(world):
+    old = {"size": 1, "sha256": sha("9")}
+    world.storage["alice/old"] = old
+    world.before = {"storage": {"alice/old": old}}
+    assert world.judge().good
+    del world.storage["alice/old"]
+    assert kinds(world.judge()) == ["lost"]
+    world.storage["alice/old"] = {"size": 0, "sha256": sha("9")}
+    assert kinds(world.judge()) == ["corrupt"]
+
+
+# ---- the journals
+
+def drop(world, wanted):
+    """A record less, as if it had not been written: others move up."""
+    world.records = [r for r in world.records if not wanted(r)]
+    for n, record in enumerate(world.records):
+        record["seq"] = n + 1
+    for row in world.rows:
+        row["seq"] = next((r["seq"] for r in world.records
+                           if r["type"] == "receipt"
+                           and r["receipt"] == row["id"]), 0)
+
+
+def test_acknowledged_without_a_receipt(world):
+    id_ = world.rows[0]["id"]
+    drop(world, lambda r: r.get("receipt") == id_)
+    world.rows.pop(0)
+    world.deliveries.pop(0)
+    del world.partner["a"], world.arrivals["a"]
+    assert kinds(world.judge()) == ["receipt"]
+
+
+def test_receipt_of_what_was_refused(world):
+    world.publish("b", "2", "published")
+    world.deliver("b", "2")
+    assert kinds(world.judge()) == ["receipt"]
+
+
+def test_receipt_of_what_nobody_asked_for(world):
+    world.publish("stranger", "8")
+    world.deliver("stranger", "8")
+    assert kinds(world.judge()) == ["receipt"]
+
+
+def test_a_receipt_more_than_uploads(world):
+    world.publish("a", "1")
+    world.deliver("a", "1")
+    assert kinds(world.judge()) == ["receipt"]
+
+
+def test_receipt_without_a_sum(world):
+    """The upload was not sequential; a reader may have added it later."""
+    record, = (r for r in world.records if r.get("path") == "a")
+    del record["sha256"]
+    assert world.judge().good
+    world.publish("a", "1")
+    del world.records[-2]["sha256"]
+    world.deliver("a", "1")
+    assert kinds(world.judge()) == ["receipt"]
+
+
+def test_abandoned_is_no_receipt(world):
+    world.publish("b", "2", "abandoned")
+    world.publish("c", "3", "abandoned")
+    assert world.judge().good
+    world.records[1]["type"] = "abandoned"
+    world.rows[0]["outcome"] = "ABANDONED"
+    assert kinds(world.judge()) == ["receipt"]
+
+
+def test_receipt_without_an_outcome(world):
+    world.publish("c", "3")
+    world.records.pop()
+    world.rows[-1]["outcome"] = "OPEN"
+    assert kinds(world.judge()) == ["outcome"]
+
+
+def test_outcomes_that_contradict_each_other(world):
+    id_ = world.rows[0]["id"]
+    world.record("abandoned", OTHER, receipt=id_)
+    assert "outcome" in kinds(world.judge())
+
+
+def test_two_recoverers_say_the_same(world):
+    """Allowed: the first one died.  The stream itself says it but once."""
+    id_ = world.publish("d", "4", "abandoned")
+    world.records[-1]["stream"], world.records[-1]["seq"] = OTHER, 1
+    world.record("abandoned", "n3-00-j1", receipt=id_)
+    assert world.judge().good
+    world.record("abandoned", "n3-00-j1", receipt=id_)
+    assert kinds(world.judge()) == ["outcome"]
+
+
+def test_own_stream_and_a_recoverer(world):
+    world.record("published", OTHER, receipt=world.rows[0]["id"])
+    assert kinds(world.judge()) == ["outcome"]
+
+
+def test_outcome_of_nothing(world):
+    world.record("published", receipt="n1-00-j1.ff")
+    assert kinds(world.judge()) == ["outcome"]
+
+
+def test_receipt_twice(world):
+    world.records.append({**world.records[0], "seq": len(world.records) + 1})
+    assert "receipt" in kinds(world.judge())
+
+
+def test_stream_that_is_not_whole(world):
+    def judged(**changed):
+        return world.judge_of({
+            "storage": world.storage, "journals": {
+                "records": world.records, "verified": [
+                    {"stream": STREAM, "verdict": "live", "good": True,
+                     **changed}]}})
+    assert judged().good
+    assert kinds(judged(verdict="CUT", good=False)) == ["journal"]
+    world.records[3]["seq"] = 3
+    assert kinds(judged()) == ["journal"]
+
+
+def test_acknowledged_rename_without_a_record(world):
+    drop(world, lambda r: r["type"] == "rename")
+    assert kinds(world.judge()) == ["record"]
+    world.record("rename", account="alice", path="g", to="f")
+    assert kinds(world.judge()) == ["record"]
+
+
+# ---- the catalog
+
+def test_receipt_that_was_not_forwarded(world):
+    row = world.rows.pop(0)
+    world.deliveries.pop(0)
+    world.partner.pop("a")
+    world.arrivals.pop("a")
+    verdict = world.judge()
+    assert kinds(verdict) == ["catalog"]
+    assert row["id"] in str(verdict)
+
+
+def test_forwarded_differently(world):
+    for wrong in ({"outcome": "OPEN"}, {"size": 2}, {"path": "x"},
+                  {"sha256": sha("0")}):
+        other = copy.deepcopy(world)
+        other.rows[0] |= wrong
+        assert kinds(other.judge()) == ["catalog"], wrong
+
+
+def test_forwarded_twice(world):
+    world.rows.append(dict(world.rows[0]))
+    assert kinds(world.judge()) == ["catalog"]
+
+
+def test_catalog_has_what_no_journal_has(world):
+    world.rows.append({**world.rows[0], "id": "n9.1", "removed": 1})
+    assert kinds(world.judge()) == ["catalog"]
+
+
+@pytest.mark.parametrize("wrong", [
+    {"mark": 5, "records": 5, "last": 5}, {"records": 15}, {"last": 17}],
+    ids=str)
+def test_streams_in_the_catalog(world, wrong):
+    n = len(world.records)
+    right = {"stream": STREAM, "mark": n, "records": n, "last": n}
+
+    def judged(row):
+        return world.judge_of({
+            "storage": world.storage,
+            "journals": {"records": world.records, "verified": []},
+            "catalog": {"receipts": world.rows, "streams": [row],
+                        "deliveries": world.deliveries}})
+    assert judged(right).good
+    assert kinds(judged({**right, **wrong})) == ["catalog"]
+
+
+# ---- deliveries and the partner
+
+def test_sent_twice(world):
+    world.arrivals["a"] += 1
+    verdict = world.judge()
+    assert kinds(verdict) == ["duplicated"]
+    assert verdict.counts["duplicated"] == 1
+
+
+def test_two_rows_of_one_receipt(world):
+    world.deliveries.append({**world.deliveries[0], "id": "d99"})
+    assert "duplicated" in kinds(world.judge())
+
+
+def test_not_sent(world):
+    world.deliveries[0]["state"] = "WAITING"
+    world.arrivals.pop("a")
+    world.partner.pop("a")
+    verdict = world.judge()
+    assert kinds(verdict) == ["undelivered"]
+    assert verdict.counts["delivered"] == 2
+
+
+def test_no_delivery(world):
+    world.deliveries.pop(0)
+    world.arrivals.pop("a")
+    world.partner.pop("a")
+    assert kinds(world.judge()) == ["undelivered"]
+    for reason in ("removed", "pending", "replaced_by"):
+        world.rows[0][reason] = 1
+        assert world.judge().good
+        world.rows[0][reason] = 0
+    world.records[0]["routes"] = False
+    assert world.judge().good
+
+
+def test_said_to_be_sent_but_is_not(world):
+    world.arrivals.pop("a")
+    world.partner.pop("a")
+    assert kinds(world.judge()) == ["lost", "undelivered"]
+
+
+def test_in_doubt_is_counted_and_may_be_there_or_not(world):
+    world.deliveries[0]["state"] = "IN_DOUBT"
+    verdict = world.judge()
+    assert verdict.good and verdict.counts["in_doubt"] == 1
+    world.arrivals.pop("a")
+    world.partner.pop("a")
+    assert world.judge().good
+    world.arrivals["a"] = 2
+    assert kinds(world.judge()) == ["duplicated"]
+
+
+def test_corrupt_at_the_partner(world):
+    world.partner["a"]["sha256"] = sha("f")
+    verdict = world.judge()
+    assert kinds(verdict) == ["corrupt"] and verdict.counts["corrupt"] == 1
+
+
+def test_stranger_at_the_partner(world):
+    world.partner["a.tmp"] = {"size": 1, "sha256": sha("1")}
+    assert kinds(world.judge()) == ["stray"]
+
+
+def test_cancelled_must_not_arrive(world):
+    world.deliveries[0]["state"] = "CANCELLED"
+    assert kinds(world.judge()) == ["duplicated", "stray"]
+
+
+def test_from_before_at_the_partner_and_in_the_journals(world):
+    """A history that begins when all of that is there already."""
+    world.before = {
+        "storage": dict(world.storage), "since": {STREAM: len(world.records)},
+        "partner": {"files": dict(world.partner),
+                    "arrivals": dict(world.arrivals)}}
+    world.lines.clear()
+    assert world.judge().good
+    world.put("late", "a")
+    assert world.judge().good
+    world.partner["d"] = {"size": 1, "sha256": sha("0")}
+    assert kinds(world.judge()) == ["stray"]
+    world.partner["d"] = {"size": 1, "sha256": sha("4")}
+    world.arrivals["d"] += 1
+    assert kinds(world.judge()) == ["duplicated", "stray"]

@@ -1,0 +1,97 @@
+# Part of mftd; see LICENSE.
+"""A system made by hand, for the checker's own tests."""
+import json
+
+from . import checker, operations
+from .recorder import OK
+
+STREAM = "n1-00-j1"
+OTHER = "n2-00-j1"
+
+
+def sha(letter):
+    return letter * 64
+
+
+class World:
+    """What a system would show after what its clients were told."""
+
+    def __init__(self):
+        self.lines = []
+        self.clock = 0
+        self.storage = {}
+        self.records = []
+        self.rows = []
+        self.deliveries = []
+        self.partner = {}
+        self.arrivals = {}
+        self.before = {}
+        self.client("lab", event="cut", of="n1")
+
+    def client(self, who, **fields):
+        self.clock += 1
+        self.lines.append(json.dumps({"client": who, "at": self.clock,
+                                      "number": self.clock, **fields}))
+
+    def ask(self, kind, name, told, to="", **more):
+        self.client("c", ask=kind, name=f"alice/{name}",
+                    **({"to": f"alice/{to}"} if to else {}), **more)
+        number = self.clock
+        self.client("c", told=told)
+        self.lines[-1] = self.lines[-1].replace(
+            f'"number": {self.clock}', f'"number": {number}')
+
+    def record(self, type_, stream=STREAM, **fields):
+        seq = 1 + max((r["seq"] for r in self.records
+                       if r["stream"] == stream), default=0)
+        record = {"stream": stream, "seq": seq, "type": type_, **fields}
+        self.records.append(record)
+        return record
+
+    def put(self, name, letter, told=OK, happens=True, kind="put"):
+        """An upload, and all that comes of it."""
+        self.ask(kind, name, told, size=1, sha256=sha(letter))
+        if happens:
+            self.storage[f"alice/{name}"] = {"size": 1, "sha256": sha(letter)}
+            self.publish(name, letter)
+            self.deliver(name, letter)
+
+    def publish(self, name, letter, outcome="published"):
+        id_ = f"{STREAM}.{len(self.records) + 1:x}"
+        receipt = self.record(
+            "receipt", receipt=id_, account="alice", root="alice", path=name,
+            size=1, sha256=sha(letter), routes=True)
+        self.record(outcome, receipt=id_)
+        self.rows.append({
+            "id": id_, "stream": STREAM, "seq": receipt["seq"],
+            "outcome": outcome.upper(), "path": name, "size": 1,
+            "sha256": sha(letter), "routes": 1, "removed": 0, "pending": 0,
+            "replaced_by": None})
+        return id_
+
+    def deliver(self, name, letter, state="DONE"):
+        self.deliveries.append({
+            "id": f"d{len(self.deliveries)}", "receipt": self.rows[-1]["id"],
+            "route": "r", "state": state, "name": name, "size": 1,
+            "sha256": sha(letter)})
+        self.partner[name] = {"size": 1, "sha256": sha(letter)}
+        self.arrivals[name] = self.arrivals.get(name, 0) + 1
+
+    def judge(self, *without):
+        last = {r["stream"]: r["seq"] for r in self.records}
+        streams = [{"stream": stream, "mark": n, "records": n, "last": n}
+                   for stream, n in last.items()]
+        seen = {
+            "before": self.before, "storage": self.storage,
+            "journals": {"records": self.records, "verified": [
+                {"stream": s, "verdict": "live", "good": True} for s in last]},
+            "catalog": {"receipts": self.rows, "streams": streams,
+                        "deliveries": self.deliveries},
+            "partner": {"files": self.partner, "arrivals": self.arrivals}}
+        return self.judge_of({k: v for k, v in seen.items()
+                              if k not in without})
+
+    def judge_of(self, seen):
+        # nothing but JSON, as it is kept
+        return checker.judge(operations.parse(self.lines),
+                             json.loads(json.dumps(seen)))
