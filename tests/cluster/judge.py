@@ -10,14 +10,10 @@ import pathlib
 import re
 import tempfile
 
-import system
 from history import checker, listing, observe, operations, recorder
 from lab import plan
 
 INBOX = "/home/acme/inbox"
-SETTLED_S = 240
-# What may still come, as long as somebody is at work on it.
-PENDING = {"journal", "outcome", "catalog", "undelivered"}
 POWER_CUTS = {"power-off", "storage-power-cut"}
 
 
@@ -98,27 +94,20 @@ class Run:
     # ---- the verdict
 
     def judge(self):
-        """Once nothing is under way any more, or after SETTLED_S."""
+        """Once nothing is under way any more."""
         self._note_power_cuts()
         history = operations.read(self.directory)
-
-        def settled():
-            found = checker.judge(history, {
-                "before": self.before, "journals": self._journals(),
-                "catalog": self._catalog()})
-            return not any(v.kind in PENDING for v in found.violations)
-        system.wait_or_go_on(settled, SETTLED_S, 0.3)
-        return self._judge_all(history)
-
-    def _judge_all(self, history):
-        observations = {
-            "before": self.before, "storage": self._storage(),
-            "journals": self._journals(), "catalog": self._catalog(),
-            "partner": self._partner()}
+        observe.wait_settled(history, self._look)
+        observations = {**self._look(), "storage": self._storage(),
+                        "partner": self._partner()}
         verdict = checker.judge(history, observations)
         self._keep("observations.json", observations)
         self._keep("counts.json", verdict.counts)
         return verdict
+
+    def _look(self):
+        return {"before": self.before, "journals": self._journals(),
+                "catalog": self._catalog()}
 
     def _keep(self, name, value):
         with open(self.directory / name, "w", encoding="utf-8") as f:

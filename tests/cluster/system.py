@@ -49,13 +49,6 @@ def wait(predicate, what, timeout_s=60, pause_s=0.05):
     return found
 
 
-def wait_or_go_on(predicate, timeout_s, pause_s):
-    """The same, where what comes next says what is missing."""
-    deadline = time.monotonic() + timeout_s
-    while not predicate() and time.monotonic() < deadline:
-        time.sleep(pause_s)
-
-
 def bring_up(lab, nodes=3, stage=None):
     lab.up(nodes, stage=stage)
     wait_serving(lab)

@@ -23,6 +23,7 @@ Such orders are sought by going through the history in time.  A configuration
 is a state, with what was done to reach it; more are made only when an answer
 proves that something had been done by then.
 """
+import bisect
 import dataclasses
 import math
 
@@ -58,8 +59,7 @@ def components(operations):
         if op.kind not in MOVES:
             continue
         for end in touched(op):
-            parent[find(end)] = find(op.name)
-            for name in _beneath(names, end):
+            for name in (end, *beneath(names, end)):
                 parent[find(name)] = find(op.name)
     found = {}
     for op in operations:
@@ -71,13 +71,35 @@ def touched(op):
     return (op.name, op.to) if op.to else (op.name,)
 
 
-def _beneath(names, directory):
-    return [n for n in names if n.startswith(directory + "/")]
+def beneath(names, directory):
+    """Of sorted names those in that directory, at any depth."""
+    first, end = (bisect.bisect_left(names, directory + after)
+                  for after in ("/", "0"))      # "0" comes after "/"
+    return names[first:end]
 
 
 def permitted(operations, initial=frozenset()):
     """The states, sets of (name, content), in which it may have ended; none
     if what was told cannot be.  One component, in the order of asking."""
+    if (all(op.kind in UPLOADS for op in operations)
+            and len({op.name for op in operations}) == 1
+            and DIRECTORY not in dict(initial).values()):
+        return _last_uploads(operations, initial)
+    return _search(operations, initial)
+
+
+def _last_uploads(operations, initial):
+    """The same where it is simple: no upload depends on what was before, so
+    that any may be the last one but those that were over when one began that
+    was told ok."""
+    begun = max((op.asked for op in operations if op.told == OK),
+                default=-math.inf)
+    last = {frozenset([(op.name, op.content)]) for op in operations
+            if op.told != REFUSED and op.done_by >= begun}
+    return last if begun > -math.inf else last | {frozenset(initial)}
+
+
+def _search(operations, initial):
     operations = [_as_it_may_be(op, operations) for op in operations
                   if op.told != REFUSED]
     moments = sorted(
@@ -181,7 +203,7 @@ def _replace(op, names):
     if op.name not in names:
         return None
     moved = {op.to + n[len(op.name):]: names.pop(n)
-             for n in [op.name, *_beneath(list(names), op.name)]}
+             for n in [op.name, *beneath(sorted(names), op.name)]}
     return frozenset({**names, **moved}.items())
 
 

@@ -8,12 +8,19 @@ import contextlib
 import json
 import re
 import sqlite3
+import time
+
+from . import checker
 
 # The partner's sshd says this of each rename.
 _RENAMED = re.compile(r'\brename old "[^"]+" new "(?:[^"]*/)?([^"/]+)"')
 
 SHOW = ("-j", "journal", "show")        # mftctl
 VERIFY = ("-j", "journal", "verify")
+
+# What may still come, as long as somebody is at work on it.
+PENDING = {"journal", "outcome", "catalog", "undelivered"}
+SETTLED_S = 240
 
 _QUERIES = {
     "receipts": "SELECT id, stream, seq, outcome, {path} AS path, size, "
@@ -87,3 +94,14 @@ def arrivals(log):
     for name in _RENAMED.findall(log):
         found[name] = found.get(name, 0) + 1
     return found
+
+
+def wait_settled(history, look, timeout_s=SETTLED_S):
+    """Until nothing is under way any more, by what look() observes of journals
+    and catalog; at the end of that time the verdict will say what is missing.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and any(
+            v.kind in PENDING
+            for v in checker.judge(history, look()).violations):
+        time.sleep(0.1)

@@ -152,25 +152,31 @@ def _names(operations, records):
     for op in operations:
         if op.kind in NAME_RECORDS and op.told == OK:
             asked[NAME_RECORDS[op.kind], op.name, op.to].append(op)
-    there = collections.Counter(
-        (r["type"], r["path"], r.get("to", "")) for r in records
-        if r["type"] in set(NAME_RECORDS.values()))
+    there = collections.defaultdict(list)
+    for r in records:
+        if r["type"] in NAME_RECORDS.values():
+            there[_last_names(r["type"], r["path"], r.get("to", ""))].append(r)
     return [Violation("record", f"{len(ops)} times {kind} of {name} was "
                       f"acknowledged, in the journals it is {n} times",
                       tuple(ops))
             for (kind, name, to), ops in sorted(asked.items())
-            if (n := _count_below_root(there, kind, name, to)) < len(ops)]
+            if (n := sum(_is_of(r, name, to) for r in there[
+                _last_names(kind, name, to)])) < len(ops)]
 
 
-def _count_below_root(there, kind, name, to):
-    """Such a record has the path below the account's root, whatever that is:
-    the same root is before both names."""
-    return sum(n for (k, path, second), n in there.items() if k == kind
-               and _root(name, path) is not None
-               and (not to or _root(to, second) == _root(name, path)))
+def _last_names(kind, *paths):
+    return (kind, *(path.rpartition("/")[2] for path in paths))
+
+
+def _is_of(record, name, to):
+    """It has paths below the account's root, which it does not tell: the same
+    one is before both."""
+    root = _root(name, record["path"])
+    return root is not None and (not to or root == _root(to, record["to"]))
 
 
 def _root(name, path):
-    if name == path:
-        return ""
-    return name[:-len(path)] if name.endswith("/" + path) else None
+    """"a/b/" for "a/b/c" and "c"; None if the one does not end in the other."""
+    if ("/" + name).endswith("/" + path):
+        return name[:len(name) - len(path)]
+    return None

@@ -26,7 +26,8 @@ and what was told is one of
     ok          done, and durable
     refused     an answer came, and it was no
     unknown     the connection broke, or the client gave up: it may have been
-                done, may be done later, or never.  No answer line says the same.
+                done, may be done later, or never.  No answer line means
+                the same.
 
 An event is what was done to the system: "cut" (the power of what is named in
 `of`) and "kill" (one process) are counted, others are kept for who reads it.

@@ -18,28 +18,28 @@ def _values(listing):
 def judge(operations, before, storage):
     """[Violation]"""
     before, there = _values(before), _values(storage)
+    present = sorted({*before, *there})
     found, judged = [], set()
     for component in names.components(operations):
-        concerned = _concerned(component, {*before, *there})
+        concerned = _concerned(component, present)
         judged |= concerned
         found += _judge(component, _only(before, concerned),
                         _only(there, concerned))
-    for name in sorted({*before, *there} - judged):
-        if there.get(name) != before.get(name):
+    for name in present:
+        if name not in judged and there.get(name) != before.get(name):
             found.append(_untouched(name, before.get(name), there.get(name)))
     return found
 
 
 def _concerned(component, present):
     """The names it touches; of a directory that is renamed, all beneath."""
-    touched = {n for op in component for n in names.touched(op)}
-    moved = tuple(f"{n}/" for op in component if op.to
-                  for n in names.touched(op))
-    return touched | {n for n in present if moved and n.startswith(moved)}
+    touched = _all_names(component)
+    moved = {n for op in component if op.to for n in names.touched(op)}
+    return touched.union(*(names.beneath(present, n) for n in moved))
 
 
 def _only(values, concerned):
-    return {n: v for n, v in values.items() if n in concerned}
+    return {n: values[n] for n in concerned if n in values}
 
 
 def _judge(component, before, there):

@@ -1,5 +1,8 @@
 # Part of mftd; see LICENSE.
 """Which final states a history permits, and which not."""
+import itertools
+import random
+
 import pytest
 from history import names
 from history.operations import Operation
@@ -113,6 +116,7 @@ def test_names_apart_are_judged_apart():
 
 
 def test_what_was_there_before():
+    assert finals(put(A, 1, 2), initial=is_("directory")) == set()
     assert finals(op("remove", "x", 1, 2), initial=is_(A)) == {()}
     assert finals(put(B, 1, 2, "unknown"), initial=is_(A)) == \
         {is_(A), is_(B)}
@@ -126,4 +130,52 @@ def test_a_hundred_tries():
 def test_too_many_possibilities_are_said(monkeypatch):
     monkeypatch.setattr(names, "CONFIGURATIONS", 10)
     with pytest.raises(names.TooMany):
-        finals(*[put((k, "t"), k, k + 0.5, "unknown") for k in range(20)])
+        finals(*[put((k, "t"), k, k + 0.5, "unknown") for k in range(20)],
+               op("remove", "x", 30, 31, "unknown"))
+
+
+def by_trying_all(operations):
+    """The same by its definition: every choice, every order."""
+    found = set()
+    sure = [o for o in operations if o.told == "ok"]
+    maybe = [o for o in operations if o.told == "unknown"]
+    for some in itertools.chain.from_iterable(
+            itertools.combinations(maybe, n) for n in range(len(maybe) + 1)):
+        for order in itertools.permutations([*sure, *some]):
+            if any(late.done_by < early.asked for early, late in
+                   itertools.combinations(order, 2)):
+                continue
+            state = frozenset()
+            for each in order:
+                state = state if state is None else names.effect(each, state)
+            found.add(state)
+    return found - {None}
+
+
+def any_operation(rng, k, kinds):
+    kind, told = rng.choice(kinds), rng.choice(["ok", "ok", "unknown"])
+    asked = rng.random()
+    more = {"to": rng.choice("yz")} if kind in names.MOVES else \
+        {"size": k, "sha256": "s"} if kind == "put" else {}
+    return Operation("c", k, kind, rng.choice("xy"), asked,
+                     answered=asked + rng.random() / 2, told=told, **more)
+
+
+@pytest.mark.parametrize("kinds", [
+    ["put"], ["put", "put", "rename", "posix-rename"], ["put", "mkdir",
+                                                        "rmdir", "rename"],
+    ["put", "mkdir", "remove"]], ids=" ".join)
+def test_it_is_what_trying_all_gives(kinds, monkeypatch):
+    """... but for the remove of what nobody ever published."""
+    monkeypatch.setattr(names, "_as_it_may_be", lambda o, _: o)
+    rng = random.Random(1)
+    sizes = set()
+    for _ in range(150):
+        made = sorted((any_operation(rng, k, kinds) for k in range(5)),
+                      key=lambda o: o.asked)
+        if kinds == ["put"]:        # one name: what is simple
+            made = [o for o in made if o.name == "x"]
+        wanted = by_trying_all(made)
+        assert names.permitted(made) == wanted, list(map(str, made))
+        sizes.add(len(wanted))
+    assert len(sizes) > 2

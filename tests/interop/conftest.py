@@ -1,6 +1,7 @@
 # Part of mftd; see LICENSE.
-"""Lets the tests here import rig.py."""
+"""Lets the tests here import rig.py, and tests/history."""
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]

@@ -10,6 +10,8 @@ import threading
 import time
 
 import pytest
+from history import recorder
+from judge import Run
 from rig import START_S, Rig
 
 KINDS = ["catalog", "journal", "auth", "listener", "session", "outbound",
@@ -17,12 +19,14 @@ KINDS = ["catalog", "journal", "auth", "listener", "session", "outbound",
 
 
 class Uploads:
-    """Two clients, each one file after the other, until stopped."""
+    """Two clients, each one file after the other, until stopped; and what they
+    were told is held against what is there."""
 
     def __init__(self, rig, tmp_path):
         self.rig = rig
         self.dir = tmp_path
-        self.acknowledged = {}      # name: sha256
+        self.run = Run(rig, tmp_path / "history")
+        self.acknowledged = []
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(k,))
                          for k in range(2)]
@@ -31,14 +35,20 @@ class Uploads:
 
     def _work(self, k):
         n = 0
-        while not self._stop.is_set():
-            n += 1
-            data = os.urandom(200000 + n)
-            path = self.dir / f"up{k}"
-            path.write_bytes(data)
-            name = f"f{k}-{n}"
-            if self.rig.sftp(f"put {path} {name}\n").returncode == 0:
-                self.acknowledged[name] = hashlib.sha256(data).hexdigest()
+        with self.run.client(f"c{k}") as client:
+            while not self._stop.is_set():
+                n += 1
+                data = os.urandom(200000 + n)
+                path = self.dir / f"up{k}"
+                path.write_bytes(data)
+                asked = client.ask(
+                    "put", f"f{k}-{n}", size=len(data),
+                    sha256=hashlib.sha256(data).hexdigest())
+                told = recorder.told_by_exit(self.rig.sftp(
+                    f"put {path} f{k}-{n}\n").returncode)
+                client.told(asked, told)
+                if told == recorder.OK:
+                    self.acknowledged.append(asked)
 
     def wait_more(self, count):
         wanted = len(self.acknowledged) + count
@@ -53,9 +63,10 @@ class Uploads:
             t.join()
 
     def check(self):
-        for name, digest in self.acknowledged.items():
-            data = (self.rig.volume / "alice" / name).read_bytes()
-            assert hashlib.sha256(data).hexdigest() == digest, name
+        verdict = self.run.judge()
+        assert verdict.good, verdict
+        assert verdict.counts["acknowledged"] == len(self.acknowledged)
+        assert verdict.counts["judged"] == "storage+journals+catalog"
 
 
 @pytest.fixture(scope="module", name="rig")

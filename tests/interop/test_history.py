@@ -1,0 +1,118 @@
+# Part of mftd; see LICENSE.
+"""The history's judge on a real daemon: what was done well it finds well, what
+is then broken behind the daemon's back it finds."""
+import hashlib
+import pathlib
+import sqlite3
+import subprocess
+
+import pytest
+from history import recorder
+from judge import Run
+from rig import Rig
+
+CHECK = pathlib.Path(__file__).resolve().parent.parent / "history/check"
+
+
+class Told:
+    """One client who writes down each command of its own."""
+
+    def __init__(self, rig, run, top):
+        self.rig = rig
+        self.top = top
+        self.client = run.client("c")
+
+    def put(self, name, text, command="put", whole=None):
+        (self.top / "up").write_text(text)
+        done = (whole or text).encode()
+        return self.one(f"{command} {self.top}/up {name}",
+                        "resume" if command == "reput" else "put", name,
+                        size=len(done),
+                        sha256=hashlib.sha256(done).hexdigest())
+
+    def one(self, command, *ask, **more):
+        number = self.client.ask(*ask, **more)
+        answer = recorder.told_by_exit(
+            self.rig.sftp(command + "\n").returncode)
+        self.client.told(number, answer)
+        return answer
+
+
+@pytest.fixture(name="run")
+def _run(tmp_path):
+    with Rig() as rig:
+        rig.up()
+        run = Run(rig, tmp_path / "history")
+        told = Told(rig, run, tmp_path)
+        with told.client:
+            answers = [
+                told.put("a", "first"), told.put("a", "second"),
+                told.put("b", "b" * 100000),
+                told.one("mkdir d", "mkdir", "d"),
+                told.put("d/x.filepart", "x"),
+                told.one("rename d/x.filepart d/x", "posix-rename",
+                         "d/x.filepart", to="d/x"),
+                told.one("rename d e", "posix-rename", "d", to="e"),
+                told.put("gone", "gone"), told.one("rm gone", "remove", "gone"),
+                told.one("mkdir f", "mkdir", "f"),
+                told.one("rmdir f", "rmdir", "f"),
+                told.put("b", "b" * 100000 + "more", "reput")]
+            assert answers == [recorder.OK] * len(answers)
+            assert told.put("no/such", "x") == recorder.REFUSED
+        yield run
+
+
+def kinds(verdict):
+    return [v.kind for v in verdict.violations]
+
+
+def test_all_is_well_and_the_command_says_so(run):
+    verdict = run.judge()
+    assert verdict.good, verdict
+    assert verdict.counts["acknowledged"] == 6
+    assert verdict.counts["other"] == 6
+    seen = run.directory / "observations.json"
+    done = subprocess.run([CHECK, run.directory, seen], text=True,
+                          capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{verdict}\n")
+    seen.write_text(seen.read_text().replace('"alice/b"', '"alice/c"'))
+    done = subprocess.run([CHECK, run.directory, seen], text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 1
+    assert "lost: alice/b is absent" in done.stdout
+    assert "c#3 put alice/b (100000 bytes, " in done.stdout
+    assert "stray: alice/c" in done.stdout
+
+
+def test_storage_is_broken(run):
+    top = run.rig.volume / "alice"
+    (top / "a").write_text("first")
+    with open(top / "b", "r+b") as f:
+        f.truncate(99999)
+    (top / "e/x").rename(top / "e/x.filepart")
+    (top / "gone").write_text("gone")
+    (top / "y").write_text("x")
+    assert sorted(kinds(run.judge())) == [
+        "corrupt", "lost", "returned", "returned", "stale", "stray"]
+
+
+def test_journal_is_broken(run):
+    """A byte of a record: all that follows proves nothing any more."""
+    segment, = run.rig.volume.glob(".mft/journal/solo/*/00000001.seg")
+    run.rig.stop()
+    run.rig.start()     # the next stream seals it
+    assert run.judge().good
+    data = segment.read_bytes()
+    segment.write_bytes(data.replace(b"x.filepart", b"X.filepart", 1))
+    found = kinds(run.judge_at_once())
+    assert {"journal", "receipt", "record", "catalog"} <= set(found)
+
+
+def test_catalog_is_broken(run):
+    assert run.judge().good
+    with sqlite3.connect(run.rig.top / "state/catalog.db") as db:
+        receipt, = db.execute("SELECT id FROM receipt LIMIT 1").fetchone()
+        db.execute("UPDATE receipt SET outcome = 'ABANDONED' WHERE id = ?",
+                   (receipt,))
+        db.execute("DELETE FROM record WHERE seq = 3")
+    assert kinds(run.judge_at_once()) == ["catalog", "catalog"]
