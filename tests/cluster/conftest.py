@@ -24,14 +24,14 @@ def _whole_lab():
 
 @pytest.fixture(name="run")
 def _run(whole_lab, request, capsys):
-    with judge.Run(whole_lab, request.node.name) as run:
+    with judge.LabRun(whole_lab, request.node.name) as run:
         yield run
         system.restore(whole_lab)
-        verdict = run.judge()
         with capsys.disabled():
-            print(f"\n[{run.name}: {verdict.line()}]", flush=True)
+            print()
+            verdict = run.judge()
         run.clean()
-        assert verdict.good, f"{run.directory}\n{verdict}"
+        assert verdict.good, verdict
 
 
 @pytest.fixture(name="lab")

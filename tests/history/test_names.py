@@ -66,7 +66,9 @@ def test_remove_may_meet_an_unfinished_upload():
     removed = op("remove", "x", 3, 4)
     assert finals(put(A, 1, 5, "refused"), removed) == {()}
     assert finals(put(A, 1, 2, "unknown"), removed) == {(), is_(A)}
+    assert finals(put(A, 1, 2, "refused"), removed) == {()}
     assert finals(put(A, 5, 6, "refused"), removed) == set()
+    assert finals(put(A, 0, 1), op("remove", "x", 1.5, 2), removed) == set()
 
 
 def test_removed_stays_away():
@@ -110,9 +112,10 @@ def test_directories_take_their_names_along():
 
 
 def test_names_apart_are_judged_apart():
-    far = [put(A, 1, 2), put(B, 1, 2, name="y"),
-           op("rename", "y", 3, 4, to="z")]
-    assert sorted(map(len, names.components(far))) == [1, 2]
+    far = [put(A, 1, 2), put(B, 1, 2, name="y"), put(C, 1, 2, name="z"),
+           op("rename", "y", 3, 4, to="z"),
+           op("mkdir", "d", 1, 2), put(A, 3, 4, name="d/x")]
+    assert sorted(map(len, names.components(far))) == [1, 1, 1, 3]
 
 
 def test_what_was_there_before():

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from history import recorder
-from judge import Run
+from judge import RigRun
 from rig import Rig
 
 CHECK = pathlib.Path(__file__).resolve().parent.parent / "history/check"
@@ -39,27 +39,27 @@ class Told:
 
 
 @pytest.fixture(name="run")
-def _run(tmp_path):
+def _run(tmp_path, request):
     with Rig() as rig:
         rig.up()
-        run = Run(rig, tmp_path / "history")
-        told = Told(rig, run, tmp_path)
-        with told.client:
-            answers = [
-                told.put("a", "first"), told.put("a", "second"),
-                told.put("b", "b" * 100000),
-                told.one("mkdir d", "mkdir", "d"),
-                told.put("d/x.filepart", "x"),
-                told.one("rename d/x.filepart d/x", "posix-rename",
-                         "d/x.filepart", to="d/x"),
-                told.one("rename d e", "posix-rename", "d", to="e"),
-                told.put("gone", "gone"), told.one("rm gone", "remove", "gone"),
-                told.one("mkdir f", "mkdir", "f"),
-                told.one("rmdir f", "rmdir", "f"),
-                told.put("b", "b" * 100000 + "more", "reput")]
-            assert answers == [recorder.OK] * len(answers)
-            assert told.put("no/such", "x") == recorder.REFUSED
-        yield run
+        with RigRun(rig, request.node.name) as run:
+            do_all(Told(rig, run, tmp_path))
+            yield run
+
+
+def do_all(told):
+    answers = [
+        told.put("a", "first"), told.put("a", "second"),
+        told.put("b", "b" * 100000), told.one("mkdir d", "mkdir", "d"),
+        told.put("d/x.filepart", "x"),
+        told.one("rename d/x.filepart d/x", "posix-rename", "d/x.filepart",
+                 to="d/x"),
+        told.one("rename d e", "posix-rename", "d", to="e"),
+        told.put("gone", "gone"), told.one("rm gone", "remove", "gone"),
+        told.one("mkdir f", "mkdir", "f"), told.one("rmdir f", "rmdir", "f"),
+        told.put("b", "b" * 100000 + "more", "reput")]
+    assert answers == [recorder.OK] * len(answers)
+    assert told.put("no/such", "x") == recorder.REFUSED
 
 
 def kinds(verdict):
@@ -80,7 +80,7 @@ def test_all_is_well_and_the_command_says_so(run):
                           capture_output=True, check=False)
     assert done.returncode == 1
     assert "lost: alice/b is absent" in done.stdout
-    assert "c#3 put alice/b (100000 bytes, " in done.stdout
+    assert "c-1#3 put alice/b (100000 bytes, " in done.stdout
     assert "stray: alice/c" in done.stdout
 
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from history import recorder
-from judge import Run
+from judge import RigRun
 from rig import START_S, Rig
 
 KINDS = ["catalog", "journal", "auth", "listener", "session", "outbound",
@@ -25,7 +25,7 @@ class Uploads:
     def __init__(self, rig, tmp_path):
         self.rig = rig
         self.dir = tmp_path
-        self.run = Run(rig, tmp_path / "history")
+        self.run = RigRun(rig, tmp_path.name)
         self.acknowledged = []
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(k,))
@@ -35,20 +35,19 @@ class Uploads:
 
     def _work(self, k):
         n = 0
-        with self.run.client(f"c{k}") as client:
-            while not self._stop.is_set():
-                n += 1
-                data = os.urandom(200000 + n)
-                path = self.dir / f"up{k}"
-                path.write_bytes(data)
-                asked = client.ask(
-                    "put", f"f{k}-{n}", size=len(data),
-                    sha256=hashlib.sha256(data).hexdigest())
-                told = recorder.told_by_exit(self.rig.sftp(
-                    f"put {path} f{k}-{n}\n").returncode)
-                client.told(asked, told)
-                if told == recorder.OK:
-                    self.acknowledged.append(asked)
+        client = self.run.client(f"c{k}")
+        while not self._stop.is_set():
+            n += 1
+            data = os.urandom(200000 + n)
+            path = self.dir / f"up{k}"
+            path.write_bytes(data)
+            asked = client.ask("put", f"f{k}-{n}", size=len(data),
+                               sha256=hashlib.sha256(data).hexdigest())
+            told = recorder.told_by_exit(self.rig.sftp(
+                f"put {path} f{k}-{n}\n").returncode)
+            client.told(asked, told)
+            if told == recorder.OK:
+                self.acknowledged.append(asked)
 
     def wait_more(self, count):
         wanted = len(self.acknowledged) + count
@@ -63,7 +62,9 @@ class Uploads:
             t.join()
 
     def check(self):
-        verdict = self.run.judge()
+        print()
+        with self.run:
+            verdict = self.run.judge()
         assert verdict.good, verdict
         assert verdict.counts["acknowledged"] == len(self.acknowledged)
         assert verdict.counts["judged"] == "storage+journals+catalog"
@@ -87,15 +88,17 @@ def kill_one(rig, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_killed_process_comes_back(rig, tmp_path, kind):
+def test_killed_process_comes_back(rig, tmp_path, kind, capsys):
     uploads = Uploads(rig, tmp_path)
     try:
         uploads.wait_more(3)
         dead = kill_one(rig, kind)
+        uploads.run.event("kill", kind)
         uploads.wait_more(5)
     finally:
         uploads.stop()
-    uploads.check()
+    with capsys.disabled():
+        uploads.check()
     if kind != "session":
         deadline = time.monotonic() + START_S
         while not any(name == kind[:10] and pid != dead
@@ -118,15 +121,17 @@ def test_session_without_login_ends_with_its_listener(rig):
     rig.wait_serving()
 
 
-def test_killed_parent_takes_all_along(tmp_path):
+def test_killed_parent_takes_all_along(tmp_path, capsys):
     with Rig() as rig:
         rig.up()
         uploads = Uploads(rig, tmp_path)
         try:
             uploads.wait_more(3)
             rig.stop(signal.SIGKILL)    # waits until no process is left
+            uploads.run.event("kill", "parent")
             rig.start()
             uploads.wait_more(3)
         finally:
             uploads.stop()
-        uploads.check()
+        with capsys.disabled():
+            uploads.check()
