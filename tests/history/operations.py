@@ -58,9 +58,6 @@ class History:
     def count_events(self, what):
         return sum(e["event"] == what for e in self.events)
 
-    def told(self, *answers):
-        return [op for op in self.operations if op.told in answers]
-
 
 def read(directory):
     """All clients' files of one run."""

@@ -72,8 +72,8 @@ def _all_names(component):
 
 
 def _wrong(name, value, choice, sent, component):
-    concerns = tuple(op for op in component if name in names.touched(op)
-                     or names.touched(op) != (op.name,))
+    concerns = tuple(op for op in component
+                     if op.to or name in names.touched(op))
     wanted = " or ".join(sorted(map(_say, choice)))
     if value is None:
         kind = "lost"
