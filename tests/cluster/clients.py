@@ -71,16 +71,15 @@ def put(lab, client, address, upload, name=None, timeout=60):
 
 
 def put_and_rename(lab, client, address, upload):
-    """The same with `.filepart`, which has no route, and a rename.  A refusal
-    may be that of the upload: then the rename was not even asked for."""
+    """The same with `.filepart`, which has no route, and then a rename."""
     part = f"{upload.name}.filepart"
-    uploaded = ask(client, address, upload, part)
-    renamed = client.ask("posix-rename", part, to=upload.name, through=address)
-    done = sftp(lab, address, f"put {OUT}/{upload.name} {part}\n"
-                f"rename {part} {upload.name}\n")
-    told = recorder.told_by_exit(done.returncode)
-    client.told(uploaded, told if told == recorder.OK else recorder.UNKNOWN)
-    client.told(renamed, told, done.stderr.strip()[-200:])
+    done = put(lab, client, address, upload, part)
+    if done.returncode:
+        return done
+    number = client.ask("posix-rename", part, to=upload.name, through=address)
+    done = sftp(lab, address, f"rename {part} {upload.name}\n")
+    client.told(number, recorder.told_by_exit(done.returncode),
+                done.stderr.strip()[-200:])
     return done
 
 

@@ -44,9 +44,12 @@ class LabRun(Run):
                 "arrivals": arrivals}
 
     def kill(self, node, pid, kind):
-        """SIGKILL of one process, as the node numbers it."""
-        self.lab.check(node, "kill", "-9", str(pid))
+        """SIGKILL of one process, as the node numbers it; whether it was still
+        there."""
+        if self.lab.exec(node, ["kill", "-9", str(pid)]).returncode:
+            return False
         self.event("kill", f"{kind} of {node}")
+        return True
 
     def judge(self):
         events = self.lab.state.events()

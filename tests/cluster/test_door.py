@@ -30,8 +30,10 @@ def no_ban_left(lab):
                     "nobody is banned any more", EVERYWHERE_S)
 
 
-def restart(lab, *nodes):
+def restart(run, *nodes):
     """The daemons die at once, and the agents bring them back."""
+    lab = run.lab
+
     def coordinator(node):
         return lab.exec(
             node, ["pgrep", "-x", "mftd:coordinato"]).stdout.split()
@@ -40,7 +42,7 @@ def restart(lab, *nodes):
     parents = {n: lab.check(n, "pgrep", "-x", "mftd").split()[0]
                for n in nodes}
     for node, pid in parents.items():
-        lab.exec(node, ["kill", "-9", pid])
+        assert run.kill(node, pid, "parent")
     for node in nodes:
         system.wait(
             lambda n=node: coordinator(n) not in ([], before[n]),
@@ -53,7 +55,8 @@ def knows(lab, node):
         node, ["mftctl", "-j", "status"]).returncode == 0
 
 
-def test_ban_holds_on_all_nodes_and_over_a_restart(lab):
+def test_ban_holds_on_all_nodes_and_over_a_restart(run):
+    lab = run.lab
     with no_ban_left(lab):
         assert not any(banned(lab, n) for n in lab.nodes())
         began = time.monotonic()
@@ -62,7 +65,7 @@ def test_ban_holds_on_all_nodes_and_over_a_restart(lab):
         system.wait(lambda: all(banned(lab, n) for n in lab.nodes()),
                     "banned at every node", EVERYWHERE_S, 0.01)
         print(f"[ban everywhere in {time.monotonic() - began:.2f} s]")
-        restart(lab, "n3")
+        restart(run, "n3")
         system.wait(lambda: knows(lab, "n3"),
                     "n3 is back and knows of it", 90)
         bans = lab.check("n3", "mftctl", "ban", "list")
@@ -70,14 +73,15 @@ def test_ban_holds_on_all_nodes_and_over_a_restart(lab):
     system.wait_serving(lab)
 
 
-def test_ban_survives_the_whole_group(lab):
+def test_ban_survives_the_whole_group(run):
     """Nobody is left who could tell; each wrote it down."""
+    lab = run.lab
     with no_ban_left(lab):
         lab.check("n1", "mftctl", "ban", "add",
                   plan.address(plan.PARTNER), "600")
         system.wait(lambda: all(banned(lab, n) for n in lab.nodes()),
                     "banned at every node", EVERYWHERE_S, 0.01)
-        restart(lab, *lab.nodes())
+        restart(run, *lab.nodes())
         system.wait(lambda: all(knows(lab, n) for n in lab.nodes()),
                     "all are back and know of it", 90)
     system.wait_serving(lab)

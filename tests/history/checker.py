@@ -102,14 +102,21 @@ def _counts(history, observations, seen, found):
 
 
 def _delivered(uploads, seen):
-    """How many of the acknowledged uploads went out; a client's second try of
-    one that was published already counts once."""
-    published = receipts.published(seen.get("records", []))
+    """How many of the acknowledged uploads went out, by a delivery of their
+    own or of the same client's repetition."""
+    replaced_by = {row["id"]: row["replaced_by"]
+                   for row in seen.get("receipts", [])}
     went_out = {row["receipt"] for row in seen.get("deliveries", [])
                 if row["state"] in deliveries.ARRIVED}
-    sent = collections.Counter(
-        (receipts.name_of(r), r["size"]) for id_, r in published.items()
-        if id_ in went_out)
+
+    def sent(receipt):
+        while receipt is not None and receipt not in went_out:
+            receipt = replaced_by.get(receipt)
+        return receipt is not None
+    there = collections.Counter(
+        (receipts.name_of(r), r["size"])
+        for id_, r in receipts.published(seen.get("records", [])).items()
+        if sent(id_))
     acknowledged = collections.Counter(
         (op.name, op.size) for op in uploads if op.told == OK)
-    return sum((acknowledged & sent).values())
+    return sum((acknowledged & there).values())

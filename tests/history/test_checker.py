@@ -382,6 +382,17 @@ def test_delivered_are_counted_one_by_one(world):
     assert verdict.good and verdict.counts["delivered"] == 4
 
 
+def test_delivered_by_its_repetition(world):
+    world.put("a", "1")
+    world.rows[0]["replaced_by"] = world.rows[-1]["id"]
+    world.deliveries[0]["state"] = "CANCELLED"
+    world.arrivals["a"] -= 1
+    verdict = world.judge()
+    assert verdict.good and verdict.counts["delivered"] == 4
+    world.deliveries[-1]["state"] = "IN_DOUBT"
+    assert world.judge().counts["delivered"] == 2
+
+
 def test_in_doubt_is_counted_and_may_be_there_or_not(world):
     world.deliveries[0]["state"] = "IN_DOUBT"
     verdict = world.judge()
