@@ -18,6 +18,9 @@ places and not in both or in neither, follows from it.
 
 One thing is not as in a register: an unfinished upload is seen, by its account,
 under its name, and REMOVE takes it away without anything having been published.
+That RENAME takes an unfinished one along, to be published under its new name,
+is not known here: who does that to an upload that then breaks, is told by this
+judge that it cannot be.
 
 Such orders are sought by going through the history in time.  A configuration
 is a state, with what was done to reach it; more are made only when an answer

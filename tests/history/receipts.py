@@ -124,9 +124,12 @@ class _Uploads:
         """A receipt may be without a sum: then it is anybody's."""
         have = collections.Counter(r.get("sha256") for r in self.receipts)
         spare = have.pop(None, 0)
-        told_ok = self._count(lambda op: op.told == OK)
+        needed = self._count(lambda op: op.told == OK and op.kind == "put")
+        needed |= collections.Counter(  # it may have found all there already
+            {op.sha256 for op in self.operations
+             if op.told == OK and op.kind == "resume"})
         possible = self._count(lambda op: op.told != REFUSED)
-        missing = sum((told_ok - have).values())
+        missing = sum((needed - have).values())
         unasked = sum((have - possible).values())
         if missing > spare:
             yield self._violation(

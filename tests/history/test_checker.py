@@ -193,6 +193,14 @@ def test_a_receipt_more_than_uploads(world):
         assert f"{times} receipts of what was" in str(verdict)
 
 
+def test_resume_of_what_is_complete_publishes_nothing(world):
+    world.ask("resume", "a", OK, size=1, sha256=sha("1"))
+    assert world.judge().good
+    world.ask("resume", "b", OK, size=1, sha256=sha("2"))
+    world.storage["alice/b"] = {"size": 1, "sha256": sha("2")}
+    assert kinds(world.judge()) == ["receipt"]
+
+
 def test_receipt_without_a_sum(world):
     """The upload was not sequential; a reader may have added it later."""
     record, = (r for r in world.records if r.get("path") == "a")
