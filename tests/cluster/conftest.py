@@ -31,7 +31,7 @@ def _run(whole_lab, request, capsys):
             print()
             verdict = run.judge()
         run.clean()
-        assert verdict.good, verdict
+        assert verdict.good, str(verdict)
 
 
 @pytest.fixture(name="lab")

@@ -27,7 +27,7 @@ def test_judge_sees_a_loss_and_a_double(run):
     uploads = clients.make_files(lab, 3, 1 << 10, 1 << 12, seed=12)
     clients.Clients(run, uploads, system.addresses(["n1"])).start().join()
     good = run.judge()
-    assert good.good, good
+    assert good.good, str(good)
     assert good.counts["acknowledged"] == good.counts["delivered"] == 3
     stored = [f"{plan.STORAGE}/alice/{u.name}" for u in uploads]
     log = lab.path(plan.PARTNER, "/var/log/syslog")
@@ -39,7 +39,7 @@ def test_judge_sees_a_loss_and_a_double(run):
                 f"\"{judge.INBOX}/{uploads[2].name}\"\n")
     bad = run.judge()
     assert [v.kind for v in bad.violations] == [
-        "lost", "corrupt", "duplicated"], bad
+        "lost", "corrupt", "duplicated"], str(bad)
     assert [bad.counts[k] for k in ("lost", "corrupt", "duplicated")] == \
         [1, 1, 1]
     lab.check("n1", "mv", "/tmp/away", stored[0])

@@ -36,6 +36,6 @@ def test_kill(run, kind):
         u.errors[-1] for u in uploads if not u.acknowledged]
     system.wait_serving(lab)
     found = run.judge()
-    assert found.good, found
+    assert found.good, str(found)
     assert found.counts["delivered"] == found.counts["acknowledged"]
     assert found.counts["in_doubt"] == 0

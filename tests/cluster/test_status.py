@@ -63,7 +63,7 @@ def test_standby_moves_the_role_without_fencing(run):
     finally:
         crew.stop()
         lab.check(other, "crm_standby", "-N", node, "-D")
-    assert found.good, found
+    assert found.good, str(found)
     assert found.counts["delivered"] == found.counts["acknowledged"]
     assert len(crew.acknowledged()) == len(uploads)
     assert found.counts["in_doubt"] == 0

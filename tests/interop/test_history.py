@@ -68,7 +68,7 @@ def kinds(verdict):
 
 def test_all_is_well_and_the_command_says_so(run):
     verdict = run.judge()
-    assert verdict.good, verdict
+    assert verdict.good, str(verdict)
     assert verdict.counts["acknowledged"] == 6
     assert verdict.counts["other"] == 6
     seen = run.directory / "observations.json"

@@ -65,7 +65,7 @@ class Uploads:
         print()
         with self.run:
             verdict = self.run.judge()
-        assert verdict.good, verdict
+        assert verdict.good, str(verdict)
         assert verdict.counts["acknowledged"] == len(self.acknowledged)
         assert verdict.counts["judged"] == "storage+journals+catalog"
 
