@@ -20,7 +20,6 @@ VERIFY = ("-j", "journal", "verify")
 
 # What may still come, as long as somebody is at work on it.
 PENDING = {"journal", "outcome", "catalog", "undelivered"}
-SETTLED_S = 240
 
 _QUERIES = {
     "receipts": "SELECT id, stream, seq, outcome, {path} AS path, size, "
@@ -96,7 +95,7 @@ def arrivals(log):
     return found
 
 
-def wait_settled(history, look, timeout_s=SETTLED_S):
+def wait_settled(history, look, timeout_s):
     """Until nothing is under way any more, by what look() observes of journals
     and catalog; at the end of that time the verdict will say what is missing.
     """

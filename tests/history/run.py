@@ -22,6 +22,8 @@ class Run:
     """Begins with what is there already.  Who knows the system says in a class
     of its own how to look at it."""
 
+    settled_s = 240     # so long may deliveries take, or the end of a node
+
     def __init__(self, name):
         self.name = re.sub(r"[^\w.-]+", "-", name).strip("-")
         self._scratch = None
@@ -80,7 +82,8 @@ class Run:
 
     def judge(self):
         """Once nothing is under way any more."""
-        observe.wait_settled(operations.read(self.directory), self._look)
+        observe.wait_settled(operations.read(self.directory), self._look,
+                             self.settled_s)
         return self.judge_at_once()
 
     def judge_at_once(self):

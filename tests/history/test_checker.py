@@ -225,6 +225,16 @@ def test_abandoned_is_no_receipt(world):
     assert kinds(world.judge()) == ["receipt"]
 
 
+def test_records_are_shown_on_a_line_each(world):
+    world.record("published", OTHER, receipt=world.rows[0]["id"])
+    assert str(world.judge()).endswith(f"""
+outcome: {STREAM}.1: 2 outcomes
+    stream={STREAM} seq=1 type=receipt receipt={STREAM}.1 account=alice \
+root=alice path=a size=1 sha256={sha("1")} routes=True
+    stream={STREAM} seq=2 type=published receipt={STREAM}.1
+    stream={OTHER} seq=1 type=published receipt={STREAM}.1""")
+
+
 def test_receipt_without_an_outcome(world):
     world.publish("c", "3")
     world.records.pop()

@@ -11,7 +11,15 @@ class Violation:
 
     def __str__(self):
         return "\n".join([f"{self.kind}: {self.what}",
-                          *(f"    {each}" for each in self.concerns)])
+                          *(f"    {_line(each)}" for each in self.concerns)])
+
+
+def _line(concerned):
+    """A record or a row as key=value, what is empty left out."""
+    if not isinstance(concerned, dict):
+        return str(concerned)
+    return " ".join(f"{k}={v}" for k, v in concerned.items()
+                    if v not in (None, "", 0))
 
 
 # Which kinds of violations make up which count.

@@ -7,6 +7,8 @@ from history.run import Run
 class RigRun(Run):
     """A run of a rig."""
 
+    settled_s = 30
+
     def __init__(self, rig, name):
         self.rig = rig
         super().__init__(name)
