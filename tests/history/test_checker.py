@@ -225,6 +225,16 @@ def test_abandoned_is_no_receipt(world):
     assert kinds(world.judge()) == ["receipt"]
 
 
+def test_of_many_operations_the_last_are_shown(world):
+    for _ in range(40):
+        world.put("many", "1")
+    del world.storage["alice/many"]
+    lines = str(world.judge()).splitlines()
+    assert len(lines) == 33
+    assert lines[1].startswith("lost: alice/many")
+    assert lines[2] == "    ... 10 before these"
+
+
 def test_records_are_shown_on_a_line_each(world):
     world.record("published", OTHER, receipt=world.rows[0]["id"])
     assert str(world.judge()).endswith(f"""

@@ -3,6 +3,9 @@
 import dataclasses
 
 
+SHOWN = 30      # the last ones of what a violation concerns
+
+
 @dataclasses.dataclass(frozen=True)
 class Violation:
     kind: str       # a key of COUNTED, or another word
@@ -10,8 +13,11 @@ class Violation:
     concerns: tuple = ()    # operations, records, rows: what can be printed
 
     def __str__(self):
-        return "\n".join([f"{self.kind}: {self.what}",
-                          *(f"    {_line(each)}" for each in self.concerns)])
+        lines = [f"{self.kind}: {self.what}"]
+        if len(self.concerns) > SHOWN:
+            lines.append(f"    ... {len(self.concerns) - SHOWN} before these")
+        lines += [f"    {_line(each)}" for each in self.concerns[-SHOWN:]]
+        return "\n".join(lines)
 
 
 def _line(concerned):
