@@ -7,9 +7,10 @@ effect at one moment or not at all:
 - one that was told ok, between its ask and its answer;
 - one that was told refused, never;
 - one whose outcome is unknown, once or never, at any moment after its ask.
-  There is no end to that: a request of a broken connection may still lie in
-  the server's socket, or in a process that was stopped.  Who knows of an
-  earlier end (a test that saw the session end) has to check for it itself.
+  There is no end to that but an event "over" (recorder.py): a request of a
+  broken connection may still lie in the server's socket, or in a process that
+  was stopped.  Who knows more (a test that saw one session end) has to check
+  that itself.
 
 So a state is permitted if the operations have an order that agrees with these
 moments, in which each that was told ok could be done, and that ends in it.
@@ -23,8 +24,8 @@ is not known here: who does that to an upload that then breaks, is told by this
 judge that it cannot be.
 
 Such orders are sought by going through the history in time.  A configuration
-is a state, with what was done to reach it; more are made only when an answer
-proves that something had been done by then.
+is a state, with what was done to reach it; more are made only where something
+ends: it had been done by then, or will not be done.
 """
 import bisect
 import dataclasses
@@ -98,7 +99,7 @@ def _last_uploads(operations, initial):
     begun = max((op.asked for op in operations if op.told == OK),
                 default=-math.inf)
     last = {frozenset([(op.name, op.content)]) for op in operations
-            if op.told != REFUSED and op.done_by >= begun}
+            if op.told != REFUSED and op.ends >= begun}
     return last if begun > -math.inf else last | {frozenset(initial)}
 
 
@@ -107,17 +108,18 @@ def _search(operations, initial):
                   if op.told != REFUSED]
     moments = sorted(
         [(op.asked, 0, k, op) for k, op in enumerate(operations)]
-        + [(op.done_by, 1, k, op) for k, op in enumerate(operations)
-           if op.done_by < math.inf])
+        + [(op.ends, 1, k, op) for k, op in enumerate(operations)
+           if op.ends < math.inf])
     open_ones, found = [], {Configuration(
         frozenset(initial), frozenset(), frozenset())}
-    for _, is_answer, _, op in moments:
-        if not is_answer:
+    for _, is_end, _, op in moments:
+        if not is_end:
             open_ones.append(op)
             continue
-        found = {dataclasses.replace(c, done=c.done - {op})
-                 for c in _reachable(found, open_ones) if op in c.done}
-        found = _least(found)
+        found = _least({
+            dataclasses.replace(c, done=c.done - {op}, used=c.used - {op})
+            for c in _reachable(found, open_ones)
+            if op.told != OK or op in c.done})
         open_ones.remove(op)
     return {c.state for c in _reachable(found, open_ones)}
 
@@ -126,7 +128,7 @@ def _as_it_may_be(op, operations):
     """A remove that may have met an unfinished upload needs no file."""
     if op.kind == "remove" and any(
             other.kind in UPLOADS and other.name == op.name
-            and other.asked < op.done_by
+            and other.asked < op.ends
             and (other.told != OK or other.answered > op.asked)
             for other in operations):
         return dataclasses.replace(op, kind=REMOVE_UNFINISHED)

@@ -29,11 +29,12 @@ class Operation:
     sha256: str = ""
     answered: float = math.inf
     told: str = UNKNOWN
+    over: float = math.inf
 
     @property
-    def done_by(self):
-        """When it must have happened; never, if nobody said so."""
-        return self.answered if self.told == OK else math.inf
+    def ends(self):
+        """When it has happened, or will not any more."""
+        return self.answered if self.told == OK else self.over
 
     @property
     def content(self):
@@ -80,9 +81,17 @@ def parse(lines):
             events.append(entry)
     if not answers.keys() <= asked.keys():
         raise BadHistory(f"told without ask: {answers.keys() - asked.keys()}")
+    overs = sorted(e["at"] for e in events if e["event"] == "over")
     return History(tuple(sorted(
-        (_operation(entry, answers.get(key)) for key, entry in asked.items()),
+        (_over(_operation(entry, answers.get(key)), overs)
+         for key, entry in asked.items()),
         key=lambda op: (op.asked, op.client, op.number))), tuple(events))
+
+
+def _over(op, overs):
+    """Who is not known to have given up may still be trying."""
+    return dataclasses.replace(op, over=next(
+        (at for at in overs if at > op.answered), math.inf))
 
 
 def _once(where, key, entry):

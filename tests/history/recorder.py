@@ -30,7 +30,9 @@ and what was told is one of
                 the same.
 
 An event is what was done to the system: "cut" (the power of what is named in
-`of`) and "kill" (one process) are counted, others are kept for who reads it.
+`of`) and "kill" (one process) are counted.  "over" says that of all servers
+that had been asked anything so far no process is left: what was told unknown
+before has happened by then, or never will.  Others are kept for who reads it.
 """
 import itertools
 import json

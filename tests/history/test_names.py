@@ -1,6 +1,7 @@
 # Part of mftd; see LICENSE.
 """Which final states a history permits, and which not."""
 import itertools
+import math
 import random
 
 import pytest
@@ -10,9 +11,9 @@ from history.operations import Operation
 A, B, C = (1, "a"), (1, "b"), (1, "c")
 
 
-def put(content, asked, answered, told="ok", name="x"):
+def put(content, asked, answered, told="ok", name="x", **more):
     return op("put", name, asked, answered, told, size=content[0],
-              sha256=content[1])
+              sha256=content[1], **more)
 
 
 def op(kind, name, asked, answered, told="ok", **more):
@@ -54,6 +55,15 @@ def test_unknown_may_happen_or_not():
 
 def test_unknown_may_happen_late():
     assert finals(put(A, 1, 2, "unknown"), put(B, 3, 4)) == {is_(A), is_(B)}
+
+
+def test_unknown_does_not_happen_when_it_is_over():
+    assert finals(put(A, 1, 2, "unknown", over=2.5), put(B, 3, 4)) == {is_(B)}
+    assert finals(put(A, 1, 2, "unknown", over=3.5), put(B, 3, 4)) == {
+        is_(A), is_(B)}
+    removed = op("rename", "x", 3, 4, "unknown", over=5, to="y")
+    assert finals(put(A, 1, 2), removed, put(B, 6, 7)) == {
+        is_(B), (("x", B), ("y", A))}
 
 
 def test_unknown_happens_once():
@@ -145,7 +155,7 @@ def by_trying_all(operations):
     for some in itertools.chain.from_iterable(
             itertools.combinations(maybe, n) for n in range(len(maybe) + 1)):
         for order in itertools.permutations([*sure, *some]):
-            if any(late.done_by < early.asked for early, late in
+            if any(late.ends < early.asked for early, late in
                    itertools.combinations(order, 2)):
                 continue
             state = frozenset()
@@ -160,8 +170,10 @@ def any_operation(rng, k, kinds):
     asked = rng.random()
     more = {"to": rng.choice("yz")} if kind in names.MOVES else \
         {"size": k, "sha256": "s"} if kind == "put" else {}
-    return Operation("c", k, kind, rng.choice("xy"), asked,
-                     answered=asked + rng.random() / 2, told=told, **more)
+    answered = asked + rng.random() / 2
+    return Operation(
+        "c", k, kind, rng.choice("xy"), asked, answered=answered, told=told,
+        over=rng.choice([math.inf, answered + rng.random() / 2]), **more)
 
 
 @pytest.mark.parametrize("kinds", [

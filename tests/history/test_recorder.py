@@ -26,11 +26,26 @@ def test_written_and_read(tmp_path):
     assert (rename.name, rename.to, rename.told) == (
         "bob/y", "bob/z", "refused")
     assert began < put.asked < rename.asked < rename.answered < put.answered
-    assert put.done_by == put.answered and rename.done_by == math.inf
+    assert put.ends == put.answered and rename.ends == math.inf
     assert (remove.told, remove.answered) == ("unknown", math.inf)
     assert [(e["event"], e["of"]) for e in history.events] == [("cut", "n1")]
     assert history.count_events("cut") == 1
     assert history.count_events("kill") == 0
+
+
+def test_over_for_those_who_gave_up_before(tmp_path):
+    with recorder.Client(tmp_path, "c") as c:
+        gave_up, still_tries, was_killed = (
+            c.ask("mkdir", name) for name in "abc")
+        c.told(gave_up, recorder.UNKNOWN)
+        c.event("over", "n1")
+        c.told(still_tries, recorder.UNKNOWN)
+        c.event("over", "n1")
+    history = operations.read(tmp_path)
+    first, second = (e["at"] for e in history.events)
+    assert was_killed == 3
+    assert [op.ends for op in history.operations] == [
+        first, second, math.inf]
 
 
 def test_what_was_written_before_a_kill_stays(tmp_path):

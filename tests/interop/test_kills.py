@@ -129,6 +129,7 @@ def test_killed_parent_takes_all_along(tmp_path, capsys):
             uploads.wait_more(3)
             rig.stop(signal.SIGKILL)    # waits until no process is left
             uploads.run.event("kill", "parent")
+            uploads.run.event("over", "all processes")
             rig.start()
             uploads.wait_more(3)
         finally:
