@@ -108,6 +108,7 @@ def test_unknown_rename_is_in_one_place(world):
     there = world.storage.pop("alice/a")
     verdict = world.judge()
     assert kinds(verdict) == ["torn"] and verdict.counts["lost"] == 1
+    assert "not all of them: all absent" in str(verdict)
     world.storage["alice/z"] = there
     assert world.judge().good
 
@@ -195,6 +196,7 @@ def test_a_receipt_more_than_uploads(world):
 
 def test_resume_of_what_is_complete_publishes_nothing(world):
     world.ask("resume", "a", OK, size=1, sha256=sha("1"))
+    world.ask("resume", "c", UNKNOWN, size=1, sha256=sha("3"))
     assert world.judge().good
     world.ask("resume", "b", OK, size=1, sha256=sha("2"))
     world.storage["alice/b"] = {"size": 1, "sha256": sha("2")}
@@ -213,6 +215,11 @@ def test_receipt_without_a_sum(world):
     record["sha256"] = sha("1")
     assert kinds(world.judge()) == ["receipt"]
     world.ask("put", "a", UNKNOWN, size=1, sha256=sha("1"))
+    world.ask("put", "a", UNKNOWN, size=1, sha256=sha("1"))
+    assert world.judge().good
+    world.publish("a", "1")
+    del world.records[-2]["sha256"]
+    world.deliver("a", "1")
     assert world.judge().good
 
 
