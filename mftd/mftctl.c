@@ -458,7 +458,7 @@ static const struct command {
 	    "                            whom all nodes keep out",
 	    false },
 	{ "journal", 2, 64, mftctl_journal,
-	    "journal verify|show|tail [PATH ...]\n"
+	    "journal verify [-k KEYS] | show | tail [-f] [-n N]  [PATH ...]\n"
 	    "                            journals as they lie on disk",
 	    true },
 };

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mftd/base/id.h"
+#include "mftd/base/limits.h"
+
 void
 mftd_fd_close(int *fd)
 {
@@ -200,6 +203,35 @@ mftd_file_replace(
 		return r;
 	}
 	return sync_parent(dir, path);
+}
+
+int
+mftd_file_create(
+    int dir, const char *path, const void *data, size_t len, mode_t mode)
+{
+	char tmp[PATH_MAX], id[MFTD_ID_BYTES];
+	int fd, r, synced;
+
+	r = mftd_id_random(NULL, id, sizeof(id));
+	if (r == 0 &&
+	    snprintf(tmp, sizeof(tmp), "%s.%s", path, id) >= (int)sizeof(tmp))
+		r = -ENAMETOOLONG;
+	if (r < 0)
+		return r;
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	r = mftd_fd_write_full(fd, data, len);
+	if (r == 0)
+		r = mftd_sync_all(fd);
+	mftd_fd_close(&fd);
+	if (r == 0 && linkat(dir, tmp, dir, path, 0) < 0)
+		r = -errno;
+	unlinkat(dir, tmp, 0);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	synced = sync_parent(dir, path);
+	return synced < 0 ? synced : r;
 }
 
 int

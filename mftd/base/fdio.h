@@ -53,6 +53,14 @@ int mftd_sync_dir(int dir, const char *path);
 int mftd_file_replace(
     int dir, const char *path, const void *data, size_t len, mode_t mode);
 
+/*
+ * Makes path (relative to dir) with data, durably and in one step, unless it is
+ * there: of several who try, the first wins and the others get -EEXIST; for
+ * them, too, it is durable.  The temporary name is path with a random suffix.
+ */
+int mftd_file_create(
+    int dir, const char *path, const void *data, size_t len, mode_t mode);
+
 /* renameat(2) between directories; the durability of both is the caller's. */
 int mftd_rename(int fromdir, const char *from, int todir, const char *to);
 

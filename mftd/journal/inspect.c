@@ -19,7 +19,6 @@
 #include "mftd/journal/record.h"
 #include "mftd/journal/stream.h"
 
-#define FIRST_SEGMENT "00000001.seg"
 #define DEPTH_MAX 2 /* .mft/journal, the node, the stream */
 
 /* ---- finding */
@@ -83,9 +82,10 @@ find_below(int dir, const char *path, int depth,
     int (*fn)(void *data, const struct mftd_found *f), void *data, int *n)
 {
 	struct dirent **list;
+	uint64_t first, last;
 	int i, count, r = 0;
 
-	if (faccessat(dir, FIRST_SEGMENT, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (mftd_segments_range(dir, &first, &last) == 0) {
 		++*n;
 		return found(dir, path, fn, data);
 	}
@@ -134,6 +134,7 @@ struct seal {
 };
 
 struct work {
+	struct mftd_trusted trusted;
 	struct mftd_verified *list;
 	size_t n;
 	struct seal *seals;
@@ -176,37 +177,139 @@ is_live(int dir)
 	return live;
 }
 
-static int
-read_stream(void *data, const struct mftd_found *f)
+/* What the header of the segment being read says is signed. */
+static bool
+segment_holds(struct mftd_verified *v, const struct mftd_signed_head *before)
 {
-	struct work *w = data;
-	struct mftd_verified *v;
-	struct mftd_reader *reader;
-	struct mftd_entry e;
-	bool live = is_live(f->dir); /* before it is read */
-	int r;
+	if (!v->has_key)
+		memcpy(v->key, before->key, sizeof(v->key));
+	v->has_key = true;
+	return memcmp(v->key, before->key, sizeof(v->key)) == 0 &&
+	    mftd_head_holds(before);
+}
 
-	v = reallocarray(w->list, w->n + 1, sizeof(*v));
+/* The stream's newest head, by itself. */
+static bool
+head_holds(const struct mftd_verified *v, const struct mftd_signed_head *newest)
+{
+	return strcmp(newest->head.stream, v->stream) == 0 &&
+	    (!v->has_key || memcmp(newest->key, v->key, sizeof(v->key)) == 0) &&
+	    mftd_head_holds(newest);
+}
+
+static bool
+is_trusted(const struct mftd_trusted *t, const struct mftd_verified *v)
+{
+	int i;
+
+	for (i = 0; i < t->n; i++)
+		if (memcmp(t->keys[i], v->key, sizeof(v->key)) == 0)
+			return true;
+	return t->n == 0 || !v->has_key;
+}
+
+/* Reads all records; whether they are those that were signed.  A seal or an
+ * error of reading ends it with *err. */
+static bool
+read_records(struct work *w, struct mftd_verified *v,
+    struct mftd_reader *reader, const struct mftd_head *signed_head, int *err)
+{
+	uint64_t segment = 0, number, offset;
+	bool holds = true;
+	struct mftd_entry e;
+
+	while ((*err = mftd_reader_next(reader, &e)) == 1) {
+		if (v->first == 0)
+			v->first = e.seq;
+		mftd_reader_where(reader, &number, &offset);
+		if (number != segment)
+			holds = segment_holds(v, mftd_reader_before(reader)) &&
+			    holds;
+		segment = number;
+		if (e.seq == signed_head->seq &&
+		    memcmp(e.hash, signed_head->hash, sizeof(e.hash)) != 0)
+			holds = false;
+		if (e.type == MFTD_RECORD_SEAL &&
+		    (*err = add_seal(w, v->stream, &e)) < 0)
+			break;
+	}
+	v->seq = mftd_reader_seq(reader);
+	return holds;
+}
+
+/* Whether segments stand behind the one that was read last: one between them is
+ * missing. */
+static bool
+has_gap(int dir, const struct mftd_reader *reader)
+{
+	uint64_t first, last, number, offset;
+
+	mftd_reader_where(reader, &number, &offset);
+	return mftd_segments_range(dir, &first, &last) == 0 &&
+	    last > number + 1;
+}
+
+/* What its records and signatures say, without the other streams.  The newest
+ * head was read before the records: those of a living stream may be more. */
+static void
+judge(struct work *w, struct mftd_verified *v, bool holds, int head,
+    const struct mftd_signed_head *newest)
+{
+	if (head == 0 && head_holds(v, newest))
+		v->signed_seq = newest->head.seq;
+	if (v->signed_seq > v->seq)
+		v->verdict = MFTD_VERDICT_CUT;
+	else if (v->verdict == MFTD_VERDICT_BAD)
+		return;
+	else if (!holds || (head == 0 && v->signed_seq == 0))
+		v->verdict = MFTD_VERDICT_FORGED;
+	else if (head < 0 && v->seq > 1)
+		v->verdict = MFTD_VERDICT_UNSIGNED;
+	else if (!is_trusted(&w->trusted, v))
+		v->verdict = MFTD_VERDICT_STRANGE;
+}
+
+static struct mftd_verified *
+add_verified(struct work *w, const struct mftd_found *f)
+{
+	struct mftd_verified *v = reallocarray(w->list, w->n + 1, sizeof(*v));
+
 	if (v == NULL)
-		return -ENOMEM;
+		return NULL;
 	w->list = v;
 	v += w->n;
 	memset(v, 0, sizeof(*v));
 	v->path = strdup(f->path);
 	if (v->path == NULL)
-		return -ENOMEM;
+		return NULL;
 	w->n++;
 	snprintf(v->stream, sizeof(v->stream), "%s", f->stream);
+	return v;
+}
+
+static int
+read_stream(void *data, const struct mftd_found *f)
+{
+	struct work *w = data;
+	struct mftd_verified *v = add_verified(w, f);
+	struct mftd_signed_head newest = { 0 };
+	struct mftd_reader *reader;
+	bool live = is_live(f->dir); /* before it is read */
+	bool holds;
+	int r, head;
+
+	if (v == NULL)
+		return -ENOMEM;
+	head = mftd_head_read(f->dir, &newest);
+	if (head < 0 && head != -ENOENT && head != -MFTD_E_CORRUPT)
+		return head;
 	r = mftd_reader_open(f->dir, f->stream, &reader);
 	if (r < 0)
 		return r;
-	while ((r = mftd_reader_next(reader, &e)) == 1)
-		if (e.type == MFTD_RECORD_SEAL &&
-		    (r = add_seal(w, f->stream, &e)) < 0)
-			break;
-	v->seq = mftd_reader_seq(reader);
+	holds = read_records(w, v, reader, &newest.head, &r);
 	v->verdict = live ? MFTD_VERDICT_LIVE : MFTD_VERDICT_WHOLE;
-	if (r == -MFTD_E_CORRUPT) {
+	if (r == -MFTD_E_CORRUPT ||
+	    (r == 0 && !live && has_gap(f->dir, reader))) {
 		mftd_reader_where(reader, &v->segment, &v->offset);
 		/* of one that is being written the end may be half there */
 		if (!live)
@@ -214,6 +317,7 @@ read_stream(void *data, const struct mftd_found *f)
 		r = 0;
 	}
 	mftd_reader_close(reader);
+	judge(w, v, holds, head, &newest);
 	return r;
 }
 
@@ -278,9 +382,10 @@ compare_all(struct work *w)
 }
 
 int
-mftd_inspect_verify(const char *path, struct mftd_verified **list, size_t *n)
+mftd_inspect_verify(const char *path, struct mftd_trusted trusted,
+    struct mftd_verified **list, size_t *n)
 {
-	struct work w = { 0 };
+	struct work w = { .trusted = trusted };
 	int r = mftd_inspect_find(path, read_stream, &w);
 
 	if (r == 0)
@@ -313,7 +418,8 @@ const char *
 mftd_verdict_name(enum mftd_verdict v)
 {
 	static const char *const names[] = { "whole", "sealed", "live", "BAD",
-		"CUT", "FORGED", "BEHIND ITS SEAL" };
+		"CUT", "FORGED", "BEHIND ITS SEAL", "NOT SIGNED",
+		"SIGNED BY ANOTHER KEY" };
 
 	return names[v];
 }

@@ -33,9 +33,12 @@ enum mftd_verdict {
 	MFTD_VERDICT_SEALED, /* and another stream says that it ends there */
 	MFTD_VERDICT_LIVE, /* as far as it is written: its writer is alive */
 	MFTD_VERDICT_BAD, /* what follows is neither a record nor the end */
-	MFTD_VERDICT_CUT, /* it ends before its seal */
-	MFTD_VERDICT_FORGED, /* its record is not the one that was sealed */
+	MFTD_VERDICT_CUT, /* it ends before its seal, or its signed head */
+	MFTD_VERDICT_FORGED, /* its record is not the one that was sealed or
+			      * signed, or a signature does not hold */
 	MFTD_VERDICT_BEHIND, /* it goes on behind its seal */
+	MFTD_VERDICT_UNSIGNED, /* its signed head is missing */
+	MFTD_VERDICT_STRANGE, /* it is signed by a key that is not trusted */
 };
 
 /* What is known of a stream. */
@@ -43,20 +46,30 @@ struct mftd_verified {
 	char stream[MFTD_ID_BYTES];
 	char *path;
 	enum mftd_verdict verdict;
+	uint64_t first; /* sequence of its first record; 0: none */
 	uint64_t seq; /* of its last good record; 0: none */
+	uint64_t signed_seq; /* its head is signed so far; 0: not at all */
+	bool has_key; /* a segment is there */
+	uint8_t key[MFTD_HEAD_KEY_BYTES]; /* which its first one names */
 	uint64_t segment, offset; /* BAD: where the first bad record stands */
 	uint64_t sealed; /* the seal's sequence; 0: none */
 	char by[MFTD_ID_BYTES]; /* the stream that it stands in */
 };
 
+/* The keys that may sign; n 0: whichever key a stream names. */
+struct mftd_trusted {
+	const uint8_t (*keys)[MFTD_HEAD_KEY_BYTES];
+	int n;
+};
+
 /*
  * Reads all streams at or below path from their first to their last record:
- * sums, sequence and hash chain, and compares them with the seals in one
- * another. *list, to be freed by mftd_inspect_free, has *n of them by name.  0,
- * -ENOENT, -ENOMEM or -errno.
+ * sums, sequence, hash chain and signatures, and compares them with the seals
+ * in one another. *list, to be freed by mftd_inspect_free, has *n of them by
+ * name.  0, -ENOENT, -ENOMEM or -errno.
  */
-int mftd_inspect_verify(
-    const char *path, struct mftd_verified **list, size_t *n);
+int mftd_inspect_verify(const char *path, struct mftd_trusted trusted,
+    struct mftd_verified **list, size_t *n);
 void mftd_inspect_free(struct mftd_verified *list, size_t n);
 
 /* Whether that is as it should be. */

@@ -2,6 +2,7 @@
 #include "mftd/journal/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
@@ -22,6 +24,7 @@
 #include "mftd/journal/usage.h"
 
 #define TICK_MS 1000
+#define SIGN_TICKS 60
 #define TELL_TICKS 2 /* the coordinator hears of us at least so often */
 #define REAP_TICKS_MAX 3600 /* between looks for what expired */
 #define FLUSH_MS 20 /* an outcome waits so long for the next commit */
@@ -122,17 +125,35 @@ stop(struct mftd_journal *j)
 	j->stream = NULL;
 }
 
+static int
+open_signer(struct mftd_journal *j)
+{
+	int dir, r;
+
+	if (j->signer != NULL)
+		return 0;
+	dir = open(
+	    j->worker->conf->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = dir < 0 ? -errno : mftd_signer_open(dir, &j->signer);
+	mftd_fd_close(&dir);
+	if (r < 0)
+		log_error("%s: the node's journal key: %s",
+		    j->worker->conf->state_dir, mftd_strerror(r));
+	return r;
+}
+
 /* Opens the volume, makes our stream and recovers the ones before it. */
 static int
 start(struct mftd_journal *j)
 {
-	int r;
+	int r = open_signer(j);
 
-	r = mftd_volume_open(&j->vol, j->worker->instance, j->path);
+	if (r == 0)
+		r = mftd_volume_open(&j->vol, j->worker->instance, j->path);
 	if (r < 0)
 		return r;
 	r = mftd_stream_create(j->vol.journal, j->node, j->worker->incarnation,
-	    j->vol.name, 0, &j->stream);
+	    j->vol.name, j->signer, 0, &j->stream);
 	if (r < 0)
 		goto fail;
 	j->work = mftd_work_new(&j->vol, j->stream, j->worker->incarnation);
@@ -200,6 +221,16 @@ reap(struct mftd_journal *j)
 }
 
 static void
+sign(struct mftd_journal *j)
+{
+	int r = mftd_stream_sign(j->stream);
+
+	if (r < 0)
+		log_warn("volume=%s: the stream's head: %s",
+		    j->worker->instance, mftd_strerror(r));
+}
+
+static void
 tick(void *data)
 {
 	struct mftd_journal *j = data;
@@ -213,6 +244,8 @@ tick(void *data)
 			mftd_forwarder_scan(j->forwarder);
 		}
 		reap(j);
+		if (j->ticks % SIGN_TICKS == 0)
+			sign(j);
 		mftd_journal_settle(j);
 	}
 	if (++j->ticks % TELL_TICKS == 0)
@@ -401,6 +434,6 @@ mftd_journal_main(struct mftd_worker *w)
 	mftd_worker_timer(w, TICK_MS, tick, j);
 	mftd_worker_ready(w);
 	mftd_worker_run(w);
-	if (j->stream != NULL)
-		mftd_work_commit(j->work);
+	if (j->stream != NULL && mftd_work_commit(j->work) == 0)
+		sign(j);
 }

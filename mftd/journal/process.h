@@ -35,6 +35,7 @@ struct mftd_journal {
 	struct mftd_worker *worker;
 	const char *node;
 	const char *path; /* the volume's */
+	struct mftd_signer *signer; /* the node's key */
 	struct mftd_volume vol;
 	struct mftd_stream *stream; /* NULL: not started yet, no space */
 	struct mftd_work *work;

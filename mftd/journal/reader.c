@@ -1,8 +1,10 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/journal/reader.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +13,14 @@
 #include "mftd/base/fdio.h"
 
 #define WINDOW_BYTES (4 * MFTD_RECORD_BYTES)
+#define START_TRIES 8 /* its first segment may be dropped meanwhile */
 
 struct mftd_reader {
 	int dir;
 	int fd; /* the open segment, -1 before the first */
 	char stream[MFTD_ID_BYTES];
-	uint64_t number; /* of the open segment */
+	struct mftd_signed_head before; /* the open segment */
+	uint64_t number; /* its; 0 before the first */
 	uint64_t offset; /* of the next record in it */
 	uint64_t seq;
 	uint8_t hash[MFTD_SHA256_BYTES];
@@ -55,6 +59,38 @@ mftd_reader_close(struct mftd_reader *r)
 	free(r);
 }
 
+int
+mftd_segments_range(int stream_dir, uint64_t *first, uint64_t *last)
+{
+	int fd = openat(stream_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	char name[MFTD_SEGMENT_NAME_BYTES];
+	struct dirent *e;
+	uint64_t n;
+	int r;
+
+	if (d == NULL) {
+		r = -errno;
+		mftd_fd_close(&fd);
+		return r;
+	}
+	*first = *last = 0;
+	while ((errno = 0, e = readdir(d)) != NULL) {
+		if (sscanf(e->d_name, "%" SCNu64, &n) != 1 || n == 0)
+			continue;
+		mftd_segment_name(n, name);
+		if (strcmp(name, e->d_name) != 0)
+			continue;
+		if (*first == 0 || n < *first)
+			*first = n;
+		if (n > *last)
+			*last = n;
+	}
+	r = -errno;
+	closedir(d);
+	return r < 0 ? r : *first == 0 ? -ENOENT : 0;
+}
+
 /*
  * Opens segment number in place of the current one.  1; 0 when it is not there,
  * or was allocated but has no header yet (a crash in between); an error.
@@ -81,7 +117,8 @@ open_segment(struct mftd_reader *r, uint64_t number, struct mftd_segment *s)
 	if (err == 0)
 		err = mftd_segment_get(head, s);
 	if (err == 0 &&
-	    (s->number != number || strcmp(s->stream, r->stream) != 0))
+	    (s->number != number ||
+		strcmp(s->before.head.stream, r->stream) != 0))
 		err = -MFTD_E_CORRUPT;
 	if (err < 0) {
 		mftd_fd_close(&fd);
@@ -89,6 +126,7 @@ open_segment(struct mftd_reader *r, uint64_t number, struct mftd_segment *s)
 	}
 	mftd_fd_close(&r->fd);
 	r->fd = fd;
+	r->before = s->before;
 	r->number = number;
 	r->offset = sizeof(head);
 	r->len = 0;
@@ -160,6 +198,39 @@ check_tail(struct mftd_reader *r)
 	}
 }
 
+/* The next record is the first one of the open segment. */
+static void
+stand_before(struct mftd_reader *r)
+{
+	r->seq = r->before.head.seq;
+	memcpy(r->hash, r->before.head.hash, sizeof(r->hash));
+}
+
+/* Opens the first segment that is there: 1, 0 when there is none. */
+static int
+begin(struct mftd_reader *r)
+{
+	static const uint8_t nothing[MFTD_SHA256_BYTES];
+	uint64_t first, last;
+	struct mftd_segment s;
+	int i, err = 0;
+
+	for (i = 0; i < START_TRIES && err == 0; i++) {
+		err = mftd_segments_range(r->dir, &first, &last);
+		if (err < 0)
+			return err == -ENOENT ? 0 : err;
+		err = open_segment(r, first, &s);
+	}
+	if (err <= 0)
+		return err;
+	if (first == 1 &&
+	    (r->before.head.seq != 0 ||
+		memcmp(r->before.head.hash, nothing, sizeof(nothing)) != 0))
+		return -MFTD_E_CORRUPT;
+	stand_before(r);
+	return 1;
+}
+
 /* From the end of a segment to the next one: 1, 0 when there is none. */
 static int
 go_on(struct mftd_reader *r)
@@ -167,12 +238,14 @@ go_on(struct mftd_reader *r)
 	struct mftd_segment s;
 	int err;
 
-	if (r->fd >= 0 && (err = check_tail(r)) < 0)
+	if (r->fd < 0)
+		return begin(r);
+	if ((err = check_tail(r)) < 0)
 		return err;
 	err = open_segment(r, r->number + 1, &s);
 	if (err == 1 &&
-	    (s.first_seq != r->seq + 1 ||
-		memcmp(s.carried, r->hash, sizeof(r->hash)) != 0))
+	    (s.before.head.seq != r->seq ||
+		memcmp(s.before.head.hash, r->hash, sizeof(r->hash)) != 0))
 		return -MFTD_E_CORRUPT;
 	return err;
 }
@@ -187,11 +260,14 @@ mftd_reader_next(struct mftd_reader *r, struct mftd_entry *e)
 	while ((err = parse(r, e)) == 0)
 		if ((err = go_on(r)) <= 0)
 			return err;
-	if (err < 0)
+	if (err == 1 &&
+	    (e->seq != r->seq + 1 ||
+		memcmp(e->prev, r->hash, sizeof(r->hash)) != 0))
+		err = -MFTD_E_CORRUPT;
+	if (err < 0) {
+		r->len = 0; /* asked again, it is read again */
 		return err;
-	if (e->seq != r->seq + 1 ||
-	    memcmp(e->prev, r->hash, sizeof(r->hash)) != 0)
-		return -MFTD_E_CORRUPT;
+	}
 	r->seq = e->seq;
 	r->offset += e->bytes;
 	memcpy(r->hash, e->hash, sizeof(r->hash));
@@ -201,24 +277,25 @@ mftd_reader_next(struct mftd_reader *r, struct mftd_entry *e)
 int
 mftd_reader_seek(struct mftd_reader *r, uint64_t seq)
 {
-	struct mftd_segment s, next;
+	uint64_t first, number;
+	struct mftd_segment s;
 	struct mftd_entry e;
-	uint64_t number = 1;
 	int err;
 
-	err = open_segment(r, 1, &s);
-	while (err == 1 && (err = open_segment(r, number + 1, &next)) == 1 &&
-	    next.first_seq <= seq + 1) {
-		s = next;
-		number++;
-	}
+	err = mftd_segments_range(r->dir, &first, &number);
+	if (err == -ENOENT)
+		return seq == 0 ? 0 : -ENOENT;
+	/* the last segment that begins at or before it; the very last one may
+	 * have no header yet */
+	for (; err >= 0 && number >= first; number--)
+		if ((err = open_segment(r, number, &s)) == 1 &&
+		    s.before.head.seq <= seq)
+			break;
 	if (err < 0)
 		return err;
-	err = open_segment(r, number, &s);
-	if (err <= 0)
-		return err < 0 ? err : seq == 0 ? 0 : -ENOENT;
-	r->seq = s.first_seq - 1;
-	memcpy(r->hash, s.carried, sizeof(r->hash));
+	if (err == 0 || s.before.head.seq > seq)
+		return err == 0 && seq == 0 ? 0 : -ENOENT;
+	stand_before(r);
 	while (r->seq < seq) {
 		err = mftd_reader_next(r, &e);
 		if (err <= 0)
@@ -237,6 +314,12 @@ const uint8_t *
 mftd_reader_hash(const struct mftd_reader *r)
 {
 	return r->hash;
+}
+
+const struct mftd_signed_head *
+mftd_reader_before(const struct mftd_reader *r)
+{
+	return &r->before;
 }
 
 void

@@ -12,7 +12,7 @@
 #include "mftd/base/id.h"
 #include "mftd/journal/crc32c.h"
 
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 
 static const char magic[8] = { 'M', 'F', 'T', 'D', 'S', 'E', 'G', '1' };
 
@@ -23,7 +23,9 @@ enum {
 	HEAD_NUMBER = HEAD_STREAM + MFTD_ID_BYTES,
 	HEAD_FIRST = HEAD_NUMBER + 8,
 	HEAD_CARRIED = HEAD_FIRST + 8,
-	HEAD_CRC = HEAD_CARRIED + MFTD_SHA256_BYTES,
+	HEAD_KEY = HEAD_CARRIED + MFTD_SHA256_BYTES,
+	HEAD_SIGNATURE = HEAD_KEY + MFTD_HEAD_KEY_BYTES,
+	HEAD_CRC = HEAD_SIGNATURE + MFTD_HEAD_SIGNATURE_BYTES,
 	REC_CRC = 4,
 	REC_SEQ = 8,
 	REC_TIME = 16,
@@ -74,13 +76,19 @@ void
 mftd_segment_put(
     const struct mftd_segment *s, uint8_t out[MFTD_SEGMENT_HEADER_BYTES])
 {
+	const struct mftd_head *before = &s->before.head;
+
 	memset(out, 0, MFTD_SEGMENT_HEADER_BYTES);
 	memcpy(out, magic, sizeof(magic));
 	put32(out + HEAD_VERSION, FORMAT_VERSION);
-	memcpy(out + HEAD_STREAM, s->stream, strnlen(s->stream, MFTD_ID_BYTES));
+	memcpy(out + HEAD_STREAM, before->stream,
+	    strnlen(before->stream, MFTD_ID_BYTES));
 	put64(out + HEAD_NUMBER, s->number);
-	put64(out + HEAD_FIRST, s->first_seq);
-	memcpy(out + HEAD_CARRIED, s->carried, MFTD_SHA256_BYTES);
+	put64(out + HEAD_FIRST, before->seq + 1);
+	memcpy(out + HEAD_CARRIED, before->hash, MFTD_SHA256_BYTES);
+	memcpy(out + HEAD_KEY, s->before.key, MFTD_HEAD_KEY_BYTES);
+	memcpy(out + HEAD_SIGNATURE, s->before.signature,
+	    MFTD_HEAD_SIGNATURE_BYTES);
 	put32(out + HEAD_CRC, mftd_crc32c(0, out, HEAD_CRC));
 }
 
@@ -88,16 +96,21 @@ int
 mftd_segment_get(
     const uint8_t in[MFTD_SEGMENT_HEADER_BYTES], struct mftd_segment *s)
 {
+	struct mftd_head *before = &s->before.head;
+
 	if (memcmp(in, magic, sizeof(magic)) != 0 ||
 	    get32(in + HEAD_VERSION) != FORMAT_VERSION ||
 	    get32(in + HEAD_CRC) != mftd_crc32c(0, in, HEAD_CRC))
 		return -MFTD_E_CORRUPT;
-	memcpy(s->stream, in + HEAD_STREAM, MFTD_ID_BYTES);
-	if (!mftd_id_valid(s->stream))
+	memcpy(before->stream, in + HEAD_STREAM, MFTD_ID_BYTES);
+	if (!mftd_id_valid(before->stream) || get64(in + HEAD_FIRST) == 0)
 		return -MFTD_E_CORRUPT;
 	s->number = get64(in + HEAD_NUMBER);
-	s->first_seq = get64(in + HEAD_FIRST);
-	memcpy(s->carried, in + HEAD_CARRIED, MFTD_SHA256_BYTES);
+	before->seq = get64(in + HEAD_FIRST) - 1;
+	memcpy(before->hash, in + HEAD_CARRIED, MFTD_SHA256_BYTES);
+	memcpy(s->before.key, in + HEAD_KEY, MFTD_HEAD_KEY_BYTES);
+	memcpy(s->before.signature, in + HEAD_SIGNATURE,
+	    MFTD_HEAD_SIGNATURE_BYTES);
 	return 0;
 }
 

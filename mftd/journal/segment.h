@@ -7,6 +7,7 @@
 
 #include "mftd/base/buf.h"
 #include "mftd/base/limits.h"
+#include "mftd/journal/head.h"
 
 /*
  * How a stream stands on disk: segments NNNNNNNN.seg from 1 on, allocated
@@ -16,7 +17,9 @@
  *
  * Header:  magic "MFTDSEG1", u32 version, stream id (96 bytes, zero-padded),
  *          u64 segment number, u64 sequence of its first record, SHA-256 of the
- *          record before that (zeros in the first), u32 CRC-32C of all this.
+ *          record before that (zeros in the first); the writer's public key and
+ *          its signature of the head that these two make (journal/head.h); u32
+ *          CRC-32C of all this.
  * Record:  u32 length of the whole record, u32 CRC-32C of all of it but this
  *          field, u64 sequence (from 1, gap-free over segments), i64 wall time
  *          in microseconds, u32 type, SHA-256 of the whole record before it,
@@ -25,15 +28,14 @@
  */
 #define MFTD_SEGMENT_BYTES (16 << 20)
 #define MFTD_SEGMENT_FIRST_BYTES (1 << 20)
-#define MFTD_SEGMENT_HEADER_BYTES (64 + MFTD_ID_BYTES)
+#define MFTD_SEGMENT_HEADER_BYTES \
+	(64 + MFTD_ID_BYTES + MFTD_HEAD_KEY_BYTES + MFTD_HEAD_SIGNATURE_BYTES)
 #define MFTD_RECORD_HEADER_BYTES 60
 #define MFTD_PAYLOAD_BYTES (MFTD_RECORD_BYTES - MFTD_RECORD_HEADER_BYTES)
 
 struct mftd_segment {
-	char stream[MFTD_ID_BYTES];
 	uint64_t number;
-	uint64_t first_seq;
-	uint8_t carried[MFTD_SHA256_BYTES];
+	struct mftd_signed_head before; /* the stream, up to this segment */
 };
 
 struct mftd_entry {

@@ -19,6 +19,7 @@
 
 struct mftd_stream {
 	char id[MFTD_ID_BYTES];
+	const struct mftd_signer *signer;
 	int dir, lock, fd;
 	size_t segment_bytes; /* of the open segment */
 	size_t next_bytes; /* of the ones after it */
@@ -26,7 +27,9 @@ struct mftd_stream {
 	uint64_t offset; /* where buf goes in it */
 	uint64_t seq, committed; /* last appended, last durable */
 	uint64_t syncs;
+	uint64_t told; /* what the file "head" says */
 	uint8_t hash[MFTD_SHA256_BYTES]; /* of the last appended */
+	uint8_t durable_hash[MFTD_SHA256_BYTES]; /* of the last durable */
 	struct mftd_buf *buf;
 	bool failed;
 };
@@ -50,18 +53,30 @@ mftd_stream_lock(int stream_dir, bool create)
 	return fd;
 }
 
+static int
+sign(const struct mftd_stream *s, uint64_t seq, const uint8_t *hash,
+    struct mftd_signed_head *out)
+{
+	memset(out, 0, sizeof(*out));
+	memcpy(out->head.stream, s->id, sizeof(out->head.stream));
+	out->head.seq = seq;
+	memcpy(out->head.hash, hash, sizeof(out->head.hash));
+	return mftd_head_sign(s->signer, out);
+}
+
 /* Makes segment number durable with room allocated, and opens it.  On failure
  * it is gone again, unless a sync failed: then the stream is at its end. */
 static int
 new_segment(struct mftd_stream *s, uint64_t number, size_t size)
 {
-	struct mftd_segment seg = { .number = number, .first_seq = s->seq + 1 };
+	struct mftd_segment seg = { .number = number };
 	uint8_t head[MFTD_SEGMENT_HEADER_BYTES];
 	char name[MFTD_SEGMENT_NAME_BYTES];
 	int fd, r;
 
-	memcpy(seg.stream, s->id, sizeof(seg.stream));
-	memcpy(seg.carried, s->hash, sizeof(seg.carried));
+	r = sign(s, s->seq, s->hash, &seg.before);
+	if (r < 0)
+		return r;
 	mftd_segment_put(&seg, head);
 	mftd_segment_name(number, name);
 	fd = openat(s->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -123,6 +138,7 @@ unmake(struct mftd_stream *s, int node_fd)
 	if (s->dir < 0)
 		return;
 	mftd_segment_name(1, name);
+	unlinkat(s->dir, MFTD_STREAM_HEAD, 0);
 	unlinkat(s->dir, name, 0);
 	unlinkat(s->dir, MFTD_STREAM_LOCK, 0);
 	unlinkat(node_fd, s->id, AT_REMOVEDIR);
@@ -151,13 +167,15 @@ append_open(struct mftd_stream *s, const char *node, const char *incarnation,
 
 int
 mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
-    const char *volume, size_t segment_bytes, struct mftd_stream **out)
+    const char *volume, const struct mftd_signer *signer, size_t segment_bytes,
+    struct mftd_stream **out)
 {
 	struct mftd_stream *s = calloc(1, sizeof(*s));
 	int node_fd = -1, r;
 
 	if (s == NULL)
 		return -ENOMEM;
+	s->signer = signer;
 	s->dir = s->lock = s->fd = -1;
 	s->segment_bytes =
 	    segment_bytes != 0 ? segment_bytes : MFTD_SEGMENT_FIRST_BYTES;
@@ -176,6 +194,8 @@ mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
 		r = new_segment(s, 1, s->segment_bytes);
 	if (r == 0)
 		r = append_open(s, node, incarnation, volume);
+	if (r == 0)
+		r = mftd_stream_sign(s);
 out:
 	if (r < 0 && node_fd >= 0)
 		unmake(s, node_fd);
@@ -263,9 +283,26 @@ mftd_stream_commit(struct mftd_stream *s)
 	}
 	s->offset += len;
 	s->committed = s->seq;
+	memcpy(s->durable_hash, s->hash, sizeof(s->durable_hash));
 	s->syncs++;
 	mftd_buf_reset(s->buf);
 	return 0;
+}
+
+int
+mftd_stream_sign(struct mftd_stream *s)
+{
+	struct mftd_signed_head head;
+	int r;
+
+	if (s->told == s->committed)
+		return 0;
+	r = sign(s, s->committed, s->durable_hash, &head);
+	if (r == 0)
+		r = mftd_head_write(s->dir, &head);
+	if (r == 0)
+		s->told = head.head.seq;
+	return r;
 }
 
 bool
@@ -302,4 +339,16 @@ uint64_t
 mftd_stream_syncs(const struct mftd_stream *s)
 {
 	return s->syncs;
+}
+
+uint64_t
+mftd_stream_segment(const struct mftd_stream *s)
+{
+	return s->number;
+}
+
+int
+mftd_stream_dir(const struct mftd_stream *s)
+{
+	return s->dir;
 }

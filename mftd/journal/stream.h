@@ -8,6 +8,7 @@
 
 #include "mftd/base/buf.h"
 #include "mftd/base/limits.h"
+#include "mftd/journal/head.h"
 
 /*
  * The stream that this process writes: .mft/journal/<node>/<stream id>/ with
@@ -21,12 +22,13 @@ struct mftd_stream;
 
 /*
  * Makes a new stream "<incarnation>-j<n>" with its OPEN record, durably.
- * journal_fd: .mft/journal.  segment_bytes: 0 for the sizes of segment.h; else
- * that of each, for tests.  Returns 0 or -errno; after -ENOSPC or -EDQUOT it
- * may be tried again.
+ * journal_fd: .mft/journal.  signer: stays the caller's and outlives it.
+ * segment_bytes: 0 for the sizes of segment.h; else that of each, for tests.
+ * Returns 0 or -errno; after -ENOSPC or -EDQUOT it may be tried again.
  */
 int mftd_stream_create(int journal_fd, const char *node,
-    const char *incarnation, const char *volume, size_t segment_bytes,
+    const char *incarnation, const char *volume,
+    const struct mftd_signer *signer, size_t segment_bytes,
     struct mftd_stream **out);
 
 /* Closes it and lets the lock go; what was not committed is lost.  May be
@@ -51,6 +53,13 @@ int mftd_stream_append(struct mftd_stream *s, uint32_t type,
  * the stream's end: never tried again. */
 int mftd_stream_commit(struct mftd_stream *s);
 
+/*
+ * Signs how far the stream is committed into its file "head", durably, unless
+ * that is what stands there.  Returns 0 or an error, after which it may be
+ * tried again: the stream itself is not concerned.
+ */
+int mftd_stream_sign(struct mftd_stream *s);
+
 /* Whether a write or sync failed: the process has to end. */
 bool mftd_stream_failed(const struct mftd_stream *s);
 
@@ -65,6 +74,12 @@ uint64_t mftd_stream_committed(const struct mftd_stream *s);
 
 /* Commits so far. */
 uint64_t mftd_stream_syncs(const struct mftd_stream *s);
+
+/* The number of the segment that is being written, from 1. */
+uint64_t mftd_stream_segment(const struct mftd_stream *s);
+
+/* Its directory; stays the stream's. */
+int mftd_stream_dir(const struct mftd_stream *s);
 
 /*
  * Takes the write lock of a stream's directory.  Returns its descriptor, -EBUSY

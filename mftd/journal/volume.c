@@ -71,30 +71,16 @@ open_mft_dir(struct mftd_volume *v, const char *name, int *fd)
 	return *fd < 0 ? *fd : same_mount(v, *fd);
 }
 
-/* Writes a fresh id to a name of its own and links it: the first one wins. */
+/* A fresh id; the first one that is written stays. */
 static int
 make_id(struct mftd_volume *v)
 {
-	char id[MFTD_ID_BYTES], tmp[MFTD_ID_BYTES + 32];
-	int fd, r;
+	char id[MFTD_ID_BYTES];
+	int r = mftd_id_random(NULL, id, sizeof(id));
 
-	r = mftd_id_random(NULL, id, sizeof(id));
-	if (r < 0)
-		return r;
-	snprintf(tmp, sizeof(tmp), ID_FILE ".%s", id);
-	fd =
-	    openat(v->root, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	r = mftd_fd_write_full(fd, id, strlen(id));
 	if (r == 0)
-		r = mftd_sync_all(fd);
-	mftd_fd_close(&fd);
-	if (r == 0 && linkat(v->root, tmp, v->root, ID_FILE, 0) < 0 &&
-	    errno != EEXIST)
-		r = -errno;
-	unlinkat(v->root, tmp, 0);
-	return r == 0 ? mftd_sync_dir(v->root, MFTD_LAYOUT_DIR) : r;
+		r = mftd_file_create(v->root, ID_FILE, id, strlen(id), 0640);
+	return r == -EEXIST ? 0 : r;
 }
 
 static int

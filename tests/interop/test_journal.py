@@ -3,6 +3,7 @@
 copy of it elsewhere."""
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -104,3 +105,79 @@ def test_what_is_refused(rig, tmp_path):
         "journal", "verify", tmp_path).stderr
     assert journal("journal", "verify").returncode == 2
     assert journal("journal", "mend", rig.volume).returncode == 2
+
+
+def test_cut_end_is_missed(rig, tmp_path):
+    rig.stop()
+    key = rig.top / "state/journal.pub"
+    done = journal("journal", "verify", "-k", key, rig.volume)
+    assert done.returncode == 0 and "signed up to" in done.stdout, done
+    copy = tmp_path / "copy"
+    shutil.copytree(rig.volume / ".mft/journal", copy)
+    stream, = (copy / "solo").iterdir()
+    segment = stream / "00000001.seg"
+    data = segment.read_bytes()
+    length = int(re.search(r" (\d+)  whole", done.stdout)[1])
+    # without its last record
+    begin = find_record(data, length)
+    segment.write_bytes(data[:begin] + bytes(len(data) - begin))
+    done = journal("journal", "verify", copy)
+    assert done.returncode == 1
+    assert f"CUT: {length} records were signed" in done.stdout
+    # … and without its head
+    (stream / "head").unlink()
+    assert "NOT SIGNED" in journal("journal", "verify", copy).stdout
+    other = tmp_path / "other.pub"
+    subprocess.run(f"openssl genpkey -algorithm ed25519 | openssl pkey "
+                   f"-pubout -out {other}", shell=True, check=True)
+    assert "SIGNED BY ANOTHER KEY" in journal(
+        "journal", "verify", "-k", other, rig.volume).stdout
+    assert journal("journal", "verify", "-k", rig.conf,
+                   rig.volume).returncode == 1
+
+
+def test_catalog_knows_what_was_cut(rig):
+    """Whoever cuts the storage's end and its head has not cut the catalog's."""
+    rig.wait_status(lambda st: st["catalog"]["lag_records"] == 0, "forwarded")
+    rig.stop()
+    stream, = (rig.volume / ".mft/journal/solo").iterdir()
+    segment = stream / "00000001.seg"
+    data = segment.read_bytes()
+    begin = find_record(data, 3)
+    segment.write_bytes(data[:begin] + bytes(len(data) - begin))
+    (stream / "head").unlink()
+    done = rig.mftctl("journal", "verify", check=False)
+    assert done.returncode == 1
+    assert "CUT: the catalog has " in done.stderr, done
+
+
+def find_record(data, seq):
+    """Where a record stands in the first segment; see mftd-journal(5)."""
+    at = 256
+    for _ in range(1, seq):
+        at += int.from_bytes(data[at:at + 4])
+    assert int.from_bytes(data[at + 8:at + 16]) == seq
+    return at
+
+
+def test_follow(rig):
+    with subprocess.Popen(
+            [BUILD / "mftd/mftctl", "-f", "/no/such/file", "-j", "journal",
+             "tail", "-f", "-n", "1", rig.volume], text=True,
+            stdout=subprocess.PIPE) as follower:
+        try:
+            assert json.loads(follower.stdout.readline())["stream"]
+            (rig.top / "later").write_text("later")
+            assert rig.sftp(f"put {rig.top}/later\n").returncode == 0
+            seen = [json.loads(follower.stdout.readline())]
+            while seen[-1]["type"] != "published":
+                seen.append(json.loads(follower.stdout.readline()))
+            assert "later" in [r.get("path") for r in seen]
+            first = seen[-1]["stream"]
+            rig.stop()
+            rig.start()     # a stream that was not there before
+            while seen[-1]["stream"] == first:
+                seen.append(json.loads(follower.stdout.readline()))
+            assert (seen[-1]["seq"], seen[-1]["type"]) == (1, "open")
+        finally:
+            follower.terminate()

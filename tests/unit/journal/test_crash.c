@@ -309,7 +309,8 @@ lease_lost_while_publishing(void **state)
 	char *words[] = { (char *)"strace", (char *)"-qq", (char *)"-o",
 		(char *)"/dev/null", (char *)"-e", (char *)"trace=renameat",
 		(char *)"-e",
-		(char *)"inject=renameat:delay_enter=2000000:when=1", NULL };
+		/* the first is that of the stream's signed head */
+		(char *)"inject=renameat:delay_enter=2000000:when=2", NULL };
 	char self[4096] = "", lease[16];
 	struct seen seen;
 	struct story st = { .n = 0 };

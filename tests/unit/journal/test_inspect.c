@@ -22,9 +22,11 @@
 #define TWO "n2-fedcba9876543210"
 #define SEGMENT 4096
 #define RECORDS 100 /* several segments of them */
+#define SIGNED 90 /* of them */
 
 struct world {
 	struct tree t;
+	struct mftd_trusted trusted;
 	struct mftd_verified *list;
 	size_t n;
 	uint64_t last; /* of the first stream */
@@ -44,8 +46,9 @@ stream(struct world *w, const char *node, const char *life)
 {
 	struct mftd_stream *s = NULL;
 
-	assert_int_equal(
-	    mftd_stream_create(w->t.fd, node, life, "main", SEGMENT, &s), 0);
+	assert_int_equal(mftd_stream_create(w->t.fd, node, life, "main",
+			     tree_signer(), SEGMENT, &s),
+	    0);
 	return s;
 }
 
@@ -63,6 +66,10 @@ write_one(struct world *w)
 		part.durable = (uint64_t)i;
 		assert_int_equal(mftd_rec_part_put(b, &part), 0);
 		append(s, MFTD_RECORD_PART, b);
+		if (mftd_stream_next(s) == SIGNED + 1) {
+			assert_int_equal(mftd_stream_commit(s), 0);
+			assert_int_equal(mftd_stream_sign(s), 0);
+		}
 	}
 	assert_int_equal(mftd_stream_commit(s), 0);
 	w->last = mftd_stream_committed(s);
@@ -129,7 +136,8 @@ verdict(struct world *w)
 	mftd_inspect_free(w->list, w->n);
 	w->list = NULL;
 	w->n = 0;
-	assert_int_equal(mftd_inspect_verify(w->t.path, &w->list, &w->n), 0);
+	assert_int_equal(
+	    mftd_inspect_verify(w->t.path, w->trusted, &w->list, &w->n), 0);
 	assert_true(w->n >= 1);
 	assert_string_equal(w->list[0].stream, ONE "-j1");
 	return &w->list[0];
@@ -158,6 +166,8 @@ whole_and_sealed(void **state)
 
 	assert_int_equal(v->verdict, MFTD_VERDICT_WHOLE);
 	assert_int_equal(v->seq, RECORDS + 1); /* and OPEN */
+	assert_int_equal(v->first, 1);
+	assert_int_equal(v->signed_seq, SIGNED);
 	write_two(w, w->last, w->hash);
 	v = verdict(w);
 	assert_int_equal(w->n, 2);
@@ -177,7 +187,8 @@ every_byte_counts(void **state)
 	for (at = 0; at < SEGMENT; at += 97) {
 		flip(w, "00000002.seg", at);
 		v = verdict(w);
-		assert_int_equal(v->verdict, MFTD_VERDICT_BAD);
+		/* cut, too: more was signed than can be read */
+		assert_int_equal(v->verdict, MFTD_VERDICT_CUT);
 		assert_true(v->seq < RECORDS);
 		assert_true(v->segment == 1 || v->segment == 2);
 		flip(w, "00000002.seg", at);
@@ -185,24 +196,187 @@ every_byte_counts(void **state)
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
 }
 
-/* Only a seal can tell. */
+/* Removes n1's last segment but so many. */
 static void
-cut_tail(void **state)
+remove_segment(struct world *w, int behind)
 {
-	struct world *w = *state;
 	char path[256];
 	int i;
 
-	write_two(w, w->last, w->hash);
-	for (i = 9; i > 1; i--) {
+	for (i = 99; i > 1; i--) {
 		snprintf(path, sizeof(path), "n1/" ONE "-j1/%08d.seg", i);
-		if (unlinkat(w->t.fd, path, 0) == 0)
+		if (faccessat(w->t.fd, path, F_OK, 0) == 0 && behind-- == 0)
 			break;
 	}
 	assert_true(i > 2);
+	assert_int_equal(unlinkat(w->t.fd, path, 0), 0);
+}
+
+/* What came after the last signed head, only a seal can tell. */
+static void
+cut_behind_the_signed_head(void **state)
+{
+	struct world *w = *state;
+
+	remove_segment(w, 0);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
+	assert_true(verdict(w)->seq < w->last);
+	write_two(w, w->last, w->hash);
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_CUT);
 	assert_int_equal(verdict(w)->sealed, w->last);
-	assert_true(verdict(w)->seq < w->last);
+}
+
+static void
+cut_before_the_signed_head(void **state)
+{
+	struct world *w = *state;
+
+	remove_segment(w, 0);
+	remove_segment(w, 0);
+	assert_true(verdict(w)->seq < SIGNED);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_CUT);
+	assert_int_equal(verdict(w)->signed_seq, SIGNED);
+}
+
+static void
+segment_missing(void **state)
+{
+	struct world *w = *state;
+
+	remove_segment(w, 1);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_CUT);
+	assert_int_equal(
+	    unlinkat(w->t.fd, "n1/" ONE "-j1/" MFTD_STREAM_HEAD, 0), 0);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_BAD);
+}
+
+static void
+segments_dropped_from_the_front(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(unlinkat(w->t.fd, "n1/" ONE "-j1/00000001.seg", 0), 0);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
+	assert_true(verdict(w)->first > 1);
+	assert_int_equal(verdict(w)->seq, w->last);
+}
+
+static void
+no_signed_head(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(
+	    unlinkat(w->t.fd, "n1/" ONE "-j1/" MFTD_STREAM_HEAD, 0), 0);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_UNSIGNED);
+	assert_false(mftd_verdict_good(MFTD_VERDICT_UNSIGNED));
+	tree_write(&w->t, "n1/" ONE "-j1/" MFTD_STREAM_HEAD, "seq 7\n");
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_UNSIGNED);
+}
+
+/* Changes n1's newest head and writes it again. */
+static void
+forge_head(struct world *w, void (*change)(struct mftd_signed_head *h))
+{
+	int dir = openat(w->t.fd, "n1/" ONE "-j1", O_RDONLY | O_DIRECTORY);
+	struct mftd_signed_head h;
+
+	assert_int_equal(mftd_head_read(dir, &h), 0);
+	change(&h);
+	assert_int_equal(mftd_head_write(dir, &h), 0);
+	close(dir);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
+}
+
+static void
+less(struct mftd_signed_head *h)
+{
+	h->head.seq--;
+}
+
+static void
+other_record(struct mftd_signed_head *h)
+{
+	h->head.hash[3] ^= 4;
+	assert_int_equal(mftd_head_sign(tree_signer(), h), 0);
+}
+
+static void
+other_stream(struct mftd_signed_head *h)
+{
+	strcpy(h->head.stream, TWO "-j1");
+	assert_int_equal(mftd_head_sign(tree_signer(), h), 0);
+}
+
+static struct mftd_signer *
+other_signer(struct world *w)
+{
+	struct mftd_signer *other;
+
+	assert_int_equal(mftd_signer_open(w->t.fd, &other), 0);
+	return other;
+}
+
+static void
+forged_heads(void **state)
+{
+	struct world *w = *state;
+
+	forge_head(w, less);
+	tear_down(state);
+	set_up(state);
+	forge_head(*state, other_record);
+	tear_down(state);
+	set_up(state);
+	forge_head(*state, other_stream);
+}
+
+/* Signed by whoever wrote the stream anew, with a key of his. */
+static void
+forged_segment(void **state)
+{
+	struct world *w = *state;
+	struct mftd_signer *other = other_signer(w);
+	uint8_t head[MFTD_SEGMENT_HEADER_BYTES];
+	struct mftd_segment seg;
+	int fd = openat(w->t.fd, "n1/" ONE "-j1/00000002.seg", O_RDWR);
+
+	assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(mftd_segment_get(head, &seg), 0);
+	seg.before.signature[9] ^= 1;
+	mftd_segment_put(&seg, head);
+	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
+	assert_int_equal(mftd_head_sign(other, &seg.before), 0);
+	mftd_segment_put(&seg, head);
+	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
+	assert_int_equal(mftd_head_sign(tree_signer(), &seg.before), 0);
+	mftd_segment_put(&seg, head);
+	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
+	close(fd);
+	mftd_signer_close(other);
+}
+
+static void
+only_trusted_keys(void **state)
+{
+	struct world *w = *state;
+	struct mftd_signer *other = other_signer(w);
+	struct mftd_signed_head h = { 0 };
+	uint8_t keys[2][MFTD_HEAD_KEY_BYTES];
+
+	assert_int_equal(mftd_head_sign(other, &h), 0);
+	memcpy(keys[0], h.key, sizeof(keys[0]));
+	w->trusted.keys = keys;
+	w->trusted.n = 1;
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_STRANGE);
+	assert_int_equal(mftd_head_sign(tree_signer(), &h), 0);
+	memcpy(keys[1], h.key, sizeof(keys[1]));
+	w->trusted.n = 2;
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
+	mftd_signer_close(other);
 }
 
 static void
@@ -242,10 +416,11 @@ torn_end(void **state)
 	struct stat st;
 	int i, fd = -1;
 
-	for (i = 9; fd < 0; i--) {
+	for (i = 99; fd < 0 && i > 0; i--) {
 		snprintf(path, sizeof(path), "n1/" ONE "-j1/%08d.seg", i);
 		fd = openat(w->t.fd, path, O_RDWR);
 	}
+	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	/* behind its last record are zeros */
 	assert_int_equal(
@@ -305,7 +480,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(whole_and_sealed),
 		T(every_byte_counts),
-		T(cut_tail),
+		T(cut_behind_the_signed_head),
+		T(cut_before_the_signed_head),
+		T(segment_missing),
+		T(segments_dropped_from_the_front),
+		T(no_signed_head),
+		T(forged_heads),
+		T(forged_segment),
+		T(only_trusted_keys),
 		T(another_history),
 		T(records_behind_the_seal),
 		T(torn_end),

@@ -32,8 +32,9 @@ create(struct tree *t)
 {
 	struct mftd_stream *s = NULL;
 
-	assert_int_equal(
-	    mftd_stream_create(t->fd, "n1", LIFE, "main", SEGMENT, &s), 0);
+	assert_int_equal(mftd_stream_create(t->fd, "n1", LIFE, "main",
+			     tree_signer(), SEGMENT, &s),
+	    0);
 	return s;
 }
 
@@ -377,13 +378,14 @@ on_a_full_disk(struct tree *t)
 
 	t->fd = open(t->path, O_RDONLY | O_DIRECTORY);
 	fill_up(t);
-	if (mftd_stream_create(t->fd, "n1", LIFE, "main", SEGMENT, &s) !=
-	    -ENOSPC)
+	if (mftd_stream_create(t->fd, "n1", LIFE, "main", tree_signer(),
+		SEGMENT, &s) != -ENOSPC)
 		return 10;
 	if (tree_count(t, "n1") > 0)
 		return 11; /* nothing may be left to be recovered */
 	unlinkat(t->fd, "ballast", 0);
-	if (mftd_stream_create(t->fd, "n1", LIFE, "main", SEGMENT, &s) != 0)
+	if (mftd_stream_create(
+		t->fd, "n1", LIFE, "main", tree_signer(), SEGMENT, &s) != 0)
 		return 12;
 	fill_up(t);
 	for (i = 0; i < 1000 && (r = append(s)) == 0; i++)

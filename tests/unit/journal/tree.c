@@ -152,3 +152,17 @@ tree_count(struct tree *t, const char *path)
 	closedir(d);
 	return n;
 }
+
+const struct mftd_signer *
+tree_signer(void)
+{
+	static struct mftd_signer *signer;
+	struct tree t;
+
+	if (signer == NULL) {
+		tree_make(&t);
+		assert_int_equal(mftd_signer_open(t.fd, &signer), 0);
+		tree_remove(&t);
+	}
+	return signer;
+}

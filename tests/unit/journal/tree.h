@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mftd/journal/head.h"
+
 /* A temporary directory of a test, removed with all below it. */
 struct tree {
 	char path[4096];
@@ -25,5 +27,8 @@ uint64_t tree_inode(struct tree *t, const char *path);
 
 /* How many entries the directory path has. */
 int tree_count(struct tree *t, const char *path);
+
+/* A key to sign streams with, the same all through a process. */
+const struct mftd_signer *tree_signer(void);
 
 #endif
