@@ -80,6 +80,8 @@
 #define MFTD_CONTROL_CLIENTS_MAX 64
 
 #define MFTD_RECORD_BYTES 16384 /* a journal record, whole */
+#define MFTD_JOURNAL_KEEP_DAYS 90 /* a record, if not configured */
+#define MFTD_JOURNAL_KEEP_DAYS_MAX 36500
 #define MFTD_GROUP_MESSAGE_BYTES 8192 /* a CPG message */
 #define MFTD_GROUP_QUEUE_MAX 4096 /* CPG messages not yet delivered */
 

@@ -76,6 +76,8 @@ static const struct number {
 	    100 },
 	{ "part_expire_s", offsetof(struct mftd_conf, part_expire_s),
 	    MFTD_PART_EXPIRE_S, 1, MFTD_PART_EXPIRE_S_MAX },
+	{ "journal_keep_days", offsetof(struct mftd_conf, journal_keep_days),
+	    MFTD_JOURNAL_KEEP_DAYS, 1, MFTD_JOURNAL_KEEP_DAYS_MAX },
 };
 
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
@@ -112,6 +114,7 @@ static const cyaml_schema_field_t fields[] = {
 	NUMBER("keepalive_s", keepalive_s),
 	NUMBER("keepalive_count", keepalive_count),
 	NUMBER("part_expire_s", part_expire_s),
+	NUMBER("journal_keep_days", journal_keep_days),
 	CYAML_FIELD_SEQUENCE_COUNT("listen", CYAML_FLAG_DEFAULT,
 	    struct mftd_conf, listen, n_listen, &address, 1, MFTD_LISTEN_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("host_keys", CYAML_FLAG_DEFAULT,

@@ -64,6 +64,7 @@ struct mftd_conf {
 	int keepalive_s; /* 0: never; default 60 */
 	int keepalive_count; /* 1 to 100, default 3 */
 	int part_expire_s; /* of a cut upload; default a week */
+	int journal_keep_days; /* of records; default 90 */
 	struct mftd_conf_volume volumes[MFTD_VOLUMES_MAX];
 	size_t n_volumes;
 	char *max_startups; /* "START:RATE:FULL", parsed into: */

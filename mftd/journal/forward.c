@@ -25,7 +25,6 @@
 #define WANTS_MAX 64 /* catalog asks once per stream that was offered */
 #define RECORDS_PER_TURN 64
 #define FULL_WAIT_MS 10
-#define FORWARDED "forwarded" /* in a stream's directory: nothing is left */
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* A recovered stream that is not wholly forwarded. */
@@ -48,7 +47,7 @@ struct mftd_forwarder {
 	const struct mftd_volume *vol;
 	const struct mftd_stream *own;
 	struct mftd_chan *c;
-	uint64_t told; /* of our own stream */
+	uint64_t told, done; /* of our own stream; the catalog has */
 	LIST_HEAD(, feed) feeds;
 	struct want wants[WANTS_MAX]; /* in order of arrival */
 	size_t n_wants;
@@ -162,8 +161,8 @@ consider(void *data, const char *node, const char *stream, int node_dir)
 	if (dir < 0)
 		return 0;
 	if (find(f, stream) == NULL && mftd_recovered_seq(dir, &seq) == 0 &&
-	    seq > 0 && fstatat(dir, FORWARDED, &st, 0) < 0 && errno == ENOENT &&
-	    (feed = calloc(1, sizeof(*feed))) != NULL) {
+	    seq > 0 && fstatat(dir, MFTD_STREAM_FORWARDED, &st, 0) < 0 &&
+	    errno == ENOENT && (feed = calloc(1, sizeof(*feed))) != NULL) {
 		snprintf(feed->stream, sizeof(feed->stream), "%s", stream);
 		snprintf(feed->node, sizeof(feed->node), "%s", node);
 		feed->seq = seq;
@@ -334,17 +333,27 @@ mftd_forwarder_forwarded(struct mftd_forwarder *f, const struct mftd_msg *m)
 	char text[32];
 	int dir, n, r;
 
+	if (strcmp(msg->stream, mftd_stream_id(f->own)) == 0 &&
+	    msg->seq > f->done)
+		f->done = msg->seq;
 	if (feed == NULL || msg->seq < feed->seq)
 		return 0;
 	dir = open_stream(f, feed->stream, &limit);
 	if (dir < 0)
 		return 0;
 	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", feed->seq);
-	r = mftd_file_replace(dir, FORWARDED, text, (size_t)n, 0640);
+	r = mftd_file_replace(
+	    dir, MFTD_STREAM_FORWARDED, text, (size_t)n, 0640);
 	close(dir);
 	if (r < 0) /* it is offered again at the next start */
 		log_warn("stream=%s: %s", feed->stream, mftd_strerror(r));
 	drop_feed(feed);
 	offer_feeds(f);
 	return 0;
+}
+
+uint64_t
+mftd_forwarder_done(const struct mftd_forwarder *f)
+{
+	return f->done;
 }

@@ -16,6 +16,9 @@
  */
 struct mftd_forwarder;
 
+/* In the directory of a recovered stream: nothing of it is left to forward. */
+#define MFTD_STREAM_FORWARDED "forwarded"
+
 /* All stay the caller's.  NULL without memory. */
 struct mftd_forwarder *mftd_forwarder_new(struct mftd_worker *w,
     const struct mftd_volume *vol, const struct mftd_stream *stream);
@@ -29,6 +32,9 @@ void mftd_forwarder_grown(struct mftd_forwarder *f);
 
 /* Looks for recovered streams and offers them. */
 void mftd_forwarder_scan(struct mftd_forwarder *f);
+
+/* The last record of our own stream that the catalog has. */
+uint64_t mftd_forwarder_done(const struct mftd_forwarder *f);
 
 /* Handlers of WANT and FORWARDED.  Return as mftd_handle_fn. */
 int mftd_forwarder_want(struct mftd_forwarder *f, const struct mftd_msg *m);

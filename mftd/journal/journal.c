@@ -19,14 +19,11 @@
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/journal/count.h"
-#include "mftd/journal/dormant.h"
 #include "mftd/journal/process.h"
 #include "mftd/journal/usage.h"
 
 #define TICK_MS 1000
-#define SIGN_TICKS 60
 #define TELL_TICKS 2 /* the coordinator hears of us at least so often */
-#define REAP_TICKS_MAX 3600 /* between looks for what expired */
 #define FLUSH_MS 20 /* an outcome waits so long for the next commit */
 
 static _Noreturn void
@@ -156,6 +153,7 @@ start(struct mftd_journal *j)
 	    j->vol.name, j->signer, 0, &j->stream);
 	if (r < 0)
 		goto fail;
+	j->checkpoint = mftd_stream_segment(j->stream);
 	j->work = mftd_work_new(&j->vol, j->stream, j->worker->incarnation);
 	j->forwarder = mftd_forwarder_new(j->worker, &j->vol, j->stream);
 	if (j->work == NULL || j->forwarder == NULL) {
@@ -198,38 +196,6 @@ try_start(struct mftd_journal *j)
 		mftd_journal_health(j, true, "");
 }
 
-/* Removes what was left unfinished and expired; every node does, whichever
- * comes first. */
-static void
-reap(struct mftd_journal *j)
-{
-	int64_t now_s = mftd_clock_wall_us() / 1000000;
-	int expire_s = j->worker->conf->part_expire_s, r;
-	uint32_t every = (uint32_t)expire_s / 8 + 1;
-
-	if (j->ticks % (every < REAP_TICKS_MAX ? every : REAP_TICKS_MAX) != 0)
-		return;
-	r = mftd_dormant_reap(j->work, now_s - expire_s);
-	if (r > 0)
-		log_info("volume=%s: %d unfinished uploads expired",
-		    j->worker->instance, r);
-	else if (r < 0)
-		log_warn("volume=%s: unfinished uploads: %s",
-		    j->worker->instance, mftd_strerror(r));
-	if (r > 0)
-		mftd_work_sync(j->work);
-}
-
-static void
-sign(struct mftd_journal *j)
-{
-	int r = mftd_stream_sign(j->stream);
-
-	if (r < 0)
-		log_warn("volume=%s: the stream's head: %s",
-		    j->worker->instance, mftd_strerror(r));
-}
-
 static void
 tick(void *data)
 {
@@ -243,9 +209,7 @@ tick(void *data)
 			mftd_journal_insist(j);
 			mftd_forwarder_scan(j->forwarder);
 		}
-		reap(j);
-		if (j->ticks % SIGN_TICKS == 0)
-			sign(j);
+		mftd_journal_upkeep(j);
 		mftd_journal_settle(j);
 	}
 	if (++j->ticks % TELL_TICKS == 0)
@@ -435,5 +399,5 @@ mftd_journal_main(struct mftd_worker *w)
 	mftd_worker_ready(w);
 	mftd_worker_run(w);
 	if (j->stream != NULL && mftd_work_commit(j->work) == 0)
-		sign(j);
+		mftd_journal_sign(j);
 }

@@ -54,6 +54,7 @@ struct mftd_journal {
 	bool streams_held; /* of predecessors: look again */
 	uint64_t dropped; /* audit lines without room */
 	uint32_t ticks;
+	uint64_t checkpoint; /* the segment that it stands in; 1: none */
 	bool healthy;
 	char reason[MFTD_REASON_BYTES];
 };
@@ -69,6 +70,13 @@ void mftd_journal_settle(struct mftd_journal *j);
 /* Notes how the volume does and tells the coordinator of a change. */
 void mftd_journal_health(
     struct mftd_journal *j, bool healthy, const char *reason);
+
+/* upkeep.c: what is done each second, between batches: what expired is removed,
+ * a checkpoint made, the head signed, what is old dropped. */
+void mftd_journal_upkeep(struct mftd_journal *j);
+
+/* Signs the stream's head. */
+void mftd_journal_sign(struct mftd_journal *j);
 
 /* Runs a batch of what is pending, with what comes until then. */
 void mftd_journal_batch_soon(struct mftd_journal *j);

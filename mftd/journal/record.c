@@ -140,8 +140,8 @@ mftd_rec_audit_get(struct mftd_buf *b, struct mftd_rec_audit *r)
 {
 	int e = 0;
 
-	STEP(e, get_id(b, r->session, sizeof(r->session)));
-	STEP(e, get_id(b, r->account, sizeof(r->account)));
+	STEP(e, get_id_or_none(b, r->session, sizeof(r->session)));
+	STEP(e, get_id_or_none(b, r->account, sizeof(r->account)));
 	STEP(e, mftd_buf_get_cstring(b, r->event, sizeof(r->event)));
 	STEP(e, mftd_buf_get_cstring(b, r->text, sizeof(r->text)));
 	STEP(e, at_end(b));

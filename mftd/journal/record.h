@@ -38,7 +38,7 @@ struct mftd_rec_open {
 };
 
 struct mftd_rec_audit {
-	char session[MFTD_ID_BYTES];
+	char session[MFTD_ID_BYTES]; /* "": the node itself; no account then */
 	char account[MFTD_NAME_BYTES];
 	char event[MFTD_NAME_BYTES];
 	char text[MFTD_PATH_BYTES];

@@ -16,6 +16,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
+#include "mftd/journal/checkpoint.h"
 #include "mftd/journal/decide.h"
 #include "mftd/journal/layout.h"
 #include "mftd/journal/parts.h"
@@ -139,7 +140,8 @@ recover_locked(
 	struct mftd_reader *reader = NULL;
 	struct mftd_undecided *list = mftd_undecided_new();
 	struct mftd_entry e;
-	int r = list != NULL ? mftd_reader_open(dir, stream, &reader) : -ENOMEM;
+	int r =
+	    list != NULL ? mftd_checkpoint_open(dir, stream, &reader) : -ENOMEM;
 
 	while (r == 0 && (r = mftd_reader_next(reader, &e)) == 1)
 		r = mftd_undecided_take(list, &e);
@@ -242,7 +244,7 @@ read_marks(struct left *l, int dir, const char *stream)
 	struct mftd_rec_part rec;
 	struct mftd_entry e;
 	struct mftd_buf *b;
-	int r = mftd_reader_open(dir, stream, &reader);
+	int r = mftd_checkpoint_open(dir, stream, &reader);
 
 	while (r == 0 && (r = mftd_reader_next(reader, &e)) == 1) {
 		r = 0;

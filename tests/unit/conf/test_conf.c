@@ -190,6 +190,7 @@ numbers_have_edges(void **state)
 		{ "keepalive_s", 0, 86400 },
 		{ "keepalive_count", 1, 100 },
 		{ "part_expire_s", 1, 31536000 },
+		{ "journal_keep_days", 1, 36500 },
 		{ "max_startups_per_source", 1, 4096 },
 		{ "ban.failures", 0, 10000 },
 		{ "ban.window_s", 1, 31536000 },

@@ -48,6 +48,7 @@ rig_main(const char *path, const char *incarnation, int parent_fd,
 	conf.volumes[0].name = (char *)"main";
 	conf.volumes[0].path = (char *)(uintptr_t)path;
 	conf.state_dir = (char *)(uintptr_t)path;
+	conf.journal_keep_days = 90;
 	snprintf(w.incarnation, sizeof(w.incarnation), "%s", incarnation);
 	mftd_log_open("stderr", getenv("VERBOSE") != NULL ? "debug" : "error");
 	mftd_log_process("journal");
