@@ -129,9 +129,14 @@ print_queues(json_t *st)
 		    num(o, "active"), num(o, "in_doubt"), num(o, "failed"),
 		    num(o, "delivered"), str(o, "reason"));
 	json_array_foreach(json_object_get(st, "volumes"), i, o)
-		printf("\nvolume %s: %s, %lld records in %lld syncs %s\n",
+		printf("\nvolume %s: %s, %lld records in %lld syncs, %.1f "
+		       "each %s\n",
 		    str(o, "volume"), yes(o, "healthy") ? "healthy" : "ILL",
-		    num(o, "records"), num(o, "syncs"), str(o, "reason"));
+		    num(o, "records"), num(o, "syncs"),
+		    num(o, "syncs") > 0
+			? (double)num(o, "records") / (double)num(o, "syncs")
+			: 0.0,
+		    str(o, "reason"));
 }
 
 static void
@@ -162,10 +167,11 @@ cmd_status(const struct ctl *ctl, int argc, char **argv)
 	}
 	cat = json_object_get(st, "catalog");
 	printf("this node: %s, quorum: %s, catalog: %s (configuration %lld, "
-	       "%lld records behind)\n\n",
+	       "%lld records, %lld s behind)\n\n",
 	    str(st, "node"), yes(st, "quorate") ? "yes" : "NO",
 	    yes(cat, "reachable") ? "reachable" : "AWAY",
-	    num(cat, "config_version"), num(cat, "lag_records"));
+	    num(cat, "config_version"), num(cat, "lag_records"),
+	    num(cat, "lag_us") / 1000000);
 	print_nodes(st);
 	print_sessions(st);
 	print_queues(st);

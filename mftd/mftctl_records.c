@@ -14,6 +14,7 @@
 #include "mftd/journal/inspect.h"
 #include "mftd/journal/reader.h"
 #include "mftd/journal/record.h"
+#include "mftd/journal/recover.h"
 #include "mftd/mftctl.h"
 
 /* A journal's records for people and for programs. */
@@ -349,6 +350,16 @@ add(struct showing *s, const struct mftd_found *f, struct shown **out)
 	return r;
 }
 
+/* What its writer could not finish; recovery saw that it is the end. */
+static bool
+is_recovered(const struct mftd_found *f, const struct mftd_reader *reader)
+{
+	uint64_t seq;
+
+	return mftd_recovered_seq(f->dir, &seq) == 0 &&
+	    seq == mftd_reader_seq(reader);
+}
+
 static void
 print_torn(const struct mftd_found *f, const struct mftd_reader *reader)
 {
@@ -381,7 +392,7 @@ show_stream(void *data, const struct mftd_found *f)
 		return r;
 	}
 	sh->torn = s->follow ? sh->torn + 1 : TORN_MAX;
-	if (sh->torn == TORN_MAX) {
+	if (sh->torn == TORN_MAX && !is_recovered(f, sh->reader)) {
 		print_torn(f, sh->reader);
 		s->bad = true;
 	}

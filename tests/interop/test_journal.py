@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -82,6 +83,24 @@ def test_sealed_after_a_restart_and_a_copy_of_it(rig, tmp_path):
     code, shown = records(copy / "solo" / sealed)
     assert code == 1 and shown      # what is before it
     assert "b c" not in [r.get("path") for r in shown]
+
+
+def test_torn_end(rig):
+    """What a killed writer left behind its last record is its end once it is
+    recovered."""
+    stream, = (rig.volume / ".mft/journal/solo").iterdir()
+    rig.stop(signal.SIGKILL)
+    segment = stream / "00000001.seg"
+    data = bytearray(segment.read_bytes())
+    end = len(data.rstrip(b"\0"))
+    data[end + 40:end + 60] = b"half of some record."
+    segment.write_bytes(data)
+    code, before = records(stream)
+    assert code == 1
+    rig.start()
+    code, after = records(stream)
+    assert code == 0 and before == after
+    assert journal("journal", "verify", rig.volume).returncode == 0
 
 
 def test_names_that_are_no_utf8(rig):
