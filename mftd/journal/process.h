@@ -55,6 +55,7 @@ struct mftd_journal {
 	uint64_t dropped; /* audit lines without room */
 	uint32_t ticks;
 	uint64_t checkpoint; /* the segment that it stands in; 1: none */
+	bool old_left; /* more is to be dropped */
 	bool healthy;
 	char reason[MFTD_REASON_BYTES];
 };

@@ -87,6 +87,8 @@ find_last(const struct mftd_work *w, uint64_t forwarded, int64_t before_s,
 		r = mftd_segments_range(dir, first, &last);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	if (last - *first > MFTD_RETAIN_MAX)
+		last = *first + MFTD_RETAIN_MAX;
 	for (*number = *first; *number < last; ++*number) {
 		r = seq_before(dir, *number + 1, &next);
 		if (r < 0)
@@ -193,7 +195,8 @@ consider(void *data, const char *node, const char *stream, int node_dir)
 	int dir;
 
 	(void)node;
-	if (strcmp(stream, mftd_stream_id(d->w->stream)) == 0)
+	if (d->n == MFTD_RETAIN_MAX ||
+	    strcmp(stream, mftd_stream_id(d->w->stream)) == 0)
 		return 0;
 	dir = openat(node_dir, stream, DIR_FLAGS);
 	if (dir < 0)

@@ -12,6 +12,9 @@
  * down before it goes, as an audit record "journal-dropped".
  */
 
+/* So much at a time, as others wait meanwhile: then there may be more. */
+#define MFTD_RETAIN_MAX 16
+
 /* Drops segments from the front of our own stream, of which records up to
  * forwarded are in the catalog, that were written to last before before_s
  * (seconds since 1970).  Returns how many, or -errno. */

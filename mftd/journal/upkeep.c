@@ -93,7 +93,7 @@ checkpoint(struct mftd_journal *j)
 		    mftd_strerror(r));
 }
 
-/* Drops what is old enough. */
+/* Drops what is old enough; some of it, if it is much. */
 static void
 retain(struct mftd_journal *j)
 {
@@ -104,6 +104,7 @@ retain(struct mftd_journal *j)
 	own = mftd_retain_own(
 	    j->work, mftd_forwarder_done(j->forwarder), before_s);
 	dead = mftd_retain_dead(j->work, before_s);
+	j->old_left = own == MFTD_RETAIN_MAX || dead == MFTD_RETAIN_MAX;
 	if (own > 0 || dead > 0)
 		log_info("volume=%s: dropped %d segments and %d streams older "
 			 "than %lld days",
@@ -121,6 +122,6 @@ mftd_journal_upkeep(struct mftd_journal *j)
 	checkpoint(j);
 	if (j->ticks % SIGN_EVERY == 0)
 		mftd_journal_sign(j);
-	if (j->ticks % RETAIN_EVERY == 0)
+	if (j->ticks % RETAIN_EVERY == 0 || j->old_left)
 		retain(j);
 }

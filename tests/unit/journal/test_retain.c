@@ -145,6 +145,30 @@ only_what_is_old_forwarded_and_before_the_checkpoint(void **state)
 	tree_remove(&t);
 }
 
+static void
+so_much_at_a_time(void **state)
+{
+	struct node n;
+	struct tree t;
+	uint64_t all;
+	int i;
+
+	(void)state;
+	tree_make(&t);
+	node_open(&n, &t, "n1", LIFE_1);
+	fill(&n, MFTD_RETAIN_MAX + 4);
+	for (i = 1; i < MFTD_RETAIN_MAX + 4; i++)
+		make_old(&t, i, 10);
+	checkpoint_here(&n);
+	all = mftd_stream_committed(n.stream);
+	assert_int_equal(
+	    mftd_retain_own(n.work, all, now_s() - DAY), MFTD_RETAIN_MAX);
+	assert_int_equal(mftd_retain_own(n.work, all, now_s() - DAY), 3);
+	assert_int_equal(mftd_retain_own(n.work, all, now_s() - DAY), 0);
+	node_close(&n);
+	tree_remove(&t);
+}
+
 /* n1's stream, of two segments, of a daemon that is gone. */
 static void
 leave_one(struct tree *t)
@@ -319,6 +343,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    only_what_is_old_forwarded_and_before_the_checkpoint),
+		cmocka_unit_test(so_much_at_a_time),
 		cmocka_unit_test(only_dead_streams_that_are_done_with),
 		cmocka_unit_test(half_dropped_ones_go),
 		cmocka_unit_test(recovery_begins_at_the_checkpoint),
