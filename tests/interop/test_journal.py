@@ -7,9 +7,10 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
-from rig import BUILD, Rig
+from rig import BUILD, START_S, Rig
 
 
 @pytest.fixture(name="rig")
@@ -200,3 +201,31 @@ def test_follow(rig):
             assert (seen[-1]["seq"], seen[-1]["type"]) == (1, "open")
         finally:
             follower.terminate()
+
+
+def test_old_ones_are_dropped(rig):
+    """Once they are in the catalog, and older than journal_keep_days."""
+    old, = (rig.volume / ".mft/journal/solo").iterdir()
+    rig.configure("journal_keep_days: 30")
+    rig.stop()
+    rig.start()
+    deadline = time.monotonic() + START_S
+    while not (old / "forwarded").exists():
+        assert time.monotonic() < deadline, rig.log_tail()
+        time.sleep(0.05)        # another process's file
+    rig.stop()
+    young, = set((rig.volume / ".mft/journal/solo").iterdir()) - {old}
+    for stream, days in (old, 31), (young, 29):
+        for segment in stream.glob("*.seg"):
+            then = time.time() - days * 86400
+            os.utime(segment, (then, then))
+    rig.start()
+    deadline = time.monotonic() + START_S
+    while old.exists():
+        assert time.monotonic() < deadline, rig.log_tail()
+        time.sleep(0.05)
+    assert young.exists()
+    _, shown = records(rig.volume)
+    assert [r["text"].split()[0] for r in shown if r["type"] == "audit"
+            and r["event"] == "journal-dropped"] == [old.name]
+    assert journal("journal", "verify", rig.volume).returncode == 0
