@@ -34,7 +34,10 @@ mftd_dormant_lay(struct mftd_work *w, int dir, const char *part,
 		    "its name is too long");
 		return 0;
 	}
-	r = mftd_rename(dir, part, dir, name);
+	/* the journal has no less than the name says */
+	r = mftd_work_record(w);
+	if (r == 0)
+		r = mftd_rename(dir, part, dir, name);
 	if (r < 0)
 		return r;
 	/* should it be undone by a power cut: it is laid down again */

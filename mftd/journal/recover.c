@@ -109,12 +109,9 @@ seal(struct mftd_work *w, int dir, const char *stream,
 	mftd_work_seal(w, &rec);
 	if (mftd_work_sync(w) < 0)
 		return w->failed;
-	/* not mftd_work_commit: the proofs in aside go after the mark */
-	r = mftd_stream_commit(w->stream);
-	if (r < 0) {
-		w->failed = r;
-		return r;
-	}
+	/* the proofs in aside go after the mark */
+	if (mftd_work_record(w) < 0)
+		return w->failed;
 	n = snprintf(text, sizeof(text), "%" PRIu64 " %s\n", rec.seq,
 	    mftd_stream_id(w->stream));
 	r = mftd_file_replace(

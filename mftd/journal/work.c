@@ -90,10 +90,17 @@ mftd_work_sync(struct mftd_work *w)
 }
 
 int
-mftd_work_commit(struct mftd_work *w)
+mftd_work_record(struct mftd_work *w)
 {
 	if (w->failed == 0)
 		fail(w, mftd_stream_commit(w->stream));
+	return w->failed;
+}
+
+int
+mftd_work_commit(struct mftd_work *w)
+{
+	mftd_work_record(w);
 	while (w->failed == 0 && w->n_doomed > 0)
 		unlinkat(w->vol->aside, w->doomed[--w->n_doomed], 0);
 	return w->failed;

@@ -58,6 +58,9 @@ int mftd_work_sync(struct mftd_work *w);
  * w->failed. */
 int mftd_work_commit(struct mftd_work *w);
 
+/* Commits the stream alone: what is doomed stays.  Returns w->failed. */
+int mftd_work_record(struct mftd_work *w);
+
 /* aside/<part> may go after the next mftd_work_commit.  Beyond the bound it
  * stays, and goes with its session or its incarnation. */
 void mftd_work_doom(struct mftd_work *w, const char *part);
