@@ -22,7 +22,7 @@
 #include "tests/unit/journal/rig.h"
 #include "tests/unit/journal/tree.h"
 
-/* Checkpoints, and what is dropped. */
+/* Upkeep: signed heads, checkpoints, what is dropped. */
 #define LIFE_1 "n1-0123456789abcdef"
 #define LIFE_2 "n2-fedcba9876543210"
 #define STREAM_1 LIFE_1 "-j1"
@@ -302,6 +302,50 @@ recovery_begins_at_the_checkpoint(void **state)
 	tree_remove(&t);
 }
 
+/* The newest head that a stream's directory has. */
+static void
+read_head(struct tree *t, struct mftd_signed_head *h)
+{
+	int dir = openat(t->fd, DIR_1, O_RDONLY | O_DIRECTORY);
+
+	assert_true(dir >= 0);
+	assert_int_equal(mftd_head_read(dir, h), 0);
+	close(dir);
+}
+
+/* By the process, now and then and when it ends: all that was answered. */
+static void
+head_is_signed(void **state)
+{
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
+	struct mftd_signed_head h;
+	struct rig_session s;
+	uint64_t first;
+	struct tree t;
+	struct rig r;
+
+	(void)state;
+	tree_make(&t);
+	rig_start(&r, t.path, LIFE_1, NULL, NULL);
+	assert_true(rig_ready(&r));
+	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
+	assert_int_equal(rig_upload(&s, "f", "f"), 0);
+	for (h.head.seq = 1; h.head.seq == 1; usleep(10000)) {
+		assert_true(mftd_clock_ms() < deadline);
+		read_head(&t, &h); /* no event tells of a file */
+	}
+	first = h.head.seq;
+	assert_true(mftd_head_holds(&h));
+	assert_string_equal(h.head.stream, STREAM_1);
+	assert_int_equal(rig_upload(&s, "g", "g"), 0);
+	rig_close(&s);
+	assert_int_equal(rig_stop(&r), 0);
+	read_head(&t, &h);
+	assert_true(h.head.seq >= first + 2);
+	assert_true(mftd_head_holds(&h));
+	tree_remove(&t);
+}
+
 static void
 checkpoint_that_cannot_be_used(void **state)
 {
@@ -347,6 +391,7 @@ main(void)
 		cmocka_unit_test(only_dead_streams_that_are_done_with),
 		cmocka_unit_test(half_dropped_ones_go),
 		cmocka_unit_test(recovery_begins_at_the_checkpoint),
+		cmocka_unit_test(head_is_signed),
 		cmocka_unit_test(checkpoint_that_cannot_be_used),
 	};
 
