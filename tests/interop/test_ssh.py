@@ -185,6 +185,10 @@ def test_busy_channel_starves_no_other(rig):
     big.unlink()
 
 
+# nine answers are held without input having to wait for them
+READ_BYTES = 225000
+
+
 def test_closed_channel_whose_answers_nobody_took(rig):
     """It gives its place back when what it asked for is done."""
     with open(rig.volume / "alice/big", "wb") as f:
@@ -217,7 +221,7 @@ def test_closed_channel_whose_answers_nobody_took(rig):
                     m.add_string(target.handle)
                     m.add_int64(0)
                 else:
-                    m.add_int(250000)
+                    m.add_int(READ_BYTES)
                 sftp._send_packet(paramiko.sftp.CMD_EXTENDED if number == 9
                                   else paramiko.sftp.CMD_READ, m)
             channel.close()
