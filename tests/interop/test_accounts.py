@@ -68,10 +68,16 @@ class Login:
             return None
 
 
-def test_both_methods_are_needed():
+@contextlib.contextmanager
+def serving_both():
     with serving("methods: publickey+password") as rig:
         eventually(rig, lambda: rig.sftp("pwd\n").returncode != 0,
                    "the key alone is not enough")
+        yield rig
+
+
+def test_both_methods_are_needed():
+    with serving_both() as rig:
         with Login(rig) as login:
             assert login.by_password("sesame") is None
             assert login.by_key() == ["password"]
@@ -93,7 +99,7 @@ def test_both_methods_are_needed():
     lambda t: t.auth_password("bob\0", "sesame", fallback=False),
 ], ids=["none", "keyboard-interactive", "a long name", "a name with NUL"])
 def test_whatever_is_asked_for_another_user_resets(ask):
-    with serving("methods: publickey+password") as rig:
+    with serving_both() as rig:
         with Login(rig) as login:
             assert login.by_key() == ["password"]
             with pytest.raises(paramiko.SSHException):
