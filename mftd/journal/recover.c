@@ -18,6 +18,7 @@
 #include "mftd/base/log.h"
 #include "mftd/journal/checkpoint.h"
 #include "mftd/journal/decide.h"
+#include "mftd/journal/head.h"
 #include "mftd/journal/layout.h"
 #include "mftd/journal/parts.h"
 #include "mftd/journal/reader.h"
@@ -130,6 +131,24 @@ log_bad(const char *stream, const struct mftd_reader *reader)
 	    stream, mftd_reader_seq(reader), segment, offset);
 }
 
+/* Whether the stream went farther than it can be read: then it is damaged, and
+ * what stands behind the damage must not be sealed away.  A torn end is never
+ * signed. */
+static bool
+is_damaged(int dir, const char *stream, const struct mftd_reader *reader)
+{
+	uint64_t seq = mftd_reader_seq(reader);
+	struct mftd_signed_head h;
+
+	if (mftd_head_read(dir, &h) < 0 || !mftd_head_holds(&h) ||
+	    strcmp(h.head.stream, stream) != 0 || h.head.seq <= seq)
+		return false;
+	log_error("stream=%s is damaged: %" PRIu64 " records were signed, "
+		  "%" PRIu64 " can be read",
+	    stream, h.head.seq, seq);
+	return true;
+}
+
 static int
 recover_locked(
     struct mftd_work *w, int dir, const char *stream, struct mftd_recovery *out)
@@ -146,6 +165,8 @@ recover_locked(
 		log_bad(stream, reader);
 		r = 0;
 	}
+	if (r == 0 && is_damaged(dir, stream, reader))
+		r = -MFTD_E_CORRUPT;
 	if (r == 0)
 		r = mftd_undecided_settle(w, list, out);
 	if (r == 0)

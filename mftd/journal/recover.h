@@ -27,7 +27,8 @@ struct mftd_recovery {
 /*
  * Recovers a stream of node, unless that was done.  Counts are added to *out.
  * Returns 0, -EBUSY while its writer lives, -errno or -MFTD_E_LIMIT; then it
- * may be tried again, unless w->failed.
+ * may be tried again, unless w->failed.  -MFTD_E_CORRUPT: less can be read than
+ * its head says was there; a person has to look.
  */
 int mftd_recover_stream(struct mftd_work *w, const char *node,
     const char *stream, struct mftd_recovery *out);

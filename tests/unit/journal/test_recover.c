@@ -306,6 +306,44 @@ volume_has_one_id(void **state)
 	tree_remove(&t);
 }
 
+/* Less can be read than was signed: nothing of it is sealed away. */
+static void
+damaged_stream_is_left_alone(void **state)
+{
+	static const char *const name =
+	    ".mft/journal/n1/" LIFE_1 "-j1/00000001.seg";
+	struct mftd_recovery out = { 0 };
+	struct mftd_change *c;
+	struct node one, two;
+	struct tree t;
+	uint8_t byte;
+	int fd;
+
+	(void)state;
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	c = begin_publish(&one, &t);
+	assert_int_equal(mftd_stream_sign(one.stream), 0);
+	mftd_change_free(c);
+	node_close(&one);
+	fd = openat(t.fd, name, O_RDWR);
+	assert_int_equal(pread(fd, &byte, 1, 500), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, 500), 1);
+	node_open(&two, &t, "n2", LIFE_2);
+	assert_int_equal(
+	    mftd_recover_incarnation(two.work, LIFE_1, &out), -MFTD_E_CORRUPT);
+	assert_int_equal(tree_count(&t, ".mft/aside"), 0);
+	/* mended, it is recovered */
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, 500), 1);
+	close(fd);
+	assert_int_equal(mftd_recover_incarnation(two.work, LIFE_1, &out), 0);
+	assert_int_equal(out.abandoned, 1);
+	node_close(&two);
+	tree_remove(&t);
+}
+
 int
 main(void)
 {
@@ -317,6 +355,7 @@ main(void)
 		cmocka_unit_test(half_a_rename_is_published),
 		cmocka_unit_test(directory_renamed_meanwhile),
 		cmocka_unit_test(mkdir_drops_parts_of_its_inode),
+		cmocka_unit_test(damaged_stream_is_left_alone),
 		cmocka_unit_test(volume_has_one_id),
 	};
 
