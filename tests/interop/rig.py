@@ -28,7 +28,7 @@ catalog: "{catalog}"
 volumes:
   - name: main
     path: {volume}
-state_dir: {top}/state
+state_dir: {state}
 run_dir: {top}/run
 log: stderr
 log_level: debug
@@ -50,18 +50,20 @@ def keygen(path):
 class Rig:
     """Directory, configuration, daemon; `with Rig() as rig`."""
 
-    def __init__(self, volume=None, catalog=None):
+    def __init__(self, volume=None, catalog=None, state=None):
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="mftd-rig-", dir=TMP))
         self.top.chmod(0o755)
         self.volume = pathlib.Path(volume or self.top / "volume")
+        self.state = pathlib.Path(state or self.top / "state")
         self.port = free_port()
         self.daemon = None
         self.log = self.top / "log"
         who = pwd.getpwnam(USER)
-        for name in ("etc", "state", "run"):
+        for name in ("etc", "run"):
             (self.top / name).mkdir()
-        self.volume.mkdir(exist_ok=True)
-        for path in (self.top / "state", self.top / "run", self.volume):
+        for path in (self.state, self.volume):
+            path.mkdir(exist_ok=True)
+        for path in (self.state, self.top / "run", self.volume):
             os.chown(path, who.pw_uid, who.pw_gid)
         self.host_key = keygen(self.top / "etc/host_key")
         os.chown(self.top / "etc/host_key", who.pw_uid, who.pw_gid)
@@ -71,7 +73,8 @@ class Rig:
         self.conf = self.top / "etc/mftd.yaml"
         self.conf.write_text(_NODE.format(
             user=USER, port=self.port, top=self.top, volume=self.volume,
-            catalog=catalog or f"sqlite:{self.top}/state/catalog.db"))
+            state=self.state,
+            catalog=catalog or f"sqlite:{self.state}/catalog.db"))
 
     def __enter__(self):
         return self
@@ -100,12 +103,14 @@ class Rig:
         with open(self.conf, "a", encoding="utf-8") as f:
             f.writelines(f"{line}\n" for line in lines)
 
-    def start(self):
-        """Starts the daemon and waits until it takes logins."""
+    def start(self, *under, **env):
+        """Starts the daemon, under a command if one is given, and waits until
+        it takes logins."""
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen(
-                [BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
-                stderr=log, stdin=subprocess.DEVNULL)
+                [*under, BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
+                stderr=log, stdin=subprocess.DEVNULL,
+                env={**os.environ, **env})
         self.wait_serving()
 
     def up(self, objects=None):

@@ -1,0 +1,192 @@
+# Part of mftd; see LICENSE.
+"""One power cut: clients at work, the cut, the start after it, the look."""
+import concurrent.futures
+import contextlib
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+
+import clients
+from rig import START_S
+
+import judge
+import observe
+import uploaders
+from plan import Sources
+from worlds import Op, Told
+from writeback import WriteBack
+
+ACKNOWLEDGED_BEFORE = (1, 40)   # how many uploads before the cut
+DELAY_S = 0.1                   # at most, from there
+SETTLED_S = 5                  # until what was recovered is in the catalog
+RESUMED = 2                     # unfinished uploads, after the cut
+
+
+class Round:
+    """Its number names its files; seed and number decide what is done."""
+
+    def __init__(self, victim, number):
+        self.victim, self.rig, self.number = victim, victim.rig, number
+        self.rng = random.Random(f"{victim.seed}/{number}")
+        self.local = self.rig.top / f"local-{number}"
+        self.local.mkdir()
+        self.sources = Sources(victim.seed, self.local)
+        self.cut_after = self.rng.randint(*ACKNOWLEDGED_BEFORE)
+        self.delay_s = self.rng.uniform(0, DELAY_S)
+        self.acknowledged = 0
+        self.refused = []
+        self.cutting = threading.Event()
+        self.changed = threading.Condition()
+        self.uploaders = [kind(self, i, random.Random(self.rng.random()))
+                          for i, kind in enumerate(uploaders.ALL)]
+        self.writeback = WriteBack(self, random.Random(self.rng.random()))
+
+    # ---- what the clients see of it
+
+    def over(self, timeout_s=0):
+        return self.cutting.wait(timeout_s)
+
+    def heard(self, op, told):
+        with self.changed:
+            if told is Told.OK and op.kind == "PUT":
+                self.acknowledged += 1
+            elif told is not Told.OK and not self.over():
+                self.refused.append(f"{op}: {told.value} before the cut")
+            self.changed.notify()
+
+    @contextlib.contextmanager
+    def connection(self):
+        client = clients.Paramiko(self.rig)
+        try:
+            yield client.sftp
+        finally:
+            client.close()
+
+    # ---- before and at the cut
+
+    def make_directories(self):
+        ops = [Op("MKDIR", u.name) for u in self.uploaders]
+        done = self.rig.sftp("".join(f"mkdir {op.name}\n" for op in ops))
+        if done.returncode:
+            raise AssertionError(done.stderr + self.rig.log_tail())
+        for u, op in zip(self.uploaders, ops):
+            u.worlds.heard(op, Told.OK)
+
+    def wait_for_uploads(self, jobs):
+        deadline = time.monotonic() + START_S
+        with self.changed:
+            while self.acknowledged < self.cut_after and not self.refused:
+                for job in jobs:
+                    if job.done():
+                        job.result()    # raises what ended it
+                if time.monotonic() > deadline:
+                    raise AssertionError(
+                        f"{self.acknowledged} uploads in {START_S} s\n"
+                        + self.rig.log_tail())
+                self.changed.wait(0.5)
+
+    def cut_power(self):
+        """Cut first, then kill: an answer between them must hold, too."""
+        time.sleep(self.delay_s)        # the moment is chance
+        self.cutting.set()
+        self.victim.disk.cut()
+        killed = set()
+        # again, for those that the parent had just begun
+        while left := self.rig.processes():
+            killed |= set(left)
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.rig.daemon.poll()      # the parent is this process's child
+        self.rig.stop(signal.SIGKILL)
+        return len(killed)
+
+    def run(self):
+        self.make_directories()
+        with concurrent.futures.ThreadPoolExecutor(
+                len(self.uploaders) + 1) as pool:
+            jobs = [pool.submit(u.run) for u in self.uploaders]
+            jobs.append(pool.submit(self.writeback.run))
+            try:
+                self.wait_for_uploads(jobs)
+            finally:
+                self.victim.counts["kills"] += self.cut_power()
+        for job in jobs:
+            job.result()
+        self.victim.disk.unmount()
+        self.victim.disk.mount()
+        self.victim.start()
+
+    # ---- after it
+
+    def check(self):
+        findings = [judge.Finding("refused", text) for text in self.refused]
+        parts = [p for p in observe.dormant_parts(self.rig.volume)
+                 if p.name.startswith(f"r{self.number}-")]
+        written = {op.name.rsplit("/", 1)[1]: (u, op)
+                   for u in self.uploaders for op in u.worlds.puts()
+                   if u.worlds.asked[op] is not Told.OK}
+        durable = observe.journal(self.rig)
+        for part in parts:
+            _, op = written.get(part.name, (None, None))
+            findings += judge.judge_dormant(part, op, durable)
+            self.victim.counts["parts"] += 1
+            self.victim.counts["parts_with_later_pages"] += \
+                part.path.stat().st_size > part.count + 1
+        for part in self.rng.sample(parts, min(len(parts), RESUMED)):
+            if part.name in written:
+                findings += self.resume(*written[part.name])
+        findings += self.check_names()
+        findings += self.settled()
+        self.count()
+        shutil.rmtree(self.local)
+        return findings
+
+    def resume(self, uploader, op):
+        """The upload that the cut interrupted is gone on with."""
+        kind = self.rng.choice([clients.Sftp, clients.Lftp])
+        try:
+            kind(self.rig).resume_put(op.source, f"/{op.name}")
+        except clients.Failed as e:
+            return [judge.Finding("refused", f"{op} is not resumed by "
+                                  f"{kind.__name__}: {e}")]
+        uploader.worlds.heard(op, Told.OK)
+        self.victim.counts["resumed"] += 1
+        return []
+
+    def check_names(self):
+        root = self.rig.volume / "alice"
+        findings = []
+        for u in self.uploaders:
+            findings += judge.judge_names(
+                u.worlds, observe.names_below(root, u.name))
+        return findings
+
+    def settled(self):
+        """Journals and catalog; what recovery noted comes in bit by bit."""
+        deadline = time.monotonic() + SETTLED_S
+        while True:
+            journal = observe.journal(self.rig)
+            known = observe.catalog(self.rig.state / "catalog.db")
+            findings = judge.judge_catalog(journal, known)
+            for u in self.uploaders:
+                findings += judge.judge_receipts(u.worlds, journal)
+            if not findings or time.monotonic() > deadline:
+                return findings + self.victim.judge_journal(journal)
+            time.sleep(0.05)    # for other processes' files
+
+    def count(self):
+        counts = self.victim.counts
+        told = [t for u in self.uploaders for op, t in u.worlds.asked.items()
+                if op.kind == "PUT"]
+        counts["acknowledged"] += told.count(Told.OK)
+        counts["unknown"] += told.count(Told.UNKNOWN)
+        counts["failed"] += told.count(Told.FAILED)
+        counts["changes"] += sum(
+            t is Told.OK and op.kind != "PUT"
+            for u in self.uploaders for op, t in u.worlds.asked.items())
+        counts["cuts"] += 1
+        counts["written_back"] += self.writeback.count
