@@ -129,10 +129,9 @@ class Round:
         written = {op.name.rsplit("/", 1)[1]: (u, op)
                    for u in self.uploaders for op in u.worlds.puts()
                    if u.worlds.asked[op] is not Told.OK}
-        durable = observe.journal(self.rig)
         for part in parts:
             _, op = written.get(part.name, (None, None))
-            findings += judge.judge_dormant(part, op, durable)
+            findings += judge.judge_dormant(part, op)
             self.victim.counts["parts"] += 1
             self.victim.counts["parts_with_later_pages"] += \
                 part.path.stat().st_size > part.count + 1

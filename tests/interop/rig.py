@@ -103,12 +103,11 @@ class Rig:
         with open(self.conf, "a", encoding="utf-8") as f:
             f.writelines(f"{line}\n" for line in lines)
 
-    def start(self, *under, **env):
-        """Starts the daemon, under a command if one is given, and waits until
-        it takes logins."""
+    def start(self, **env):
+        """Starts the daemon and waits until it takes logins."""
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen(
-                [*under, BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
+                [BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL,
                 env={**os.environ, **env})
         self.wait_serving()

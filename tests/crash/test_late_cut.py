@@ -1,0 +1,64 @@
+# Part of mftd; see LICENSE.
+"""The power is cut between the rename of an upload to its name and the sync of
+that name's directory: nobody may be told that it is there."""
+import concurrent.futures
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import tracing
+from disk import MKFS, Disk
+from rig import START_S, Rig
+
+HELD_US = 2_000_000     # by strace, at the sync: time enough to cut
+
+
+@pytest.fixture(name="disk", params=sorted(MKFS))
+def _disk(request, tmp_path):
+    # for the daemon's user, which pytest's own directories are closed to
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    disk = Disk(request.param, tmp_path)
+    yield disk
+    disk.remove()
+
+
+def until(what):
+    deadline = time.monotonic() + START_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)   # another process's file
+
+
+def cut_while_it_is_held(disk, published):
+    """XFS drops what it has in memory when somebody wants it on disk: another
+    file's owner here."""
+    with open(disk.at / "other", "wb") as other:
+        until(published.exists)
+        other.write(b"dirty")
+        other.flush()
+        disk.cut()
+        with pytest.raises(OSError):
+            os.fsync(other.fileno())
+
+
+def test_it_is_not_acknowledged(disk, tmp_path):
+    (tmp_path / "f").write_bytes(b"f" * 1000)
+    with Rig(volume=disk.at / "volume", state=disk.at / "state") as rig:
+        rig.up()
+        root = rig.volume / "alice"
+        journal, = [p for p, kind in rig.processes().items()
+                    if kind == "journal"]
+        with tracing.attached([journal], tmp_path / "trace", "-P", root, "-e",
+                              "trace=fsync", "-e",
+                              f"inject=fsync:delay_enter={HELD_US}"), \
+                concurrent.futures.ThreadPoolExecutor() as pool:
+            told = pool.submit(rig.sftp, f"put {tmp_path}/f f\n")
+            cut_while_it_is_held(disk, root / "f")
+            assert told.result().returncode != 0
+        rig.stop(signal.SIGKILL)
+        disk.unmount()
+        disk.mount()
+        assert not (root / "f").exists()    # it was the right moment
