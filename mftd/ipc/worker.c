@@ -279,12 +279,15 @@ mftd_worker_ready(struct mftd_worker *w)
 void
 mftd_worker_run(struct mftd_worker *w)
 {
-	qb_loop_run(w->loop);
+	/* qb_loop_run forgets what qb_loop_stop said before it */
+	if (!w->stopped)
+		qb_loop_run(w->loop);
 }
 
 void
 mftd_worker_stop(struct mftd_worker *w)
 {
+	w->stopped = true;
 	qb_loop_stop(w->loop);
 }
 

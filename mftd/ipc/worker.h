@@ -38,6 +38,7 @@ struct mftd_worker {
 	size_t n_links;
 	void *data;
 	struct attached *attached; /* the loop's channels */
+	bool stopped; /* mftd_worker_stop was called */
 };
 
 /* Takes a message.  A negative return gives the channel up (and is logged). */
