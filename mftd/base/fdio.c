@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/limits.h"
 
@@ -216,7 +217,7 @@ mftd_file_create(
     int dir, const char *path, const void *data, size_t len, mode_t mode)
 {
 	char tmp[PATH_MAX], id[MFTD_ID_BYTES];
-	int fd, r, synced;
+	int fd, r;
 
 	r = mftd_id_random(NULL, id, sizeof(id));
 	if (r == 0 &&
@@ -228,16 +229,15 @@ mftd_file_create(
 	if (fd < 0)
 		return -errno;
 	r = mftd_fd_write_full(fd, data, len);
-	if (r == 0)
-		r = mftd_sync_all(fd);
+	if (r == 0 && mftd_sync_all(fd) < 0)
+		r = -MFTD_E_SYNC;
 	mftd_fd_close(&fd);
 	if (r == 0 && linkat(dir, tmp, dir, path, 0) < 0)
 		r = -errno;
 	unlinkat(dir, tmp, 0);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	synced = sync_parent(dir, path);
-	return synced < 0 ? synced : r;
+	return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;
 }
 
 int

@@ -57,6 +57,7 @@ int mftd_file_replace(
  * Makes path (relative to dir) with data, durably and in one step, unless it is
  * there: of several who try, the first wins and the others get -EEXIST; for
  * them, too, it is durable.  The temporary name is path with a random suffix.
+ * Returns 0, -errno, or -MFTD_E_SYNC: a sync failed.
  */
 int mftd_file_create(
     int dir, const char *path, const void *data, size_t len, mode_t mode);

@@ -128,6 +128,10 @@ on_session_open(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	r = j->stream == NULL
 	    ? -ENOSPC
 	    : mftd_account_open(&j->vol, &j->known, &s->owner, o);
+	if (r == -MFTD_E_SYNC)
+		j->work->failed = r;
+	if (j->work != NULL)
+		mftd_journal_insist(j);
 	if (r == 0)
 		r = mftd_count_want(j, s);
 	if (r <= 0)

@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
+#include "mftd/base/log.h"
 #include "mftd/base/path.h"
 #include "mftd/journal/layout.h"
 
@@ -45,6 +46,17 @@ same_mount(const struct mftd_volume *v, int fd)
 	return mount == v->mount && dev == v->dev ? 0 : -EXDEV;
 }
 
+/* A sync's result: its failure is told from all else that may go wrong, since
+ * it may be neither repeated nor passed over. */
+static int
+synced(int r, const char *what)
+{
+	if (r == 0)
+		return 0;
+	log_error("%s: sync: %s", what, mftd_strerror(r));
+	return -MFTD_E_SYNC;
+}
+
 /* Makes a directory below parent, durably, if make says so: also one that is
  * there, since who made it may have been killed before its sync. */
 static int
@@ -54,21 +66,38 @@ make_one(int parent, const char *name, mode_t mode, bool make)
 		return 0;
 	if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
 		return -errno;
-	return mftd_sync_all(parent);
+	return synced(mftd_sync_all(parent), name);
 }
 
+/* Makes and opens the directories of .mft. */
 static int
-open_mft_dir(struct mftd_volume *v, const char *name, int *fd)
+open_mft(struct mftd_volume *v)
 {
-	char path[MFTD_NAME_BYTES];
-	int r;
+	const struct {
+		const char *name;
+		int *fd;
+	} dirs[] = { { "parts", &v->parts }, { "out", &v->out },
+		{ "aside", &v->aside }, { "journal", &v->journal },
+		{ "usage", &v->usage } };
+	int mft, r;
+	size_t i;
 
-	snprintf(path, sizeof(path), MFTD_LAYOUT_DIR "/%s", name);
-	r = mftd_mkdir_all(v->root, path, 0700);
+	r = make_one(v->root, MFTD_LAYOUT_DIR, 0700, true);
 	if (r < 0)
 		return r;
-	*fd = mftd_path_open_nolinks(v->root, path, DIR_FLAGS, 0);
-	return *fd < 0 ? *fd : same_mount(v, *fd);
+	mft = mftd_path_open_nolinks(v->root, MFTD_LAYOUT_DIR, DIR_FLAGS, 0);
+	if (mft < 0)
+		return mft;
+	for (i = 0; r >= 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		r = make_one(mft, dirs[i].name, 0700, true);
+		if (r == 0)
+			r = *dirs[i].fd = mftd_path_open_nolinks(
+			    mft, dirs[i].name, DIR_FLAGS, 0);
+		if (r >= 0)
+			r = same_mount(v, *dirs[i].fd);
+	}
+	close(mft);
+	return r < 0 ? r : 0;
 }
 
 /* A fresh id; the first one that is written stays. */
@@ -110,15 +139,7 @@ mftd_volume_open(struct mftd_volume *v, const char *name, const char *path)
 		return -errno;
 	r = locate(v->root, &v->mount, &v->dev);
 	if (r == 0)
-		r = open_mft_dir(v, "parts", &v->parts);
-	if (r == 0)
-		r = open_mft_dir(v, "out", &v->out);
-	if (r == 0)
-		r = open_mft_dir(v, "aside", &v->aside);
-	if (r == 0)
-		r = open_mft_dir(v, "journal", &v->journal);
-	if (r == 0)
-		r = open_mft_dir(v, "usage", &v->usage);
+		r = open_mft(v);
 	if (r == 0)
 		r = read_id(v);
 	if (r == -ENOENT) {

@@ -31,7 +31,7 @@ int mftd_volume_open(struct mftd_volume *v, const char *name, const char *path);
 void mftd_volume_close(struct mftd_volume *v);
 
 /* Opens a directory below the volume's top (a clean path), without following
- * links; make and errors as below. */
+ * links; make and errors as below, -MFTD_E_SYNC too. */
 int mftd_volume_dir(
     const struct mftd_volume *v, const char *path, bool make, int *fd);
 
@@ -39,6 +39,8 @@ int mftd_volume_dir(
  * Opens an account's root (a clean path below the volume's top), without
  * following links, and its parts directory.  make: both are made where they are
  * missing, durably; pass false once that was done.
+ * -MFTD_E_SYNC: what was made may not be durable, and a second try would not
+ * know; this process has to end.
  * -EXDEV when the root is another mount, -EPERM when it is inside .mft.
  */
 int mftd_volume_account(const struct mftd_volume *v, const char *account,
