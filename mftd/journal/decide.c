@@ -219,16 +219,18 @@ found_published(struct mftd_work *w, const struct mftd_rec_receipt *rec,
 	return 0;
 }
 
-static void
+static int
 found_abandoned(struct mftd_work *w, const struct mftd_rec_receipt *rec,
     struct mftd_recovery *out)
 {
 	mftd_work_doom(w, rec->part);
 	if (rec->has_routes) {
-		unlinkat(w->vol->out, rec->id, 0);
+		if (unlinkat(w->vol->out, rec->id, 0) < 0 && errno != ENOENT)
+			return -errno;
 		mftd_work_touch(w, w->vol->out);
 	}
 	out->abandoned++;
+	return 0;
 }
 
 static int
@@ -247,13 +249,13 @@ decide(struct mftd_work *w, const struct mftd_rec_receipt *rec,
 			r = mftd_parts_set_aside(
 			    w, p.part_dir, rec->part, rec->id, why);
 			if (r == 0)
-				found_abandoned(w, rec, out);
+				r = found_abandoned(w, rec, out);
 			else if (r == -ENOENT)
 				r = -EAGAIN; /* somebody moved it: look again */
 		} else if (r == 0 && !p.final && p.aside) {
 			mftd_work_outcome(
 			    w, MFTD_RECORD_ABANDONED, rec->id, rec->part, why);
-			found_abandoned(w, rec, out);
+			r = found_abandoned(w, rec, out);
 		} else if (r == 0)
 			r = found_published(w, rec, &p, out);
 		where_close(&p);

@@ -163,6 +163,10 @@ mftd_rename_execute(struct mftd_work *w, struct mftd_change *c)
 	int r;
 
 	r = rename_growth(c, &by);
+	/* before it is done: it could not be refused any more */
+	if (r == 0 && m->overwrite && strcmp(m->from, m->to) != 0)
+		r = mftd_parts_of_name(w, c->owner->parts_fd, c->to.key,
+		    c->to.base, mftd_parts_all, NULL, "renamed over");
 	if (r < 0)
 		goto failed;
 	if (m->overwrite)
@@ -177,10 +181,7 @@ mftd_rename_execute(struct mftd_work *w, struct mftd_change *c)
 	c->moved = true;
 	mftd_work_touch(w, c->from.dir);
 	mftd_work_touch(w, c->to.dir);
-	if (m->overwrite && strcmp(m->from, m->to) != 0)
-		r = mftd_parts_of_name(w, c->owner->parts_fd, c->to.key,
-		    c->to.base, mftd_parts_all, NULL, "renamed over");
-	return r < 0 ? r : 0;
+	return 0;
 failed:
 	c->untold = false;
 	mftd_change_record(w, c, MFTD_RECORD_RENAME, m->to, m->from);
@@ -199,6 +200,17 @@ mftd_remove_execute(struct mftd_work *w, struct mftd_change *c)
 	if (r < 0)
 		return r;
 	r = mftd_place_stat(&c->from, &c->inode, &mode);
+	if (r == 0 && S_ISDIR(mode))
+		return -EISDIR;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	/* the part first: what is published is not gone if that fails */
+	parts = mftd_parts_of_name(w, c->owner->parts_fd, c->from.key,
+	    c->from.base, mftd_parts_all, NULL, "removed");
+	if (parts != 0)
+		c->must_commit = true;
+	if (parts < 0)
+		return parts;
 	if (r == 0) {
 		ignore_if_linked(c);
 		old = mftd_quota_at(c->owner, &c->from);
@@ -210,15 +222,8 @@ mftd_remove_execute(struct mftd_work *w, struct mftd_change *c)
 		c->tally.files = -old.files;
 		mftd_work_touch(w, c->from.dir);
 		mftd_change_record(w, c, MFTD_RECORD_REMOVE, path, "");
-	} else if (r != -ENOENT)
-		return r;
-	parts = mftd_parts_of_name(w, c->owner->parts_fd, c->from.key,
-	    c->from.base, mftd_parts_all, NULL, "removed");
-	if (parts != 0)
-		c->must_commit = true;
-	if (parts < 0)
-		return parts;
-	return parts > 0 ? 0 : r;
+	}
+	return parts > 0 && r == -ENOENT ? 0 : r;
 }
 
 int
@@ -251,23 +256,15 @@ mftd_rmdir_execute(struct mftd_work *w, struct mftd_change *c)
 	return 0;
 }
 
-int
-mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c)
+/* Makes the directory that is there the account's own, with nothing of what its
+ * inode was before. */
+static int
+settle_in(struct mftd_work *w, struct mftd_change *c)
 {
-	const struct mftd_msg_mkdir *m = &c->msg.mkdir;
 	char key[MFTD_PARENT_KEY_BYTES];
 	mode_t mode;
 	int fd, r;
 
-	r = mftd_place_open(w, c->owner, m->path, &c->from);
-	if (r < 0)
-		return r;
-	r = mftd_parts_any(c->owner->parts_fd, c->from.key, c->from.base);
-	if (r != 0)
-		return r > 0 ? -EEXIST : r;
-	if (mkdirat(c->from.dir, c->from.base, (m->mode & 0777) | 0700) < 0)
-		return -errno;
-	mftd_work_touch(w, c->from.dir);
 	r = mftd_place_stat(&c->from, &c->inode, &mode);
 	fd = r < 0 ? r
 		   : mftd_path_open_nolinks(
@@ -279,13 +276,35 @@ mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c)
 	 * into that one must not show up in this one */
 	r = mftd_layout_parent_key(w->vol->id, fd, key, sizeof(key));
 	if (r == 0)
-		r = mftd_account_adopt(c->owner, fd, m->mode);
+		r = mftd_account_adopt(c->owner, fd, c->msg.mkdir.mode);
 	close(fd);
 	if (r == 0)
 		r = mftd_parts_of_volume(
 		    w, key, mftd_parts_all, NULL, "directory is gone", NULL);
-	mftd_change_record(w, c, MFTD_RECORD_MKDIR, m->path, "");
 	return r < 0 ? r : 0;
+}
+
+int
+mftd_mkdir_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	const struct mftd_msg_mkdir *m = &c->msg.mkdir;
+	int r;
+
+	r = mftd_place_open(w, c->owner, m->path, &c->from);
+	if (r < 0)
+		return r;
+	r = mftd_parts_any(c->owner->parts_fd, c->from.key, c->from.base);
+	if (r != 0)
+		return r > 0 ? -EEXIST : r;
+	if (mkdirat(c->from.dir, c->from.base, (m->mode & 0777) | 0700) < 0)
+		return -errno;
+	mftd_work_touch(w, c->from.dir);
+	r = settle_in(w, c);
+	if (r == 0)
+		mftd_change_record(w, c, MFTD_RECORD_MKDIR, m->path, "");
+	else if (unlinkat(c->from.dir, c->from.base, AT_REMOVEDIR) < 0)
+		w->failed = r; /* neither done nor undone: say nothing */
+	return r;
 }
 
 /* The bytes of a published file never change: links in .mft/out share them. */

@@ -214,9 +214,14 @@ mftd_parts_of_volume(struct mftd_work *w, const char *key,
 static int
 on_aside(struct walk *k, int dir, const char *name)
 {
+	uint64_t bytes;
 	int r;
 
-	if (!mftd_id_valid(name) || !k->match(k->data, dir, name))
+	/* a dormant one's maker is gone long since, and who set it aside may
+	 * be too; it proves nothing, so anybody takes it away */
+	if (!mftd_id_valid(name) ||
+	    (!k->match(k->data, dir, name) &&
+		!mftd_layout_is_dormant(name, &bytes)))
 		return 0;
 	r = mftd_work_room(k->w, k->w->reserve + MFTD_OUTCOME_BYTES);
 	if (r < 0)

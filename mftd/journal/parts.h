@@ -56,8 +56,8 @@ int mftd_parts_of_volume(struct mftd_work *w, const char *key,
 int mftd_parts_end(struct mftd_work *w, int dir, const char *part,
     const char *reason, const struct mftd_marks *marks);
 
-/* What lies in aside and matches is recorded as abandoned and removed after
- * the next commit.  Returns how many, or -errno. */
+/* What lies in aside and matches, or was dormant, is recorded as abandoned and
+ * removed after the next commit.  Returns how many, or -errno. */
 int mftd_parts_drop_aside(
     struct mftd_work *w, mftd_part_match match, void *data);
 

@@ -142,7 +142,9 @@ abandon(struct mftd_work *w, struct mftd_change *c, int err)
 		mftd_work_outcome(w, MFTD_RECORD_ABANDONED, c->receipt, m->part,
 		    mftd_strerror(err));
 	if (c->owner->has_routes) {
-		unlinkat(w->vol->out, c->receipt, 0);
+		/* recovery tries again: nothing refused may be sent on */
+		if (unlinkat(w->vol->out, c->receipt, 0) < 0 && errno != ENOENT)
+			w->failed = -errno;
 		mftd_work_touch(w, w->vol->out);
 	}
 	c->must_commit = true;
