@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +63,8 @@ child(struct rig *r, int fd, char *const words[], const char *self)
 	char *argv[WORDS_MAX], number[16];
 	int n = 0;
 
+	if (r->within != NULL)
+		r->within(r->within_data);
 	dup2(fd, 3);
 	close_range(4, ~0U, 0);
 	if (words == NULL) {
@@ -96,13 +100,12 @@ give_peer(struct rig *r, enum mftd_proc proc)
 	return mftd_chan_new(fds[0], proc, "");
 }
 
-void
-rig_start(struct rig *r, const char *path, const char *incarnation,
+static void
+start(struct rig *r, const char *path, const char *incarnation,
     char *const words[], const char *self)
 {
 	int fds[2];
 
-	memset(r, 0, sizeof(*r));
 	r->path = path;
 	snprintf(r->incarnation, sizeof(r->incarnation), "%s", incarnation);
 	r->lease = mftd_lease_new();
@@ -118,6 +121,24 @@ rig_start(struct rig *r, const char *path, const char *incarnation,
 	r->coordinator = give_peer(r, MFTD_PROC_COORDINATOR);
 	r->auth = give_peer(r, MFTD_PROC_AUTH);
 	r->catalog = give_peer(r, MFTD_PROC_CATALOG);
+}
+
+void
+rig_start(struct rig *r, const char *path, const char *incarnation,
+    char *const words[], const char *self)
+{
+	memset(r, 0, sizeof(*r));
+	start(r, path, incarnation, words, self);
+}
+
+void
+rig_start_within(struct rig *r, const char *path, const char *incarnation,
+    void (*within)(void *data), void *data)
+{
+	memset(r, 0, sizeof(*r));
+	r->within = within;
+	r->within_data = data;
+	start(r, path, incarnation, NULL, NULL);
 }
 
 bool
@@ -143,11 +164,25 @@ rig_ready(struct rig *r)
 	return rig_wait(r->parent, MFTD_MSG_READY, &m);
 }
 
+/* A process that does not end is ended, and its status says so. */
+static void
+await_end(pid_t pid)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0),
+		.events = POLLIN };
+
+	assert_true(p.fd >= 0);
+	if (poll(&p, 1, DEADLINE_MS) == 0)
+		kill(pid, SIGKILL);
+	close(p.fd);
+}
+
 static int
 end(struct rig *r)
 {
 	int status = 0;
 
+	await_end(r->pid);
 	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
 	mftd_chan_free(r->parent);
 	mftd_chan_free(r->coordinator);

@@ -21,6 +21,8 @@ struct rig {
 	char incarnation[MFTD_ID_BYTES];
 	struct mftd_lease *lease;
 	struct mftd_policy policy; /* of the sessions opened from now on */
+	void (*within)(void *data); /* what the child does first, or NULL */
+	void *within_data;
 	pid_t pid;
 	struct mftd_chan *parent, *coordinator, *auth, *catalog;
 };
@@ -45,10 +47,15 @@ void rig_main(const char *path, const char *incarnation, int parent_fd,
 void rig_start(struct rig *r, const char *path, const char *incarnation,
     char *const words[], const char *self);
 
+/* Starts it in a child that calls within first (steps_enter, say). */
+void rig_start_within(struct rig *r, const char *path, const char *incarnation,
+    void (*within)(void *data), void *data);
+
 /* Waits for READY.  Returns false when it ended instead. */
 bool rig_ready(struct rig *r);
 
-/* Ends it in good order, or with SIGKILL; returns its wait status. */
+/* Ends it in good order, or with SIGKILL; returns its wait status.  One that
+ * does not end by a deadline is killed, too. */
 int rig_stop(struct rig *r);
 int rig_kill(struct rig *r);
 
