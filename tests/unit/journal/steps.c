@@ -328,6 +328,9 @@ on_call(struct steps *s, const struct seccomp_notif *q)
 	    file_of(s, (int)q->data.args[0], &st) && st.st_ino == s->ino &&
 	    st.st_dev == s->dev)
 		atomic_store(&s->again, true);
+	if (s->plan.watch != NULL && atomic_load(&s->armed))
+		s->plan.watch(s->plan.data, s->pid, q->data.nr,
+		    (const uint64_t *)q->data.args);
 	if (is_step(s, q) && atomic_fetch_add(&s->count, 1) + 1 == s->plan.at)
 		act(s, q);
 	else

@@ -3,6 +3,7 @@
 #define TESTS_UNIT_JOURNAL_STEPS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -27,6 +28,10 @@ struct steps_plan {
 	bool
 	    looks; /* calls that only look (open, stat, read …) are steps too */
 	const char *call; /* not NULL: only calls of this name are steps */
+	/* Not NULL: sees each call once steps_arm was called, before it is
+	 * made, from a thread of the test. */
+	void (*watch)(void *data, pid_t pid, int nr, const uint64_t args[6]);
+	void *data;
 };
 
 struct steps;
