@@ -61,7 +61,7 @@ story_msg(const struct story_ask *a, union story_msg *m)
 		    m->symlink.target, sizeof(m->symlink.target), "%s", a->to);
 		return sizeof(m->symlink);
 	case MFTD_MSG_MKDIR:
-		m->mkdir.mode = 0700;
+		m->mkdir.mode = 0777; /* more than a umask lets through */
 		return sizeof(m->mkdir);
 	case MFTD_MSG_SETSTAT:
 		m->setstat.mask = MFTD_SET_MODE | MFTD_SET_TIMES;
@@ -275,6 +275,33 @@ read_told(struct tree *t, struct told *k)
 	rig_records(t->path, on_outcome, k);
 }
 
+/* Whether one of the names is that file. */
+static bool
+is_named(struct tree *t, uint64_t inode)
+{
+	char path[64];
+	int i;
+
+	for (i = 0; i < STORY_NAMES; i++) {
+		snprintf(path, sizeof(path), "alice/%s", story_names[i]);
+		if (tree_inode(t, path) == inode)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a receipt of that file is published: an inode may come again. */
+static bool
+is_published(const struct told *k, uint64_t inode)
+{
+	int i;
+
+	for (i = 0; i < k->n; i++)
+		if (k->list[i].rec.inode == inode && k->list[i].published > 0)
+			return true;
+	return false;
+}
+
 static bool
 receipts_hold(struct tree *t)
 {
@@ -290,6 +317,11 @@ receipts_hold(struct tree *t)
 
 		snprintf(path, sizeof(path), ".mft/out/%s", rec->id);
 		inode = tree_inode(t, path);
+		if (is_named(t, rec->inode) && !is_published(&k, rec->inode)) {
+			print_error("receipt %s of %s: abandoned, but there\n",
+			    rec->id, rec->path);
+			good = false;
+		}
 		if ((k.list[i].published > 0) != (k.list[i].abandoned > 0) &&
 		    inode == (k.list[i].published > 0 ? rec->inode : 0))
 			continue;
@@ -302,17 +334,20 @@ receipts_hold(struct tree *t)
 	return good;
 }
 
+/* Whether all streams verify, and all but the last recoverer's are sealed. */
 static bool
 streams_verify(struct tree *t, bool late)
 {
 	struct mftd_verified *list;
 	bool good = true;
-	size_t n, i;
+	size_t n, i, open = 0;
 
 	assert_int_equal(mftd_inspect_verify(t->path, &list, &n), 0);
 	for (i = 0; i < n; i++) {
-		if (mftd_verdict_good(list[i].verdict) ||
+		if (list[i].verdict == MFTD_VERDICT_SEALED ||
 		    (late && list[i].verdict == MFTD_VERDICT_BEHIND))
+			continue;
+		if (mftd_verdict_good(list[i].verdict) && open++ == 0)
 			continue;
 		print_error("stream %s is %s after %llu\n", list[i].stream,
 		    mftd_verdict_name(list[i].verdict),

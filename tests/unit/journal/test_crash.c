@@ -359,5 +359,7 @@ main(int argc, char *argv[])
 		rig_main(argv[2], argv[3], atoi(argv[4]), lease);
 		return 0;
 	}
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

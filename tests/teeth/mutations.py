@@ -1,0 +1,172 @@
+# Part of mftd; see LICENSE.
+"""What is taken out of the code, and the test that must notice.
+
+Each row: what it is, the file, a text that stands in it exactly once, what it
+becomes, the C test and its arguments.  A text that is not found is an error: who
+changes such a line changes its row.
+"""
+
+from typing import NamedTuple
+
+JOURNAL = "tests/unit/journal/"
+FAULTS = JOURNAL + "test_faults"
+INTERLEAVE = JOURNAL + "test_interleave"
+DURABLE = (FAULTS, "durable_before_its_answer")
+KILLED = (FAULTS, "killed")
+ERRORS = (FAULTS, "input_output_error")
+LOOKS = (FAULTS, "no_descriptor")
+DIES = (INTERLEAVE, "dies_and_is_recovered_later")
+GOES_ON = (INTERLEAVE, "goes_on")
+
+
+class Mutation(NamedTuple):
+    """One of them; long: not for each run."""
+    name: str
+    file: str
+    before: str
+    after: str
+    test: tuple
+    long: bool = False
+
+
+def journal(name, file, *rest, **more):
+    return Mutation(name, f"mftd/journal/{file}", *rest, **more)
+
+
+MUTATIONS = [
+    # the lease, before a change of names and before its answer
+    journal("lease_before", "session.c",
+            "if (!mftd_lease_held(j->worker->lease)) {", "if (false) {",
+            (JOURNAL + "test_journal",)),
+    journal("lease_after", "session.c",
+            "if (!mftd_lease_held(j->worker->lease))\n",
+            "if (false)\n",
+            (JOURNAL + "test_crash", "lease_lost_while_publishing")),
+    Mutation("lease_answer", "mftd/sftp/server.c",
+             "op->tells && !mftd_lease_held(s->env.lease)", "false",
+             ("tests/unit/sftp/test_upload",)),
+
+    # the group commit: before the rename, before the answer, and its sync
+    journal("commit_before", "batch.c",
+            "w->failed != 0 || mftd_work_commit(w) < 0", "w->failed != 0",
+            KILLED),
+    journal("commit_after", "batch.c",
+            "return must_commit ? mftd_work_commit(w) : 0;", "return 0;",
+            KILLED),
+    journal("commit_sync", "stream.c",
+            "r = mftd_sync_data(s->fd);", "r = 0;", DURABLE),
+
+    # each sync of a directory or file
+    journal("segment_dir_sync", "stream.c",
+            "r = mftd_sync_all(s->dir);", "r = 0;", DURABLE),
+    journal("stream_dir_sync", "stream.c",
+            ": mftd_sync_all(node_fd)", ": 0", DURABLE),
+    journal("made_dir_sync", "volume.c",
+            "return synced(mftd_sync_all(parent), name);", "return 0;",
+            DURABLE),
+    journal("volume_id_sync", "volume.c",
+            "r = synced(mftd_sync_all(fd), tmp);", "r = 0;", DURABLE),
+    journal("volume_id_dir_sync", "volume.c",
+            "return synced(mftd_sync_dir(v->root, MFTD_LAYOUT_DIR), ID_FILE);",
+            "return 0;", DURABLE),
+    journal("batch_sync", "batch.c",
+            "if (mftd_work_sync(w) < 0)", "if (w->failed < 0)", DURABLE),
+    journal("touched_sync", "work.c",
+            "fail(w, mftd_sync_all(w->dirs[i].fd));", "(void)0;", DURABLE),
+    journal("recovery_sync", "recover.c",
+            "if (mftd_work_sync(w) < 0)\n", "if (w->failed < 0)\n", DURABLE),
+    journal("setstat_sync", "names.c",
+            "return r == 0 ? mftd_sync_all(fd) : r;", "return r;", DURABLE),
+    journal("publish_touch", "publish.c",
+            "mftd_work_touch(w, c->from.dir);", "", DURABLE),
+    journal("publish_part_touch", "publish.c",
+            "mftd_work_touch(w, c->part_dir);", "", DURABLE),
+    journal("publish_out_touch", "publish.c",
+            "	if (c->owner->has_routes)\n"
+            "		mftd_work_touch(w, w->vol->out);", "", DURABLE),
+    journal("rename_from_touch", "names.c",
+            "	mftd_work_touch(w, c->from.dir);\n"
+            "	mftd_work_touch(w, c->to.dir);", "", DURABLE),
+    journal("remove_touch", "names.c",
+            "mftd_work_touch(w, c->from.dir);\n"
+            "		mftd_change_record(w, c, MFTD_RECORD_REMOVE",
+            "mftd_change_record(w, c, MFTD_RECORD_REMOVE", DURABLE),
+    journal("rmdir_touch", "names.c",
+            "mftd_work_touch(w, c->from.dir);\n"
+            "	mftd_change_record(w, c, MFTD_RECORD_RMDIR",
+            "mftd_change_record(w, c, MFTD_RECORD_RMDIR", DURABLE),
+    journal("mkdir_touch", "names.c",
+            "mftd_work_touch(w, c->from.dir);\n	r = settle_in(w, c);",
+            "r = settle_in(w, c);", DURABLE),
+    journal("mkdir_own_touch", "names.c", "mftd_work_touch(w, fd);", "",
+            DURABLE),
+    journal("link_touch", "links.c", "mftd_work_touch(w, c->to.dir);", "",
+            DURABLE),
+    journal("symlink_touch", "links.c", "mftd_work_touch(w, c->from.dir);",
+            "", DURABLE),
+    journal("aside_touch", "parts.c", "mftd_work_touch(w, w->vol->aside);",
+            "", DURABLE),
+    journal("set_aside_touch", "parts.c", "mftd_work_touch(w, dir);", "",
+            DURABLE),
+
+    # a failed sync is the end
+    journal("failed_commit", "stream.c",
+            "	if (r < 0) {\n		s->failed = true;\n		return r;",
+            "	if (r < 0) {\n		return 0;", ERRORS),
+    journal("failed_touched_sync", "work.c",
+            "fail(w, mftd_sync_all(w->dirs[i].fd));",
+            "(void)mftd_sync_all(w->dirs[i].fd);", ERRORS),
+    journal("failed_account_sync", "session.c",
+            "if (r == -MFTD_E_SYNC)", "if (false)", ERRORS),
+
+    # what is refused was not done
+    journal("out_link_stays", "publish.c",
+            "if (unlinkat(w->vol->out, c->receipt, 0) < 0 && errno != ENOENT)",
+            "if (unlinkat(w->vol->out, c->receipt, 0) < 0 && false)", ERRORS),
+    journal("mkdir_not_undone", "names.c",
+            "else if (unlinkat(c->from.dir, c->from.base, AT_REMOVEDIR) < 0)",
+            "else if (false)", LOOKS, long=True),
+    journal("rename_taken_back", "names.c",
+            "mftd_change_record(w, c, MFTD_RECORD_RENAME, m->to, m->from);",
+            "", ERRORS),
+
+    # recovery looks and notes
+    journal("recovery_publishes", "decide.c",
+            "r = mftd_parts_set_aside(\n"
+            "			    w, p.part_dir, rec->part, rec->id, why);",
+            "r = mftd_rename(p.part_dir, rec->part, p.final_dir, p.base);",
+            DIES),
+    journal("recovers_the_living", "recover.c",
+            "r = lock = mftd_stream_lock(dir, true);",
+            "r = 0; lock = -1;", GOES_ON),
+    journal("seal_missing", "recover.c", "mftd_work_seal(w, &rec);", "",
+            (FAULTS, "killed")),
+    journal("half_rename_abandoned", "decide.c",
+            "} else if (r == 0 && !p.final && p.aside) {",
+            "} else if (r == 0) {", DIES),
+
+    # the proof in aside, and who may take it away
+    journal("others_proof_doomed", "parts.c",
+            "if (w->doom_all || mftd_id_of(part, w->incarnation) ||",
+            "if (true ||", (JOURNAL + "test_recover",)),
+    journal("proof_gone_early", "work.c",
+            "	if (w->failed == 0)\n"
+            "		fail(w, mftd_stream_commit(w->stream));\n"
+            "	while (w->failed == 0 && w->n_doomed > 0)\n"
+            "		unlinkat(w->vol->aside, w->doomed[--w->n_doomed], 0);\n",
+            "	while (w->failed == 0 && w->n_doomed > 0)\n"
+            "		unlinkat(w->vol->aside, w->doomed[--w->n_doomed], 0);\n"
+            "	if (w->failed == 0)\n"
+            "		fail(w, mftd_stream_commit(w->stream));\n", KILLED),
+    journal("dormant_stays_aside", "parts.c",
+            "		!mftd_layout_is_dormant(name, &bytes)))\n		return 0;",
+            "		true))\n		return 0;", DIES),
+
+    # parts
+    journal("exclusive_not_so", "publish.c",
+            "if (r == 0 && m->noreplace)", "if (false)", GOES_ON),
+    journal("adopted_unrecorded", "adopt.c",
+            "mftd_work_part(w, &c->mark);", "", GOES_ON),
+    journal("whole_part_dormant", "dormant.c",
+            "mark->durable - 1", "mark->durable", KILLED),
+]
