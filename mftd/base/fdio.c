@@ -144,6 +144,15 @@ mftd_sync_data(int fd)
 }
 
 int
+mftd_sync_start(int fd, int64_t off, int64_t len)
+{
+	if (sync_file_range(fd, off, len, SYNC_FILE_RANGE_WRITE) == 0)
+		return 0;
+	return errno == ENOSYS || errno == EINVAL || errno == ESPIPE ? 0
+								     : -errno;
+}
+
+int
 mftd_sync_all(int fd)
 {
 	struct stat st;

@@ -39,6 +39,13 @@ int mftd_file_read(
  * same file as if nothing had happened. */
 int mftd_sync_data(int fd);
 
+/*
+ * Starts to write len bytes at off back (0: all behind it), so that a later
+ * sync is a short one.  0, also where the file system cannot; or -errno: as a
+ * failed sync, since the kernel may tell that one only once.
+ */
+int mftd_sync_start(int fd, int64_t off, int64_t len);
+
 /* Makes the entries of the directory fd, or all of a file, durable (fsync).
  * As above. */
 int mftd_sync_all(int fd);

@@ -139,10 +139,10 @@ mftd_sftp_close_flush(struct mftd_sftp *s)
 	int r;
 
 	/* write-back of all starts before the first sync waits: on a journaling
-	 * file system that one then commits the others too */
+	 * file system that one then commits the others too; whose fails, is
+	 * told so by its own sync */
 	TAILQ_FOREACH(op, &s->closing, link)
-		(void)sync_file_range(
-		    op->part->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		(void)mftd_sftp_part_write_back(op->part, 0, 0);
 	while (!s->fatal && (op = TAILQ_FIRST(&s->closing)) != NULL) {
 		TAILQ_REMOVE(&s->closing, op, link);
 		s->n_ops--;

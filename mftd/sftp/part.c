@@ -313,18 +313,28 @@ feed_hash(
 	}
 }
 
+int
+mftd_sftp_part_write_back(struct mftd_sftp_part *p, uint64_t off, uint64_t len)
+{
+	int r = mftd_sync_start(p->fd, (int64_t)off, (int64_t)len);
+
+	if (r == 0)
+		return 0;
+	p->lost = true;
+	return mftd_sftp_part_fail(p, r);
+}
+
 /* Starts to write back what has gathered, so that no sync is a long one. */
-static void
+static int
 start_writeback(struct mftd_sftp_part *p, uint64_t end)
 {
-	if (end < p->flushed)
-		p->flushed = end;
-	if (end - p->flushed < MFTD_SFTP_WRITEBACK_BYTES)
-		return;
-	/* only a hint: the sync that counts reports errors */
-	(void)sync_file_range(p->fd, (off_t)p->flushed,
-	    (off_t)(end - p->flushed), SYNC_FILE_RANGE_WRITE);
+	uint64_t from = end < p->flushed ? end : p->flushed;
+
+	p->flushed = from;
+	if (end - from < MFTD_SFTP_WRITEBACK_BYTES)
+		return 0;
 	p->flushed = end;
+	return mftd_sftp_part_write_back(p, from, end - from);
 }
 
 static int
@@ -361,8 +371,7 @@ write_part(struct mftd_sftp *s, struct mftd_sftp_part *p, const uint8_t *data,
 	p->dirty += len;
 	if (p->dirty >= MFTD_SFTP_SYNC_BYTES && !p->flushing)
 		return mftd_sftp_sync_begin(s, p, NULL);
-	start_writeback(p, off + len);
-	return 0;
+	return start_writeback(p, off + len);
 }
 
 int

@@ -134,6 +134,11 @@ int mftd_sftp_base_slice(struct mftd_sftp *s, struct mftd_sftp_part *p);
 int mftd_sftp_part_write(struct mftd_sftp *s, struct mftd_sftp_part *p,
     const uint8_t *data, size_t len, uint64_t off);
 
+/* Starts to write so many bytes at off back (0: all behind it).  0, or as
+ * mftd_sftp_part_fail: the sync that comes later might not tell of it. */
+int mftd_sftp_part_write_back(
+    struct mftd_sftp_part *p, uint64_t off, uint64_t len);
+
 /* A write to it failed by err, and so will all further ones.  Returns err. */
 int mftd_sftp_part_fail(struct mftd_sftp_part *p, int err);
 
