@@ -17,6 +17,8 @@ ERRORS = (FAULTS, "input_output_error")
 LOOKS = (FAULTS, "no_descriptor")
 DIES = (INTERLEAVE, "dies_and_is_recovered_later")
 GOES_ON = (INTERLEAVE, "goes_on")
+PART = ("tests/unit/sftp/test_faults", "durable_before_publish")
+SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 
 
 class Mutation(NamedTuple):
@@ -108,6 +110,25 @@ MUTATIONS = [
             "", DURABLE),
     journal("set_aside_touch", "parts.c", "mftd_work_touch(w, dir);", "",
             DURABLE),
+
+    Mutation("part_sync", "mftd/sftp/syncer.c",
+             "job->data_err = mftd_sync_data(job->fd);", "job->data_err = 0;",
+             PART),
+    Mutation("part_entry_sync", "mftd/sftp/syncer.c",
+             "if (job->data_err == 0 && job->parts_fd >= 0)", "if (false)",
+             PART),
+    journal("part_dir_sync", "layout.c",
+            "r = mftd_sync_dir(parts_fd, path);", "r = 0;", PART),
+    journal("part_name_sync", "layout.c",
+            "r = mftd_sync_dir(parts_fd, key);", "r = 0;", PART),
+    journal("part_key_sync", "layout.c",
+            'r = mftd_sync_dir(parts_fd, ".");', "r = 0;", PART),
+    Mutation("part_failed_sync", "mftd/sftp/syncer.c",
+             "job->data_err = mftd_sync_data(job->fd);",
+             "job->data_err = 0; (void)mftd_sync_data(job->fd);", SESSION),
+    Mutation("part_failed_write_back", "mftd/sftp/close.c",
+             "(void)mftd_sftp_part_write_back(op->part, 0, 0);",
+             "(void)mftd_sync_start(op->part->fd, 0, 0);", SESSION),
 
     # a failed sync is the end
     journal("failed_commit", "stream.c",

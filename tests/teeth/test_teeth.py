@@ -31,8 +31,9 @@ def make(*args):
 def words(*variables):
     """What the build's Makefile holds in them, as words."""
     text = " ".join(f"$({name})" for name in variables)
-    return shlex.split(make(f"--eval=teeth-show: ; @echo '{text}'",
-                            "teeth-show"))
+    shown = make(f"--eval=teeth-show: ; @echo 'teeth: {text}'", "teeth-show")
+    # make may say before it that it makes the Makefile again
+    return shlex.split(shown.rpartition("teeth: ")[2])
 
 
 class Program:

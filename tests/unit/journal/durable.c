@@ -30,15 +30,16 @@ struct durable {
 	} dirty[DIRTY_MAX];
 	int n;
 	unsigned answers;
-	bool bad;
+	bool session, bad;
 };
 
 struct durable *
-durable_new(void)
+durable_new(bool session)
 {
 	struct durable *d = calloc(1, sizeof(*d));
 
 	assert_non_null(d);
+	d->session = session;
 	return d;
 }
 
@@ -110,10 +111,10 @@ change_file(struct durable *d, pid_t pid, uint64_t fd, const char *why)
 	char path[PATH_BYTES];
 
 	of_fd(pid, fd, path);
-	/* how much an account uses may be counted anew; an adopted part's name
-	 * says how much of it counts, however long it is */
+	/* how much an account uses may be counted anew; to journal, an adopted
+	 * part's name says how much of it counts, however long it is */
 	if (strstr(path, "/.mft/usage/") == NULL &&
-	    strstr(path, "/.mft/parts/") == NULL)
+	    (d->session || strstr(path, "/.mft/parts/") == NULL))
 		add(d, path, why);
 }
 
@@ -207,8 +208,10 @@ promise(struct durable *d)
 static void
 sent(struct durable *d, uint32_t type)
 {
-	if (type == MFTD_MSG_JOURNAL_RESULT || type == MFTD_MSG_SESSION_READY ||
-	    type == MFTD_MSG_RECOVERED)
+	if (d->session ? type == MFTD_MSG_PUBLISH
+		       : type == MFTD_MSG_JOURNAL_RESULT ||
+		    type == MFTD_MSG_SESSION_READY ||
+		    type == MFTD_MSG_RECOVERED)
 		promise(d);
 }
 

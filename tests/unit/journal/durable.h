@@ -15,7 +15,9 @@
  */
 struct durable;
 
-struct durable *durable_new(void);
+/* session: it is a session's process: what it promises is that a part is
+ * durable when it asks to publish it. */
+struct durable *durable_new(bool session);
 void durable_watch(void *durable, pid_t pid, int nr, const uint64_t args[6]);
 
 /* Answers to requests (JOURNAL_RESULT, SESSION_READY, RECOVERED) and marks that

@@ -224,7 +224,7 @@ durable_before_its_answer(void **state)
 	size_t i;
 
 	for (i = 0; i < N_SCENES; i++) {
-		d = durable_new();
+		d = durable_new(false);
 		run_scene(&scenes[i],
 		    &(struct steps_plan) { .watch = durable_watch, .data = d },
 		    &good);
