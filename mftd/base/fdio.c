@@ -209,8 +209,8 @@ mftd_file_replace(
 	if (fd < 0)
 		return -errno;
 	r = mftd_fd_write_full(fd, data, len);
-	if (r == 0)
-		r = mftd_sync_all(fd);
+	if (r == 0 && mftd_sync_all(fd) < 0)
+		r = -MFTD_E_SYNC;
 	mftd_fd_close(&fd);
 	if (r == 0)
 		r = mftd_rename(dir, tmp, dir, path);
@@ -218,7 +218,7 @@ mftd_file_replace(
 		unlinkat(dir, tmp, 0);
 		return r;
 	}
-	return sync_parent(dir, path);
+	return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;
 }
 
 int

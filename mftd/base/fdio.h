@@ -56,6 +56,7 @@ int mftd_sync_dir(int dir, const char *path);
 /*
  * Replaces path (relative to dir) by data, durably and in one step: a reader
  * sees the old or the new content.  The temporary name is path with ".new".
+ * Returns 0, -errno, or -MFTD_E_SYNC: a sync failed.
  */
 int mftd_file_replace(
     int dir, const char *path, const void *data, size_t len, mode_t mode);

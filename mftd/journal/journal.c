@@ -398,6 +398,9 @@ mftd_journal_main(struct mftd_worker *w)
 	mftd_worker_timer(w, TICK_MS, tick, j);
 	mftd_worker_ready(w);
 	mftd_worker_run(w);
-	if (j->stream != NULL && mftd_work_commit(j->work) == 0)
+	if (j->stream == NULL)
+		return;
+	if (mftd_work_commit(j->work) == 0)
 		mftd_journal_sign(j);
+	mftd_journal_insist(j);
 }

@@ -117,6 +117,8 @@ seal(struct mftd_work *w, int dir, const char *stream,
 	    mftd_stream_id(w->stream));
 	r = mftd_file_replace(
 	    dir, MFTD_STREAM_RECOVERED, text, (size_t)n, 0640);
+	if (r == -MFTD_E_SYNC)
+		w->failed = r;
 	return r < 0 ? r : mftd_work_commit(w);
 }
 

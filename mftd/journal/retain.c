@@ -178,7 +178,7 @@ drop(struct dead *d, int node_dir, const char *stream, uint64_t seq)
 	if (r == -ENOENT)
 		return 0; /* another node was first */
 	if (r == 0)
-		r = mftd_sync_all(node_dir);
+		r = d->w->failed = mftd_sync_all(node_dir);
 	if (r == 0)
 		r = remove_dropped(node_dir, name);
 	if (r == 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "mftd/base/clock.h"
+#include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/journal/record.h"
@@ -302,6 +303,8 @@ mftd_stream_sign(struct mftd_stream *s)
 		r = mftd_head_write(s->dir, &head);
 	if (r == 0)
 		s->told = head.head.seq;
+	if (r == -MFTD_E_SYNC)
+		s->failed = true;
 	return r;
 }
 

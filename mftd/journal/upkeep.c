@@ -45,6 +45,8 @@ mftd_journal_sign(struct mftd_journal *j)
 	if (r < 0)
 		log_warn("volume=%s: the stream's head: %s",
 		    j->worker->instance, mftd_strerror(r));
+	if (mftd_stream_failed(j->stream))
+		j->work->failed = r;
 }
 
 /* Says again how far each part in hand is durable.  0 or an error. */
@@ -91,6 +93,8 @@ checkpoint(struct mftd_journal *j)
 	else
 		log_warn("volume=%s: no checkpoint: %s", j->worker->instance,
 		    mftd_strerror(r));
+	if (r == -MFTD_E_SYNC)
+		j->work->failed = r;
 }
 
 /* Drops what is old enough; some of it, if it is much. */

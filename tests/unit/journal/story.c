@@ -338,11 +338,12 @@ receipts_hold(struct tree *t)
 static bool
 streams_verify(struct tree *t, bool late)
 {
+	const struct mftd_trusted any = { 0 };
 	struct mftd_verified *list;
 	bool good = true;
 	size_t n, i, open = 0;
 
-	assert_int_equal(mftd_inspect_verify(t->path, &list, &n), 0);
+	assert_int_equal(mftd_inspect_verify(t->path, any, &list, &n), 0);
 	for (i = 0; i < n; i++) {
 		if (list[i].verdict == MFTD_VERDICT_SEALED ||
 		    (late && list[i].verdict == MFTD_VERDICT_BEHIND))
