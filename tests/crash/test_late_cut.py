@@ -3,40 +3,32 @@
 that name's directory: nobody may be told that it is there."""
 import concurrent.futures
 import os
+import pathlib
 import signal
-import subprocess
-import time
+import tempfile
 
 import pytest
 import tracing
 from disk import MKFS, Disk
-from rig import START_S, Rig
+from rig import TMP, Rig
 
 HELD_US = 2_000_000     # by strace, at the sync: time enough to cut
 
 
 @pytest.fixture(name="disk", params=sorted(MKFS))
-def _disk(request, tmp_path):
-    # for the daemon's user, which pytest's own directories are closed to
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
-    disk = Disk(request.param, tmp_path)
-    yield disk
-    disk.remove()
-
-
-def until(what):
-    deadline = time.monotonic() + START_S
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)   # another process's file
+def _disk(request):
+    with tempfile.TemporaryDirectory(prefix="mftd-disk-", dir=TMP) as top:
+        os.chmod(top, 0o755)
+        disk = Disk(request.param, pathlib.Path(top))
+        yield disk
+        disk.remove()
 
 
 def cut_while_it_is_held(disk, published):
     """XFS drops what it has in memory when somebody wants it on disk: another
     file's owner here."""
     with open(disk.at / "other", "wb") as other:
-        until(published.exists)
+        tracing.until(published.exists, "nothing is published")
         other.write(b"dirty")
         other.flush()
         disk.cut()
@@ -51,14 +43,14 @@ def test_it_is_not_acknowledged(disk, tmp_path):
         root = rig.volume / "alice"
         journal, = [p for p, kind in rig.processes().items()
                     if kind == "journal"]
-        with tracing.attached([journal], tmp_path / "trace", "-P", root, "-e",
+        with tracing.attached(journal, tmp_path / "trace", "-P", root, "-e",
                               "trace=fsync", "-e",
                               f"inject=fsync:delay_enter={HELD_US}"), \
                 concurrent.futures.ThreadPoolExecutor() as pool:
             told = pool.submit(rig.sftp, f"put {tmp_path}/f f\n")
             cut_while_it_is_held(disk, root / "f")
             assert told.result().returncode != 0
-        rig.stop(signal.SIGKILL)
+            rig.stop(signal.SIGKILL)
         disk.unmount()
         disk.mount()
         assert not (root / "f").exists()    # it was the right moment

@@ -5,30 +5,16 @@ Many could be left out on ext4 and xfs, where one sync makes all that was done
 before it durable, and no power cut would tell.  Nobody promises that.
 """
 import os
-import signal
-import time
 
 import pytest
 import tracing
-from rig import BUILD, START_S, Rig
+from rig import BUILD, Rig
 
 TRACED = "trace=fsync,fdatasync,pwrite64,renameat,renameat2,unlinkat," \
     "mkdirat,openat,sendmsg,sendto,write"
 CHANGES = ("renameat", "renameat2", "unlinkat", "mkdirat")
 SENDS = ("sendmsg", "sendto", "write")
 SYNCS = ("fsync", "fdatasync")
-
-
-def a_new_journal(rig):
-    """Its stream and segment are made while we look."""
-    pid, = [p for p, kind in rig.processes().items() if kind == "journal"]
-    os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + START_S
-    while not [p for p, kind in rig.processes().items()
-               if kind == "journal" and p != pid]:
-        assert time.monotonic() < deadline, rig.log_tail()
-        time.sleep(0.02)
-    rig.wait_serving()
 
 
 def traced_work(tmp_path, without):
@@ -39,14 +25,11 @@ def traced_work(tmp_path, without):
     (tmp_path / "f").write_bytes(os.urandom(300_000))
     with Rig() as rig:
         rig.mftctl("apply", rig.accounts())
-        rig.start(**env)
-        with tracing.attached(rig.processes(), tmp_path / "trace", "-s", "256",
-                            "-e", TRACED):
-            a_new_journal(rig)
+        with tracing.traced(rig, tmp_path / "trace", "-s", "256", "-e", TRACED,
+                            **env):
             done = rig.sftp(f"put {tmp_path}/f f\nrename f g\nrm g\n"
                             "mkdir d\nrmdir d\n")
             assert done.returncode == 0, done.stderr + rig.log_tail()
-        rig.stop()
         with open(tmp_path / "trace", encoding="utf-8") as f:
             return Order(tracing.calls(f), str(rig.volume))
 
@@ -104,10 +87,16 @@ class Order:
             yield "final-dir"
         if not self.synced(self.part_dir, self.publish, answer):
             yield "rename"
-        client = next(c for c in self.calls if c.name in SENDS
-                      and "TCP:[" in c.path and c.begin > self.publish.begin)
-        if client.begin < answer.begin:
+        if self.sends_to_client(answer):
             yield "answer"
+
+    def sends_to_client(self, answer):
+        """What its session sent between CLOSE and the journal's answer; CLOSE
+        comes behind all other answers, and begins with the part's sync."""
+        sync = [c for c in self.calls if c.name in SYNCS
+                and c.path == self.part][-1:] or [self.publish]
+        return [c for c in self.calls if c.name in SENDS and "TCP:[" in c.path
+                and sync[0].begin < c.begin < answer.begin]
 
     def of_changes(self):
         """Rename, removal and both of a directory: each durable first."""

@@ -2,6 +2,7 @@
 """System calls of a running mftd, in their order, by strace."""
 import contextlib
 import dataclasses
+import os
 import re
 import subprocess
 import time
@@ -51,27 +52,44 @@ def calls(lines):
     return sorted(found, key=lambda c: c.begin)
 
 
-def is_traced(pid):
-    """False also for one that is gone."""
+def tracer(pid):
+    """The process that traces this one; 0 for none, or if it is gone."""
     with contextlib.suppress(OSError):
         with open(f"/proc/{pid}/status", encoding="ascii") as f:
-            return "TracerPid:\t0\n" not in f.read()
-    return False
+            return int(re.search(r"TracerPid:\t(\d+)", f.read())[1])
+    return 0
+
+
+def until(what, words):
+    deadline = time.monotonic() + START_S
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(words)
+        time.sleep(0.01)    # of another program's doing
 
 
 @contextlib.contextmanager
-def attached(pids, path, *options):
-    """strace of these processes and of all that they fork, into a file."""
+def traced(rig, path, *options, **env):
+    """The daemon from its start to its end, with all that it forks.  strace
+    makes itself its grandchild, and ends when all of them have."""
+    rig.start("strace", "-D", "-f", "-qq", "-yy", "-o", path, *options, **env)
+    strace = tracer(rig.daemon.pid)
+    yield
+    rig.stop()
+    until(lambda: not os.path.exists(f"/proc/{strace}"), "strace goes on")
+
+
+@contextlib.contextmanager
+def attached(pid, path, *options):
+    """strace of a process that runs, and is to have ended when this ends:
+    strace, told to let go of one that lives, may wait for it without end."""
     process = subprocess.Popen(
-        ["strace", "-f", "-qq", "-yy", "-o", path, *options,
-         *(f"-p{pid}" for pid in pids)], stdin=subprocess.DEVNULL)
+        ["strace", "-f", "-qq", "-yy", "-o", path, *options, f"-p{pid}"],
+        stdin=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + START_S
-        while not all(map(is_traced, pids)):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"strace is not attached to {pids}")
-            time.sleep(0.01)    # of another program's doing
+        until(lambda: tracer(pid), f"strace is not attached to {pid}")
         yield
+        process.wait(START_S)
     finally:
-        process.terminate()
+        process.kill()
         process.wait()

@@ -103,11 +103,12 @@ class Rig:
         with open(self.conf, "a", encoding="utf-8") as f:
             f.writelines(f"{line}\n" for line in lines)
 
-    def start(self, **env):
-        """Starts the daemon and waits until it takes logins."""
+    def start(self, *under, **env):
+        """Starts the daemon, by way of a command that becomes it if one is
+        given, and waits until it takes logins."""
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen(
-                [BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
+                [*under, BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL,
                 env={**os.environ, **env})
         self.wait_serving()
