@@ -25,6 +25,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
 #include "mftd/journal/record.h"
 #include "tests/unit/journal/rig.h"
 #include "tests/unit/journal/tree.h"
@@ -352,24 +353,74 @@ one_cut(struct tree *t, const char *image, enum cut cut, int cut_at)
 	MUST(tree_count(t, ".mft/aside") == 0);
 }
 
+/* A new file system in a file; its name goes to image. */
+static void
+mount_new(struct tree *t, const char *type, char *image, size_t size)
+{
+	snprintf(image, size, "%s/../image", t->path);
+	unlink(image);
+	if (run("truncate -s 400M %s && mkfs.%s -q %s >/dev/null 2>&1 "
+		"&& mount -o loop %s %s 2>/dev/null",
+		image, type, image, image, t->path) != 0)
+		_exit(CANNOT);
+}
+
 static void
 power(struct tree *t, const char *type)
 {
 	char image[4200];
 	enum cut i;
 
-	snprintf(image, sizeof(image), "%s/../image", t->path);
 	for (i = AMID; i < CUTS; i++) {
-		unlink(image);
-		if (run("truncate -s 400M %s && mkfs.%s -q %s >/dev/null 2>&1 "
-			"&& mount -o loop %s %s 2>/dev/null",
-			image, type, image, image, t->path) != 0)
-			_exit(CANNOT);
+		mount_new(t, type, image, sizeof(image));
 		one_cut(t, image, i, 3 + 6 * (int)i);
 		close(t->fd);
 		t->fd = -1;
 		MUST(run(UMOUNT, t->path) == 0);
 	}
+}
+
+/* The file system has noticed the cut by a file that it could not write, and
+ * has dropped the directory's new entry by then. */
+static void
+late_sync(struct tree *t, const char *type)
+{
+	uint32_t how = NO_LOG_FLUSH;
+	char image[4200];
+	int dir, file;
+
+	mount_new(t, type, image, sizeof(image));
+	use(t);
+	MUST(mkdirat(t->fd, "d", 0700) == 0);
+	MUST(syncfs(t->fd) == 0);
+	dir = openat(t->fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	MUST(dir >= 0);
+	file = openat(t->fd, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	MUST(file >= 0 && write(file, "f", 1) == 1);
+	MUST(mkdirat(dir, "new", 0700) == 0);
+	MUST(ioctl(t->fd, FS_SHUTDOWN, &how) == 0);
+	MUST(mftd_sync_data(file) < 0);
+	MUST(mftd_sync_all(dir) < 0);
+	close(file);
+	close(dir);
+	close(t->fd);
+	MUST(run("umount %s && mount -o loop %s %s", t->path, image, t->path) ==
+	    0);
+	t->fd = -1;
+	use(t);
+	MUST(tree_inode(t, "d") != 0 && tree_inode(t, "d/new") == 0);
+}
+
+static void
+sync_after_a_cut_on_ext4(void **state)
+{
+	apart(late_sync, "ext4");
+}
+
+static void
+sync_after_a_cut_on_xfs(void **state)
+{
+	apart(late_sync, "xfs");
 }
 
 static void
@@ -391,6 +442,8 @@ main(void)
 		cmocka_unit_test(full_disk_refuses_and_resumes),
 		cmocka_unit_test(power_cut_on_ext4),
 		cmocka_unit_test(power_cut_on_xfs),
+		cmocka_unit_test(sync_after_a_cut_on_ext4),
+		cmocka_unit_test(sync_after_a_cut_on_xfs),
 	};
 
 	/* a disk in memory flushes fast, and loses as much */
