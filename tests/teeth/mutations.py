@@ -18,6 +18,7 @@ LOOKS = (FAULTS, "no_descriptor")
 DIES = (INTERLEAVE, "dies_and_is_recovered_later")
 GOES_ON = (INTERLEAVE, "goes_on")
 PART = ("tests/unit/sftp/test_faults", "durable_before_publish")
+SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 
 
@@ -66,11 +67,25 @@ MUTATIONS = [
     journal("made_dir_sync", "volume.c",
             "return synced(mftd_sync_all(parent), name);", "return 0;",
             DURABLE),
-    journal("volume_id_sync", "volume.c",
-            "r = synced(mftd_sync_all(fd), tmp);", "r = 0;", DURABLE),
-    journal("volume_id_dir_sync", "volume.c",
-            "return synced(mftd_sync_dir(v->root, MFTD_LAYOUT_DIR), ID_FILE);",
-            "return 0;", DURABLE),
+    Mutation("made_file_sync", "mftd/base/fdio.c",
+             "	if (r == 0 && mftd_sync_all(fd) < 0)\n"
+             "		r = -MFTD_E_SYNC;\n"
+             "	mftd_fd_close(&fd);\n"
+             "	if (r == 0 && linkat", "	mftd_fd_close(&fd);\n"
+             "	if (r == 0 && linkat", SMALL_FILES),
+    Mutation("made_file_dir_sync", "mftd/base/fdio.c",
+             "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;",
+             "return r;", SMALL_FILES),
+    Mutation("replaced_file_sync", "mftd/base/fdio.c",
+             "	if (r == 0 && mftd_sync_all(fd) < 0)\n"
+             "		r = -MFTD_E_SYNC;\n"
+             "	mftd_fd_close(&fd);\n"
+             "	if (r == 0)\n		r = mftd_rename",
+             "	mftd_fd_close(&fd);\n"
+             "	if (r == 0)\n		r = mftd_rename", SMALL_FILES),
+    Mutation("replaced_file_dir_sync", "mftd/base/fdio.c",
+             "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;",
+             "return 0;", SMALL_FILES),
     journal("batch_sync", "batch.c",
             "if (mftd_work_sync(w) < 0)", "if (w->failed < 0)", DURABLE),
     journal("touched_sync", "work.c",
@@ -131,6 +146,9 @@ MUTATIONS = [
              "(void)mftd_sync_start(op->part->fd, 0, 0);", SESSION),
 
     # a failed sync is the end
+    journal("failed_head_sync", "stream.c",
+            "	if (r == -MFTD_E_SYNC)\n		s->failed = true;", "",
+            ERRORS),
     journal("failed_commit", "stream.c",
             "	if (r < 0) {\n		s->failed = true;\n		return r;",
             "	if (r < 0) {\n		return 0;", ERRORS),
@@ -166,19 +184,21 @@ MUTATIONS = [
             "} else if (r == 0 && !p.final && p.aside) {",
             "} else if (r == 0) {", DIES),
 
+    journal("damage_sealed", "recover.c",
+            "if (r == 0 && is_damaged(dir, stream, reader))", "if (false)",
+            (JOURNAL + "test_recover",)),
+
     # the proof in aside, and who may take it away
     journal("others_proof_doomed", "parts.c",
             "if (w->doom_all || mftd_id_of(part, w->incarnation) ||",
             "if (true ||", (JOURNAL + "test_recover",)),
     journal("proof_gone_early", "work.c",
-            "	if (w->failed == 0)\n"
-            "		fail(w, mftd_stream_commit(w->stream));\n"
+            "	mftd_work_record(w);\n"
             "	while (w->failed == 0 && w->n_doomed > 0)\n"
             "		unlinkat(w->vol->aside, w->doomed[--w->n_doomed], 0);\n",
             "	while (w->failed == 0 && w->n_doomed > 0)\n"
             "		unlinkat(w->vol->aside, w->doomed[--w->n_doomed], 0);\n"
-            "	if (w->failed == 0)\n"
-            "		fail(w, mftd_stream_commit(w->stream));\n", KILLED),
+            "	mftd_work_record(w);\n", KILLED),
     journal("dormant_stays_aside", "parts.c",
             "		!mftd_layout_is_dormant(name, &bytes)))\n		return 0;",
             "		true))\n		return 0;", DIES),

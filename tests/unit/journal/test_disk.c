@@ -412,6 +412,51 @@ late_sync(struct tree *t, const char *type)
 }
 
 static void
+cut_and_mount(struct tree *t, const char *image)
+{
+	uint32_t how = NO_LOG_FLUSH;
+
+	MUST(ioctl(t->fd, FS_SHUTDOWN, &how) == 0);
+	MUST(mftd_file_create(t->fd, "late", "late", 4, 0600) < 0);
+	MUST(mftd_file_replace(t->fd, "made", "late", 4, 0600) < 0);
+	close(t->fd);
+	MUST(run("umount %s && mount -o loop %s %s", t->path, image, t->path) ==
+	    0);
+	t->fd = -1;
+	use(t);
+}
+
+/* What is made or replaced in one step is there after a cut, and whole: each
+ * time the last thing done, as the next sync may serve for it. */
+static void
+small_files(struct tree *t, const char *type)
+{
+	char image[4200];
+
+	mount_new(t, type, image, sizeof(image));
+	use(t);
+	MUST(mftd_file_create(t->fd, "made", "first", 5, 0600) == 0);
+	cut_and_mount(t, image);
+	MUST(tree_holds(t, "made", "first"));
+	MUST(mftd_file_create(t->fd, "made", "second", 6, 0600) == -EEXIST);
+	MUST(mftd_file_replace(t->fd, "made", "third", 5, 0600) == 0);
+	cut_and_mount(t, image);
+	MUST(tree_holds(t, "made", "third"));
+}
+
+static void
+small_files_on_ext4(void **state)
+{
+	apart(small_files, "ext4");
+}
+
+static void
+small_files_on_xfs(void **state)
+{
+	apart(small_files, "xfs");
+}
+
+static void
 sync_after_a_cut_on_ext4(void **state)
 {
 	apart(late_sync, "ext4");
@@ -436,7 +481,7 @@ power_cut_on_xfs(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_disk_refuses_and_resumes),
@@ -444,8 +489,12 @@ main(void)
 		cmocka_unit_test(power_cut_on_xfs),
 		cmocka_unit_test(sync_after_a_cut_on_ext4),
 		cmocka_unit_test(sync_after_a_cut_on_xfs),
+		cmocka_unit_test(small_files_on_ext4),
+		cmocka_unit_test(small_files_on_xfs),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	/* a disk in memory flushes fast, and loses as much */
 	if (access("/dev/shm", W_OK) == 0)
 		setenv("TMPDIR", "/dev/shm", 1);
