@@ -223,14 +223,15 @@ durable_before_its_answer(void **state)
 	bool good = true;
 	size_t i;
 
-	for (i = 0; i < N_SCENES; i++) {
+	/* twice: at first a scene finds out what makes a segment full */
+	for (i = 0; i < 2 * N_SCENES; i++) {
 		d = durable_new(false);
-		run_scene(&scenes[i],
+		run_scene(&scenes[i % N_SCENES],
 		    &(struct steps_plan) { .watch = durable_watch, .data = d },
 		    &good);
 		if (!durable_good(d))
-			print_error(
-			    "%s: an answer was early\n", scenes[i].label);
+			print_error("%s: an answer was early\n",
+			    scenes[i % N_SCENES].label);
 		good &= durable_good(d);
 		assert_true(durable_answers(d) > 0);
 		durable_free(d);
