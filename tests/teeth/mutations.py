@@ -48,6 +48,12 @@ MUTATIONS = [
     Mutation("lease_answer", "mftd/sftp/server.c",
              "op->tells && !mftd_lease_held(s->env.lease)", "false",
              ("tests/unit/sftp/test_upload",)),
+    Mutation("lease_fsync", "mftd/sftp/close.c",
+             "err == 0 && !mftd_lease_held(s->env.lease)", "false",
+             ("tests/unit/sftp/test_read",)),
+    Mutation("lease_listener", "mftd/inbound/listener.c",
+             "!mftd_lease_held(l->w->lease) || l->auth == NULL",
+             "l->auth == NULL", ("tests/unit/inbound/test_listener",)),
 
     # the group commit: before the rename, before the answer, and its sync
     journal("commit_before", "batch.c",
