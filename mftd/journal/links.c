@@ -153,6 +153,10 @@ mftd_symlink_execute(struct mftd_work *w, struct mftd_change *c)
 		return -errno;
 	mftd_work_touch(w, c->from.dir);
 	r = mftd_place_stat(&c->from, &c->inode, &mode);
-	mftd_change_record(w, c, MFTD_RECORD_SYMLINK, m->path, m->target);
+	if (r == 0)
+		mftd_change_record(
+		    w, c, MFTD_RECORD_SYMLINK, m->path, m->target);
+	else if (unlinkat(c->from.dir, c->from.base, 0) < 0)
+		w->failed = r; /* neither done nor undone: say nothing */
 	return r;
 }
