@@ -95,6 +95,7 @@ new_segment(struct mftd_stream *s, uint64_t number, size_t size)
 	if (r == 0)
 		r = mftd_sync_all(s->dir);
 	if (r < 0) {
+		r = -MFTD_E_SYNC;
 		s->failed = true;
 		close(fd);
 		return r;
@@ -105,6 +106,22 @@ new_segment(struct mftd_stream *s, uint64_t number, size_t size)
 	s->segment_bytes = size;
 	s->offset = sizeof(head);
 	return 0;
+}
+
+/* Makes the node's directory, durably, also one that is there: who made it may
+ * have been killed before its sync.  Returns its descriptor or an error. */
+static int
+open_node(int journal_fd, const char *node)
+{
+	int fd;
+
+	if (mkdirat(journal_fd, node, 0750) < 0 && errno != EEXIST)
+		return -errno;
+	if (mftd_sync_all(journal_fd) < 0)
+		return -MFTD_E_SYNC;
+	fd = openat(
+	    journal_fd, node, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* Makes the stream's directory, durably, and opens it. */
@@ -127,7 +144,9 @@ make_dir(struct mftd_stream *s, int node_fd, const char *incarnation)
 		return -EEXIST;
 	s->dir = openat(
 	    node_fd, s->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return s->dir < 0 ? -errno : mftd_sync_all(node_fd);
+	if (s->dir < 0)
+		return -errno;
+	return mftd_sync_all(node_fd) < 0 ? -MFTD_E_SYNC : 0;
 }
 
 /* Takes a stream that could not be finished away again; it holds nothing. */
@@ -182,12 +201,11 @@ mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
 	    segment_bytes != 0 ? segment_bytes : MFTD_SEGMENT_FIRST_BYTES;
 	s->next_bytes = segment_bytes != 0 ? segment_bytes : MFTD_SEGMENT_BYTES;
 	s->buf = mftd_buf_new(s->next_bytes);
-	r = s->buf == NULL ? -ENOMEM : mftd_mkdir_all(journal_fd, node, 0750);
+	r = s->buf == NULL ? -ENOMEM : open_node(journal_fd, node);
 	if (r < 0)
 		goto out;
-	node_fd = openat(
-	    journal_fd, node, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	r = node_fd < 0 ? -errno : make_dir(s, node_fd, incarnation);
+	node_fd = r;
+	r = make_dir(s, node_fd, incarnation);
 	if (r < 0)
 		goto out;
 	r = s->lock = mftd_stream_lock(s->dir, true);
@@ -276,8 +294,8 @@ mftd_stream_commit(struct mftd_stream *s)
 		return 0;
 	r = mftd_fd_pwrite_full(
 	    s->fd, mftd_buf_data(s->buf), len, (int64_t)s->offset);
-	if (r == 0)
-		r = mftd_sync_data(s->fd);
+	if (r == 0 && mftd_sync_data(s->fd) < 0)
+		r = -MFTD_E_SYNC;
 	if (r < 0) {
 		s->failed = true;
 		return r;

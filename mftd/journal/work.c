@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
+#include "mftd/base/log.h"
 #include "mftd/journal/segment.h"
 
 struct mftd_work *
@@ -48,6 +50,18 @@ fail(struct mftd_work *w, int err)
 		w->failed = err;
 }
 
+/* Whatever its error is: a full disk would be waited for. */
+static void
+sync_dir(struct mftd_work *w, int fd)
+{
+	int r = mftd_sync_all(fd);
+
+	if (r == 0)
+		return;
+	log_error("a directory's sync: %s", mftd_strerror(r));
+	fail(w, -MFTD_E_SYNC);
+}
+
 void
 mftd_work_touch(struct mftd_work *w, int dir)
 {
@@ -67,7 +81,7 @@ mftd_work_touch(struct mftd_work *w, int dir)
 	w->dirs[i].fd = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	if (w->dirs[i].fd < 0) {
 		/* no descriptor left: then at once */
-		fail(w, mftd_sync_all(dir));
+		sync_dir(w, dir);
 		return;
 	}
 	w->dirs[i].dev = st.st_dev;
@@ -82,7 +96,7 @@ mftd_work_sync(struct mftd_work *w)
 
 	for (i = 0; i < w->n_dirs; i++) {
 		if (w->failed == 0)
-			fail(w, mftd_sync_all(w->dirs[i].fd));
+			sync_dir(w, w->dirs[i].fd);
 		mftd_fd_close(&w->dirs[i].fd);
 	}
 	w->n_dirs = 0;
