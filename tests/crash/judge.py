@@ -101,14 +101,19 @@ def judge_catalog(journal, known):
             for i in sorted(known - set(published))]
 
 
-def judge_dormant(part, op):
-    """A part that can be gone on with never shows more than is durable: what
-    it shows is what its client wrote."""
+def judge_dormant(part, op, durable):
+    """A part that can be gone on with never shows more than is durable, by the
+    journals and by what is in it: what its client wrote."""
     if op is None:
         return [Finding("corrupt", f"a part of {part.name}, which nobody "
                         "was writing")]
+    wrong = []
+    if part.count > durable.get(part.part, 0):
+        wrong.append(Finding("corrupt", f"a part of {op} shows {part.count} "
+                             f"bytes, of which {durable.get(part.part, 0)} "
+                             "are durable by the journals"))
     with open(part.path, "rb") as f, open(op.source, "rb") as source:
-        if f.read(part.count) == source.read(part.count):
-            return []
-    return [Finding("corrupt", f"the first {part.count} bytes of a part of "
-                    f"{op} are not its own")]
+        if f.read(part.count) != source.read(part.count):
+            wrong.append(Finding("corrupt", f"the first {part.count} bytes "
+                                 f"of a part of {op} are not its own"))
+    return wrong

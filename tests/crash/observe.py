@@ -10,7 +10,7 @@ import sqlite3
 
 from worlds import DIRECTORY, Content
 
-DORMANT = re.compile(r".+\.d([0-9a-f]{1,16})$")
+DORMANT = re.compile(r"(.+)\.d([0-9a-f]{1,16})$")
 
 
 def content(path):
@@ -37,6 +37,7 @@ def names_below(root, directory):
 class Dormant:
     """A part that can be gone on with: its first `count` bytes."""
     name: str       # the last component of what it is to become
+    part: str       # its id
     count: int
     path: os.PathLike
 
@@ -45,8 +46,8 @@ def dormant_parts(volume):
     found = []
     for path in (volume / ".mft/parts").glob("*/*/*/*"):
         if match := DORMANT.match(path.name):
-            found.append(Dormant(path.parent.name, int(match[1], 16),
-                                 path))
+            found.append(Dormant(path.parent.name, match[1],
+                                 int(match[2], 16), path))
     return found
 
 
@@ -55,18 +56,20 @@ class Journal:
     """All streams of the volume."""
     published: collections.Counter      # receipt id: how often
     receipts: dict                      # id: record
+    durable: dict                       # part: bytes, as last recorded
 
 
 def journal(rig):
-    # its status is not looked at: a stream that was cut ends torn, and `verify`
-    # tells that from one that was tampered with
+    # a stream that is not whole is a finding, by `verify`, and not the end
     out = rig.mftctl("-j", "journal", "show", rig.volume, check=False).stdout
-    found = Journal(collections.Counter(), {})
+    found = Journal(collections.Counter(), {}, {})
     for record in map(json.loads, out.splitlines()):
         if record["type"] == "receipt":
             found.receipts[record["receipt"]] = record
         elif record["type"] == "published":
             found.published[record["receipt"]] += 1
+        elif record["type"] == "part":
+            found.durable[record["part"]] = record["durable"]
     return found
 
 

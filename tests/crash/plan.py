@@ -12,12 +12,16 @@ SIZES = [(1, 300), (301, 40_000), (40_001, 261_121), (261_122, 1 << 20),
 WEIGHTS = [3, 4, 3, 2, 1]
 
 
+def pool(seed):
+    """What all files are cut from; large, so there is one for many rounds."""
+    return random.Random(seed).randbytes(POOL_BYTES)
+
+
 class Sources:
     """Local files; no two blocks of one are the same, nor two files."""
 
-    def __init__(self, seed, where):
-        self.pool = random.Random(seed).randbytes(POOL_BYTES)
-        self.where = where
+    def __init__(self, from_pool, where):
+        self.pool, self.where = from_pool, where
 
     def make(self, rng, name, size):
         """(Content, path) of a new file with that many bytes."""

@@ -33,7 +33,7 @@ class Round:
         self.rng = random.Random(f"{victim.seed}/{number}")
         self.local = self.rig.top / f"local-{number}"
         self.local.mkdir()
-        self.sources = Sources(victim.seed, self.local)
+        self.sources = Sources(victim.pool, self.local)
         self.cut_after = self.rng.randint(*ACKNOWLEDGED_BEFORE)
         self.delay_s = self.rng.uniform(0, DELAY_S)
         self.acknowledged = 0
@@ -129,9 +129,10 @@ class Round:
         written = {op.name.rsplit("/", 1)[1]: (u, op)
                    for u in self.uploaders for op in u.worlds.puts()
                    if u.worlds.asked[op] is not Told.OK}
+        durable = observe.journal(self.rig).durable
         for part in parts:
             _, op = written.get(part.name, (None, None))
-            findings += judge.judge_dormant(part, op)
+            findings += judge.judge_dormant(part, op, durable)
             self.victim.counts["parts"] += 1
             self.victim.counts["parts_with_later_pages"] += \
                 part.path.stat().st_size > part.count + 1

@@ -27,7 +27,6 @@ def is_status(error):
         "closed" not in str(error)
 
 
-
 class Uploader:
     """One client; `round_` is the round that it is part of."""
 

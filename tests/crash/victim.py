@@ -8,6 +8,7 @@ from rig import Rig
 import judge
 import observe
 from disk import Disk
+from plan import pool
 from rounds import Round
 
 COUNTS = ("acknowledged", "lost", "corrupt", "duplicated", "refused", "cuts",
@@ -19,7 +20,7 @@ class Victim:
     """`with Victim(...) as victim`: one disk and the daemon on it."""
 
     def __init__(self, fs, top, seed, env):
-        self.seed, self.env = seed, env
+        self.seed, self.env, self.pool = seed, env, pool(seed)
         self.counts = collections.Counter(dict.fromkeys(COUNTS, 0))
         self.rounds = []
         self.disk = Disk(fs, top)
