@@ -19,10 +19,21 @@ from plan import Sources
 from worlds import Op, Told
 from writeback import WriteBack
 
-ACKNOWLEDGED_BEFORE = (1, 40)   # how many uploads before the cut
-DELAY_S = 0.1                   # at most, from there
+DONE_BEFORE = (1, 60)           # how many operations before the cut
+DELAY_S = 0.1                   # at most, from there; half of the cuts come
+                                # right after an answer, the hardest to keep
 SETTLED_S = 5                  # until what was recovered is in the catalog
 RESUMED = 2                     # unfinished uploads, after the cut
+
+
+def kill(pids):
+    """Those that were still there."""
+    killed = set()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+    return killed
 
 
 class Round:
@@ -34,9 +45,9 @@ class Round:
         self.local = self.rig.top / f"local-{number}"
         self.local.mkdir()
         self.sources = Sources(victim.pool, self.local)
-        self.cut_after = self.rng.randint(*ACKNOWLEDGED_BEFORE)
-        self.delay_s = self.rng.uniform(0, DELAY_S)
-        self.acknowledged = 0
+        self.cut_after = self.rng.randint(*DONE_BEFORE)
+        self.delay_s = self.rng.choice((0, self.rng.uniform(0, DELAY_S)))
+        self.done = 0
         self.refused = []
         self.cutting = threading.Event()
         self.changed = threading.Condition()
@@ -51,9 +62,9 @@ class Round:
 
     def heard(self, op, told):
         with self.changed:
-            if told is Told.OK and op.kind == "PUT":
-                self.acknowledged += 1
-            elif told is not Told.OK and not self.over():
+            if told is Told.OK:
+                self.done += 1
+            elif not self.over():
                 self.refused.append(f"{op}: {told.value} before the cut")
             self.changed.notify()
 
@@ -75,16 +86,16 @@ class Round:
         for u, op in zip(self.uploaders, ops):
             u.worlds.heard(op, Told.OK)
 
-    def wait_for_uploads(self, jobs):
+    def wait_until_done(self, jobs):
         deadline = time.monotonic() + START_S
         with self.changed:
-            while self.acknowledged < self.cut_after and not self.refused:
+            while self.done < self.cut_after and not self.refused:
                 for job in jobs:
                     if job.done():
                         job.result()    # raises what ended it
                 if time.monotonic() > deadline:
                     raise AssertionError(
-                        f"{self.acknowledged} uploads in {START_S} s\n"
+                        f"{self.done} operations in {START_S} s\n"
                         + self.rig.log_tail())
                 self.changed.wait(0.5)
 
@@ -93,14 +104,11 @@ class Round:
         time.sleep(self.delay_s)        # the moment is chance
         self.cutting.set()
         self.victim.disk.cut()
-        killed = set()
-        # again, for those that the parent had just begun
+        killed = kill(self.rig.processes())
+        self.rig.daemon.kill()
+        self.rig.daemon.wait()      # then it begins no others
         while left := self.rig.processes():
-            killed |= set(left)
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self.rig.daemon.poll()      # the parent is this process's child
+            killed |= kill(left)
         self.rig.stop(signal.SIGKILL)
         return len(killed)
 
@@ -111,7 +119,7 @@ class Round:
             jobs = [pool.submit(u.run) for u in self.uploaders]
             jobs.append(pool.submit(self.writeback.run))
             try:
-                self.wait_for_uploads(jobs)
+                self.wait_until_done(jobs)
             finally:
                 self.victim.counts["kills"] += self.cut_power()
         for job in jobs:

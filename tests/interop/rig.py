@@ -47,6 +47,13 @@ def keygen(path):
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
 
+def open_files(pid):
+    """What a process has open; what it closes meanwhile is left out."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f"/proc/{pid}/fd/{fd}")
+
+
 class Rig:
     """Directory, configuration, daemon; `with Rig() as rig`."""
 
@@ -171,10 +178,8 @@ class Rig:
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                fds = f"/proc/{pid}/fd"
-                held = [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]
                 if any(path.startswith(run) and path.endswith(".lock")
-                       for path in held):
+                       for path in open_files(pid)):
                     name = pathlib.Path(f"/proc/{pid}/comm").read_text()
                     found[int(pid)] = name.strip().removeprefix("mftd:")
         return found
