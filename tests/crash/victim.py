@@ -6,7 +6,6 @@ import collections
 from rig import Rig
 
 import judge
-import observe
 from disk import Disk
 from plan import pool
 from rounds import Round
