@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import select
 import shutil
 import signal
 import threading
@@ -27,13 +28,20 @@ RESUMED = 2                     # unfinished uploads, after the cut
 
 
 def kill(pids):
-    """Those that were still there."""
-    killed = set()
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            killed.add(pid)
-    return killed
+    """All at once, until they have ended, with all that they had open; how many
+    were still there."""
+    with contextlib.ExitStack() as opened:
+        processes = []
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                processes.append(os.pidfd_open(pid))
+                opened.callback(os.close, processes[-1])
+        for each in processes:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(each, signal.SIGKILL)
+        for each in processes:
+            select.select([each], [], [])
+        return len(processes)
 
 
 class Round:
@@ -104,13 +112,11 @@ class Round:
         time.sleep(self.delay_s)        # the moment is chance
         self.cutting.set()
         self.victim.disk.cut()
-        killed = kill(self.rig.processes())
-        self.rig.daemon.kill()
-        self.rig.daemon.wait()      # then it begins no others
-        while left := self.rig.processes():
-            killed |= kill(left)
+        killed = kill({self.rig.daemon.pid, *self.rig.processes()})
+        while left := self.rig.processes():     # just begun
+            killed += kill(left)
         self.rig.stop(signal.SIGKILL)
-        return len(killed)
+        return killed
 
     def run(self):
         self.make_directories()
