@@ -101,19 +101,29 @@ def judge_catalog(journal, known):
             for i in sorted(known - set(published))]
 
 
-def judge_dormant(part, op, durable):
+def owners(part, ops):
+    """Of which uploads a part may be, by the bytes that it shows."""
+    with open(part.path, "rb") as f:
+        shown = f.read(part.count)
+    return [op for op in ops
+            if len(shown) == part.count
+            and op.source.read_bytes().startswith(shown)]
+
+
+def judge_dormant(part, ops, durable):
     """A part that can be gone on with never shows more than is durable, by the
-    journals and by what is in it: what its client wrote."""
-    if op is None:
+    journals and by what is in it: what its client wrote.  `ops` are the uploads
+    to its name that were not told ok: there may be several."""
+    if not ops:
         return [Finding("corrupt", f"a part of {part.name}, which nobody "
                         "was writing")]
     wrong = []
+    of = " or ".join(map(str, ops))
     if part.count > durable.get(part.part, 0):
-        wrong.append(Finding("corrupt", f"a part of {op} shows {part.count} "
+        wrong.append(Finding("corrupt", f"a part of {of} shows {part.count} "
                              f"bytes, of which {durable.get(part.part, 0)} "
                              "are durable by the journals"))
-    with open(part.path, "rb") as f, open(op.source, "rb") as source:
-        if f.read(part.count) != source.read(part.count):
-            wrong.append(Finding("corrupt", f"the first {part.count} bytes "
-                                 f"of a part of {op} are not its own"))
+    if not owners(part, ops):
+        wrong.append(Finding("corrupt", f"the first {part.count} bytes of a "
+                             f"part of {of} are not its own"))
     return wrong

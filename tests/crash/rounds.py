@@ -1,5 +1,6 @@
 # Part of mftd; see LICENSE.
 """One power cut: clients at work, the cut, the start after it, the look."""
+import collections
 import concurrent.futures
 import contextlib
 import os
@@ -140,24 +141,30 @@ class Round:
         findings = [judge.Finding("refused", text) for text in self.refused]
         parts = [p for p in observe.dormant_parts(self.rig.volume)
                  if p.name.startswith(f"r{self.number}-")]
-        written = {op.name.rsplit("/", 1)[1]: (u, op)
-                   for u in self.uploaders for op in u.worlds.puts()
-                   if u.worlds.asked[op] is not Told.OK}
+        written = self.unfinished()
         durable = observe.journal(self.rig).durable
         for part in parts:
-            _, op = written.get(part.name, (None, None))
-            findings += judge.judge_dormant(part, op, durable)
+            findings += judge.judge_dormant(part, written[part.name], durable)
             self.victim.counts["parts"] += 1
             self.victim.counts["parts_with_later_pages"] += \
                 part.path.stat().st_size > part.count + 1
         for part in self.rng.sample(parts, min(len(parts), RESUMED)):
-            if part.name in written:
-                findings += self.resume(*written[part.name])
+            for op in judge.owners(part, written[part.name])[:1]:
+                findings += self.resume(written[part.name][op], op)
         findings += self.check_names()
         findings += self.settled()
         self.count()
         shutil.rmtree(self.local)
         return findings
+
+    def unfinished(self):
+        """{last component: {upload that was not told ok: whose}}"""
+        found = collections.defaultdict(dict)
+        for u in self.uploaders:
+            for op in u.worlds.puts():
+                if u.worlds.asked[op] is not Told.OK:
+                    found[op.name.rsplit("/", 1)[1]][op] = u
+        return found
 
     def resume(self, uploader, op):
         """The upload that the cut interrupted is gone on with."""

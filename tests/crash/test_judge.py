@@ -1,0 +1,51 @@
+# Part of mftd; see LICENSE.
+"""The judge of unfinished uploads, by parts made for it."""
+import judge
+import pytest
+from observe import Dormant
+from worlds import Content, Op
+
+
+@pytest.fixture(name="make")
+def _make(tmp_path):
+    def upload(text):
+        source = tmp_path / text
+        source.write_text(text)
+        return Op("PUT", "d/x", Content(len(text), ""), source=source)
+
+    def part(text, count):
+        path = tmp_path / "part"
+        path.write_text(text)
+        return Dormant("x", "n1-1", count, path)
+
+    return upload, part
+
+
+def kinds(part, ops, durable):
+    return [f.kind for f in judge.judge_dormant(part, ops, {"n1-1": durable})]
+
+
+def test_a_part_is_of_either_of_two_uploads(make):
+    upload, part = make
+    first, second = ops = [upload("first"), upload("second")]
+    shown = part("fir", 3)
+    assert kinds(shown, ops, 3) == []
+    assert judge.owners(shown, ops) == [first]
+    assert judge.owners(part("sec", 3), ops) == [second]
+
+
+def test_what_lies_behind_is_not_shown(make):
+    upload, part = make
+    assert kinds(part("fi\0\0t", 2), [upload("first")], 2) == []
+
+
+@pytest.mark.parametrize("text,count,durable,uploads", [
+    ("fi\0", 3, 3, ["first"]),          # not its own
+    ("first", 4, 3, ["first"]),         # more than is durable
+    ("fi", 3, 3, ["first"]),            # more than there is
+    ("fir", 3, 3, []),                  # nobody's
+])
+def test_it_is_found(make, text, count, durable, uploads):
+    upload, part = make
+    assert kinds(part(text, count), list(map(upload, uploads)),
+                 durable) == ["corrupt"]
