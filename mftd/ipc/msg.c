@@ -115,6 +115,8 @@ static const struct layout {
 	    { STR(mftd_msg_part, part) } },
 	[MFTD_MSG_PART_END] = { "part-end", sizeof(struct mftd_msg_part_end), 0,
 	    0, false, { STR(mftd_msg_part_end, part) } },
+	[MFTD_MSG_COMMIT] = { "commit", sizeof(struct mftd_msg_commit), 0, 0,
+	    false, { STR(mftd_msg_commit, part) } },
 	[MFTD_MSG_ADOPT] = { "adopt", sizeof(struct mftd_msg_adopt), 0, 0,
 	    false, { STR(mftd_msg_adopt, path), STR(mftd_msg_adopt, part) } },
 	[MFTD_MSG_RENAME] = { "rename", sizeof(struct mftd_msg_rename), 0, 0,

@@ -42,6 +42,12 @@ struct mftd_msg_part {
 	uint64_t base;
 };
 
+/* What was told of this part, and all else of the session, is to be durable in
+ * the journal before the answer, a JOURNAL_RESULT. */
+struct mftd_msg_commit {
+	char part[MFTD_ID_BYTES];
+};
+
 /* Nobody has this part open for writing any more, and it was not published: it
  * is to lie dormant (journal/dormant.h).  key, name: its place (layout.h).  Not
  * answered; the end of a session says the same of all its parts. */

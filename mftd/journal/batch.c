@@ -21,6 +21,15 @@
 #define RESERVE_BYTES \
 	(3 * (MFTD_OUTCOME_BYTES + 256) + MFTD_FOLDER_PATH_BYTES + 128)
 
+/* Its record was appended before, by PART. */
+static int
+commit_execute(struct mftd_work *w, struct mftd_change *c)
+{
+	(void)w;
+	c->must_commit = true;
+	return 0;
+}
+
 static const struct kind {
 	uint32_t type;
 	size_t size;
@@ -33,6 +42,8 @@ static const struct kind {
 	    mftd_supersede_execute, false },
 	{ MFTD_MSG_ADOPT, sizeof(struct mftd_msg_adopt), NULL,
 	    mftd_adopt_execute, false },
+	{ MFTD_MSG_COMMIT, sizeof(struct mftd_msg_commit), NULL, commit_execute,
+	    false },
 	{ MFTD_MSG_RENAME, sizeof(struct mftd_msg_rename), mftd_rename_prepare,
 	    mftd_rename_execute, true },
 	{ MFTD_MSG_REMOVE, sizeof(struct mftd_msg_remove), NULL,

@@ -47,6 +47,7 @@ struct mftd_change {
 		struct mftd_msg_publish publish;
 		struct mftd_msg_supersede supersede;
 		struct mftd_msg_adopt adopt;
+		struct mftd_msg_commit commit;
 		struct mftd_msg_rename rename;
 		struct mftd_msg_remove remove; /* and rmdir */
 		struct mftd_msg_mkdir mkdir;

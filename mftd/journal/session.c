@@ -404,6 +404,7 @@ const struct mftd_handler mftd_journal_session_handlers[] = {
 	{ MFTD_MSG_LINK, on_change },
 	{ MFTD_MSG_SYMLINK, on_change },
 	{ MFTD_MSG_ADOPT, on_change },
+	{ MFTD_MSG_COMMIT, on_change },
 	{ MFTD_MSG_PART, on_part },
 	{ MFTD_MSG_PART_END, on_part_end },
 	{ MFTD_MSG_AUDIT, on_audit },

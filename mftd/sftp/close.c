@@ -154,10 +154,25 @@ mftd_sftp_close_flush(struct mftd_sftp *s)
 }
 
 static void
+fsync_done(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
+{
+	mftd_sftp_reply_error(s, op->id, err);
+}
+
+/* The bytes are durable; that they are has to be, too: what was written after
+ * the journal's last word is cut off when the upload is gone on with. */
+static void
 fsynced(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 {
+	struct mftd_msg_commit m = { 0 };
+
 	if (err == 0 && !mftd_lease_held(s->env.lease))
 		err = -MFTD_E_NO_LEASE;
+	snprintf(m.part, sizeof(m.part), "%s", op->part->id);
+	if (err == 0)
+		err = mftd_sftp_op_ask(s, op, MFTD_MSG_COMMIT, &m, sizeof(m));
+	if (err == 0)
+		return;
 	mftd_sftp_reply_error(s, op->id, err);
 	mftd_sftp_op_free(s, op);
 }
@@ -174,7 +189,7 @@ sync_upload(struct mftd_sftp *s, struct mftd_sftp_part *p)
 	r = mftd_sftp_base_want(s, p);
 	if (r != 0)
 		return r;
-	op = mftd_sftp_op_new(s, p->path, NULL, p, NULL);
+	op = mftd_sftp_op_new(s, p->path, NULL, p, fsync_done);
 	if (op == NULL)
 		return -ENOMEM;
 	op->quiet = true;

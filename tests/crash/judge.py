@@ -127,3 +127,13 @@ def judge_dormant(part, ops, durable):
         wrong.append(Finding("corrupt", f"the first {part.count} bytes of a "
                              f"part of {of} are not its own"))
     return wrong
+
+
+def judge_synced(op, count, parts, published):
+    """What fsync@openssh.com was answered for can be gone on with, but for its
+    last byte, which nobody is to take for the end of a whole file."""
+    left = max((p.count for p in parts if owners(p, [op])), default=0)
+    if published or left >= count - 1:
+        return []
+    return [Finding("lost", f"{count} bytes of {op} were durable by "
+                    f"fsync@openssh.com, {left} can be gone on with")]

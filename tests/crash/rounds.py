@@ -148,6 +148,9 @@ class Round:
             self.victim.counts["parts"] += 1
             self.victim.counts["parts_with_later_pages"] += \
                 part.path.stat().st_size > part.count + 1
+        for u in self.uploaders:
+            for op, count in u.synced.items():
+                findings += self.check_synced(op, count, parts)
         for part in self.rng.sample(parts, min(len(parts), RESUMED)):
             for op in judge.owners(part, written[part.name])[:1]:
                 findings += self.resume(written[part.name][op], op)
@@ -156,6 +159,12 @@ class Round:
         self.count()
         shutil.rmtree(self.local)
         return findings
+
+    def check_synced(self, op, count, parts):
+        self.victim.counts["synced"] += 1
+        return judge.judge_synced(
+            op, count, [p for p in parts if p.name == op.name.split("/")[-1]],
+            (self.rig.volume / "alice" / op.name).exists())
 
     def unfinished(self):
         """{last component: {upload that was not told ok: whose}}"""

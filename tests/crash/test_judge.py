@@ -49,3 +49,16 @@ def test_it_is_found(make, text, count, durable, uploads):
     upload, part = make
     assert kinds(part(text, count), list(map(upload, uploads)),
                  durable) == ["corrupt"]
+
+
+@pytest.mark.parametrize("count,left,published,found", [
+    (4, 3, False, []),
+    (4, 2, False, ["lost"]),
+    (4, 0, True, []),
+    (4, None, False, ["lost"]),
+])
+def test_what_was_synced_stays(make, count, left, published, found):
+    upload, part = make
+    parts = [] if left is None else [part("first"[:left], left)]
+    assert [f.kind for f in judge.judge_synced(
+        upload("first"), count, parts, published)] == found

@@ -35,6 +35,7 @@ class Uploader:
         self.name = f"r{round_.number}-{type(self).__name__.lower()}{number}"
         self.rng = rng
         self.worlds = Worlds()
+        self.synced = {}    # PUT: bytes that fsync@openssh.com said are durable
         self.plan = Plan(rng, round_.sources, self.name)
 
     def run(self):
@@ -264,6 +265,7 @@ class Slow(Paramiko):
                 f.write(piece)
                 if self.rng.random() < 0.2:
                     self.fsync(f)
+                    self.synced[op] = data.tell()
         self.close(f)
 
 

@@ -11,7 +11,7 @@ from plan import pool
 from rounds import Round
 
 COUNTS = ("acknowledged", "lost", "corrupt", "duplicated", "refused", "cuts",
-          "kills", "unknown", "failed", "changes", "resumed", "parts",
+          "kills", "unknown", "failed", "changes", "resumed", "synced", "parts",
           "parts_with_later_pages", "written_back")
 
 

@@ -341,6 +341,8 @@ carry_out(struct peer *r, const struct mftd_msg *m)
 		return do_symlink(r, m->data);
 	case MFTD_MSG_ADOPT:
 		return -ENOENT; /* this journal lays nothing down */
+	case MFTD_MSG_COMMIT:
+		return 0; /* nor does it write anything down */
 	default:
 		fail_msg("journal was asked %s", mftd_msg_name(m->type));
 		return -EINVAL;
@@ -388,6 +390,8 @@ peer_journal(struct peer *r)
 		if (mftd_chan_recv(r->journal, &m) < 0)
 			return;
 		r->asked++;
+		if (m.type == MFTD_MSG_PART)
+			memcpy(&r->told, m.data, sizeof(r->told));
 		r->last = m;
 		memcpy(r->last_data, m.data, m.len);
 		r->last.data = r->last_data;

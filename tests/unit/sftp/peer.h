@@ -10,6 +10,7 @@
 #include "mftd/base/buf.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
+#include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/server.h"
 #include "tests/unit/journal/tree.h"
 
@@ -37,6 +38,7 @@ struct peer {
 	unsigned asked; /* messages that journal got */
 	struct mftd_msg last; /* the last of them; its data is in last_data */
 	uint8_t last_data[MFTD_MSG_BYTES];
+	struct mftd_msg_part told; /* the last PART */
 	uint64_t refs[64]; /* held back */
 	unsigned n_refs;
 	int in_error; /* of mftd_sftp_input */

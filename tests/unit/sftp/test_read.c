@@ -324,7 +324,7 @@ static void
 fsync_makes_durable_and_publishes_nothing(void **state)
 {
 	struct peer *r = *state;
-	const struct mftd_msg_part *m = (const void *)r->last_data;
+	const struct mftd_msg_commit *m = (const void *)r->last_data;
 	struct mftd_buf *b;
 	uint64_t h = do_open(r, "/a", WC, NULL);
 	int i;
@@ -339,8 +339,9 @@ fsync_makes_durable_and_publishes_nothing(void **state)
 		    peer_status(r, b), i == 0 ? SSH_FX_OK : SSH_FX_FAILURE);
 		mftd_lease_renew(r->lease, 0);
 	}
-	assert_int_equal(r->last.type, MFTD_MSG_PART);
-	assert_int_equal(m->durable, 4);
+	assert_int_equal(r->told.durable, 4);
+	assert_int_equal(r->last.type, MFTD_MSG_COMMIT);
+	assert_string_equal(m->part, r->told.part);
 	assert_false(file_exists(r, "a"));
 }
 
