@@ -66,6 +66,14 @@ MUTATIONS = [
             "if (r == 0 && mftd_sync_data(s->fd) < 0)", "if (r < 0 && false)",
             DURABLE),
 
+    journal("commit_asked_for", "batch.c",
+            "w->failed != 0 || mftd_work_commit(w) < 0", "w->failed != 0",
+            (JOURNAL + "test_recover",)),
+    Mutation("fsync_asks_for_it", "mftd/sftp/close.c",
+             "	if (err == 0)\n		err = mftd_sftp_op_ask("
+             "s, op, MFTD_MSG_COMMIT, &m, sizeof(m));\n	if (err == 0)\n"
+             "		return;\n", "", ("tests/unit/sftp/test_read",)),
+
     # each sync of a directory or file
     journal("segment_dir_sync", "stream.c",
             "r = mftd_sync_all(s->dir);", "r = 0;", DURABLE),

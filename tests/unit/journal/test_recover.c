@@ -306,6 +306,43 @@ volume_has_one_id(void **state)
 	tree_remove(&t);
 }
 
+/* What a COMMIT was answered for is there after a kill, right then. */
+static void
+commit_is_durable(void **state)
+{
+	struct mftd_msg_part told = { .durable = 10 };
+	struct mftd_msg_commit ask = { 0 };
+	struct mftd_recovery out = { 0 };
+	struct mftd_msg_publish m;
+	char name[MFTD_ID_BYTES];
+	struct rig_session s;
+	struct node two;
+	struct tree t;
+	struct rig r;
+	int dir;
+
+	(void)state;
+	tree_make(&t);
+	rig_start(&r, t.path, LIFE_1, NULL, NULL);
+	assert_true(rig_ready(&r));
+	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
+	rig_part(&s, "f", "some of what the client sends", &m);
+	memcpy(told.part, m.part, sizeof(told.part));
+	memcpy(ask.part, m.part, sizeof(ask.part));
+	rig_send(&s, MFTD_MSG_PART, &told, sizeof(told));
+	assert_int_equal(rig_ask(&s, MFTD_MSG_COMMIT, &ask, sizeof(ask)), 0);
+	rig_kill(&r);
+	rig_close(&s);
+	node_open(&two, &t, "n2", LIFE_2);
+	assert_int_equal(mftd_recover_incarnation(two.work, LIFE_1, &out), 0);
+	dir = node_parts_dir(&two);
+	assert_int_equal(mftd_layout_dormant(m.part, 9, name), 0);
+	assert_int_equal(faccessat(dir, name, F_OK, 0), 0);
+	close(dir);
+	node_close(&two);
+	tree_remove(&t);
+}
+
 /* Less can be read than was signed: nothing of it is sealed away. */
 static void
 damaged_stream_is_left_alone(void **state)
@@ -355,6 +392,7 @@ main(void)
 		cmocka_unit_test(half_a_rename_is_published),
 		cmocka_unit_test(directory_renamed_meanwhile),
 		cmocka_unit_test(mkdir_drops_parts_of_its_inode),
+		cmocka_unit_test(commit_is_durable),
 		cmocka_unit_test(damaged_stream_is_left_alone),
 		cmocka_unit_test(volume_has_one_id),
 	};
