@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/journal/inspect.h"
@@ -123,14 +124,29 @@ catalog_agrees(struct options *o, const struct mftd_verified *v)
 	return false;
 }
 
+/* From when on all sealed streams have to be there: of a configured volume, as
+ * long as its journals are kept. */
+static int64_t
+since(const struct mftd_conf *conf, const char *path)
+{
+	size_t i;
+
+	for (i = 0; conf != NULL && i < conf->n_volumes; i++)
+		if (strcmp(conf->volumes[i].path, path) == 0)
+			return mftd_clock_wall_us() -
+			    conf->journal_keep_days * 86400LL * 1000000;
+	return 0;
+}
+
 static int
 verify(struct options *o, const char *path)
 {
-	struct mftd_trusted trusted = { o->keys, o->n_keys };
+	struct mftd_expected expected = { o->keys, o->n_keys,
+		since(o->ctl->conf, path) };
 	struct mftd_verified *list;
 	bool good = true;
 	size_t i, n;
-	int r = mftd_inspect_verify(path, trusted, &list, &n);
+	int r = mftd_inspect_verify(path, expected, &list, &n);
 
 	if (r < 0) {
 		fail(path, r);

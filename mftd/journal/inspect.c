@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,11 @@
 #include "mftd/journal/layout.h"
 #include "mftd/journal/reader.h"
 #include "mftd/journal/record.h"
+#include "mftd/journal/retain.h"
 #include "mftd/journal/stream.h"
 
+#define TORN_LOOKS 20
+#define TORN_MS 50
 #define DEPTH_MAX 2 /* .mft/journal, the node, the stream */
 
 /* ---- finding */
@@ -130,15 +134,18 @@ mftd_inspect_find(const char *path,
 
 struct seal {
 	struct mftd_rec_seal rec;
+	int64_t time_us;
 	char by[MFTD_ID_BYTES];
 };
 
 struct work {
-	struct mftd_trusted trusted;
+	struct mftd_expected expected;
 	struct mftd_verified *list;
 	size_t n;
 	struct seal *seals;
 	size_t n_seals;
+	char (*dropped)[MFTD_ID_BYTES]; /* streams, by audit records */
+	size_t n_dropped;
 };
 
 static int
@@ -157,8 +164,38 @@ add_seal(struct work *w, const char *by, const struct mftd_entry *e)
 		return -ENOMEM;
 	w->seals = more;
 	more[w->n_seals].rec = rec;
+	more[w->n_seals].time_us = e->time_us;
 	snprintf(more[w->n_seals++].by, sizeof(more->by), "%s", by);
 	return 0;
+}
+
+static int
+add_dropped(struct work *w, const struct mftd_entry *e)
+{
+	struct mftd_buf *b = mftd_buf_from(e->payload, e->payload_bytes);
+	struct mftd_rec_audit rec;
+	void *more;
+	int r = b != NULL ? mftd_rec_audit_get(b, &rec) : -ENOMEM;
+
+	mftd_buf_free(b);
+	if (r < 0 || strcmp(rec.event, MFTD_AUDIT_DROPPED) != 0)
+		return r;
+	more = reallocarray(w->dropped, w->n_dropped + 1, MFTD_ID_BYTES);
+	if (more == NULL)
+		return -ENOMEM;
+	w->dropped = more;
+	snprintf(w->dropped[w->n_dropped++], MFTD_ID_BYTES, "%.*s",
+	    (int)strcspn(rec.text, " "), rec.text);
+	return 0;
+}
+
+/* Keeps what a record says of other streams. */
+static int
+take_note(struct work *w, const char *by, const struct mftd_entry *e)
+{
+	if (e->type == MFTD_RECORD_SEAL)
+		return add_seal(w, by, e);
+	return e->type == MFTD_RECORD_AUDIT ? add_dropped(w, e) : 0;
 }
 
 /* Whether its writer is alive, on whichever node. */
@@ -198,27 +235,42 @@ head_holds(const struct mftd_verified *v, const struct mftd_signed_head *newest)
 }
 
 static bool
-is_trusted(const struct mftd_trusted *t, const struct mftd_verified *v)
+is_trusted(const struct mftd_expected *t, const struct mftd_verified *v)
 {
 	int i;
 
-	for (i = 0; i < t->n; i++)
+	for (i = 0; i < t->n_keys; i++)
 		if (memcmp(t->keys[i], v->key, sizeof(v->key)) == 0)
 			return true;
-	return t->n == 0 || !v->has_key;
+	return t->n_keys == 0 || !v->has_key;
+}
+
+/* The next one.  Of a stream that is being written it may be half there, for a
+ * moment. */
+static int
+next_record(struct mftd_reader *reader, bool live, struct mftd_entry *e)
+{
+	int i, r = mftd_reader_next(reader, e);
+
+	for (i = 0; live && r == -MFTD_E_CORRUPT && i < TORN_LOOKS; i++) {
+		poll(NULL, 0, TORN_MS);
+		r = mftd_reader_next(reader, e);
+	}
+	return r;
 }
 
 /* Reads all records; whether they are those that were signed.  A seal or an
  * error of reading ends it with *err. */
 static bool
 read_records(struct work *w, struct mftd_verified *v,
-    struct mftd_reader *reader, const struct mftd_head *signed_head, int *err)
+    struct mftd_reader *reader, const struct mftd_head *signed_head, bool live,
+    int *err)
 {
 	uint64_t segment = 0, number, offset;
 	bool holds = true;
 	struct mftd_entry e;
 
-	while ((*err = mftd_reader_next(reader, &e)) == 1) {
+	while ((*err = next_record(reader, live, &e)) == 1) {
 		if (v->first == 0)
 			v->first = e.seq;
 		mftd_reader_where(reader, &number, &offset);
@@ -229,8 +281,7 @@ read_records(struct work *w, struct mftd_verified *v,
 		if (e.seq == signed_head->seq &&
 		    memcmp(e.hash, signed_head->hash, sizeof(e.hash)) != 0)
 			holds = false;
-		if (e.type == MFTD_RECORD_SEAL &&
-		    (*err = add_seal(w, v->stream, &e)) < 0)
+		if ((*err = take_note(w, v->stream, &e)) < 0)
 			break;
 	}
 	v->seq = mftd_reader_seq(reader);
@@ -261,16 +312,16 @@ judge(struct work *w, struct mftd_verified *v, bool holds, int head,
 		v->verdict = MFTD_VERDICT_CUT;
 	else if (v->verdict == MFTD_VERDICT_BAD)
 		return;
-	else if (!holds || (head == 0 && v->signed_seq == 0))
+	else if (!holds || (head == 0 && !head_holds(v, newest)))
 		v->verdict = MFTD_VERDICT_FORGED;
-	else if (head < 0 && v->seq > 1)
+	else if (head < 0)
 		v->verdict = MFTD_VERDICT_UNSIGNED;
-	else if (!is_trusted(&w->trusted, v))
+	else if (!is_trusted(&w->expected, v))
 		v->verdict = MFTD_VERDICT_STRANGE;
 }
 
 static struct mftd_verified *
-add_verified(struct work *w, const struct mftd_found *f)
+add_verified(struct work *w, const char *stream, const char *path)
 {
 	struct mftd_verified *v = reallocarray(w->list, w->n + 1, sizeof(*v));
 
@@ -279,11 +330,11 @@ add_verified(struct work *w, const struct mftd_found *f)
 	w->list = v;
 	v += w->n;
 	memset(v, 0, sizeof(*v));
-	v->path = strdup(f->path);
+	v->path = strdup(path);
 	if (v->path == NULL)
 		return NULL;
 	w->n++;
-	snprintf(v->stream, sizeof(v->stream), "%s", f->stream);
+	snprintf(v->stream, sizeof(v->stream), "%s", stream);
 	return v;
 }
 
@@ -291,7 +342,7 @@ static int
 read_stream(void *data, const struct mftd_found *f)
 {
 	struct work *w = data;
-	struct mftd_verified *v = add_verified(w, f);
+	struct mftd_verified *v = add_verified(w, f->stream, f->path);
 	struct mftd_signed_head newest = { 0 };
 	struct mftd_reader *reader;
 	bool live = is_live(f->dir); /* before it is read */
@@ -306,14 +357,12 @@ read_stream(void *data, const struct mftd_found *f)
 	r = mftd_reader_open(f->dir, f->stream, &reader);
 	if (r < 0)
 		return r;
-	holds = read_records(w, v, reader, &newest.head, &r);
+	holds = read_records(w, v, reader, &newest.head, live, &r);
 	v->verdict = live ? MFTD_VERDICT_LIVE : MFTD_VERDICT_WHOLE;
 	if (r == -MFTD_E_CORRUPT ||
 	    (r == 0 && !live && has_gap(f->dir, reader))) {
 		mftd_reader_where(reader, &v->segment, &v->offset);
-		/* of one that is being written the end may be half there */
-		if (!live)
-			v->verdict = MFTD_VERDICT_BAD;
+		v->verdict = MFTD_VERDICT_BAD;
 		r = 0;
 	}
 	mftd_reader_close(reader);
@@ -381,16 +430,56 @@ compare_all(struct work *w)
 	return r;
 }
 
+/* Whether a stream is there, or was dropped. */
+static bool
+is_known(const struct work *w, const char *stream)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (strcmp(w->list[i].stream, stream) == 0)
+			return true;
+	for (i = 0; i < w->n_dropped; i++)
+		if (strcmp(w->dropped[i], stream) == 0)
+			return true;
+	return false;
+}
+
+static int
+find_gone(struct work *w)
+{
+	const struct seal *s;
+	struct mftd_verified *v;
+
+	if (w->expected.since_us == 0)
+		return 0;
+	for (s = w->seals; s < w->seals + w->n_seals; s++) {
+		if (s->time_us < w->expected.since_us ||
+		    is_known(w, s->rec.stream))
+			continue;
+		v = add_verified(w, s->rec.stream, "");
+		if (v == NULL)
+			return -ENOMEM;
+		v->verdict = MFTD_VERDICT_GONE;
+		v->sealed = s->rec.seq;
+		snprintf(v->by, sizeof(v->by), "%s", s->by);
+	}
+	return 0;
+}
+
 int
-mftd_inspect_verify(const char *path, struct mftd_trusted trusted,
+mftd_inspect_verify(const char *path, struct mftd_expected expected,
     struct mftd_verified **list, size_t *n)
 {
-	struct work w = { .trusted = trusted };
+	struct work w = { .expected = expected };
 	int r = mftd_inspect_find(path, read_stream, &w);
 
 	if (r == 0)
 		r = compare_all(&w);
+	if (r == 0)
+		r = find_gone(&w);
 	free(w.seals);
+	free(w.dropped);
 	if (r < 0) {
 		mftd_inspect_free(w.list, w.n);
 		return r;
@@ -419,7 +508,7 @@ mftd_verdict_name(enum mftd_verdict v)
 {
 	static const char *const names[] = { "whole", "sealed", "live", "BAD",
 		"CUT", "FORGED", "BEHIND ITS SEAL", "NOT SIGNED",
-		"SIGNED BY ANOTHER KEY" };
+		"SIGNED BY ANOTHER KEY", "GONE" };
 
 	return names[v];
 }

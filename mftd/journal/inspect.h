@@ -39,6 +39,7 @@ enum mftd_verdict {
 	MFTD_VERDICT_BEHIND, /* it goes on behind its seal */
 	MFTD_VERDICT_UNSIGNED, /* its signed head is missing */
 	MFTD_VERDICT_STRANGE, /* it is signed by a key that is not trusted */
+	MFTD_VERDICT_GONE, /* it was sealed, and is not there */
 };
 
 /* What is known of a stream. */
@@ -56,19 +57,24 @@ struct mftd_verified {
 	char by[MFTD_ID_BYTES]; /* the stream that it stands in */
 };
 
-/* The keys that may sign; n 0: whichever key a stream names. */
-struct mftd_trusted {
+/* What is to be so beyond what the journal says itself. */
+struct mftd_expected {
+	/* only these sign; n_keys 0: whichever key a stream names */
 	const uint8_t (*keys)[MFTD_HEAD_KEY_BYTES];
-	int n;
+	int n_keys;
+	/* streams that were sealed from then on (microseconds since 1970) are
+	 * there, or an audit record says that they were dropped; 0: a part of
+	 * a journal is looked at, and others may be elsewhere */
+	int64_t since_us;
 };
 
 /*
  * Reads all streams at or below path from their first to their last record:
  * sums, sequence, hash chain and signatures, and compares them with the seals
  * in one another. *list, to be freed by mftd_inspect_free, has *n of them by
- * name.  0, -ENOENT, -ENOMEM or -errno.
+ * name, then those that are gone.  0, -ENOENT, -ENOMEM or -errno.
  */
-int mftd_inspect_verify(const char *path, struct mftd_trusted trusted,
+int mftd_inspect_verify(const char *path, struct mftd_expected expected,
     struct mftd_verified **list, size_t *n);
 void mftd_inspect_free(struct mftd_verified *list, size_t n);
 

@@ -26,7 +26,7 @@
 static int
 announce(struct mftd_work *w, const char *stream, uint64_t seq)
 {
-	struct mftd_rec_audit rec = { .event = "journal-dropped" };
+	struct mftd_rec_audit rec = { .event = MFTD_AUDIT_DROPPED };
 	int r = mftd_work_room(w, AUDIT_BYTES);
 
 	if (r < 0)

@@ -12,6 +12,8 @@
  * down before it goes, as an audit record "journal-dropped".
  */
 
+#define MFTD_AUDIT_DROPPED "journal-dropped" /* text: "STREAM up to SEQ" */
+
 /* So much at a time, as others wait meanwhile: then there may be more. */
 #define MFTD_RETAIN_MAX 16
 

@@ -65,6 +65,21 @@ sign(const struct mftd_stream *s, uint64_t seq, const uint8_t *hash,
 	return mftd_head_sign(s->signer, out);
 }
 
+static int
+write_head(struct mftd_stream *s)
+{
+	struct mftd_signed_head head;
+	int r = sign(s, s->committed, s->durable_hash, &head);
+
+	if (r == 0)
+		r = mftd_head_write(s->dir, &head);
+	if (r == 0)
+		s->told = head.head.seq;
+	if (r == -MFTD_E_SYNC)
+		s->failed = true;
+	return r;
+}
+
 /* Makes segment number durable with room allocated, and opens it.  On failure
  * it is gone again, unless a sync failed: then the stream is at its end. */
 static int
@@ -209,12 +224,14 @@ mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
 	if (r < 0)
 		goto out;
 	r = s->lock = mftd_stream_lock(s->dir, true);
+	/* before there is anything: a stream without a head was tampered with
+	 */
 	if (r >= 0)
+		r = write_head(s);
+	if (r == 0)
 		r = new_segment(s, 1, s->segment_bytes);
 	if (r == 0)
 		r = append_open(s, node, incarnation, volume);
-	if (r == 0)
-		r = mftd_stream_sign(s);
 out:
 	if (r < 0 && node_fd >= 0)
 		unmake(s, node_fd);
@@ -311,19 +328,7 @@ mftd_stream_commit(struct mftd_stream *s)
 int
 mftd_stream_sign(struct mftd_stream *s)
 {
-	struct mftd_signed_head head;
-	int r;
-
-	if (s->told == s->committed)
-		return 0;
-	r = sign(s, s->committed, s->durable_hash, &head);
-	if (r == 0)
-		r = mftd_head_write(s->dir, &head);
-	if (r == 0)
-		s->told = head.head.seq;
-	if (r == -MFTD_E_SYNC)
-		s->failed = true;
-	return r;
+	return s->told == s->committed ? 0 : write_head(s);
 }
 
 bool

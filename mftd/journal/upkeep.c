@@ -11,7 +11,7 @@
 #include "mftd/journal/retain.h"
 
 /* What the journal process does now and then; in seconds. */
-#define SIGN_EVERY 60
+#define SIGN_EVERY 10
 #define REAP_EVERY_MAX 3600 /* looks for what expired */
 #define RETAIN_EVERY 3600
 

@@ -338,7 +338,7 @@ receipts_hold(struct tree *t)
 static bool
 streams_verify(struct tree *t, bool late)
 {
-	const struct mftd_trusted any = { 0 };
+	const struct mftd_expected any = { 0 };
 	struct mftd_verified *list;
 	bool good = true;
 	size_t n, i, open = 0;

@@ -20,13 +20,14 @@
 
 #define ONE "n1-0123456789abcdef"
 #define TWO "n2-fedcba9876543210"
+#define THREE "n3-0000000000000003"
 #define SEGMENT 4096
 #define RECORDS 100 /* several segments of them */
 #define SIGNED 90 /* of them */
 
 struct world {
 	struct tree t;
-	struct mftd_trusted trusted;
+	struct mftd_expected expected;
 	struct mftd_verified *list;
 	size_t n;
 	uint64_t last; /* of the first stream */
@@ -137,10 +138,22 @@ verdict(struct world *w)
 	w->list = NULL;
 	w->n = 0;
 	assert_int_equal(
-	    mftd_inspect_verify(w->t.path, w->trusted, &w->list, &w->n), 0);
+	    mftd_inspect_verify(w->t.path, w->expected, &w->list, &w->n), 0);
 	assert_true(w->n >= 1);
 	assert_string_equal(w->list[0].stream, ONE "-j1");
 	return &w->list[0];
+}
+
+/* Of the last one in the list. */
+static const struct mftd_verified *
+verdict_of_last(struct world *w)
+{
+	mftd_inspect_free(w->list, w->n);
+	w->list = NULL;
+	w->n = 0;
+	assert_int_equal(
+	    mftd_inspect_verify(w->t.path, w->expected, &w->list, &w->n), 0);
+	return &w->list[w->n - 1];
 }
 
 static void
@@ -274,6 +287,36 @@ no_signed_head(void **state)
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_UNSIGNED);
 }
 
+/* Even one record, the first, needs its head. */
+static void
+no_signed_head_at_the_start(void **state)
+{
+	struct world *w = *state;
+
+	mftd_stream_close(stream(w, "n2", TWO));
+	assert_int_equal(verdict(w)[1].seq, 1);
+	assert_int_equal(verdict(w)[1].verdict, MFTD_VERDICT_WHOLE);
+	assert_int_equal(
+	    unlinkat(w->t.fd, "n2/" TWO "-j1/" MFTD_STREAM_HEAD, 0), 0);
+	assert_int_equal(verdict(w)[1].verdict, MFTD_VERDICT_UNSIGNED);
+}
+
+/* Of one that is written it is not the moment's tear, if it stays. */
+static void
+damage_of_a_living_one(void **state)
+{
+	struct world *w = *state;
+	struct mftd_stream *s = stream(w, "n2", TWO);
+	int fd = openat(w->t.fd, "n2/" TWO "-j1/00000001.seg", O_RDWR);
+
+	assert_int_equal(verdict(w)[1].verdict, MFTD_VERDICT_LIVE);
+	assert_int_equal(pwrite(fd, "x", 1, 300), 1);
+	assert_int_equal(verdict(w)[1].verdict, MFTD_VERDICT_BAD);
+	assert_int_equal(verdict(w)[1].segment, 1);
+	close(fd);
+	mftd_stream_close(s);
+}
+
 /* Changes n1's newest head and writes it again. */
 static void
 forge_head(struct world *w, void (*change)(struct mftd_signed_head *h))
@@ -369,14 +412,48 @@ only_trusted_keys(void **state)
 
 	assert_int_equal(mftd_head_sign(other, &h), 0);
 	memcpy(keys[0], h.key, sizeof(keys[0]));
-	w->trusted.keys = keys;
-	w->trusted.n = 1;
+	w->expected.keys = keys;
+	w->expected.n_keys = 1;
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_STRANGE);
 	assert_int_equal(mftd_head_sign(tree_signer(), &h), 0);
 	memcpy(keys[1], h.key, sizeof(keys[1]));
-	w->trusted.n = 2;
+	w->expected.n_keys = 2;
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
 	mftd_signer_close(other);
+}
+
+/* A stream that another one has sealed, as a whole. */
+static void
+gone(void **state)
+{
+	struct mftd_rec_audit drop = { .event = "journal-dropped",
+		.text = ONE "-j1 up to 7" };
+	struct world *w = *state;
+	struct mftd_buf *b = mftd_buf_new(256);
+	struct mftd_stream *s;
+	char path[256];
+	int i;
+
+	write_two(w, w->last, w->hash);
+	for (i = 1; i < 99; i++) {
+		snprintf(path, sizeof(path), "n1/" ONE "-j1/%08d.seg", i);
+		unlinkat(w->t.fd, path, 0);
+	}
+	assert_string_equal(verdict_of_last(w)->stream, TWO "-j1");
+	assert_int_equal(w->n, 1); /* it may be elsewhere */
+	w->expected.since_us = 1;
+	assert_string_equal(verdict_of_last(w)->stream, ONE "-j1");
+	assert_int_equal(verdict_of_last(w)->verdict, MFTD_VERDICT_GONE);
+	assert_false(mftd_verdict_good(MFTD_VERDICT_GONE));
+	w->expected.since_us = INT64_MAX; /* sealed before then */
+	assert_string_equal(verdict_of_last(w)->stream, TWO "-j1");
+	w->expected.since_us = 1;
+	s = stream(w, "n3", THREE);
+	assert_int_equal(mftd_rec_audit_put(b, &drop), 0);
+	append(s, MFTD_RECORD_AUDIT, b);
+	assert_int_equal(mftd_stream_commit(s), 0);
+	mftd_stream_close(s);
+	assert_string_equal(verdict_of_last(w)->stream, THREE "-j1");
 }
 
 static void
@@ -485,9 +562,12 @@ main(void)
 		T(segment_missing),
 		T(segments_dropped_from_the_front),
 		T(no_signed_head),
+		T(no_signed_head_at_the_start),
+		T(damage_of_a_living_one),
 		T(forged_heads),
 		T(forged_segment),
 		T(only_trusted_keys),
+		T(gone),
 		T(another_history),
 		T(records_behind_the_seal),
 		T(torn_end),
