@@ -49,7 +49,11 @@ tell(struct mftd_journal *j)
 	if (j->coordinator == NULL || mftd_chan_pending(j->coordinator))
 		return;
 	snprintf(st.volume, sizeof(st.volume), "%s", j->worker->instance);
-	snprintf(st.reason, sizeof(st.reason), "%s", j->reason);
+	/* nothing that a restart, or fencing, would mend: it stays well */
+	snprintf(st.reason, sizeof(st.reason), "%s",
+	    j->reason[0] == '\0' && j->damaged
+		? "a stream is damaged: see mftctl journal verify"
+		: j->reason);
 	if (j->stream != NULL) {
 		st.records = mftd_stream_committed(j->stream);
 		st.syncs = mftd_stream_syncs(j->stream);
@@ -107,6 +111,7 @@ recover_own(struct mftd_journal *j, bool started)
 	if (j->work->failed != 0)
 		return j->work->failed;
 	j->streams_held = out.held > 0 || (r < 0 && started);
+	j->damaged |= out.damaged > 0;
 	return r;
 }
 
@@ -231,6 +236,7 @@ on_recover(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	if (j->stream != NULL) {
 		res.err =
 		    mftd_recover_incarnation(j->work, msg->incarnation, &out);
+		j->damaged |= out.damaged > 0;
 		mftd_journal_insist(j);
 		/* it may have died between a change and its count */
 		mftd_usage_recovered(&j->vol);

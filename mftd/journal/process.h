@@ -52,6 +52,7 @@ struct mftd_journal {
 	bool batch_due; /* a job for it is in the loop */
 	bool flush_due;
 	bool streams_held; /* of predecessors: look again */
+	bool damaged; /* a stream is: it is not recovered */
 	uint64_t dropped; /* audit lines without room */
 	uint32_t ticks;
 	uint64_t checkpoint; /* the segment that it stands in; 1: none */

@@ -206,6 +206,8 @@ recover_in(struct mftd_work *w, int node_dir, const char *stream,
 	}
 	if (r == -EBUSY)
 		out->held++;
+	if (r == -MFTD_E_CORRUPT)
+		out->damaged++;
 	mftd_fd_close(&lock);
 	close(dir);
 	return r;

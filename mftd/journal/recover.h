@@ -20,6 +20,7 @@ struct mftd_recovery {
 	uint32_t published; /* undecided receipts that turned out so */
 	uint32_t abandoned;
 	uint32_t held; /* streams whose writer still lives */
+	uint32_t damaged; /* streams that are left alone, for a person */
 };
 
 #define MFTD_STREAM_RECOVERED "recovered"

@@ -39,7 +39,9 @@ class Told:
 
 
 @pytest.fixture(name="run")
-def _run(tmp_path, request):
+def _run(tmp_path, request, monkeypatch):
+    # what is broken here on purpose is in no count of tests/run
+    monkeypatch.delenv("MFTD_HISTORY", raising=False)
     with Rig() as rig:
         rig.up()
         with RigRun(rig, request.node.name) as run:

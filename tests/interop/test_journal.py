@@ -104,6 +104,28 @@ def test_torn_end(rig):
     assert journal("journal", "verify", rig.volume).returncode == 0
 
 
+def test_damage_is_not_sealed(rig):
+    rig.stop()
+    stream, = (rig.volume / ".mft/journal/solo").iterdir()
+    segment = stream / "00000001.seg"
+    data = bytearray(segment.read_bytes())
+    data[find_record(data, 3) + 70] ^= 1
+    segment.write_bytes(data)
+    rig.start()
+    assert " CUT: " in rig.mftctl("journal", "verify", check=False).stdout
+    rig.wait_status(lambda st: "damaged" in st["volumes"][0]["reason"],
+                    "status says so")
+    data[find_record(data, 3) + 70] ^= 1
+    segment.write_bytes(data)
+    rig.stop()
+    rig.start()
+    assert " sealed" in rig.mftctl("journal", "verify").stdout
+    rig.stop()
+    shutil.rmtree(stream)
+    done = rig.mftctl("journal", "verify", check=False)
+    assert done.returncode == 1 and " GONE" in done.stdout
+
+
 def test_names_that_are_no_utf8(rig):
     (rig.top / "odd").write_text("odd")
     client = subprocess.run(
