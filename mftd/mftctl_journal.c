@@ -75,7 +75,7 @@ print_verified(const struct mftd_verified *v)
 	else if (v->signed_seq != 0)
 		printf(": signed up to %" PRIu64, v->signed_seq);
 	if (v->first > 1)
-		printf("; those before %" PRIu64 " were dropped", v->first);
+		printf("; it begins with %" PRIu64, v->first);
 	if (v->segment != 0)
 		printf("; what follows at %s/%08" PRIu64 ".seg, byte %" PRIu64
 		       ", is no record",

@@ -26,11 +26,9 @@
 #define PEM_BYTES_MAX 4096
 #define HEAD_FILE_BYTES_MAX 1024
 
-static const char magic[8] = { 'M', 'F', 'T', 'D', 'H', 'E', 'A', 'D' };
-
 /* What is signed. */
 struct statement {
-	char magic[sizeof(magic)];
+	char use[8];
 	char stream[MFTD_ID_BYTES];
 	uint64_t seq;
 	uint8_t hash[MFTD_SHA256_BYTES];
@@ -42,24 +40,26 @@ struct mftd_signer {
 };
 
 static void
-state(const struct mftd_head *h, struct statement *st)
+state(enum mftd_head_use use, const struct mftd_head *h, struct statement *st)
 {
 	memset(st, 0, sizeof(*st));
-	memcpy(st->magic, magic, sizeof(magic));
+	memcpy(st->use, use == MFTD_HEAD_NEWEST ? "MFTDHEAD" : "MFTDSEGM",
+	    sizeof(st->use));
 	memcpy(st->stream, h->stream, strnlen(h->stream, MFTD_ID_BYTES));
 	st->seq = htobe64(h->seq);
 	memcpy(st->hash, h->hash, sizeof(st->hash));
 }
 
 int
-mftd_head_sign(const struct mftd_signer *by, struct mftd_signed_head *s)
+mftd_head_sign(const struct mftd_signer *by, enum mftd_head_use use,
+    struct mftd_signed_head *s)
 {
 	size_t len = sizeof(s->signature);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	struct statement st;
 	int ok;
 
-	state(&s->head, &st);
+	state(use, &s->head, &st);
 	memcpy(s->key, by->public, sizeof(s->key));
 	ok = ctx != NULL &&
 	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, by->pkey) == 1 &&
@@ -70,7 +70,7 @@ mftd_head_sign(const struct mftd_signer *by, struct mftd_signed_head *s)
 }
 
 bool
-mftd_head_holds(const struct mftd_signed_head *s)
+mftd_head_holds(enum mftd_head_use use, const struct mftd_signed_head *s)
 {
 	EVP_PKEY *key = EVP_PKEY_new_raw_public_key(
 	    EVP_PKEY_ED25519, NULL, s->key, sizeof(s->key));
@@ -78,7 +78,7 @@ mftd_head_holds(const struct mftd_signed_head *s)
 	struct statement st;
 	bool holds;
 
-	state(&s->head, &st);
+	state(use, &s->head, &st);
 	holds = key != NULL && ctx != NULL &&
 	    EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
 	    EVP_DigestVerify(ctx, s->signature, sizeof(s->signature),

@@ -15,11 +15,14 @@
  * the file "head" of the stream's directory, so that an end that was cut off is
  * missed.
  *
- * What is signed are 144 bytes: "MFTDHEAD", the stream's name (96 bytes,
+ * What is signed are 144 bytes: "MFTDHEAD" for the newest or "MFTDSEGM" for a
+ * segment's, which must not pass for a newest one; the stream's name (96 bytes,
  * zero-padded), the sequence (8, big-endian), the hash.
  */
 #define MFTD_HEAD_KEY_BYTES 32
 #define MFTD_HEAD_SIGNATURE_BYTES 64
+
+enum mftd_head_use { MFTD_HEAD_NEWEST, MFTD_HEAD_SEGMENT };
 
 struct mftd_head {
 	char stream[MFTD_ID_BYTES];
@@ -47,11 +50,12 @@ struct mftd_signer;
 int mftd_signer_open(int state_dir, struct mftd_signer **out);
 void mftd_signer_close(struct mftd_signer *s);
 
-/* Signs s->head and sets its key and signature.  0 or -ENOMEM. */
-int mftd_head_sign(const struct mftd_signer *by, struct mftd_signed_head *s);
+/* Signs s->head for that use and sets its key and signature.  0 or -ENOMEM. */
+int mftd_head_sign(const struct mftd_signer *by, enum mftd_head_use use,
+    struct mftd_signed_head *s);
 
-/* Whether s->key signed s->head. */
-bool mftd_head_holds(const struct mftd_signed_head *s);
+/* Whether s->key signed s->head for that use. */
+bool mftd_head_holds(enum mftd_head_use use, const struct mftd_signed_head *s);
 
 /* Reads all public keys of a file in PEM.  Returns how many, up to max; -EINVAL
  * when it holds something that is no Ed25519 key, or none; -errno. */

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -138,13 +139,19 @@ struct seal {
 	char by[MFTD_ID_BYTES];
 };
 
+/* What was dropped, by audit records. */
+struct dropped {
+	char stream[MFTD_ID_BYTES];
+	uint64_t seq; /* up to there */
+};
+
 struct work {
 	struct mftd_expected expected;
 	struct mftd_verified *list;
 	size_t n;
 	struct seal *seals;
 	size_t n_seals;
-	char (*dropped)[MFTD_ID_BYTES]; /* streams, by audit records */
+	struct dropped *dropped;
 	size_t n_dropped;
 };
 
@@ -174,18 +181,19 @@ add_dropped(struct work *w, const struct mftd_entry *e)
 {
 	struct mftd_buf *b = mftd_buf_from(e->payload, e->payload_bytes);
 	struct mftd_rec_audit rec;
-	void *more;
+	struct dropped d = { 0 }, *more;
 	int r = b != NULL ? mftd_rec_audit_get(b, &rec) : -ENOMEM;
 
 	mftd_buf_free(b);
 	if (r < 0 || strcmp(rec.event, MFTD_AUDIT_DROPPED) != 0)
 		return r;
-	more = reallocarray(w->dropped, w->n_dropped + 1, MFTD_ID_BYTES);
+	if (sscanf(rec.text, "%95s up to %" SCNu64, d.stream, &d.seq) != 2)
+		return 0; /* it says nothing */
+	more = reallocarray(w->dropped, w->n_dropped + 1, sizeof(*more));
 	if (more == NULL)
 		return -ENOMEM;
 	w->dropped = more;
-	snprintf(w->dropped[w->n_dropped++], MFTD_ID_BYTES, "%.*s",
-	    (int)strcspn(rec.text, " "), rec.text);
+	more[w->n_dropped++] = d;
 	return 0;
 }
 
@@ -222,7 +230,7 @@ segment_holds(struct mftd_verified *v, const struct mftd_signed_head *before)
 		memcpy(v->key, before->key, sizeof(v->key));
 	v->has_key = true;
 	return memcmp(v->key, before->key, sizeof(v->key)) == 0 &&
-	    mftd_head_holds(before);
+	    mftd_head_holds(MFTD_HEAD_SEGMENT, before);
 }
 
 /* The stream's newest head, by itself. */
@@ -231,7 +239,7 @@ head_holds(const struct mftd_verified *v, const struct mftd_signed_head *newest)
 {
 	return strcmp(newest->head.stream, v->stream) == 0 &&
 	    (!v->has_key || memcmp(newest->key, v->key, sizeof(v->key)) == 0) &&
-	    mftd_head_holds(newest);
+	    mftd_head_holds(MFTD_HEAD_NEWEST, newest);
 }
 
 static bool
@@ -430,19 +438,41 @@ compare_all(struct work *w)
 	return r;
 }
 
+/* Whether it was written down that so much of a stream was dropped. */
+static bool
+was_dropped(const struct work *w, const char *stream, uint64_t seq)
+{
+	size_t i;
+
+	for (i = 0; i < w->n_dropped; i++)
+		if (strcmp(w->dropped[i].stream, stream) == 0 &&
+		    w->dropped[i].seq >= seq)
+			return true;
+	return false;
+}
+
 /* Whether a stream is there, or was dropped. */
 static bool
-is_known(const struct work *w, const char *stream)
+is_known(const struct work *w, const struct mftd_rec_seal *s)
 {
 	size_t i;
 
 	for (i = 0; i < w->n; i++)
-		if (strcmp(w->list[i].stream, stream) == 0)
+		if (strcmp(w->list[i].stream, s->stream) == 0)
 			return true;
-	for (i = 0; i < w->n_dropped; i++)
-		if (strcmp(w->dropped[i], stream) == 0)
-			return true;
-	return false;
+	return was_dropped(w, s->stream, s->seq);
+}
+
+/* A writer says in its own stream what it drops from the front of it. */
+static void
+find_cut_fronts(struct work *w)
+{
+	struct mftd_verified *v;
+
+	for (v = w->list; v < w->list + w->n; v++)
+		if (v->first > 1 && mftd_verdict_good(v->verdict) &&
+		    !was_dropped(w, v->stream, v->first - 1))
+			v->verdict = MFTD_VERDICT_BEHEADED;
 }
 
 static int
@@ -454,8 +484,7 @@ find_gone(struct work *w)
 	if (w->expected.since_us == 0)
 		return 0;
 	for (s = w->seals; s < w->seals + w->n_seals; s++) {
-		if (s->time_us < w->expected.since_us ||
-		    is_known(w, s->rec.stream))
+		if (s->time_us < w->expected.since_us || is_known(w, &s->rec))
 			continue;
 		v = add_verified(w, s->rec.stream, "");
 		if (v == NULL)
@@ -476,6 +505,8 @@ mftd_inspect_verify(const char *path, struct mftd_expected expected,
 
 	if (r == 0)
 		r = compare_all(&w);
+	if (r == 0)
+		find_cut_fronts(&w);
 	if (r == 0)
 		r = find_gone(&w);
 	free(w.seals);
@@ -508,7 +539,7 @@ mftd_verdict_name(enum mftd_verdict v)
 {
 	static const char *const names[] = { "whole", "sealed", "live", "BAD",
 		"CUT", "FORGED", "BEHIND ITS SEAL", "NOT SIGNED",
-		"SIGNED BY ANOTHER KEY", "GONE" };
+		"SIGNED BY ANOTHER KEY", "GONE", "WITHOUT ITS BEGINNING" };
 
 	return names[v];
 }

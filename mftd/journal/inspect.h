@@ -40,6 +40,8 @@ enum mftd_verdict {
 	MFTD_VERDICT_UNSIGNED, /* its signed head is missing */
 	MFTD_VERDICT_STRANGE, /* it is signed by a key that is not trusted */
 	MFTD_VERDICT_GONE, /* it was sealed, and is not there */
+	MFTD_VERDICT_BEHEADED, /* its beginning is missing, and no record says
+				* that it was dropped */
 };
 
 /* What is known of a stream. */

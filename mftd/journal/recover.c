@@ -142,7 +142,8 @@ is_damaged(int dir, const char *stream, const struct mftd_reader *reader)
 	uint64_t seq = mftd_reader_seq(reader);
 	struct mftd_signed_head h;
 
-	if (mftd_head_read(dir, &h) < 0 || !mftd_head_holds(&h) ||
+	if (mftd_head_read(dir, &h) < 0 ||
+	    !mftd_head_holds(MFTD_HEAD_NEWEST, &h) ||
 	    strcmp(h.head.stream, stream) != 0 || h.head.seq <= seq)
 		return false;
 	log_error("stream=%s is damaged: %" PRIu64 " records were signed, "

@@ -55,21 +55,21 @@ mftd_stream_lock(int stream_dir, bool create)
 }
 
 static int
-sign(const struct mftd_stream *s, uint64_t seq, const uint8_t *hash,
-    struct mftd_signed_head *out)
+sign(const struct mftd_stream *s, enum mftd_head_use use, uint64_t seq,
+    const uint8_t *hash, struct mftd_signed_head *out)
 {
 	memset(out, 0, sizeof(*out));
 	memcpy(out->head.stream, s->id, sizeof(out->head.stream));
 	out->head.seq = seq;
 	memcpy(out->head.hash, hash, sizeof(out->head.hash));
-	return mftd_head_sign(s->signer, out);
+	return mftd_head_sign(s->signer, use, out);
 }
 
 static int
 write_head(struct mftd_stream *s)
 {
 	struct mftd_signed_head head;
-	int r = sign(s, s->committed, s->durable_hash, &head);
+	int r = sign(s, MFTD_HEAD_NEWEST, s->committed, s->durable_hash, &head);
 
 	if (r == 0)
 		r = mftd_head_write(s->dir, &head);
@@ -90,7 +90,7 @@ new_segment(struct mftd_stream *s, uint64_t number, size_t size)
 	char name[MFTD_SEGMENT_NAME_BYTES];
 	int fd, r;
 
-	r = sign(s, s->seq, s->hash, &seg.before);
+	r = sign(s, MFTD_HEAD_SEGMENT, s->seq, s->hash, &seg.before);
 	if (r < 0)
 		return r;
 	mftd_segment_put(&seg, head);

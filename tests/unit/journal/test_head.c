@@ -28,7 +28,7 @@ sign(const struct mftd_signer *by, uint64_t seq, struct mftd_signed_head *s)
 	strcpy(s->head.stream, "n1-0123456789abcdef-j1");
 	s->head.seq = seq;
 	memset(s->head.hash, 0x5a, sizeof(s->head.hash));
-	assert_int_equal(mftd_head_sign(by, s), 0);
+	assert_int_equal(mftd_head_sign(by, MFTD_HEAD_NEWEST, s), 0);
 }
 
 static void
@@ -39,26 +39,27 @@ each_bit_counts(void **state)
 
 	(void)state;
 	sign(tree_signer(), 17, &s);
-	assert_true(mftd_head_holds(&s));
+	assert_true(mftd_head_holds(MFTD_HEAD_NEWEST, &s));
 	t = s;
 	strcpy(t.head.stream, "n1-0123456789abcdef-j2");
-	assert_false(mftd_head_holds(&t));
+	assert_false(mftd_head_holds(MFTD_HEAD_NEWEST, &t));
 	t = s;
 	t.head.seq++;
-	assert_false(mftd_head_holds(&t));
+	assert_false(mftd_head_holds(MFTD_HEAD_NEWEST, &t));
 	for (i = 0; i < sizeof(s.head.hash); i++) {
 		t = s;
 		t.head.hash[i] ^= 1;
-		assert_false(mftd_head_holds(&t));
+		assert_false(mftd_head_holds(MFTD_HEAD_NEWEST, &t));
 	}
 	for (i = 0; i < sizeof(s.signature); i++) {
 		t = s;
 		t.signature[i] ^= 1;
-		assert_false(mftd_head_holds(&t));
+		assert_false(mftd_head_holds(MFTD_HEAD_NEWEST, &t));
 	}
+	assert_false(mftd_head_holds(MFTD_HEAD_SEGMENT, &s));
 	t = s;
 	t.key[0] ^= 1;
-	assert_false(mftd_head_holds(&t));
+	assert_false(mftd_head_holds(MFTD_HEAD_NEWEST, &t));
 }
 
 static void

@@ -15,6 +15,7 @@
 
 #include "mftd/journal/reader.h"
 #include "mftd/journal/record.h"
+#include "mftd/journal/retain.h"
 #include "mftd/journal/stream.h"
 #include "tests/unit/journal/tree.h"
 
@@ -144,6 +145,21 @@ verdict(struct world *w)
 	return &w->list[0];
 }
 
+/* n3's stream, with that audit record. */
+static void
+write_three(struct world *w, const char *text)
+{
+	struct mftd_rec_audit drop = { .event = MFTD_AUDIT_DROPPED };
+	struct mftd_stream *s = stream(w, "n3", THREE);
+	struct mftd_buf *b = mftd_buf_new(256);
+
+	snprintf(drop.text, sizeof(drop.text), "%s", text);
+	assert_int_equal(mftd_rec_audit_put(b, &drop), 0);
+	append(s, MFTD_RECORD_AUDIT, b);
+	assert_int_equal(mftd_stream_commit(s), 0);
+	mftd_stream_close(s);
+}
+
 /* Of the last one in the list. */
 static const struct mftd_verified *
 verdict_of_last(struct world *w)
@@ -264,14 +280,42 @@ segment_missing(void **state)
 }
 
 static void
-segments_dropped_from_the_front(void **state)
+segments_missing_at_the_front(void **state)
 {
 	struct world *w = *state;
+	uint64_t first;
+	char text[128];
 
 	assert_int_equal(unlinkat(w->t.fd, "n1/" ONE "-j1/00000001.seg", 0), 0);
+	first = verdict(w)->first;
+	assert_true(first > 1);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_BEHEADED);
+	assert_false(mftd_verdict_good(MFTD_VERDICT_BEHEADED));
+	snprintf(text, sizeof(text), ONE "-j1 up to %d", (int)first - 2);
+	write_three(w, text);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_BEHEADED);
+	snprintf(text, sizeof(text), ONE "-j1 up to %d", (int)first - 1);
+	write_three(w, text);
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
-	assert_true(verdict(w)->first > 1);
 	assert_int_equal(verdict(w)->seq, w->last);
+}
+
+/* What a segment says of those before it is no newest head. */
+static void
+head_of_a_segment(void **state)
+{
+	struct world *w = *state;
+	struct mftd_segment seg;
+	uint8_t head[MFTD_SEGMENT_HEADER_BYTES];
+	int dir = openat(w->t.fd, "n1/" ONE "-j1", O_RDONLY | O_DIRECTORY);
+	int fd = openat(dir, "00000002.seg", O_RDONLY);
+
+	assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+	close(fd);
+	assert_int_equal(mftd_segment_get(head, &seg), 0);
+	assert_int_equal(mftd_head_write(dir, &seg.before), 0);
+	close(dir);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
 }
 
 static void
@@ -341,14 +385,14 @@ static void
 other_record(struct mftd_signed_head *h)
 {
 	h->head.hash[3] ^= 4;
-	assert_int_equal(mftd_head_sign(tree_signer(), h), 0);
+	assert_int_equal(mftd_head_sign(tree_signer(), MFTD_HEAD_NEWEST, h), 0);
 }
 
 static void
 other_stream(struct mftd_signed_head *h)
 {
 	strcpy(h->head.stream, TWO "-j1");
-	assert_int_equal(mftd_head_sign(tree_signer(), h), 0);
+	assert_int_equal(mftd_head_sign(tree_signer(), MFTD_HEAD_NEWEST, h), 0);
 }
 
 static struct mftd_signer *
@@ -390,11 +434,13 @@ forged_segment(void **state)
 	mftd_segment_put(&seg, head);
 	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
-	assert_int_equal(mftd_head_sign(other, &seg.before), 0);
+	assert_int_equal(
+	    mftd_head_sign(other, MFTD_HEAD_SEGMENT, &seg.before), 0);
 	mftd_segment_put(&seg, head);
 	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
-	assert_int_equal(mftd_head_sign(tree_signer(), &seg.before), 0);
+	assert_int_equal(
+	    mftd_head_sign(tree_signer(), MFTD_HEAD_SEGMENT, &seg.before), 0);
 	mftd_segment_put(&seg, head);
 	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
@@ -410,12 +456,13 @@ only_trusted_keys(void **state)
 	struct mftd_signed_head h = { 0 };
 	uint8_t keys[2][MFTD_HEAD_KEY_BYTES];
 
-	assert_int_equal(mftd_head_sign(other, &h), 0);
+	assert_int_equal(mftd_head_sign(other, MFTD_HEAD_NEWEST, &h), 0);
 	memcpy(keys[0], h.key, sizeof(keys[0]));
 	w->expected.keys = keys;
 	w->expected.n_keys = 1;
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_STRANGE);
-	assert_int_equal(mftd_head_sign(tree_signer(), &h), 0);
+	assert_int_equal(
+	    mftd_head_sign(tree_signer(), MFTD_HEAD_NEWEST, &h), 0);
 	memcpy(keys[1], h.key, sizeof(keys[1]));
 	w->expected.n_keys = 2;
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
@@ -426,12 +473,8 @@ only_trusted_keys(void **state)
 static void
 gone(void **state)
 {
-	struct mftd_rec_audit drop = { .event = "journal-dropped",
-		.text = ONE "-j1 up to 7" };
 	struct world *w = *state;
-	struct mftd_buf *b = mftd_buf_new(256);
-	struct mftd_stream *s;
-	char path[256];
+	char path[256], text[128];
 	int i;
 
 	write_two(w, w->last, w->hash);
@@ -448,11 +491,8 @@ gone(void **state)
 	w->expected.since_us = INT64_MAX; /* sealed before then */
 	assert_string_equal(verdict_of_last(w)->stream, TWO "-j1");
 	w->expected.since_us = 1;
-	s = stream(w, "n3", THREE);
-	assert_int_equal(mftd_rec_audit_put(b, &drop), 0);
-	append(s, MFTD_RECORD_AUDIT, b);
-	assert_int_equal(mftd_stream_commit(s), 0);
-	mftd_stream_close(s);
+	snprintf(text, sizeof(text), ONE "-j1 up to %d", (int)w->last);
+	write_three(w, text);
 	assert_string_equal(verdict_of_last(w)->stream, THREE "-j1");
 }
 
@@ -560,7 +600,8 @@ main(void)
 		T(cut_behind_the_signed_head),
 		T(cut_before_the_signed_head),
 		T(segment_missing),
-		T(segments_dropped_from_the_front),
+		T(segments_missing_at_the_front),
+		T(head_of_a_segment),
 		T(no_signed_head),
 		T(no_signed_head_at_the_start),
 		T(damage_of_a_living_one),

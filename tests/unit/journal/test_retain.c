@@ -335,14 +335,14 @@ head_is_signed(void **state)
 		read_head(&t, &h); /* no event tells of a file */
 	}
 	first = h.head.seq;
-	assert_true(mftd_head_holds(&h));
+	assert_true(mftd_head_holds(MFTD_HEAD_NEWEST, &h));
 	assert_string_equal(h.head.stream, STREAM_1);
 	assert_int_equal(rig_upload(&s, "g", "g"), 0);
 	rig_close(&s);
 	assert_int_equal(rig_stop(&r), 0);
 	read_head(&t, &h);
 	assert_true(h.head.seq >= first + 2);
-	assert_true(mftd_head_holds(&h));
+	assert_true(mftd_head_holds(MFTD_HEAD_NEWEST, &h));
 	tree_remove(&t);
 }
 
