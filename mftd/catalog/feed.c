@@ -218,8 +218,8 @@ flush(struct mftd_feeds *f, struct feed *d)
 	int r;
 
 	d->busy = false;
-	if (d->n == 0) /* the journal cannot read on now; see resume */
-		return 0;
+	if (d->n == 0)
+		return -ENODATA;
 	r = mftd_catalog_forward(f->c, d->stream, d->batch, d->n);
 	empty_batch(d);
 	if (r < 0) {
@@ -231,15 +231,21 @@ flush(struct mftd_feeds *f, struct feed *d)
 	return pump(f, d);
 }
 
-/* A batch that the catalog refuses will be refused again: said once, tried
- * rarely.  The other streams go on. */
+/* A batch that the catalog refuses, or that the journal cannot read, will be
+ * that again: said once, tried rarely.  The other streams go on. */
 static void
 note(struct mftd_feeds *f, struct feed *d, int err)
 {
-	if (err < 0) {
+	if (err == -ENODATA)
+		snprintf(f->stuck, sizeof(f->stuck),
+		    "stream %s is stuck: it cannot be read on after seq "
+		    "%" PRIu64,
+		    d->stream, d->mark);
+	else if (err < 0)
 		snprintf(f->stuck, sizeof(f->stuck),
 		    "stream %s is stuck: %s: %s", d->stream, mftd_strerror(err),
 		    mftd_catalog_why(f->c));
+	if (err < 0) {
 		if (d->error != err)
 			log_error("%s", f->stuck);
 		d->not_before_ms = mftd_clock_ms() + STUCK_MS;
