@@ -42,8 +42,8 @@ def judge(history, observations):
         found += storage.judge(history.operations, before.get("storage", {}),
                                observations["storage"])
     if "records" in seen:
-        found += receipts.judge(history.operations, seen["records"],
-                                seen["verified"])
+        found += receipts.judge_streams(**observations["journals"])
+        found += receipts.judge(history.operations, seen["records"])
     if "receipts" in seen:
         found += catalog.judge(seen["records"], seen["receipts"],
                                seen["streams"])
@@ -59,7 +59,6 @@ def _since(observations, before):
     if "journals" in observations:
         journals = observations["journals"]
         seen["records"], old = receipts.new_records(journals["records"], since)
-        seen["verified"] = journals["verified"]
     if "catalog" in observations:
         rows = observations["catalog"]
         seen["receipts"] = [r for r in rows["receipts"] if r["id"] not in old]

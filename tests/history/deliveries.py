@@ -20,8 +20,9 @@ OVER = ARRIVED | {"IN_DOUBT", "CANCELLED"}
 def judge(published, receipts, deliveries, partner):
     """[Violation].  published: {id: record} of the journals; receipts: the
     catalog's rows.  partner: {"files": ..., "arrivals": ...} or None."""
-    found = [*_unfinished(deliveries), *_unsent(published, receipts,
-                                                deliveries)]
+    found = [*_unfinished(deliveries),
+             *_unsent(published, receipts, deliveries),
+             *_unfounded(published, deliveries)]
     if partner is not None:
         found += _at_partner(deliveries, partner)
     return found
@@ -51,6 +52,19 @@ def _unsent(published, receipts, deliveries):
                 and not row["replaced_by"]):
             yield Violation("undelivered", f"{row['path']} has no delivery",
                             (record, row))
+
+
+def _unfounded(published, deliveries):
+    """What goes out was published, and is what was published."""
+    for row in deliveries:
+        record = published.get(row["receipt"])
+        if record is None:
+            yield Violation("stray", f"{row['name']} goes out, but was not "
+                            "published", (row,))
+        elif record["size"] != row["size"] or \
+                record.get("sha256", row["sha256"]) != row["sha256"]:
+            yield Violation("corrupt", f"{row['name']} goes out with other "
+                            "bytes than were published", (record, row))
 
 
 def _at_partner(deliveries, partner):

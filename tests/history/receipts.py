@@ -45,24 +45,28 @@ def name_of(receipt):
     return "/".join(filter(None, [receipt.get("root"), receipt["path"]]))
 
 
-def judge(operations, records, verified):
-    """[Violation]; records without those from before."""
-    return [*_streams(records, verified), *_outcomes(records),
-            *_uploads(operations, published(records)),
-            *_names(operations, records)]
-
-
-def _streams(records, verified):
+def judge_streams(records, verified):
+    """[Violation]; all records, also those from before: none is missing, and
+    each stream verifies."""
     found = [Violation("journal", f"{v['stream']}: {v['verdict']}")
              for v in verified if not v["good"]]
     last = {}
     for r in records:
         stream = r["stream"]
-        if r["seq"] <= last.get(stream, 0):
+        if r["seq"] != last.get(stream, r["seq"] - 1) + 1:
             found.append(Violation("journal", f"{stream}: after record "
                                    f"{last[stream]} comes {r['seq']}", (r,)))
         last[stream] = r["seq"]
-    return found
+    unseen = set(last) - {v["stream"] for v in verified}
+    return found + [Violation("journal", f"{stream}: not verified")
+                    for stream in sorted(unseen)]
+
+
+def judge(operations, records):
+    """[Violation]; records without those from before."""
+    return [*_outcomes(records),
+            *_uploads(operations, published(records)),
+            *_names(operations, records)]
 
 
 def _outcomes(records):

@@ -229,7 +229,8 @@ def test_abandoned_is_no_receipt(world):
     assert world.judge().good
     world.records[1]["type"] = "abandoned"
     world.rows[0]["outcome"] = "ABANDONED"
-    assert kinds(world.judge()) == ["receipt"]
+    # what goes out was not published, either
+    assert set(kinds(world.judge())) == {"receipt", "stray"}
 
 
 def test_of_many_operations_the_last_are_shown(world):
@@ -299,8 +300,15 @@ def test_stream_that_is_not_whole(world):
                      **changed}]}})
     assert judged().good
     assert kinds(judged(verdict="CUT", good=False)) == ["journal"]
+    assert kinds(judged(stream="another")) == ["journal"]
     world.records[3]["seq"] = 3
-    assert kinds(judged()) == ["journal"]
+    assert set(kinds(judged())) == {"journal"}
+
+
+def test_records_that_are_missing(world):
+    for record in world.records[-1:]:
+        record["seq"] += 5
+    assert "journal" in kinds(world.judge())
 
 
 def test_acknowledged_rename_without_a_record(world):
@@ -364,7 +372,8 @@ def test_streams_in_the_catalog(world, off):
     def judged(row):
         return world.judge_of({
             "storage": world.storage,
-            "journals": {"records": world.records, "verified": []},
+            "journals": {"records": world.records, "verified": [
+                {"stream": STREAM, "verdict": "live", "good": True}]},
             "catalog": {"receipts": world.rows, "streams": [row],
                         "deliveries": world.deliveries}})
     assert judged(right).good
@@ -373,6 +382,18 @@ def test_streams_in_the_catalog(world, off):
 
 
 # ---- deliveries and the partner
+
+def test_what_was_not_published_goes_out(world):
+    world.deliveries[0]["receipt"] = f"{STREAM}.ffff"
+    assert "stray" in kinds(world.judge())
+
+
+def test_other_bytes_than_were_published_go_out(world):
+    world.deliveries[0]["sha256"] = sha("other")
+    name = world.deliveries[0]["name"]
+    world.partner[name] = {"size": 1, "sha256": sha("other")}
+    assert "corrupt" in kinds(world.judge())
+
 
 def test_sent_twice(world):
     world.arrivals["a"] += 1

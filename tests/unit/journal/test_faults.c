@@ -277,10 +277,10 @@ main(int argc, char *argv[])
 		cmocka_unit_test(killed),
 		cmocka_unit_test(input_output_error),
 		cmocka_unit_test(no_space),
+		cmocka_unit_test(over_quota),
 		cmocka_unit_test(short_write),
 	};
 	const struct CMUnitTest more[] = {
-		cmocka_unit_test(over_quota),
 		cmocka_unit_test(no_descriptor),
 	};
 	int failed;
