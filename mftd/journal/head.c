@@ -26,6 +26,11 @@
 #define PEM_BYTES_MAX 4096
 #define HEAD_FILE_BYTES_MAX 1024
 
+static const struct {
+	const char *signed_as, *word;
+} uses[] = { { "MFTDHEAD", "newest" }, { "MFTDLAST", "last" },
+	{ "MFTDSEGM", "segment" } };
+
 /* What is signed. */
 struct statement {
 	char use[8];
@@ -43,8 +48,7 @@ static void
 state(enum mftd_head_use use, const struct mftd_head *h, struct statement *st)
 {
 	memset(st, 0, sizeof(*st));
-	memcpy(st->use, use == MFTD_HEAD_NEWEST ? "MFTDHEAD" : "MFTDSEGM",
-	    sizeof(st->use));
+	memcpy(st->use, uses[use].signed_as, sizeof(st->use));
 	memcpy(st->stream, h->stream, strnlen(h->stream, MFTD_ID_BYTES));
 	st->seq = htobe64(h->seq);
 	memcpy(st->hash, h->hash, sizeof(st->hash));
@@ -275,11 +279,12 @@ get_hex(const char *text, uint8_t *out, size_t n)
 }
 
 int
-mftd_head_write(int stream_dir, const struct mftd_signed_head *s)
+mftd_head_write(
+    int stream_dir, enum mftd_head_use use, const struct mftd_signed_head *s)
 {
 	char text[HEAD_FILE_BYTES_MAX];
-	int n = snprintf(text, sizeof(text), "stream %s\nseq %" PRIu64 "\n",
-	    s->head.stream, s->head.seq);
+	int n = snprintf(text, sizeof(text), "%s\nstream %s\nseq %" PRIu64 "\n",
+	    uses[use].word, s->head.stream, s->head.seq);
 
 	n += put_hex(text + n, sizeof(text) - (size_t)n, "hash", s->head.hash,
 	    sizeof(s->head.hash));
@@ -292,8 +297,10 @@ mftd_head_write(int stream_dir, const struct mftd_signed_head *s)
 }
 
 int
-mftd_head_read(int stream_dir, struct mftd_signed_head *s)
+mftd_head_read(
+    int stream_dir, enum mftd_head_use *use, struct mftd_signed_head *s)
 {
+	char word[8];
 	char hash[2 * MFTD_SHA256_BYTES + 1];
 	char key[2 * MFTD_HEAD_KEY_BYTES + 1];
 	char signature[2 * MFTD_HEAD_SIGNATURE_BYTES + 1];
@@ -307,13 +314,17 @@ mftd_head_read(int stream_dir, struct mftd_signed_head *s)
 		return r == -EFBIG ? -MFTD_E_CORRUPT : r;
 	memset(s, 0, sizeof(*s));
 	good = sscanf(text,
-		   "stream %95s seq %" SCNu64 " hash %64s key %64s "
+		   "%7s stream %95s seq %" SCNu64 " hash %64s key %64s "
 		   "signature %128s",
-		   s->head.stream, &s->head.seq, hash, key, signature) == 5 &&
+		   word, s->head.stream, &s->head.seq, hash, key,
+		   signature) == 6 &&
+	    (strcmp(word, "newest") == 0 || strcmp(word, "last") == 0) &&
 	    mftd_id_valid(s->head.stream) &&
 	    get_hex(hash, s->head.hash, sizeof(s->head.hash)) &&
 	    get_hex(key, s->key, sizeof(s->key)) &&
 	    get_hex(signature, s->signature, sizeof(s->signature));
 	free(text);
+	*use = good && strcmp(word, "last") == 0 ? MFTD_HEAD_LAST
+						 : MFTD_HEAD_NEWEST;
 	return good ? 0 : -MFTD_E_CORRUPT;
 }

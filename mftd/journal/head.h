@@ -15,14 +15,19 @@
  * the file "head" of the stream's directory, so that an end that was cut off is
  * missed.
  *
- * What is signed are 144 bytes: "MFTDHEAD" for the newest or "MFTDSEGM" for a
- * segment's, which must not pass for a newest one; the stream's name (96 bytes,
+ * What is signed are 144 bytes: "MFTDHEAD" for the newest, "MFTDLAST" for the
+ * last one, "MFTDSEGM" for a segment's, so that none passes for another; the
+ * stream's name (96 bytes,
  * zero-padded), the sequence (8, big-endian), the hash.
  */
 #define MFTD_HEAD_KEY_BYTES 32
 #define MFTD_HEAD_SIGNATURE_BYTES 64
 
-enum mftd_head_use { MFTD_HEAD_NEWEST, MFTD_HEAD_SEGMENT };
+enum mftd_head_use {
+	MFTD_HEAD_NEWEST, /* so far: more may come */
+	MFTD_HEAD_LAST, /* its writer ended in good order: nothing comes */
+	MFTD_HEAD_SEGMENT, /* of what is before a segment */
+};
 
 struct mftd_head {
 	char stream[MFTD_ID_BYTES];
@@ -62,11 +67,14 @@ bool mftd_head_holds(enum mftd_head_use use, const struct mftd_signed_head *s);
 int mftd_head_keys(
     const char *path, uint8_t (*out)[MFTD_HEAD_KEY_BYTES], int max);
 
-/* Replaces the file "head" of a stream's directory, durably. */
-int mftd_head_write(int stream_dir, const struct mftd_signed_head *s);
+/* Replaces the file "head" of a stream's directory, durably: the newest or the
+ * last one. */
+int mftd_head_write(
+    int stream_dir, enum mftd_head_use use, const struct mftd_signed_head *s);
 
 /* Reads it; whether it holds is not looked at.  0, -ENOENT, -MFTD_E_CORRUPT,
  * -errno. */
-int mftd_head_read(int stream_dir, struct mftd_signed_head *s);
+int mftd_head_read(
+    int stream_dir, enum mftd_head_use *use, struct mftd_signed_head *s);
 
 #endif

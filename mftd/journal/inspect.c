@@ -233,13 +233,22 @@ segment_holds(struct mftd_verified *v, const struct mftd_signed_head *before)
 	    mftd_head_holds(MFTD_HEAD_SEGMENT, before);
 }
 
-/* The stream's newest head, by itself. */
+/* A stream's file head, as it was read; err: -ENOENT, -MFTD_E_CORRUPT. */
+struct newest {
+	int err;
+	enum mftd_head_use use;
+	struct mftd_signed_head signed_head;
+};
+
+/* Whether it is what it says, by itself. */
 static bool
-head_holds(const struct mftd_verified *v, const struct mftd_signed_head *newest)
+head_holds(const struct mftd_verified *v, const struct newest *n)
 {
-	return strcmp(newest->head.stream, v->stream) == 0 &&
-	    (!v->has_key || memcmp(newest->key, v->key, sizeof(v->key)) == 0) &&
-	    mftd_head_holds(MFTD_HEAD_NEWEST, newest);
+	const struct mftd_signed_head *h = &n->signed_head;
+
+	return n->err == 0 && strcmp(h->head.stream, v->stream) == 0 &&
+	    (!v->has_key || memcmp(h->key, v->key, sizeof(v->key)) == 0) &&
+	    mftd_head_holds(n->use, h);
 }
 
 static bool
@@ -311,19 +320,23 @@ has_gap(int dir, const struct mftd_reader *reader)
 /* What its records and signatures say, without the other streams.  The newest
  * head was read before the records: those of a living stream may be more. */
 static void
-judge(struct work *w, struct mftd_verified *v, bool holds, int head,
-    const struct mftd_signed_head *newest)
+judge(struct work *w, struct mftd_verified *v, bool holds,
+    const struct newest *newest)
 {
-	if (head == 0 && head_holds(v, newest))
-		v->signed_seq = newest->head.seq;
+	bool head = head_holds(v, newest);
+
+	if (head)
+		v->signed_seq = newest->signed_head.head.seq;
 	if (v->signed_seq > v->seq)
 		v->verdict = MFTD_VERDICT_CUT;
 	else if (v->verdict == MFTD_VERDICT_BAD)
 		return;
-	else if (!holds || (head == 0 && !head_holds(v, newest)))
+	else if (!holds || (newest->err == 0 && !head))
 		v->verdict = MFTD_VERDICT_FORGED;
-	else if (head < 0)
+	else if (newest->err < 0)
 		v->verdict = MFTD_VERDICT_UNSIGNED;
+	else if (newest->use == MFTD_HEAD_LAST && v->seq > v->signed_seq)
+		v->verdict = MFTD_VERDICT_BEHIND;
 	else if (!is_trusted(&w->expected, v))
 		v->verdict = MFTD_VERDICT_STRANGE;
 }
@@ -351,21 +364,22 @@ read_stream(void *data, const struct mftd_found *f)
 {
 	struct work *w = data;
 	struct mftd_verified *v = add_verified(w, f->stream, f->path);
-	struct mftd_signed_head newest = { 0 };
+	struct newest newest = { 0 };
 	struct mftd_reader *reader;
 	bool live = is_live(f->dir); /* before it is read */
 	bool holds;
-	int r, head;
+	int r;
 
 	if (v == NULL)
 		return -ENOMEM;
-	head = mftd_head_read(f->dir, &newest);
-	if (head < 0 && head != -ENOENT && head != -MFTD_E_CORRUPT)
-		return head;
+	newest.err = mftd_head_read(f->dir, &newest.use, &newest.signed_head);
+	if (newest.err < 0 && newest.err != -ENOENT &&
+	    newest.err != -MFTD_E_CORRUPT)
+		return newest.err;
 	r = mftd_reader_open(f->dir, f->stream, &reader);
 	if (r < 0)
 		return r;
-	holds = read_records(w, v, reader, &newest.head, live, &r);
+	holds = read_records(w, v, reader, &newest.signed_head.head, live, &r);
 	v->verdict = live ? MFTD_VERDICT_LIVE : MFTD_VERDICT_WHOLE;
 	if (r == -MFTD_E_CORRUPT ||
 	    (r == 0 && !live && has_gap(f->dir, reader))) {
@@ -374,7 +388,7 @@ read_stream(void *data, const struct mftd_found *f)
 		r = 0;
 	}
 	mftd_reader_close(reader);
-	judge(w, v, holds, head, &newest);
+	judge(w, v, holds, &newest);
 	return r;
 }
 
@@ -538,7 +552,7 @@ const char *
 mftd_verdict_name(enum mftd_verdict v)
 {
 	static const char *const names[] = { "whole", "sealed", "live", "BAD",
-		"CUT", "FORGED", "BEHIND ITS SEAL", "NOT SIGNED",
+		"CUT", "FORGED", "BEHIND ITS END", "NOT SIGNED",
 		"SIGNED BY ANOTHER KEY", "GONE", "WITHOUT ITS BEGINNING" };
 
 	return names[v];

@@ -36,7 +36,7 @@ enum mftd_verdict {
 	MFTD_VERDICT_CUT, /* it ends before its seal, or its signed head */
 	MFTD_VERDICT_FORGED, /* its record is not the one that was sealed or
 			      * signed, or a signature does not hold */
-	MFTD_VERDICT_BEHIND, /* it goes on behind its seal */
+	MFTD_VERDICT_BEHIND, /* it goes on behind its seal, or its last head */
 	MFTD_VERDICT_UNSIGNED, /* its signed head is missing */
 	MFTD_VERDICT_STRANGE, /* it is signed by a key that is not trusted */
 	MFTD_VERDICT_GONE, /* it was sealed, and is not there */

@@ -407,6 +407,6 @@ mftd_journal_main(struct mftd_worker *w)
 	if (j->stream == NULL)
 		return;
 	if (mftd_work_commit(j->work) == 0)
-		mftd_journal_sign(j);
+		j->work->failed = mftd_stream_end(j->stream);
 	mftd_journal_insist(j);
 }

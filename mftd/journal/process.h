@@ -77,9 +77,6 @@ void mftd_journal_health(
  * a checkpoint made, the head signed, what is old dropped. */
 void mftd_journal_upkeep(struct mftd_journal *j);
 
-/* Signs the stream's head. */
-void mftd_journal_sign(struct mftd_journal *j);
-
 /* Runs a batch of what is pending, with what comes until then. */
 void mftd_journal_batch_soon(struct mftd_journal *j);
 

@@ -133,18 +133,20 @@ log_bad(const char *stream, const struct mftd_reader *reader)
 	    stream, mftd_reader_seq(reader), segment, offset);
 }
 
-/* Whether the stream went farther than it can be read: then it is damaged, and
- * what stands behind the damage must not be sealed away.  A torn end is never
- * signed. */
+/* Whether the stream went farther than it can be read, or goes on behind its
+ * writer's last word: then it is damaged, or worse, and is not to be sealed as
+ * it is.  A torn end is never signed. */
 static bool
 is_damaged(int dir, const char *stream, const struct mftd_reader *reader)
 {
 	uint64_t seq = mftd_reader_seq(reader);
 	struct mftd_signed_head h;
+	enum mftd_head_use use;
 
-	if (mftd_head_read(dir, &h) < 0 ||
-	    !mftd_head_holds(MFTD_HEAD_NEWEST, &h) ||
-	    strcmp(h.head.stream, stream) != 0 || h.head.seq <= seq)
+	if (mftd_head_read(dir, &use, &h) < 0 || !mftd_head_holds(use, &h) ||
+	    strcmp(h.head.stream, stream) != 0)
+		return false;
+	if (h.head.seq == seq || (h.head.seq < seq && use != MFTD_HEAD_LAST))
 		return false;
 	log_error("stream=%s is damaged: %" PRIu64 " records were signed, "
 		  "%" PRIu64 " can be read",

@@ -66,13 +66,13 @@ sign(const struct mftd_stream *s, enum mftd_head_use use, uint64_t seq,
 }
 
 static int
-write_head(struct mftd_stream *s)
+write_head(struct mftd_stream *s, enum mftd_head_use use)
 {
 	struct mftd_signed_head head;
-	int r = sign(s, MFTD_HEAD_NEWEST, s->committed, s->durable_hash, &head);
+	int r = sign(s, use, s->committed, s->durable_hash, &head);
 
 	if (r == 0)
-		r = mftd_head_write(s->dir, &head);
+		r = mftd_head_write(s->dir, use, &head);
 	if (r == 0)
 		s->told = head.head.seq;
 	if (r == -MFTD_E_SYNC)
@@ -227,7 +227,7 @@ mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
 	/* before there is anything: a stream without a head was tampered with
 	 */
 	if (r >= 0)
-		r = write_head(s);
+		r = write_head(s, MFTD_HEAD_NEWEST);
 	if (r == 0)
 		r = new_segment(s, 1, s->segment_bytes);
 	if (r == 0)
@@ -328,7 +328,18 @@ mftd_stream_commit(struct mftd_stream *s)
 int
 mftd_stream_sign(struct mftd_stream *s)
 {
-	return s->told == s->committed ? 0 : write_head(s);
+	return s->told == s->committed ? 0 : write_head(s, MFTD_HEAD_NEWEST);
+}
+
+int
+mftd_stream_end(struct mftd_stream *s)
+{
+	int r = mftd_stream_commit(s);
+
+	if (r == 0)
+		r = write_head(s, MFTD_HEAD_LAST);
+	s->failed = true; /* nothing may be written behind it */
+	return r;
 }
 
 bool

@@ -60,6 +60,11 @@ int mftd_stream_commit(struct mftd_stream *s);
  */
 int mftd_stream_sign(struct mftd_stream *s);
 
+/* Commits, and signs that this was the last record: whoever finds one behind it
+ * knows that it is none of ours.  Nothing can be written any more.  0 or an
+ * error. */
+int mftd_stream_end(struct mftd_stream *s);
+
 /* Whether a write or sync failed: the process has to end. */
 bool mftd_stream_failed(const struct mftd_stream *s);
 

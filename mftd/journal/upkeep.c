@@ -37,8 +37,8 @@ reap(struct mftd_journal *j)
 		mftd_work_sync(j->work);
 }
 
-void
-mftd_journal_sign(struct mftd_journal *j)
+static void
+sign(struct mftd_journal *j)
 {
 	int r = mftd_stream_sign(j->stream);
 
@@ -125,7 +125,7 @@ mftd_journal_upkeep(struct mftd_journal *j)
 	reap(j);
 	checkpoint(j);
 	if (j->ticks % SIGN_EVERY == 0)
-		mftd_journal_sign(j);
+		sign(j);
 	if (j->ticks % RETAIN_EVERY == 0 || j->old_left)
 		retain(j);
 }

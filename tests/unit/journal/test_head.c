@@ -57,6 +57,7 @@ each_bit_counts(void **state)
 		assert_false(mftd_head_holds(MFTD_HEAD_NEWEST, &t));
 	}
 	assert_false(mftd_head_holds(MFTD_HEAD_SEGMENT, &s));
+	assert_false(mftd_head_holds(MFTD_HEAD_LAST, &s));
 	t = s;
 	t.key[0] ^= 1;
 	assert_false(mftd_head_holds(MFTD_HEAD_NEWEST, &t));
@@ -137,19 +138,22 @@ file_says_what_was_signed(void **state)
 	static const char *const wrong[] = { "", "stream", "stream x seq 1\n",
 		"stream ../x seq 1 hash 00 key 00 signature 00\n" };
 	struct mftd_signed_head s, read;
+	enum mftd_head_use use;
 	struct tree t;
 	size_t i;
 
 	(void)state;
 	tree_make(&t);
-	assert_int_equal(mftd_head_read(t.fd, &read), -ENOENT);
+	assert_int_equal(mftd_head_read(t.fd, &use, &read), -ENOENT);
 	sign(tree_signer(), 1ULL << 40, &s);
-	assert_int_equal(mftd_head_write(t.fd, &s), 0);
-	assert_int_equal(mftd_head_read(t.fd, &read), 0);
+	assert_int_equal(mftd_head_write(t.fd, MFTD_HEAD_LAST, &s), 0);
+	assert_int_equal(mftd_head_read(t.fd, &use, &read), 0);
 	assert_memory_equal(&s, &read, sizeof(s));
+	assert_int_equal(use, MFTD_HEAD_LAST);
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		tree_write(&t, "head", wrong[i]);
-		assert_int_equal(mftd_head_read(t.fd, &read), -MFTD_E_CORRUPT);
+		assert_int_equal(
+		    mftd_head_read(t.fd, &use, &read), -MFTD_E_CORRUPT);
 	}
 	tree_remove(&t);
 }

@@ -300,6 +300,30 @@ segments_missing_at_the_front(void **state)
 	assert_int_equal(verdict(w)->seq, w->last);
 }
 
+/* Records that its writer did not write, behind its last word. */
+static void
+records_behind_the_last_head(void **state)
+{
+	struct world *w = *state;
+	struct mftd_stream *s = stream(w, "n2", TWO);
+	struct mftd_signed_head h;
+	enum mftd_head_use use;
+	int dir;
+
+	assert_int_equal(mftd_stream_end(s), 0);
+	assert_int_equal(mftd_stream_commit(s), -EIO);
+	mftd_stream_close(s);
+	assert_int_equal(verdict(w)[1].verdict, MFTD_VERDICT_WHOLE);
+	dir = openat(w->t.fd, "n1/" ONE "-j1", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(mftd_head_read(dir, &use, &h), 0);
+	assert_int_equal(use, MFTD_HEAD_NEWEST);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
+	assert_int_equal(mftd_head_sign(tree_signer(), MFTD_HEAD_LAST, &h), 0);
+	assert_int_equal(mftd_head_write(dir, MFTD_HEAD_LAST, &h), 0);
+	close(dir);
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_BEHIND);
+}
+
 /* What a segment says of those before it is no newest head. */
 static void
 head_of_a_segment(void **state)
@@ -313,7 +337,8 @@ head_of_a_segment(void **state)
 	assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
 	close(fd);
 	assert_int_equal(mftd_segment_get(head, &seg), 0);
-	assert_int_equal(mftd_head_write(dir, &seg.before), 0);
+	assert_int_equal(
+	    mftd_head_write(dir, MFTD_HEAD_NEWEST, &seg.before), 0);
 	close(dir);
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
 }
@@ -367,10 +392,11 @@ forge_head(struct world *w, void (*change)(struct mftd_signed_head *h))
 {
 	int dir = openat(w->t.fd, "n1/" ONE "-j1", O_RDONLY | O_DIRECTORY);
 	struct mftd_signed_head h;
+	enum mftd_head_use use;
 
-	assert_int_equal(mftd_head_read(dir, &h), 0);
+	assert_int_equal(mftd_head_read(dir, &use, &h), 0);
 	change(&h);
-	assert_int_equal(mftd_head_write(dir, &h), 0);
+	assert_int_equal(mftd_head_write(dir, use, &h), 0);
 	close(dir);
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
 }
@@ -602,6 +628,7 @@ main(void)
 		T(segment_missing),
 		T(segments_missing_at_the_front),
 		T(head_of_a_segment),
+		T(records_behind_the_last_head),
 		T(no_signed_head),
 		T(no_signed_head_at_the_start),
 		T(damage_of_a_living_one),

@@ -304,12 +304,12 @@ recovery_begins_at_the_checkpoint(void **state)
 
 /* The newest head that a stream's directory has. */
 static void
-read_head(struct tree *t, struct mftd_signed_head *h)
+read_head(struct tree *t, enum mftd_head_use *use, struct mftd_signed_head *h)
 {
 	int dir = openat(t->fd, DIR_1, O_RDONLY | O_DIRECTORY);
 
 	assert_true(dir >= 0);
-	assert_int_equal(mftd_head_read(dir, h), 0);
+	assert_int_equal(mftd_head_read(dir, use, h), 0);
 	close(dir);
 }
 
@@ -319,6 +319,7 @@ head_is_signed(void **state)
 {
 	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
 	struct mftd_signed_head h;
+	enum mftd_head_use use;
 	struct rig_session s;
 	uint64_t first;
 	struct tree t;
@@ -332,17 +333,19 @@ head_is_signed(void **state)
 	assert_int_equal(rig_upload(&s, "f", "f"), 0);
 	for (h.head.seq = 0; h.head.seq == 0; usleep(10000)) {
 		assert_true(mftd_clock_ms() < deadline);
-		read_head(&t, &h); /* no event tells of a file */
+		read_head(&t, &use, &h); /* no event tells of a file */
 	}
 	first = h.head.seq;
+	assert_int_equal(use, MFTD_HEAD_NEWEST);
 	assert_true(mftd_head_holds(MFTD_HEAD_NEWEST, &h));
 	assert_string_equal(h.head.stream, STREAM_1);
 	assert_int_equal(rig_upload(&s, "g", "g"), 0);
 	rig_close(&s);
 	assert_int_equal(rig_stop(&r), 0);
-	read_head(&t, &h);
+	read_head(&t, &use, &h);
 	assert_true(h.head.seq >= first + 2);
-	assert_true(mftd_head_holds(MFTD_HEAD_NEWEST, &h));
+	assert_int_equal(use, MFTD_HEAD_LAST);
+	assert_true(mftd_head_holds(MFTD_HEAD_LAST, &h));
 	tree_remove(&t);
 }
 
