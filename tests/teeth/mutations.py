@@ -164,9 +164,9 @@ MUTATIONS = [
              "(void)mftd_sync_start(op->part->fd, 0, 0);", SESSION),
 
     # a failed sync is the end
-    journal("failed_head_sync", "stream.c",
-            "	if (r == -MFTD_E_SYNC)\n		s->failed = true;", "",
-            ERRORS),
+    journal("failed_last_head", "journal.c",
+            "j->work->failed = mftd_stream_end(j->stream);",
+            "(void)mftd_stream_end(j->stream);", ERRORS),
     journal("failed_commit", "stream.c",
             "	if (r < 0) {\n		s->failed = true;\n		return r;",
             "	if (r < 0) {\n		return 0;", ERRORS),
