@@ -208,6 +208,13 @@ MUTATIONS = [
             "if (r == 0 && is_damaged(dir, stream, reader))", "if (false)",
             (JOURNAL + "test_recover",)),
 
+    journal("found_final_touch", "decide.c",
+            "	if (p->final_dir >= 0)\n"
+            "		mftd_work_touch(w, p->final_dir);", "", DURABLE),
+    journal("dormant_record", "dormant.c",
+            "	r = mftd_work_record(w);\n	if (r == 0)\n		r = mftd_rename",
+            "	r = mftd_rename", (JOURNAL + "test_recover",)),
+
     # the proof in aside, and who may take it away
     journal("others_proof_doomed", "parts.c",
             "if (w->doom_all || mftd_id_of(part, w->incarnation) ||",

@@ -21,6 +21,7 @@
 
 #define DIRTY_MAX 64
 #define PATH_BYTES 4096
+#define OLD_NAME "an old name"
 
 struct durable {
 	struct {
@@ -29,6 +30,7 @@ struct durable {
 		char what[300];
 	} dirty[DIRTY_MAX];
 	int n;
+	pid_t pid; /* of the process that is watched */
 	unsigned answers;
 	bool session, bad;
 };
@@ -232,8 +234,24 @@ on_rename(struct durable *d, pid_t pid, int nr, const uint64_t args[6])
 		promise(d);
 	}
 	if (nr != SCMP_SYS(linkat))
-		change_name(d, pid, args[0], args[1], "an old name");
+		change_name(d, pid, args[0], args[1], OLD_NAME);
 	change_name(d, pid, args[2], args[3], "a new name");
+}
+
+/* Another process goes on after the last one was killed: a part that comes back
+ * beside what it was published as is taken away by a later start. */
+static void
+forget_old_parts(struct durable *d)
+{
+	int i = 0;
+
+	while (i < d->n)
+		if (strncmp(d->dirty[i].what, OLD_NAME, strlen(OLD_NAME)) ==
+			0 &&
+		    strstr(d->dirty[i].what, "/.mft/parts/") != NULL)
+			d->dirty[i] = d->dirty[--d->n];
+		else
+			i++;
 }
 
 void
@@ -241,6 +259,9 @@ durable_watch(void *durable, pid_t pid, int nr, const uint64_t args[6])
 {
 	struct durable *d = durable;
 
+	if (pid != d->pid)
+		forget_old_parts(d);
+	d->pid = pid;
 	if (nr == SCMP_SYS(fsync) || nr == SCMP_SYS(fdatasync))
 		synced(d, pid, args[0]);
 	else if (nr == SCMP_SYS(pwrite64) || nr == SCMP_SYS(write) ||

@@ -11,7 +11,8 @@
  * and directories it has changed and not synced since.  When it sends an answer
  * to a session, or marks a stream as recovered, there must be none.  So a
  * missing sync is found without a power cut, on any file system, whether that
- * one would have forgiven it or not.
+ * one would have forgiven it or not.  What a process that is killed left undone
+ * counts for the one that is watched next.
  */
 struct durable;
 

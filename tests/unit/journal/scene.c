@@ -255,9 +255,12 @@ play_scene(struct run *u)
 static void
 leave_undecided(struct run *u)
 {
-	const struct steps_plan end = {
-		.what = STEPS_KILL, .at = 1, .call = "renameat2"
-	};
+	/* who watches sees what this one leaves to be synced */
+	const struct steps_plan end = { .what = STEPS_KILL,
+		.at = 1,
+		.call = "renameat2",
+		.watch = u->plan.watch,
+		.data = u->plan.data };
 	struct mftd_msg_publish m[2];
 	struct mftd_msg_journal_result res;
 	uint64_t ref;

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg.h"
 #include "mftd/journal/change.h"
@@ -343,6 +344,59 @@ commit_is_durable(void **state)
 	tree_remove(&t);
 }
 
+static void
+count_part(void *data, uint32_t type, const uint8_t *payload, size_t len)
+{
+	struct mftd_buf *b = mftd_buf_from(payload, len);
+	struct mftd_rec_part rec;
+
+	if (type == MFTD_RECORD_PART && mftd_rec_part_get(b, &rec) == 0)
+		++*(int *)data;
+	mftd_buf_free(b);
+}
+
+/* No name says how much of a part is durable before the journal does. */
+static void
+recorded_before_it_lies_dormant(void **state)
+{
+	struct mftd_msg_part told = { .durable = 10 };
+	struct mftd_msg_part_end end = { .name = "f" };
+	char name[MFTD_ID_BYTES];
+	struct mftd_msg_publish m;
+	struct rig_session s;
+	int64_t deadline = mftd_clock_ms() + 30000;
+	struct tree t;
+	struct rig r;
+	int dir, n = 0;
+
+	(void)state;
+	tree_make(&t);
+	rig_start(&r, t.path, LIFE_1, NULL, NULL);
+	assert_true(rig_ready(&r));
+	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
+	rig_part(&s, "f", "some of what the client sends", &m);
+	memcpy(told.part, m.part, sizeof(told.part));
+	memcpy(end.part, m.part, sizeof(end.part));
+	assert_int_equal(mftd_layout_parent_key(
+			     s.volume_id, s.root, end.key, sizeof(end.key)),
+	    0);
+	assert_int_equal(mftd_layout_dormant(m.part, 9, name), 0);
+	dir = mftd_layout_parts_open(s.parts, end.key, "f");
+	assert_true(dir >= 0);
+	rig_send(&s, MFTD_MSG_PART, &told, sizeof(told));
+	rig_send(&s, MFTD_MSG_PART_END, &end, sizeof(end));
+	while (faccessat(dir, name, F_OK, 0) < 0) {
+		assert_int_equal(errno, ENOENT);
+		assert_true(mftd_clock_ms() < deadline);
+	}
+	rig_kill(&r); /* before anything else would commit */
+	rig_close(&s);
+	close(dir);
+	rig_records(t.path, count_part, &n);
+	assert_int_equal(n, 1);
+	tree_remove(&t);
+}
+
 /* Less can be read than was signed: nothing of it is sealed away. */
 static void
 damaged_stream_is_left_alone(void **state)
@@ -393,6 +447,7 @@ main(void)
 		cmocka_unit_test(directory_renamed_meanwhile),
 		cmocka_unit_test(mkdir_drops_parts_of_its_inode),
 		cmocka_unit_test(commit_is_durable),
+		cmocka_unit_test(recorded_before_it_lies_dormant),
 		cmocka_unit_test(damaged_stream_is_left_alone),
 		cmocka_unit_test(volume_has_one_id),
 	};
