@@ -305,12 +305,14 @@ mftd_chan_recv(struct mftd_chan *c, struct mftd_msg *m)
 	ssize_t n;
 
 	memset(m, 0, sizeof(*m));
+	/* a peer that went with something unread is told once by ECONNRESET,
+	 * ahead of what it had said before: that is heard first */
 	do {
 		n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != ECONNRESET)
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n < 0)
 		return -errno;
-	if (n <= 0)
+	if (n == 0)
 		return -MFTD_E_CLOSED;
 	take_fds(&msg, m);
 	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||

@@ -131,6 +131,33 @@ end_is_told(void **state)
 	mftd_chan_free(e.a);
 }
 
+/* A peer that dies with something unread makes a reset of it, which does not
+ * hide what it had answered. */
+static void
+last_words_are_heard(void **state)
+{
+	struct ends e = ends_new();
+	struct mftd_msg_peer peer = { .proc = 3 };
+	struct mftd_msg_remove rm = { .path = "f" };
+	int fd = open("/dev/null", O_RDONLY);
+	struct mftd_msg m;
+
+	(void)state;
+	assert_int_equal(
+	    mftd_chan_send(e.b, MFTD_MSG_REMOVE, 7, &rm, sizeof(rm), NULL, 0),
+	    0);
+	assert_int_equal(
+	    mftd_chan_send(e.a, MFTD_MSG_PEER, 8, &peer, sizeof(peer), &fd, 1),
+	    0);
+	mftd_chan_free(e.b);
+	e.b = NULL;
+	assert_int_equal(mftd_chan_recv(e.a, &m), 0);
+	assert_int_equal(m.ref, 7);
+	assert_int_equal(mftd_chan_recv(e.a, &m), -MFTD_E_CLOSED);
+	close(fd);
+	ends_free(&e);
+}
+
 int
 main(void)
 {
@@ -139,6 +166,7 @@ main(void)
 		cmocka_unit_test(gate_refuses),
 		cmocka_unit_test(full_channel_queues_to_its_bound),
 		cmocka_unit_test(end_is_told),
+		cmocka_unit_test(last_words_are_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
