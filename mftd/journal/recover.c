@@ -17,8 +17,8 @@
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/journal/checkpoint.h"
+#include "mftd/journal/damage.h"
 #include "mftd/journal/decide.h"
-#include "mftd/journal/head.h"
 #include "mftd/journal/layout.h"
 #include "mftd/journal/parts.h"
 #include "mftd/journal/reader.h"
@@ -133,25 +133,18 @@ log_bad(const char *stream, const struct mftd_reader *reader)
 	    stream, mftd_reader_seq(reader), segment, offset);
 }
 
-/* Whether the stream went farther than it can be read, or goes on behind its
- * writer's last word: then it is damaged, or worse, and is not to be sealed as
- * it is.  A torn end is never signed. */
-static bool
-is_damaged(int dir, const char *stream, const struct mftd_reader *reader)
+/* Damaged, or worse, a stream is not to be sealed as it is. */
+static int
+check_damage(int dir, const char *stream, const struct mftd_reader *reader)
 {
-	uint64_t seq = mftd_reader_seq(reader);
-	struct mftd_signed_head h;
-	enum mftd_head_use use;
+	uint64_t went;
+	int r = mftd_damage_look(dir, stream, reader, &went);
 
-	if (mftd_head_read(dir, &use, &h) < 0 || !mftd_head_holds(use, &h) ||
-	    strcmp(h.head.stream, stream) != 0)
-		return false;
-	if (h.head.seq == seq || (h.head.seq < seq && use != MFTD_HEAD_LAST))
-		return false;
-	log_error("stream=%s is damaged: %" PRIu64 " records were signed, "
-		  "%" PRIu64 " can be read",
-	    stream, h.head.seq, seq);
-	return true;
+	if (r == -MFTD_E_CORRUPT)
+		log_error("stream=%s is damaged: %" PRIu64
+			  " records were durable, %" PRIu64 " can be read",
+		    stream, went, mftd_reader_seq(reader));
+	return r;
 }
 
 static int
@@ -170,8 +163,8 @@ recover_locked(
 		log_bad(stream, reader);
 		r = 0;
 	}
-	if (r == 0 && is_damaged(dir, stream, reader))
-		r = -MFTD_E_CORRUPT;
+	if (r == 0)
+		r = check_damage(dir, stream, reader);
 	if (r == 0)
 		r = mftd_undecided_settle(w, list, out);
 	if (r == 0)

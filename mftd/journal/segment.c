@@ -12,7 +12,7 @@
 #include "mftd/base/id.h"
 #include "mftd/journal/crc32c.h"
 
-#define FORMAT_VERSION 3
+#define FORMAT_VERSION 4
 
 static const char magic[8] = { 'M', 'F', 'T', 'D', 'S', 'E', 'G', '1' };
 
@@ -30,7 +30,8 @@ enum {
 	REC_SEQ = 8,
 	REC_TIME = 16,
 	REC_TYPE = 24,
-	REC_PREV = 28,
+	REC_PLACE = 28,
+	REC_PREV = 32,
 };
 
 static void
@@ -138,6 +139,7 @@ mftd_entry_put(struct mftd_buf *b, struct mftd_entry *e)
 	put64(at + REC_SEQ, e->seq);
 	put64(at + REC_TIME, (uint64_t)e->time_us);
 	put32(at + REC_TYPE, e->type);
+	put32(at + REC_PLACE, e->place);
 	memcpy(at + REC_PREV, e->prev, MFTD_SHA256_BYTES);
 	if (e->payload_bytes > 0)
 		memcpy(at + MFTD_RECORD_HEADER_BYTES, e->payload,
@@ -165,9 +167,18 @@ mftd_entry_get(const uint8_t *in, size_t len, struct mftd_entry *e)
 	e->seq = get64(in + REC_SEQ);
 	e->time_us = (int64_t)get64(in + REC_TIME);
 	e->type = get32(in + REC_TYPE);
+	e->place = get32(in + REC_PLACE);
+	if (e->place >= e->seq)
+		return -MFTD_E_CORRUPT;
 	memcpy(e->prev, in + REC_PREV, MFTD_SHA256_BYTES);
 	e->payload = in + MFTD_RECORD_HEADER_BYTES;
 	e->payload_bytes = e->bytes - MFTD_RECORD_HEADER_BYTES;
 	SHA256(in, e->bytes, e->hash);
 	return 1;
+}
+
+uint64_t
+mftd_entry_durable(const struct mftd_entry *e)
+{
+	return e->seq - 1 - e->place;
 }

@@ -22,15 +22,16 @@
  *          CRC-32C of all this.
  * Record:  u32 length of the whole record, u32 CRC-32C of all of it but this
  *          field, u64 sequence (from 1, gap-free over segments), i64 wall time
- *          in microseconds, u32 type, SHA-256 of the whole record before it,
- *          payload (journal/record.h).
+ *          in microseconds, u32 type, u32 how many records of its commit stand
+ *          before it, SHA-256 of the whole record before it, payload
+ *          (journal/record.h).
  * A length of zero ends a segment; only zeros follow.
  */
 #define MFTD_SEGMENT_BYTES (16 << 20)
 #define MFTD_SEGMENT_FIRST_BYTES (1 << 20)
 #define MFTD_SEGMENT_HEADER_BYTES \
 	(64 + MFTD_ID_BYTES + MFTD_HEAD_KEY_BYTES + MFTD_HEAD_SIGNATURE_BYTES)
-#define MFTD_RECORD_HEADER_BYTES 60
+#define MFTD_RECORD_HEADER_BYTES 64
 #define MFTD_PAYLOAD_BYTES (MFTD_RECORD_BYTES - MFTD_RECORD_HEADER_BYTES)
 
 struct mftd_segment {
@@ -42,6 +43,7 @@ struct mftd_entry {
 	uint64_t seq;
 	int64_t time_us;
 	uint32_t type; /* enum mftd_record_type */
+	uint32_t place; /* in its commit, from 0; below seq */
 	uint8_t prev[MFTD_SHA256_BYTES];
 	uint8_t hash[MFTD_SHA256_BYTES]; /* of this record */
 	const uint8_t *payload;
@@ -70,5 +72,8 @@ int mftd_entry_put(struct mftd_buf *b, struct mftd_entry *e);
  * e's bytes says how many it has; -MFTD_E_CORRUPT.
  */
 int mftd_entry_get(const uint8_t *in, size_t len, struct mftd_entry *e);
+
+/* The last record that was durable when e was written; 0: none. */
+uint64_t mftd_entry_durable(const struct mftd_entry *e);
 
 #endif

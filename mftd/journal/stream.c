@@ -282,6 +282,7 @@ mftd_stream_append(struct mftd_stream *s, uint32_t type,
 	struct mftd_entry e = { .seq = s->seq + 1,
 		.time_us = mftd_clock_wall_us(),
 		.type = type,
+		.place = (uint32_t)(s->seq - s->committed),
 		.payload = mftd_buf_data(payload),
 		.payload_bytes = mftd_buf_len(payload) };
 	int r;

@@ -205,8 +205,22 @@ MUTATIONS = [
             "} else if (r == 0) {", DIES),
 
     journal("damage_sealed", "recover.c",
-            "if (r == 0 && is_damaged(dir, stream, reader))", "if (false)",
+            "r = check_damage(dir, stream, reader);", "r = 0;",
             (JOURNAL + "test_recover",)),
+    journal("damage_by_head", "damage.c",
+            "		went(&l, h.head.seq);\n", "", (JOURNAL + "test_damage",)),
+    journal("damage_behind_last", "damage.c",
+            "is_last = use == MFTD_HEAD_LAST && h.head.seq < l.read;", "",
+            (JOURNAL + "test_damage",)),
+    journal("damage_by_segment", "damage.c",
+            "		went(l, s.before.head.seq);\n", "		(void)0;\n",
+            (JOURNAL + "test_damage",)),
+    journal("damage_by_record", "damage.c",
+            "	went(l, mftd_entry_durable(&e));\n", "",
+            (JOURNAL + "test_damage",)),
+    journal("place_in_commit", "stream.c",
+            ".place = (uint32_t)(s->seq - s->committed),", ".place = 0,",
+            (JOURNAL + "test_damage",)),
 
     journal("found_final_touch", "decide.c",
             "	if (p->final_dir >= 0)\n"
