@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/limits.h"
+#include "mftd/catalog/targets.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define US_PER_S 1000000
@@ -28,16 +29,6 @@ struct receipt {
 	bool ready; /* known, published, linked */
 	bool has_sha256, removed;
 	uint8_t sha256[MFTD_SHA256_BYTES];
-};
-
-/* The columns of a route that a delivery copies. */
-struct target {
-	char route[MFTD_NAME_BYTES];
-	char queue[MFTD_NAME_BYTES];
-	char partner[MFTD_NAME_BYTES];
-	char directory[MFTD_PATH_BYTES];
-	int64_t settle_s;
-	struct target *next;
 };
 
 bool
@@ -138,19 +129,6 @@ take_id(void *data, const struct mftd_db_value *row, int n)
 	return get(&row[0], data, MFTD_ID_BYTES);
 }
 
-/* Takes back what has not begun.  An operator's CANCELLED stays as it is. */
-static int
-cancel(struct mftd_catalog *c, const char *receipt, const char *reason)
-{
-	const struct mftd_db_value v[] = { DB_TEXT(receipt), DB_TEXT(reason) };
-
-	return mftd_db_run(c,
-	    "UPDATE delivery SET state = 'CANCELLED', unmatched = 1, "
-	    "error = $2 WHERE receipt = $1 AND tries = 0 AND "
-	    "state IN ('QUEUED', 'HELD')",
-	    v, N(v), NULL, NULL);
-}
-
 /* Other receipts of the same upload (account, path, size, sha256): the client
  * repeated it after a cut. */
 #define SAME                                                            \
@@ -185,79 +163,8 @@ compare_repetitions(struct mftd_catalog *c, struct receipt *r)
 		    v, N(v), take_id, earlier);
 		if (e <= 0)
 			break;
-		e = cancel(c, earlier, "replaced by a repeated upload");
-	}
-	return e;
-}
-
-static int
-take_target(void *data, const struct mftd_db_value *row, int n)
-{
-	struct target **list = data, *t = calloc(1, sizeof(*t));
-
-	if (t == NULL)
-		return -ENOMEM;
-	t->next = *list;
-	*list = t;
-	t->settle_s = row[4].i;
-	if (get(&row[0], t->route, sizeof(t->route)) < 0 ||
-	    get(&row[1], t->queue, sizeof(t->queue)) < 0 ||
-	    get(&row[2], t->partner, sizeof(t->partner)) < 0 ||
-	    get(&row[3], t->directory, sizeof(t->directory)) < 0)
-		return -MFTD_E_CORRUPT;
-	return 0;
-}
-
-/* One receipt, one route, one row: made, or given the new name while it has
- * not begun. */
-static int
-put_delivery(struct mftd_catalog *c, const struct receipt *r,
-    const struct target *t, int64_t now_us)
-{
-	const char *name = base_name(r->path_now);
-	char id[MFTD_ID_BYTES];
-	int e = mftd_id_random("d", id, sizeof(id));
-
-	if (e < 0)
-		return e;
-	const struct mftd_db_value v[] = { DB_TEXT(id), DB_TEXT(r->id),
-		DB_TEXT(t->route), DB_TEXT(t->queue), DB_TEXT(t->partner),
-		DB_TEXT(r->volume), DB_TEXT(t->directory),
-		DB_BLOB(name, strlen(name)), DB_INT(r->size),
-		r->has_sha256 ? DB_BLOB(r->sha256, MFTD_SHA256_BYTES) : DB_NULL,
-		DB_INT(now_us + t->settle_s * US_PER_S) };
-
-	return mftd_db_run(c,
-	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
-	    "directory, name, state, size, sha256, due_us) VALUES "
-	    "($1, $2, $3, $4, $5, $6, $7, $8, 'QUEUED', $9, $10, $11) "
-	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
-	    "due_us = excluded.due_us, unmatched = 0, error = '', "
-	    "state = CASE WHEN delivery.state = 'HELD' THEN 'HELD' "
-	    "ELSE 'QUEUED' END "
-	    "WHERE delivery.tries = 0 AND (delivery.state IN "
-	    "('QUEUED', 'HELD') OR (delivery.state = 'CANCELLED' AND "
-	    "delivery.unmatched = 1))",
-	    v, N(v), NULL, NULL);
-}
-
-static int
-match(struct mftd_catalog *c, const struct receipt *r)
-{
-	const struct mftd_db_value v[] = { DB_TEXT(r->account) };
-	int64_t now_us = mftd_clock_wall_us();
-	struct target *list = NULL, *t;
-	int e;
-
-	e = mftd_db_run(c,
-	    "SELECT name, queue, partner, directory, settle_s FROM route "
-	    "WHERE account = $1",
-	    v, N(v), take_target, &list);
-	while ((t = list) != NULL) {
-		if (e >= 0)
-			e = put_delivery(c, r, t, now_us);
-		list = t->next;
-		free(t);
+		e = mftd_targets_cancel(
+		    c, earlier, NULL, "replaced by a repeated upload");
 	}
 	return e;
 }
@@ -276,11 +183,36 @@ store(struct mftd_catalog *c, const struct receipt *r, bool pending)
 	    v, N(v), NULL, NULL);
 }
 
+/* The deliveries of r as it is known now.  *waits: for another name. */
+static int
+bring_in_line(struct mftd_catalog *c, const struct receipt *r, bool *waits)
+{
+	const struct mftd_candidate f = { .receipt = r->id,
+		.account = r->account,
+		.volume = r->volume,
+		.path = r->path_now,
+		.time_us = r->time_us,
+		.size = r->size,
+		.sha256 = r->has_sha256 ? r->sha256 : NULL };
+
+	*waits = false;
+	if (r->removed)
+		return mftd_targets_cancel(
+		    c, r->id, NULL, "removed before it was sent");
+	if (r->replaced_by[0] != '\0')
+		return mftd_targets_cancel(
+		    c, r->id, NULL, "replaced by a repeated upload");
+	if (!mftd_match_excluded(base_name(r->path_now)))
+		return mftd_targets_put(c, &f, waits);
+	*waits = true;
+	return mftd_targets_cancel(c, r->id, NULL, "its name is excluded");
+}
+
 static int
 settle(struct mftd_catalog *c, struct receipt *r)
 {
 	const struct mftd_db_value v[] = { DB_TEXT(r->id) };
-	bool replaced, excluded;
+	bool waits;
 	int e;
 
 	e = mftd_db_run(c,
@@ -290,20 +222,11 @@ settle(struct mftd_catalog *c, struct receipt *r)
 		return e < 0 ? e : -ENOENT;
 	if (!r->ready)
 		return 0;
-	if ((e = follow_name(c, r)) < 0 || (e = compare_repetitions(c, r)) < 0)
+	if ((e = follow_name(c, r)) < 0 ||
+	    (e = compare_repetitions(c, r)) < 0 ||
+	    (e = bring_in_line(c, r, &waits)) < 0)
 		return e;
-	replaced = r->replaced_by[0] != '\0';
-	excluded = mftd_match_excluded(base_name(r->path_now));
-	e = store(c, r, excluded && !r->removed && !replaced);
-	if (e < 0)
-		return e;
-	if (r->removed)
-		return cancel(c, r->id, "removed before it was sent");
-	if (replaced)
-		return cancel(c, r->id, "replaced by a repeated upload");
-	if (excluded)
-		return cancel(c, r->id, "its name is excluded");
-	return match(c, r);
+	return store(c, r, waits);
 }
 
 int

@@ -16,6 +16,8 @@
 #include "mftd/catalog/account_file.h"
 #include "mftd/catalog/check.h"
 #include "mftd/catalog/password.h"
+#include "mftd/catalog/pattern.h"
+#include "mftd/catalog/template.h"
 #include "mftd/conf/yaml.h"
 
 #define PORT_DEFAULT 22
@@ -41,6 +43,11 @@ static const cyaml_schema_value_t key = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MFTD_KEY_BYTES - 1),
 };
 
+static const cyaml_schema_value_t pattern = {
+	CYAML_VALUE_STRING(
+	    CYAML_FLAG_POINTER, char *, 0, MFTD_PATTERN_BYTES - 1),
+};
+
 static const cyaml_schema_field_t partner_fields[] = {
 	TEXT("name", NEEDED, mftd_partner, name, MFTD_NAME_BYTES),
 	TEXT("host", NEEDED, mftd_partner, host, MFTD_HOST_BYTES),
@@ -61,6 +68,12 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT("queue", MAY, mftd_route, queue, MFTD_NAME_BYTES),
 	CYAML_FIELD_INT(
 	    "settle_s", CYAML_FLAG_OPTIONAL, struct mftd_route, settle_s),
+	CYAML_FIELD_SEQUENCE_COUNT("files", MAY, struct mftd_route, files,
+	    n_files, &pattern, 1, MFTD_PATTERNS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("except", MAY, struct mftd_route, except,
+	    n_except, &pattern, 1, MFTD_PATTERNS_MAX),
+	CYAML_FIELD_STRING_PTR("name_template", MAY, struct mftd_route,
+	    name_template, 0, MFTD_TEMPLATE_BYTES - 1),
 	CYAML_FIELD_END
 };
 
@@ -152,6 +165,37 @@ complete_route(const struct mftd_check *p, struct mftd_route *r)
 }
 
 static int
+check_patterns(
+    const struct mftd_check *p, const char *name, char **list, size_t n)
+{
+	const char *fault;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		fault = mftd_pattern_fault(list[i]);
+		if (fault != NULL)
+			return mftd_check_refuse_entry(p, name, i, fault);
+	}
+	return 0;
+}
+
+/* Which files it takes, and how it calls them. */
+static int
+check_naming(const struct mftd_check *p, const struct mftd_route *r)
+{
+	const char *fault = r->name_template != NULL
+	    ? mftd_template_fault(r->name_template)
+	    : NULL;
+	int e = check_patterns(p, "files", r->files, r->n_files);
+
+	if (e == 0)
+		e = check_patterns(p, "except", r->except, r->n_except);
+	if (e == 0 && fault != NULL)
+		e = mftd_check_refuse(p, "name_template", fault);
+	return e;
+}
+
+static int
 check_route(const struct mftd_check *p, struct file *f)
 {
 	struct mftd_route *r = &f->routes[p->index];
@@ -175,7 +219,7 @@ check_route(const struct mftd_check *p, struct file *f)
 		return mftd_check_refuse(p, "queue", "not a name");
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
 		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
-	return 0;
+	return check_naming(p, r);
 }
 
 static int
@@ -363,6 +407,9 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->partner);
 		free(r->directory);
 		free(r->queue);
+		free_list(r->files, r->n_files);
+		free_list(r->except, r->n_except);
+		free(r->name_template);
 	}
 	free(o->partners);
 	free(o->routes);

@@ -74,6 +74,11 @@ struct mftd_route {
 	char *directory; /* … into this folder of it ("" its start folder) */
 	char *queue; /* default "default" */
 	int settle_s; /* 0 to 3600, default 5 */
+	char **files; /* patterns (pattern.h) of what it takes; none: all */
+	size_t n_files;
+	char **except; /* and of what it does not */
+	size_t n_except;
+	char *name_template; /* template.h; NULL: as the file is called */
 };
 
 struct mftd_objects {

@@ -35,3 +35,42 @@ mftd_rows_copy(char **out, const struct mftd_db_value *v)
 	*out = v->type == MFTD_DB_TEXT ? strdup(v->p) : NULL;
 	return *out != NULL || v->type == MFTD_DB_NULL;
 }
+
+bool
+mftd_rows_join(char *const *lines, size_t n, char **out)
+{
+	size_t i, len = 1;
+	char *at;
+
+	*out = NULL;
+	if (n == 0)
+		return true;
+	for (i = 0; i < n; i++)
+		len += strlen(lines[i]) + 1;
+	at = *out = malloc(len);
+	for (i = 0; at != NULL && i < n; i++) {
+		at = stpcpy(at, lines[i]);
+		if (i + 1 < n)
+			at = stpcpy(at, "\n");
+	}
+	return at != NULL;
+}
+
+bool
+mftd_rows_split(const struct mftd_db_value *v, char ***lines, size_t *n)
+{
+	const char *at = v->type == MFTD_DB_TEXT ? v->p : "";
+	char **line;
+	size_t len;
+
+	for (; *at != '\0'; at += len + (at[len] == '\n')) {
+		len = strcspn(at, "\n");
+		line = mftd_rows_grow(lines, n, sizeof(*line));
+		if (line == NULL)
+			return false;
+		*line = strndup(at, len);
+		if (*line == NULL)
+			return false;
+	}
+	return true;
+}

@@ -20,4 +20,11 @@ void *mftd_rows_grow(void *list, size_t *n, size_t size);
 /* A copy of a text column into *out, NULL for NULL; false without memory. */
 bool mftd_rows_copy(char **out, const struct mftd_db_value *v);
 
+/* Lines as one text, NULL for none of them: what a column holds.  The caller
+ * frees *out.  False without memory. */
+bool mftd_rows_join(char *const *lines, size_t n, char **out);
+
+/* The lines of such a column at the end of *lines of *n. */
+bool mftd_rows_split(const struct mftd_db_value *v, char ***lines, size_t *n);
+
 #endif

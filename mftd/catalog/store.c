@@ -58,14 +58,26 @@ put_partner(struct mftd_catalog *c, const struct mftd_partner *p)
 static int
 put_route(struct mftd_catalog *c, const struct mftd_route *r)
 {
+	char *files = NULL, *except = NULL;
+	int e = -ENOMEM;
+
+	if (!mftd_rows_join(r->files, r->n_files, &files) ||
+	    !mftd_rows_join(r->except, r->n_except, &except))
+		goto out;
 	const struct mftd_db_value v[] = { DB_TEXT(r->name),
 		DB_TEXT(r->account), DB_TEXT(r->partner), DB_TEXT(r->directory),
-		DB_TEXT(r->queue), DB_INT(r->settle_s) };
+		DB_TEXT(r->queue), DB_INT(r->settle_s), DB_TEXT(files),
+		DB_TEXT(except), DB_TEXT(r->name_template) };
 
-	return mftd_rows_put(c,
+	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
-	    "settle_s) VALUES ($1, $2, $3, $4, $5, $6)",
+	    "settle_s, files, except_files, name_template) "
+	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 	    v, N(v));
+out:
+	free(files);
+	free(except);
+	return e;
 }
 
 static int
@@ -159,7 +171,10 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->account, &row[1]) ||
 	    !mftd_rows_copy(&r->partner, &row[2]) ||
 	    !mftd_rows_copy(&r->directory, &row[3]) ||
-	    !mftd_rows_copy(&r->queue, &row[4]))
+	    !mftd_rows_copy(&r->queue, &row[4]) ||
+	    !mftd_rows_split(&row[6], &r->files, &r->n_files) ||
+	    !mftd_rows_split(&row[7], &r->except, &r->n_except) ||
+	    !mftd_rows_copy(&r->name_template, &row[8]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
 	return 0;
@@ -208,8 +223,9 @@ load(struct mftd_catalog *c, void *data)
 		{ "SELECT partner, line FROM partner_key "
 		  "ORDER BY partner, position",
 		    take_partner_key, &partner_keys },
-		{ "SELECT name, account, partner, directory, queue, settle_s "
-		  "FROM route ORDER BY name",
+		{ "SELECT name, account, partner, directory, queue, settle_s, "
+		  "files, except_files, name_template FROM route "
+		  "ORDER BY name",
 		    take_route, o },
 	};
 	size_t i;

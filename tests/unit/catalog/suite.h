@@ -26,6 +26,8 @@ struct db {
 
 /* A fresh database with the schema, *state a struct db. */
 int db_setup(void **state);
+/* The same with the schema of the first migration. */
+int db_setup_oldest(void **state);
 int db_teardown(void **state);
 
 /* Another handle on the same database. */
@@ -47,6 +49,9 @@ int say_name(struct db *db, struct stream *s, uint32_t type, uint64_t inode,
 /* Applies account alice with n routes r0, r1, … of queue q to partner acme;
  * settle_s 0. */
 void apply_routes(struct db *db, int n);
+
+/* The same with one, r0, that takes and names files as `like` does. */
+void apply_route(struct db *db, const struct mftd_route *like);
 
 /* The only delivery of that receipt; false when there is none or more. */
 bool find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d);

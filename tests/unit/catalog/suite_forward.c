@@ -367,6 +367,72 @@ link_goes_when_nothing_needs_it(void **state)
 	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 2);
 }
 
+/* A file that its route does not take waits for a name that it does. */
+static void
+route_takes_by_pattern(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = mftd_clock_wall_us() };
+	char *files[] = { "*.csv", "in/*/a*" }, *except[] = { "test*" };
+	char out[4][MFTD_ID_BYTES];
+
+	apply_route(db,
+	    &(struct mftd_route) { .files = files,
+		.n_files = 2,
+		.except = except,
+		.n_except = 1 });
+	publish(db, &s, "f1", "x/y.csv", 1);
+	publish(db, &s, "f2", "y.txt", 2);
+	publish(db, &s, "f3", "test.csv", 3);
+	publish(db, &s, "f4", "in/b/abc", 4);
+	publish(db, &s, "f5", "in/b/c/abc", 5);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "y.csv");
+	no_delivery(db, "f2");
+	no_delivery(db, "f3");
+	delivery_is(db, "f4", MFTD_DELIVERY_QUEUED, "abc");
+	no_delivery(db, "f5");
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 4), 0);
+	assert_int_equal(say_name(db, &s, RENAME, 2, "y.csv"), 0);
+	delivery_is(db, "f2", MFTD_DELIVERY_QUEUED, "y.csv");
+	assert_int_equal(say_name(db, &s, RENAME, 1, "y.old"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CANCELLED, "y.csv");
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 4), 0);
+	assert_int_equal(say_name(db, &s, RENAME, 1, "z.csv"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "z.csv");
+	begin_deliveries(db);
+	assert_int_equal(say_name(db, &s, RENAME, 1, "z.old"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_CLAIMED, "z.csv");
+}
+
+static void
+route_names_by_template(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	struct mftd_route route = { .name_template =
+					"{stem}-{date}-{seq:3}{suffix}" };
+	char longest[256];
+
+	apply_route(db, &route);
+	publish(db, &s, "f1", "d/a.csv", 1);
+	publish(db, &s, "f2", "b", 2);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "a-20010909-001.csv");
+	delivery_is(db, "f2", MFTD_DELIVERY_QUEUED, "b-20010909-002");
+	/* a file keeps its number, and the route goes on counting */
+	assert_int_equal(say_name(db, &s, RENAME, 1, "c"), 0);
+	delivery_is(db, "f1", MFTD_DELIVERY_QUEUED, "c-20010909-001");
+	apply_route(db, &route);
+	publish(db, &s, "f3", "a.csv", 3);
+	delivery_is(db, "f3", MFTD_DELIVERY_QUEUED, "a-20010909-003.csv");
+	/* too long for a file: said, and mended by a shorter one */
+	memset(longest, 'x', 255);
+	longest[255] = '\0';
+	publish(db, &s, "f4", longest, 4);
+	delivery_is(db, "f4", MFTD_DELIVERY_FAILED, longest);
+	assert_int_equal(say_name(db, &s, RENAME, 4, "short"), 0);
+	delivery_is(db, "f4", MFTD_DELIVERY_QUEUED, "short-20010909-004");
+}
+
 void
 tests_forward(const struct CMUnitTest **t, size_t *n)
 {
@@ -385,6 +451,8 @@ tests_forward(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(any_bytes_can_be_a_name),
 		DB_TEST(setstat_lets_a_delivery_settle_again),
 		DB_TEST(link_goes_when_nothing_needs_it),
+		DB_TEST(route_takes_by_pattern),
+		DB_TEST(route_names_by_template),
 	};
 
 	*t = tests;

@@ -65,13 +65,24 @@ static struct mftd_partner partners[] = {
 	    .host_keys = host_keys,
 	    .n_host_keys = 1 },
 };
+static char *files[] = { "*.csv", "in/*" }, *except[] = { "x*" };
 static struct mftd_route routes[] = {
 	{ .name = "r",
 	    .account = "carol",
 	    .partner = "acme",
 	    .directory = "in",
 	    .queue = "q",
-	    .settle_s = 7 },
+	    .settle_s = 7,
+	    .files = files,
+	    .n_files = 2,
+	    .except = except,
+	    .n_except = 1,
+	    .name_template = "{name}.{seq}" },
+	{ .name = "s",
+	    .account = "carol",
+	    .partner = "acme",
+	    .directory = "",
+	    .queue = "q" },
 };
 static const struct mftd_objects all = { .version = 9,
 	.accounts = accounts,
@@ -79,7 +90,7 @@ static const struct mftd_objects all = { .version = 9,
 	.partners = partners,
 	.n_partners = 1,
 	.routes = routes,
-	.n_routes = 1 };
+	.n_routes = 2 };
 
 static void
 check_options(const struct mftd_account *a)
@@ -134,10 +145,19 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_string_equal(o->partners[0].key_file, "/k");
 	assert_int_equal(o->partners[0].n_host_keys, 1);
 	assert_string_equal(o->partners[0].host_keys[0], host_keys[0]);
-	assert_int_equal(o->n_routes, 1);
+	assert_int_equal(o->n_routes, 2);
 	assert_string_equal(o->routes[0].directory, "in");
 	assert_string_equal(o->routes[0].queue, "q");
 	assert_int_equal(o->routes[0].settle_s, 7);
+	assert_int_equal(o->routes[0].n_files, 2);
+	assert_string_equal(o->routes[0].files[0], "*.csv");
+	assert_string_equal(o->routes[0].files[1], "in/*");
+	assert_int_equal(o->routes[0].n_except, 1);
+	assert_string_equal(o->routes[0].except[0], "x*");
+	assert_string_equal(o->routes[0].name_template, "{name}.{seq}");
+	assert_int_equal(o->routes[1].n_files, 0);
+	assert_int_equal(o->routes[1].n_except, 0);
+	assert_null(o->routes[1].name_template);
 }
 
 static void
@@ -247,27 +267,16 @@ migration_is_repeatable_and_refuses_newer(void **state)
 static void
 older_schema_is_brought_up(void **state)
 {
-	static const char *const columns[] = { "methods", "expires_s",
-		"disabled", "read_only", "symlinks", "umask", "file_group",
-		"quota_bytes", "quota_files", "in_bytes_s", "out_bytes_s",
-		"sessions_max" };
 	struct db *db = *state;
 	struct mftd_objects *o;
-	char sql[128];
-	size_t i;
 
-	execute(db, "DROP TABLE account_entry");
-	execute(db, "DROP TABLE account_folder");
-	for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-		snprintf(sql, sizeof(sql), "ALTER TABLE account DROP COLUMN %s",
-		    columns[i]);
-		execute(db, sql);
-	}
-	execute(db, "DELETE FROM schema_version WHERE version >= 2");
 	execute(db,
 	    "INSERT INTO account (name, volume, root, password_hash) "
 	    "VALUES ('old', 'main', 'o', '$scrypt$y')");
 	execute(db, "INSERT INTO account_key VALUES ('old', 0, 'ssh-rsa BB')");
+	execute(db, "INSERT INTO partner VALUES ('acme', 'h', 22, 'u', '/k')");
+	execute(
+	    db, "INSERT INTO route VALUES ('r', 'old', 'acme', 'in', 'q', 5)");
 	assert_int_equal(mftd_catalog_migrate(db->c), 0);
 	assert_int_equal(mftd_catalog_load(db->c, &o), 0);
 	assert_int_equal(o->n_accounts, 1);
@@ -276,6 +285,9 @@ older_schema_is_brought_up(void **state)
 	assert_int_equal(o->accounts[0].umask, MFTD_ACCOUNT_UMASK);
 	assert_null(o->accounts[0].methods);
 	assert_int_equal(o->accounts[0].n_folders, 0);
+	assert_string_equal(o->routes[0].directory, "in");
+	assert_int_equal(o->routes[0].n_files, 0);
+	assert_null(o->routes[0].name_template);
 	mftd_objects_free(o);
 }
 
@@ -310,7 +322,8 @@ tests_objects(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(failed_apply_changes_nothing),
 		DB_TEST(snapshot_holds_all_in_one_file),
 		DB_TEST(migration_is_repeatable_and_refuses_newer),
-		DB_TEST(older_schema_is_brought_up),
+		cmocka_unit_test_setup_teardown(
+		    older_schema_is_brought_up, db_setup_oldest, db_teardown),
 		DB_TEST(absent_database_is_away),
 	};
 

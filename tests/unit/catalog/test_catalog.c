@@ -10,6 +10,7 @@
 #include <libpq-fe.h>
 
 #include "mftd/base/buf.h"
+#include "mftd/catalog/db.h"
 
 #define DIR "test_catalog_XXXXXX"
 
@@ -44,8 +45,8 @@ db_open(struct db *db, const char *application)
 	return c;
 }
 
-int
-db_setup(void **state)
+static struct db *
+make(void)
 {
 	const char *uri = getenv("MFTD_TEST_CATALOG");
 	struct db *db = calloc(1, sizeof(*db));
@@ -61,7 +62,33 @@ db_setup(void **state)
 		snprintf(db->uri, sizeof(db->uri), "sqlite:%s/c.db", db->dir);
 	}
 	db->c = db_open(db, "mftd-test");
+	return db;
+}
+
+int
+db_setup(void **state)
+{
+	struct db *db = make();
+
 	assert_int_equal(mftd_catalog_migrate(db->c), 0);
+	*state = db;
+	return 0;
+}
+
+int
+db_setup_oldest(void **state)
+{
+	struct db *db = make();
+	const struct mftd_db_ops *ops = db->c->db->ops;
+
+	assert_int_equal(ops->begin(db->c->db, MFTD_DB_MIGRATE), 0);
+	assert_int_equal(ops->script(db->c->db, mftd_db_schema[0]), 0);
+	assert_int_equal(ops->script(db->c->db,
+			     "CREATE TABLE schema_version "
+			     "(version BIGINT PRIMARY KEY);"
+			     "INSERT INTO schema_version VALUES (1)"),
+	    0);
+	assert_int_equal(ops->commit(db->c->db), 0);
 	*state = db;
 	return 0;
 }
@@ -149,10 +176,9 @@ say_name(struct db *db, struct stream *s, uint32_t type, uint64_t inode,
 	return say(db, s, type, b);
 }
 
-void
-apply_routes(struct db *db, int n)
+static void
+apply(struct db *db, struct mftd_route *routes, int n)
 {
-	char names[4][8];
 	struct mftd_account alice = {
 		.name = "alice", .volume = "main", .root = "alice"
 	};
@@ -161,25 +187,41 @@ apply_routes(struct db *db, int n)
 		.port = 22,
 		.user = "u",
 		.key_file = "/k" };
-	struct mftd_route routes[4];
 	struct mftd_objects o = { .accounts = &alice,
 		.n_accounts = 1,
 		.partners = &acme,
 		.n_partners = 1,
 		.routes = routes,
 		.n_routes = (size_t)n };
+	char names[4][8];
 	uint64_t version;
 	int i;
 
 	for (i = 0; i < n; i++) {
 		snprintf(names[i], sizeof(names[i]), "r%d", i);
-		routes[i] = (struct mftd_route) { .name = names[i],
-			.account = "alice",
-			.partner = "acme",
-			.directory = "inbox",
-			.queue = "q" };
+		routes[i].name = names[i];
+		routes[i].account = "alice";
+		routes[i].partner = "acme";
+		routes[i].directory = "inbox";
+		routes[i].queue = "q";
 	}
 	assert_int_equal(mftd_catalog_apply(db->c, &o, &version), 0);
+}
+
+void
+apply_routes(struct db *db, int n)
+{
+	struct mftd_route routes[4] = { 0 };
+
+	apply(db, routes, n);
+}
+
+void
+apply_route(struct db *db, const struct mftd_route *like)
+{
+	struct mftd_route route = *like;
+
+	apply(db, &route, 1);
 }
 
 struct search {

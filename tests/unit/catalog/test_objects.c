@@ -80,6 +80,8 @@ whole_file_is_taken(void **state)
 			 "  - {name: bob, volume: main, root: bob}\n" PARTNER
 			 "    port: 2222\n" ROUTE "    directory: in box\n"
 			 "    queue: fast\n    settle_s: 0\n"
+			 "    files: [\"*.csv\", in/a]\n    except: [b]\n"
+			 "    name_template: \"{name}.{seq:3}\"\n"
 			 "  - {name: s, account: alice, partner: acme}\n",
 		&o, why, sizeof(why)),
 	    0);
@@ -101,6 +103,12 @@ whole_file_is_taken(void **state)
 	assert_string_equal(o->routes[1].directory, "");
 	assert_string_equal(o->routes[1].queue, "default");
 	assert_int_equal(o->routes[1].settle_s, 5);
+	assert_int_equal(o->routes[0].n_files, 2);
+	assert_string_equal(o->routes[0].files[1], "in/a");
+	assert_int_equal(o->routes[0].n_except, 1);
+	assert_string_equal(o->routes[0].name_template, "{name}.{seq:3}");
+	assert_int_equal(o->routes[1].n_files, 0);
+	assert_null(o->routes[1].name_template);
 	mftd_objects_free(o);
 }
 
@@ -431,6 +439,17 @@ routes_are_checked(void **state)
 	    ":16: routes[0].settle_s: must be 0 to 3600");
 	refused(ACCOUNT PARTNER ROUTE "    directory: \"a\\tb\"\n",
 	    ":16: routes[0].directory: holds a control character");
+	refused(ACCOUNT PARTNER ROUTE "    files: []\n",
+	    ":16: routes[0].files: too few entries");
+	refused(ACCOUNT PARTNER ROUTE "    files: [a, /b]\n",
+	    ":16: routes[0].files[1]: begins or ends with a slash");
+	refused(ACCOUNT PARTNER ROUTE "    except: [\"\"]\n",
+	    ":16: routes[0].except[0]: is empty");
+	refused(ACCOUNT PARTNER ROUTE "    name_template: a/b\n",
+	    ":16: routes[0].name_template: holds a slash");
+	refused(ACCOUNT PARTNER ROUTE "    name_template: \"{nam}\"\n",
+	    ":16: routes[0].name_template: must be text with {name}, "
+	    "{stem}, {suffix}, {date}, {time}, {seq} or {seq:1} to {seq:18}");
 }
 
 int

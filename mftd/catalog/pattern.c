@@ -1,0 +1,61 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/pattern.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+bool
+mftd_pattern_matches(const char *pattern, const char *path)
+{
+	if (strchr(pattern, '/') != NULL)
+		return fnmatch(pattern, path, FNM_PATHNAME) == 0;
+	return fnmatch(pattern, base_name(path), 0) == 0;
+}
+
+const char *
+mftd_pattern_fault(const char *pattern)
+{
+	if (pattern[0] == '\0')
+		return "is empty";
+	if (strlen(pattern) >= MFTD_PATTERN_BYTES)
+		return "too long";
+	if (strpbrk(pattern, "\r\n") != NULL)
+		return "holds a line break";
+	if (pattern[0] == '/' || pattern[strlen(pattern) - 1] == '/')
+		return "begins or ends with a slash";
+	return NULL;
+}
+
+/* Whether one of the list's lines matches. */
+static bool
+any_matches(const char *list, const char *path)
+{
+	char pattern[MFTD_PATTERN_BYTES];
+	size_t len;
+
+	for (; *list != '\0'; list += len + (list[len] == '\n')) {
+		len = strcspn(list, "\n");
+		if (len >= sizeof(pattern))
+			continue; /* none that was ever let in */
+		snprintf(pattern, sizeof(pattern), "%.*s", (int)len, list);
+		if (mftd_pattern_matches(pattern, path))
+			return true;
+	}
+	return false;
+}
+
+bool
+mftd_patterns_take(const char *take, const char *leave, const char *path)
+{
+	return (take == NULL || any_matches(take, path)) &&
+	    (leave == NULL || !any_matches(leave, path));
+}

@@ -1,0 +1,219 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/targets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/id.h"
+#include "mftd/catalog/pattern.h"
+#include "mftd/catalog/template.h"
+
+#define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
+#define US_PER_S 1000000
+
+/* The columns of a route that a delivery copies, and how it calls the file. */
+struct target {
+	char route[MFTD_NAME_BYTES];
+	char queue[MFTD_NAME_BYTES];
+	char partner[MFTD_NAME_BYTES];
+	char directory[MFTD_PATH_BYTES];
+	char template[MFTD_TEMPLATE_BYTES]; /* "": as it is called */
+	int64_t settle_s;
+	bool takes;
+	struct target *next;
+};
+
+struct targets {
+	const char *path;
+	struct target *list;
+};
+
+/* Copies a text column, NULL as ""; what does not fit was not written by us. */
+static int
+get(const struct mftd_db_value *v, char *out, size_t size)
+{
+	if (v->len >= size)
+		return -MFTD_E_CORRUPT;
+	if (v->len > 0)
+		memcpy(out, v->p, v->len);
+	out[v->len] = '\0';
+	return 0;
+}
+
+static const char *
+text_of(const struct mftd_db_value *v)
+{
+	return v->type == MFTD_DB_TEXT ? v->p : NULL;
+}
+
+static int
+take_target(void *data, const struct mftd_db_value *row, int n)
+{
+	struct targets *all = data;
+	struct target *t = calloc(1, sizeof(*t));
+
+	(void)n;
+	if (t == NULL)
+		return -ENOMEM;
+	t->next = all->list;
+	all->list = t;
+	t->settle_s = row[4].i;
+	t->takes =
+	    mftd_patterns_take(text_of(&row[5]), text_of(&row[6]), all->path);
+	if (get(&row[0], t->route, sizeof(t->route)) < 0 ||
+	    get(&row[1], t->queue, sizeof(t->queue)) < 0 ||
+	    get(&row[2], t->partner, sizeof(t->partner)) < 0 ||
+	    get(&row[3], t->directory, sizeof(t->directory)) < 0 ||
+	    get(&row[7], t->template, sizeof(t->template)) < 0)
+		return -MFTD_E_CORRUPT;
+	return 0;
+}
+
+/* ---- the name */
+
+/* The route's number of this file: the one it has, else the next one. */
+static int
+number_of(struct mftd_catalog *c, const struct mftd_candidate *f,
+    const struct target *t, int64_t *seq)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(f->receipt),
+		DB_TEXT(t->route) };
+	int r;
+
+	*seq = 0;
+	r = mftd_db_run(c,
+	    "SELECT seq FROM delivery WHERE receipt = $1 AND route = $2", v,
+	    N(v), mftd_db_take_int, seq);
+	if (r < 0 || *seq > 0)
+		return r;
+	return mftd_db_run(c,
+	    "INSERT INTO route_sequence (route, last) VALUES ($1, 1) "
+	    "ON CONFLICT (route) DO UPDATE SET last = route_sequence.last + 1 "
+	    "RETURNING last",
+	    v + 1, 1, mftd_db_take_int, seq);
+}
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* How t calls the file.  1; 0 for a name that no file can have: then it is the
+ * file's own; an error. */
+static int
+make_name(struct mftd_catalog *c, const struct mftd_candidate *f,
+    const struct target *t, char out[MFTD_PATH_BYTES], int64_t *seq)
+{
+	struct mftd_template_values v = { .name = base_name(f->path),
+		.time_us = f->time_us };
+	int r;
+
+	*seq = 0;
+	if (t->template[0] != '\0') {
+		r = mftd_template_counts(t->template) ? number_of(c, f, t, seq)
+						      : 0;
+		if (r < 0)
+			return r;
+		v.seq = (uint64_t)*seq;
+		if (mftd_template_make(t->template, &v, out, MFTD_PATH_BYTES) ==
+		    0)
+			return 1;
+	}
+	snprintf(out, MFTD_PATH_BYTES, "%s", v.name);
+	return t->template[0] == '\0';
+}
+
+/* ---- the rows */
+
+/* One receipt, one route, one row: made, or given the new name while it has
+ * not begun. */
+static int
+put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
+    const struct target *t)
+{
+	char id[MFTD_ID_BYTES], name[MFTD_PATH_BYTES];
+	int64_t seq;
+	int e = mftd_id_random("d", id, sizeof(id));
+	int good = e < 0 ? e : make_name(c, f, t, name, &seq);
+
+	if (good < 0)
+		return good;
+	const struct mftd_db_value v[] = { DB_TEXT(id), DB_TEXT(f->receipt),
+		DB_TEXT(t->route), DB_TEXT(t->queue), DB_TEXT(t->partner),
+		DB_TEXT(f->volume), DB_TEXT(t->directory),
+		DB_BLOB(name, strlen(name)), DB_INT(f->size),
+		f->sha256 != NULL ? DB_BLOB(f->sha256, MFTD_SHA256_BYTES)
+				  : DB_NULL,
+		DB_INT(mftd_clock_wall_us() + t->settle_s * US_PER_S),
+		DB_INT(seq), DB_TEXT(good ? "QUEUED" : "FAILED"), DB_INT(!good),
+		DB_TEXT(good ? ""
+			     : "no file can have the name that its "
+			       "route's template makes") };
+
+	return mftd_db_run(c,
+	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
+	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
+	    "error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
+	    "$12, $14, $15) "
+	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
+	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "
+	    "error = excluded.error, "
+	    "state = CASE WHEN delivery.state = 'HELD' AND "
+	    "excluded.state = 'QUEUED' THEN 'HELD' ELSE excluded.state END "
+	    "WHERE delivery.tries = 0 AND (delivery.state IN "
+	    "('QUEUED', 'HELD') OR (delivery.state IN ('CANCELLED', 'FAILED') "
+	    "AND delivery.unmatched = 1))",
+	    v, N(v), NULL, NULL);
+}
+
+int
+mftd_targets_cancel(struct mftd_catalog *c, const char *receipt,
+    const char *route, const char *reason)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(receipt), DB_TEXT(reason),
+		DB_TEXT(route != NULL ? route : "") };
+
+	return mftd_db_run(c,
+	    "UPDATE delivery SET state = 'CANCELLED', unmatched = 1, "
+	    "error = $2 WHERE receipt = $1 AND tries = 0 AND "
+	    "($3 = '' OR route = $3) AND (state IN ('QUEUED', 'HELD') OR "
+	    "(state = 'FAILED' AND unmatched = 1))",
+	    v, N(v), NULL, NULL);
+}
+
+int
+mftd_targets_put(
+    struct mftd_catalog *c, const struct mftd_candidate *f, bool *waits)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(f->account) };
+	struct targets all = { .path = f->path };
+	struct target *t;
+	bool taken = false;
+	int e;
+
+	e = mftd_db_run(c,
+	    "SELECT name, queue, partner, directory, settle_s, files, "
+	    "except_files, name_template FROM route WHERE account = $1 "
+	    "ORDER BY name DESC",
+	    v, N(v), take_target, &all);
+	*waits = all.list != NULL;
+	while ((t = all.list) != NULL) {
+		if (e >= 0 && t->takes)
+			e = put_delivery(c, f, t);
+		else if (e >= 0)
+			e = mftd_targets_cancel(c, f->receipt, t->route,
+			    "its name is none that its route takes");
+		taken |= t->takes;
+		all.list = t->next;
+		free(t);
+	}
+	*waits = *waits && !taken;
+	return e < 0 ? e : 0;
+}

@@ -1,0 +1,210 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/template.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define NAME_MAX_BYTES 255
+#define DIGITS_MAX 18 /* of {seq:N} */
+#define US_PER_S 1000000
+
+/* What is made, as far as it fits. */
+struct output {
+	char *text;
+	size_t size, len;
+};
+
+static void
+put(struct output *o, const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++, o->len++)
+		if (o->len < o->size)
+			o->text[o->len] = text[i];
+}
+
+static size_t
+stem_of(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	/* ".profile" is no suffix alone */
+	return dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name);
+}
+
+static void
+put_name(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	(void)digits;
+	put(o, v->name, strlen(v->name));
+}
+
+static void
+put_stem(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	(void)digits;
+	put(o, v->name, stem_of(v->name));
+}
+
+static void
+put_suffix(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	const char *suffix = v->name + stem_of(v->name);
+
+	(void)digits;
+	put(o, suffix, strlen(suffix));
+}
+
+static void
+put_clock(
+    struct output *o, const struct mftd_template_values *v, const char *format)
+{
+	time_t at = (time_t)(v->time_us / US_PER_S);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	put(o, text, strftime(text, sizeof(text), format, &tm));
+}
+
+static void
+put_date(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	(void)digits;
+	put_clock(o, v, "%Y%m%d");
+}
+
+static void
+put_time(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	(void)digits;
+	put_clock(o, v, "%H%M%S");
+}
+
+static void
+put_seq(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%0*" PRIu64, digits, v->seq);
+
+	put(o, text, (size_t)n);
+}
+
+static const struct word {
+	const char *text;
+	void (*put)(
+	    struct output *o, const struct mftd_template_values *v, int digits);
+} words[] = {
+	{ "name", put_name },
+	{ "stem", put_stem },
+	{ "suffix", put_suffix },
+	{ "date", put_date },
+	{ "time", put_time },
+	{ "seq", put_seq },
+};
+
+/* The word of "{word}" or "{seq:N}"; NULL: there is none such.  *len: of all
+ * up to the brace that closes it. */
+static const struct word *
+find_word(const char *at, size_t *len, int *digits)
+{
+	size_t i, n = strcspn(at + 1, ":}");
+	const char *end = strchr(at, '}');
+
+	*digits = 1;
+	if (end == NULL)
+		return NULL;
+	*len = (size_t)(end - at) + 1;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i].text) == n &&
+		    strncmp(words[i].text, at + 1, n) == 0)
+			break;
+	if (i == sizeof(words) / sizeof(words[0]))
+		return NULL;
+	if (at[1 + n] == '}')
+		return &words[i];
+	at += n + 2; /* behind the colon */
+	*digits = 0;
+	for (n = 0; at + n < end; n++) {
+		if (at[n] < '0' || at[n] > '9' || *digits > DIGITS_MAX)
+			return NULL;
+		*digits = 10 * *digits + at[n] - '0';
+	}
+	return words[i].put == put_seq && *digits >= 1 && *digits <= DIGITS_MAX
+	    ? &words[i]
+	    : NULL;
+}
+
+/* 0; -EINVAL for a template at fault. */
+static int
+expand(const char *template, const struct mftd_template_values *v,
+    struct output *o)
+{
+	const struct word *word;
+	size_t len;
+	int digits;
+
+	for (; *template != '\0'; template += len) {
+		len = 1;
+		if (*template == '}')
+			return -EINVAL;
+		if (*template != '{') {
+			put(o, template, 1);
+			continue;
+		}
+		word = find_word(template, &len, &digits);
+		if (word == NULL)
+			return -EINVAL;
+		word->put(o, v, digits);
+	}
+	return 0;
+}
+
+const char *
+mftd_template_fault(const char *template)
+{
+	const struct mftd_template_values v = { .name = "a.b" };
+	char out[MFTD_TEMPLATE_BYTES];
+	struct output o = { .text = out, .size = sizeof(out) };
+	const char *c;
+
+	if (template[0] == '\0')
+		return "is empty";
+	if (strlen(template) >= MFTD_TEMPLATE_BYTES)
+		return "too long";
+	for (c = template; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return "holds a control character";
+	if (strchr(template, '/') != NULL)
+		return "holds a slash";
+	if (expand(template, &v, &o) < 0)
+		return "must be text with {name}, {stem}, {suffix}, {date}, "
+		       "{time}, {seq} or {seq:1} to {seq:18}";
+	return NULL;
+}
+
+bool
+mftd_template_counts(const char *template)
+{
+	return strstr(template, "{seq") != NULL;
+}
+
+int
+mftd_template_make(const char *template, const struct mftd_template_values *v,
+    char *out, size_t size)
+{
+	struct output o = { .text = out, .size = size };
+
+	if (expand(template, v, &o) < 0 || o.len == 0 ||
+	    o.len > NAME_MAX_BYTES || o.len >= size)
+		return -EINVAL;
+	out[o.len] = '\0';
+	if (strchr(out, '/') != NULL || strcmp(out, ".") == 0 ||
+	    strcmp(out, "..") == 0)
+		return -EINVAL;
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_TEMPLATE_H
+#define MFTD_CATALOG_TEMPLATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * How a route calls a file at the other end: text with words in braces.
+ *
+ *   {name}    the file's name as it is
+ *   {stem}    without its last suffix; {suffix} that, with its dot, or nothing
+ *   {date}    20270131, when it was uploaded, in UTC; {time} 235959
+ *   {seq}     the route's number of this file, from 1; {seq:6} with zeros
+ */
+#define MFTD_TEMPLATE_BYTES 256
+
+struct mftd_template_values {
+	const char *name;
+	int64_t time_us; /* of the upload, since the epoch */
+	uint64_t seq;
+};
+
+/* NULL, or what is wrong with a template. */
+const char *mftd_template_fault(const char *template);
+
+/* Whether it asks for {seq}. */
+bool mftd_template_counts(const char *template);
+
+/* The name; one that no file can have (longer than 255 bytes, ".", "..", with
+ * a slash) or a template at fault: -EINVAL. */
+int mftd_template_make(const char *template,
+    const struct mftd_template_values *v, char *out, size_t size);
+
+#endif
