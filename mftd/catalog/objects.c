@@ -15,12 +15,12 @@
 #include "mftd/base/limits.h"
 #include "mftd/catalog/account_file.h"
 #include "mftd/catalog/check.h"
+#include "mftd/catalog/partner_file.h"
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/template.h"
 #include "mftd/conf/yaml.h"
 
-#define PORT_DEFAULT 22
 #define SETTLE_S_DEFAULT 5
 #define SETTLE_S_MAX 3600
 
@@ -30,7 +30,7 @@
 struct file {
 	struct mftd_account_file *accounts;
 	size_t n_accounts;
-	struct mftd_partner *partners;
+	struct mftd_partner_file *partners;
 	size_t n_partners;
 	struct mftd_route *routes;
 	size_t n_routes;
@@ -39,24 +39,9 @@ struct file {
 #define TEXT(key, flags, s, member, size) \
 	CYAML_FIELD_STRING_PTR(key, flags, struct s, member, 1, (size)-1)
 
-static const cyaml_schema_value_t key = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MFTD_KEY_BYTES - 1),
-};
-
 static const cyaml_schema_value_t pattern = {
 	CYAML_VALUE_STRING(
 	    CYAML_FLAG_POINTER, char *, 0, MFTD_PATTERN_BYTES - 1),
-};
-
-static const cyaml_schema_field_t partner_fields[] = {
-	TEXT("name", NEEDED, mftd_partner, name, MFTD_NAME_BYTES),
-	TEXT("host", NEEDED, mftd_partner, host, MFTD_HOST_BYTES),
-	CYAML_FIELD_INT("port", CYAML_FLAG_OPTIONAL, struct mftd_partner, port),
-	TEXT("user", NEEDED, mftd_partner, user, MFTD_NAME_BYTES),
-	TEXT("key_file", NEEDED, mftd_partner, key_file, PATH_MAX),
-	CYAML_FIELD_SEQUENCE_COUNT("host_keys", NEEDED, struct mftd_partner,
-	    host_keys, n_host_keys, &key, 1, MFTD_ACCOUNT_KEYS_MAX),
-	CYAML_FIELD_END
 };
 
 static const cyaml_schema_field_t route_fields[] = {
@@ -77,11 +62,6 @@ static const cyaml_schema_field_t route_fields[] = {
 	CYAML_FIELD_END
 };
 
-static const cyaml_schema_value_t partner = {
-	CYAML_VALUE_MAPPING(
-	    CYAML_FLAG_DEFAULT, struct mftd_partner, partner_fields),
-};
-
 static const cyaml_schema_value_t route = {
 	CYAML_VALUE_MAPPING(
 	    CYAML_FLAG_DEFAULT, struct mftd_route, route_fields),
@@ -93,7 +73,7 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_SEQUENCE_COUNT("accounts", NEEDED, struct file, accounts,
 	    n_accounts, &mftd_account_file_schema, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("partners", MAY, struct file, partners,
-	    n_partners, &partner, 0, MFTD_OBJECTS_MAX),
+	    n_partners, &mftd_partner_file_schema, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("routes", MAY, struct file, routes, n_routes,
 	    &route, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_END
@@ -102,32 +82,6 @@ static const cyaml_schema_field_t fields[] = {
 static const cyaml_schema_value_t schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields),
 };
-
-static int
-check_partner(const struct mftd_check *p, struct file *f)
-{
-	struct mftd_partner *pt = &f->partners[p->index];
-	size_t i;
-
-	if (!mftd_id_valid(pt->name))
-		return mftd_check_refuse(p, "name", "not a name");
-	for (i = 0; i < p->index; i++)
-		if (strcmp(f->partners[i].name, pt->name) == 0)
-			return mftd_check_refuse(p, "name", "given twice");
-	if (!mftd_check_plain(pt->host) || strpbrk(pt->host, " /@") != NULL)
-		return mftd_check_refuse(
-		    p, "host", "not a host name or address");
-	if (pt->port == 0 && !mftd_check_given(p, "port"))
-		pt->port = PORT_DEFAULT;
-	if (pt->port < 1 || pt->port > 65535)
-		return mftd_check_refuse(p, "port", "must be 1 to 65535");
-	if (!mftd_check_plain(pt->user))
-		return mftd_check_refuse(p, "user", "not a user name");
-	if (pt->key_file[0] != '/')
-		return mftd_check_refuse(
-		    p, "key_file", "must be an absolute path");
-	return mftd_check_keys(p, "host_keys", pt->host_keys, pt->n_host_keys);
-}
 
 static bool
 has_account(const struct file *f, const char *name)
@@ -146,7 +100,7 @@ has_partner(const struct file *f, const char *name)
 	size_t i;
 
 	for (i = 0; i < f->n_partners; i++)
-		if (strcmp(f->partners[i].name, name) == 0)
+		if (strcmp(f->partners[i].p.name, name) == 0)
 			return true;
 	return false;
 }
@@ -233,7 +187,7 @@ check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 			return r;
 	p.list = "partners";
 	for (p.index = 0; p.index < f->n_partners; p.index++)
-		if ((r = check_partner(&p, f)) < 0)
+		if ((r = mftd_partner_file_check(&p, f->partners, p.index)) < 0)
 			return r;
 	p.list = "routes";
 	for (p.index = 0; p.index < f->n_routes; p.index++)
@@ -263,6 +217,18 @@ hash_passwords(struct file *f)
 	return 0;
 }
 
+static int
+seal_passwords(
+    struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
+{
+	struct mftd_check p = { .y = y, .conf = conf, .list = "partners" };
+	int r = 0;
+
+	for (; r == 0 && p.index < f->n_partners; p.index++)
+		r = mftd_partner_file_seal(&p, &f->partners[p.index]);
+	return r;
+}
+
 /* Moves all of f into *out; f is left empty. */
 static int
 move(struct file *f, struct mftd_objects **out)
@@ -273,24 +239,34 @@ move(struct file *f, struct mftd_objects **out)
 	if (o == NULL)
 		return -ENOMEM;
 	o->accounts = calloc(f->n_accounts + 1, sizeof(*o->accounts));
-	if (o->accounts == NULL) {
-		free(o);
+	o->partners = calloc(f->n_partners + 1, sizeof(*o->partners));
+	if (o->accounts == NULL || o->partners == NULL) {
+		mftd_objects_free(o);
 		return -ENOMEM;
 	}
 	for (i = 0; i < f->n_accounts; i++) {
 		o->accounts[i] = f->accounts[i].a;
 		memset(&f->accounts[i].a, 0, sizeof(f->accounts[i].a));
 	}
+	for (i = 0; i < f->n_partners; i++) {
+		o->partners[i] = f->partners[i].p;
+		memset(&f->partners[i].p, 0, sizeof(f->partners[i].p));
+	}
 	o->n_accounts = f->n_accounts;
-	o->partners = f->partners;
 	o->n_partners = f->n_partners;
 	o->routes = f->routes;
 	o->n_routes = f->n_routes;
-	f->partners = NULL;
 	f->routes = NULL;
-	f->n_partners = f->n_routes = 0;
+	f->n_routes = 0;
 	*out = o;
 	return 0;
+}
+
+static void
+wipe(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
 }
 
 static void
@@ -299,9 +275,11 @@ free_file(struct file *f)
 	size_t i;
 
 	for (i = 0; i < f->n_accounts; i++)
-		if (f->accounts[i].password != NULL)
-			explicit_bzero(f->accounts[i].password,
-			    strlen(f->accounts[i].password));
+		wipe(f->accounts[i].password);
+	for (i = 0; i < f->n_partners; i++) {
+		wipe(f->partners[i].password);
+		free(f->partners[i].p.password); /* the schema knows none */
+	}
 	mftd_yaml_data_free(&schema, f);
 }
 
@@ -317,6 +295,8 @@ mftd_objects_read(const char *file, const struct mftd_conf *conf,
 	if (r < 0)
 		return r;
 	r = check(data, y, conf);
+	if (r == 0)
+		r = seal_passwords(data, y, conf);
 	if (r == 0)
 		r = hash_passwords(data);
 	if (r == 0)
@@ -385,22 +365,36 @@ free_accounts(struct mftd_account *list, size_t n)
 	free(list);
 }
 
+static void
+free_partners(struct mftd_partner *list, size_t n)
+{
+	struct mftd_partner *p;
+
+	for (p = list; p < list + n; p++) {
+		free(p->name);
+		free(p->host);
+		free_list(p->other_hosts, p->n_other_hosts);
+		free(p->user);
+		free(p->key_file);
+		free(p->password);
+		free_list(p->host_keys, p->n_host_keys);
+		free(p->source);
+		free(p->key_exchanges);
+		free(p->ciphers);
+		free(p->macs);
+	}
+	free(list);
+}
+
 void
 mftd_objects_free(struct mftd_objects *o)
 {
-	struct mftd_partner *p;
 	struct mftd_route *r;
 
 	if (o == NULL)
 		return;
 	free_accounts(o->accounts, o->n_accounts);
-	for (p = o->partners; p < o->partners + o->n_partners; p++) {
-		free(p->name);
-		free(p->host);
-		free(p->user);
-		free(p->key_file);
-		free_list(p->host_keys, p->n_host_keys);
-	}
+	free_partners(o->partners, o->n_partners);
 	for (r = o->routes; r < o->routes + o->n_routes; r++) {
 		free(r->name);
 		free(r->account);
@@ -411,7 +405,6 @@ mftd_objects_free(struct mftd_objects *o)
 		free_list(r->except, r->n_except);
 		free(r->name_template);
 	}
-	free(o->partners);
 	free(o->routes);
 	free(o);
 }

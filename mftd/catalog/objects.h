@@ -16,6 +16,7 @@
 #define MFTD_ACCOUNT_KEYS_MAX 64 /* of one account or partner */
 #define MFTD_ACCOUNT_UMASK 022 /* unless it says another */
 #define MFTD_HOST_BYTES 256 /* a partner's host name */
+#define MFTD_PARTNER_HOSTS_MAX 8 /* besides the first */
 
 /* A directory elsewhere on the account's volume, shown in its root. */
 struct mftd_account_folder {
@@ -61,10 +62,18 @@ struct mftd_partner {
 	char *name;
 	char *host;
 	int port; /* 1 to 65535 */
+	char **other_hosts; /* HOST, HOST:PORT, [V6]:PORT: tried in this order
+			       when host cannot be reached */
+	size_t n_other_hosts;
 	char *user;
-	char *key_file; /* private key, on every node */
+	char *key_file; /* private key, on every node; or NULL */
+	char *password; /* sealed (secret.h), or NULL */
 	char **host_keys; /* pinned: "type base64" */
 	size_t n_host_keys;
+	char *source; /* our address, numeric; NULL: any */
+	char *key_exchanges, *ciphers, *macs; /* lists; NULL: as usual */
+	int connections; /* at once */
+	int connect_s, request_s; /* time-outs */
 };
 
 struct mftd_route {

@@ -14,46 +14,12 @@
 #include "mftd/base/fdio.h"
 #include "mftd/catalog/account_store.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/partner_store.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 
 /* ---- objects into the tables */
-
-static int
-put_keys(struct mftd_catalog *c, const char *sql, const char *owner,
-    char *const *lines, size_t n)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < n && r == 0; i++) {
-		const struct mftd_db_value v[] = { DB_TEXT(owner), DB_INT(i),
-			DB_TEXT(lines[i]) };
-
-		r = mftd_rows_put(c, sql, v, N(v));
-	}
-	return r;
-}
-
-static int
-put_partner(struct mftd_catalog *c, const struct mftd_partner *p)
-{
-	const struct mftd_db_value v[] = { DB_TEXT(p->name), DB_TEXT(p->host),
-		DB_INT(p->port), DB_TEXT(p->user), DB_TEXT(p->key_file) };
-	int r;
-
-	r = mftd_rows_put(c,
-	    "INSERT INTO partner (name, host, port, login, key_file) "
-	    "VALUES ($1, $2, $3, $4, $5)",
-	    v, N(v));
-	if (r < 0)
-		return r;
-	return put_keys(c,
-	    "INSERT INTO partner_key (partner, position, line) "
-	    "VALUES ($1, $2, $3)",
-	    p->name, p->host_keys, p->n_host_keys);
-}
 
 static int
 put_route(struct mftd_catalog *c, const struct mftd_route *r)
@@ -93,7 +59,7 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 	for (i = 0; i < o->n_accounts && r == 0; i++)
 		r = mftd_account_put(c, &o->accounts[i]);
 	for (i = 0; i < o->n_partners && r == 0; i++)
-		r = put_partner(c, &o->partners[i]);
+		r = mftd_partner_put(c, &o->partners[i]);
 	for (i = 0; i < o->n_routes && r == 0; i++)
 		r = put_route(c, &o->routes[i]);
 	return r;
@@ -145,22 +111,6 @@ mftd_catalog_version(struct mftd_catalog *c, uint64_t *version)
 /* ---- and out again */
 
 static int
-take_partner(void *data, const struct mftd_db_value *row, int n)
-{
-	struct mftd_objects *o = data;
-	struct mftd_partner *p =
-	    mftd_rows_grow(&o->partners, &o->n_partners, sizeof(*p));
-
-	if (p == NULL || !mftd_rows_copy(&p->name, &row[0]) ||
-	    !mftd_rows_copy(&p->host, &row[1]) ||
-	    !mftd_rows_copy(&p->user, &row[3]) ||
-	    !mftd_rows_copy(&p->key_file, &row[4]))
-		return -ENOMEM;
-	p->port = (int)row[2].i;
-	return 0;
-}
-
-static int
 take_route(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_objects *o = data;
@@ -181,62 +131,19 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 }
 
 static int
-add_key(char ***keys, size_t *n, const struct mftd_db_value *line)
-{
-	char **at = mftd_rows_grow(keys, n, sizeof(*at));
-
-	return at != NULL && mftd_rows_copy(at, line) ? 0 : -ENOMEM;
-}
-
-/* Keys come in the order of their owners' names, as the owners did. */
-struct keys {
-	struct mftd_objects *o;
-	size_t at;
-};
-
-static int
-take_partner_key(void *data, const struct mftd_db_value *row, int n)
-{
-	struct keys *k = data;
-	struct mftd_partner *p = k->o->partners;
-
-	while (k->at < k->o->n_partners && strcmp(p[k->at].name, row[0].p) != 0)
-		k->at++;
-	if (k->at == k->o->n_partners)
-		return -MFTD_E_CORRUPT;
-	return add_key(&p[k->at].host_keys, &p[k->at].n_host_keys, &row[1]);
-}
-
-static int
 load(struct mftd_catalog *c, void *data)
 {
 	struct mftd_objects *o = data;
-	struct keys partner_keys = { .o = o };
-	const struct {
-		const char *sql;
-		mftd_db_row_fn take;
-		void *data;
-	} steps[] = {
-		{ "SELECT name, host, port, login, key_file FROM partner "
-		  "ORDER BY name",
-		    take_partner, o },
-		{ "SELECT partner, line FROM partner_key "
-		  "ORDER BY partner, position",
-		    take_partner_key, &partner_keys },
-		{ "SELECT name, account, partner, directory, queue, settle_s, "
-		  "files, except_files, name_template FROM route "
-		  "ORDER BY name",
-		    take_route, o },
-	};
-	size_t i;
 	int r;
 
-	r = mftd_catalog_version(c, &o->version);
-	if (r == 0)
-		r = mftd_accounts_load(c, o);
-	for (i = 0; i < sizeof(steps) / sizeof(steps[0]) && r >= 0; i++)
-		r = mftd_db_run(
-		    c, steps[i].sql, NULL, 0, steps[i].take, steps[i].data);
+	if ((r = mftd_catalog_version(c, &o->version)) < 0 ||
+	    (r = mftd_accounts_load(c, o)) < 0 ||
+	    (r = mftd_partners_load(c, o)) < 0)
+		return r;
+	r = mftd_db_run(c,
+	    "SELECT name, account, partner, directory, queue, settle_s, files, "
+	    "except_files, name_template FROM route ORDER BY name",
+	    NULL, 0, take_route, o);
 	return r < 0 ? r : 0;
 }
 

@@ -102,6 +102,8 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR(
 	    "catalog", NEEDED, struct mftd_conf, catalog, 1, PATH_MAX - 1),
 	CYAML_FIELD_STRING_PTR(
+	    "secret_key", MAY, struct mftd_conf, secret_key, 1, PATH_MAX - 1),
+	CYAML_FIELD_STRING_PTR(
 	    "state_dir", MAY, struct mftd_conf, state_dir, 1, PATH_MAX - 1),
 	CYAML_FIELD_STRING_PTR(
 	    "run_dir", MAY, struct mftd_conf, run_dir, 1, PATH_MAX - 1),
@@ -341,6 +343,9 @@ check(struct mftd_conf *c, const struct mftd_yaml *y)
 	if (c->state_dir[0] != '/')
 		return mftd_yaml_refuse(
 		    y, "state_dir", "must be an absolute path");
+	if (c->secret_key != NULL && c->secret_key[0] != '/')
+		return mftd_yaml_refuse(
+		    y, "secret_key", "must be an absolute path");
 	if (c->run_dir[0] != '/')
 		return mftd_yaml_refuse(
 		    y, "run_dir", "must be an absolute path");

@@ -47,6 +47,7 @@ struct mftd_conf {
 	char *user; /* default "mft" */
 	/* "sqlite:/PATH" (standalone only) or a postgresql:// URI */
 	char *catalog;
+	char *secret_key; /* file (catalog/secret.h); NULL: no secrets */
 	char *state_dir; /* default LOCALSTATEDIR/lib/mft */
 	char *run_dir; /* default /run/mft */
 	char *log; /* "stderr" (default) or "syslog" */

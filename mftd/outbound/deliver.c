@@ -17,6 +17,7 @@
 #include "mftd/base/log.h"
 #include "mftd/base/path.h"
 #include "mftd/ipc/msg_outbound.h"
+#include "mftd/outbound/call.h"
 #include "mftd/outbound/delivery.h"
 #include "mftd/outbound/remote.h"
 #include "mftd/ssh/client.h"
@@ -33,7 +34,7 @@ struct run {
 	struct mftd_chan *c;
 	struct mftd_ssh_client *client;
 	struct mftd_remote *remote;
-	struct mftd_ssh_target target;
+	struct mftd_call call;
 	int source;
 	EVP_MD_CTX *sha;
 	uint8_t sum[MFTD_SHA256_BYTES];
@@ -189,25 +190,12 @@ out:
 static int
 connect_partner(struct run *run, const char *address)
 {
-	const struct mftd_partner *p = run->j->partner;
 	int r;
 
-	run->target = (struct mftd_ssh_target) {
-		.host = p->host,
-		.port = p->port,
-		.address = address,
-		.user = p->user,
-		.key_file = p->key_file,
-		.host_keys = p->host_keys,
-		.n_host_keys = p->n_host_keys,
-		.connect_ms = run->j->connect_ms,
-		.request_ms = run->j->request_ms,
-		.go_on = holds_lease,
-		.data = run,
-	};
 	alarm(WATCHDOG_S);
-	r = mftd_ssh_client_open(
-	    &run->target, &run->client, run->why, sizeof(run->why));
+	r = mftd_call_open(&run->call, run->j->partner, run->j->secret_key,
+	    address, holds_lease, run, &run->client, run->why,
+	    sizeof(run->why));
 	if (r < 0)
 		return r;
 	r = mftd_remote_open(run->client, &run->remote);

@@ -18,8 +18,7 @@ struct mftd_deliver {
 	const struct mftd_lease *lease;
 	bool evidence; /* its row is in PUBLISHING: look before all else */
 	bool settled; /* looked at for a while already (delivery.h) */
-	int connect_ms;
-	int request_ms;
+	const char *secret_key; /* the node's file, or NULL */
 };
 
 /* The temporary name of this try: in the final name's directory, and never used

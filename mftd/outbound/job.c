@@ -296,9 +296,21 @@ mftd_job_reaped(struct mftd_job *job, int status)
 
 /* ---- all of them */
 
+static const struct mftd_partner *
+find_partner(const struct mftd_queue *q, const char *name)
+{
+	size_t i;
+
+	for (i = 0; q->objects != NULL && i < q->objects->n_partners; i++)
+		if (strcmp(q->objects->partners[i].name, name) == 0)
+			return &q->objects->partners[i];
+	return NULL;
+}
+
 static bool
 may_start(const struct mftd_job *job)
 {
+	const struct mftd_partner *p = find_partner(job->q, job->d.partner);
 	const struct mftd_job *o;
 	int all = 0, same = 0;
 
@@ -311,18 +323,7 @@ may_start(const struct mftd_job *job)
 		all++;
 		same += strcmp(o->d.partner, job->d.partner) == 0;
 	}
-	return all < MFTD_DELIVERS_MAX && same < MFTD_DELIVERS_PARTNER_MAX;
-}
-
-static const struct mftd_partner *
-find_partner(const struct mftd_queue *q, const char *name)
-{
-	size_t i;
-
-	for (i = 0; q->objects != NULL && i < q->objects->n_partners; i++)
-		if (strcmp(q->objects->partners[i].name, name) == 0)
-			return &q->objects->partners[i];
-	return NULL;
+	return all < MFTD_DELIVERS_MAX && (p == NULL || same < p->connections);
 }
 
 static void

@@ -17,8 +17,6 @@
 #include "mftd/conf/conf.h"
 #include "mftd/outbound/deliver.h"
 
-#define CONNECT_MS 10000
-#define REQUEST_MS 30000
 #define FILES_MAX 64
 
 /* Looks after which both names are taken as they are: by the backoff between
@@ -53,8 +51,7 @@ static void __attribute__((noreturn)) child(struct mftd_job *job,
 		.lease = w->lease,
 		.evidence = evidence,
 		.settled = job->rounds >= SETTLED_ROUNDS,
-		.connect_ms = CONNECT_MS,
-		.request_ms = REQUEST_MS };
+		.secret_key = w->conf->secret_key };
 	struct mftd_chan *c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -2,15 +2,10 @@
 #include "mftd/ssh/client.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <libssh/libssh.h>
 
@@ -18,6 +13,8 @@
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/limits.h"
+#include "mftd/ssh/dial.h"
+#include "mftd/ssh/login.h"
 #include "mftd/ssh/shim.h"
 
 #define TURN_MS 200 /* go_on is asked this often */
@@ -46,121 +43,6 @@ static int
 fail_ssh(struct mftd_ssh_client *c, int err, const char *what)
 {
 	return fail(c, err, what, ssh_get_error(c->session));
-}
-
-/* ---- TCP */
-
-static void
-name_peer(struct mftd_ssh_client *c, const struct addrinfo *ai)
-{
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-
-	if (getnameinfo(ai->ai_addr, ai->ai_addrlen, host, sizeof(host), port,
-		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0 ||
-	    strlen(host) + strlen(port) + 4 > sizeof(c->address))
-		return;
-	snprintf(c->address, sizeof(c->address),
-	    ai->ai_family == AF_INET6 ? "[%.40s]:%.6s" : "%.40s:%.6s", host,
-	    port);
-}
-
-/* A dead peer must not hold a delivery for the two hours of TCP's default. */
-static void
-set_socket(int fd, int request_ms)
-{
-	int on = 1, idle = 10, every = 5, ms = request_ms;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-/* Connects to one address.  Returns a descriptor or -errno. */
-static int
-dial_one(const struct addrinfo *ai, int64_t deadline_ms)
-{
-	struct pollfd p = { .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int err = 0, r;
-
-	p.fd = socket(ai->ai_family,
-	    ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
-	if (p.fd < 0)
-		return -errno;
-	if (connect(p.fd, ai->ai_addr, ai->ai_addrlen) == 0)
-		return p.fd;
-	if (errno != EINPROGRESS) {
-		err = errno;
-		goto out;
-	}
-	do {
-		r = poll(&p, 1, mftd_clock_left_ms(deadline_ms));
-	} while (r < 0 && errno == EINTR);
-	if (r == 0)
-		err = ETIMEDOUT;
-	else if (r < 0 ||
-	    getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
-		err = errno;
-out:
-	if (err == 0)
-		return p.fd;
-	mftd_fd_close(&p.fd);
-	return -err;
-}
-
-/* Splits "host:port" or "[v6]:port" in place.  The port, or NULL. */
-static char *
-split_address(char *text, char **host)
-{
-	char *colon = strrchr(text, ':');
-
-	if (colon == NULL)
-		return NULL;
-	*colon = '\0';
-	*host = text;
-	if (text[0] == '[' && colon > text + 1 && colon[-1] == ']') {
-		colon[-1] = '\0';
-		*host = text + 1;
-	}
-	return colon + 1;
-}
-
-/* Connects to the target.  A descriptor or a negative error. */
-static int
-dial(struct mftd_ssh_client *c)
-{
-	const struct mftd_ssh_target *t = c->t;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
-	char given[MFTD_ADDR_BYTES], number[16];
-	char *host = (char *)(uintptr_t)t->host, *port = number;
-	int64_t deadline = mftd_clock_ms() + t->connect_ms;
-	int fd = -EHOSTUNREACH, r;
-
-	snprintf(number, sizeof(number), "%d", t->port);
-	if (t->address != NULL) {
-		snprintf(given, sizeof(given), "%s", t->address);
-		port = split_address(given, &host);
-		hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-	}
-	if (port == NULL)
-		return fail(c, -EINVAL, "not an address", t->address);
-	r = getaddrinfo(host, port, &hints, &list);
-	if (r != 0)
-		return fail(c, -EHOSTUNREACH, host, gai_strerror(r));
-	for (ai = list; ai != NULL; ai = ai->ai_next) {
-		fd = dial_one(ai, deadline);
-		if (fd >= 0) {
-			name_peer(c, ai);
-			break;
-		}
-	}
-	freeaddrinfo(list);
-	if (fd < 0)
-		return fail(c, fd, host, strerror(-fd));
-	set_socket(fd, t->request_ms);
-	return fd;
 }
 
 /* ---- key exchange and login */
@@ -208,6 +90,12 @@ host_key_algorithms(const struct mftd_ssh_target *t, char *out, size_t size)
 	}
 }
 
+static bool
+set_list(ssh_session s, enum ssh_options_e option, const char *list)
+{
+	return list == NULL || ssh_options_set(s, option, list) == 0;
+}
+
 static int
 set_options(struct mftd_ssh_client *c, int *fd)
 {
@@ -231,6 +119,11 @@ set_options(struct mftd_ssh_client *c, int *fd)
 	    ssh_options_set(s, SSH_OPTIONS_PORT, &port) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_USER, t->user) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_HOSTKEYS, algorithms) < 0 ||
+	    !set_list(s, SSH_OPTIONS_KEY_EXCHANGE, t->key_exchanges) ||
+	    !set_list(s, SSH_OPTIONS_CIPHERS_C_S, t->ciphers) ||
+	    !set_list(s, SSH_OPTIONS_CIPHERS_S_C, t->ciphers) ||
+	    !set_list(s, SSH_OPTIONS_HMAC_C_S, t->macs) ||
+	    !set_list(s, SSH_OPTIONS_HMAC_S_C, t->macs) ||
 	    ssh_options_set(s, SSH_OPTIONS_COMPRESSION, "no") < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_TIMEOUT, &timeout_s) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_FD, fd) < 0)
@@ -271,38 +164,6 @@ check_host_key(struct mftd_ssh_client *c)
 	return -MFTD_E_PARTNER_KEY;
 }
 
-/* Nobody is there to type a passphrase. */
-static int
-no_passphrase(
-    const char *prompt, char *buf, size_t len, int echo, int verify, void *data)
-{
-	return -1;
-}
-
-static int
-log_in(struct mftd_ssh_client *c)
-{
-	ssh_key key = NULL;
-	int r;
-
-	r = ssh_pki_import_privkey_file(
-	    c->t->key_file, NULL, no_passphrase, NULL, &key);
-	if (r != SSH_OK)
-		return fail(
-		    c, -MFTD_E_AUTH, "cannot read the key", c->t->key_file);
-	r = ssh_userauth_publickey(c->session, NULL, key);
-	ssh_key_free(key);
-	switch (r) {
-	case SSH_AUTH_SUCCESS:
-		return 0;
-	case SSH_AUTH_DENIED:
-	case SSH_AUTH_PARTIAL:
-		return fail_ssh(c, -MFTD_E_AUTH, "login refused");
-	default:
-		return fail_ssh(c, -MFTD_E_CLOSED, "login");
-	}
-}
-
 static int
 start_subsystem(struct mftd_ssh_client *c)
 {
@@ -321,15 +182,44 @@ start_subsystem(struct mftd_ssh_client *c)
 	return 0;
 }
 
-static int
-start(struct mftd_ssh_client *c)
+/* Ends what a call made, so that another can be made. */
+static void
+hang_up(struct mftd_ssh_client *c)
 {
+	if (c->event != NULL) {
+		ssh_event_remove_session(c->event, c->session);
+		ssh_event_free(c->event);
+		c->event = NULL;
+	}
+	if (c->channel != NULL) {
+		ssh_channel_free(c->channel);
+		c->channel = NULL;
+	}
+	if (c->session != NULL) {
+		ssh_disconnect(c->session);
+		ssh_free(c->session);
+		mftd_shim_serve(-1);
+		c->session = NULL;
+	}
+}
+
+/* One call, up to the checked host key. */
+static int
+call(struct mftd_ssh_client *c, const char *place, bool numeric)
+{
+	const struct mftd_ssh_target *t = c->t;
+	const struct mftd_dial dial = { .place = place,
+		.numeric = numeric,
+		.port = t->port,
+		.source = t->source,
+		.connect_ms = t->connect_ms,
+		.idle_ms = t->request_ms };
 	int fd, r;
 
 	c->session = ssh_new();
 	if (c->session == NULL)
 		return -ENOMEM;
-	fd = dial(c);
+	fd = mftd_dial(&dial, c->address, c->why, sizeof(c->why));
 	if (fd < 0)
 		return fd;
 	r = set_options(c, &fd);
@@ -341,9 +231,46 @@ start(struct mftd_ssh_client *c)
 	mftd_shim_serve(fd);
 	if (ssh_connect(c->session) != SSH_OK)
 		return fail_ssh(c, -MFTD_E_CLOSED, "key exchange");
-	r = check_host_key(c);
+	return check_host_key(c);
+}
+
+/* Whether another host may do better. */
+static bool
+is_away(int err)
+{
+	return err < 0 && err != -MFTD_E_PARTNER_KEY && err != -EINVAL &&
+	    err != -ENOMEM;
+}
+
+/* Calls the hosts in their order. */
+static int
+call_any(struct mftd_ssh_client *c)
+{
+	const struct mftd_ssh_target *t = c->t;
+	size_t i;
+	int r;
+
+	if (t->address != NULL)
+		return call(c, t->address, true);
+	r = call(c, t->host, false);
+	for (i = 0; is_away(r) && i < t->n_other_hosts; i++) {
+		r = t->go_on != NULL ? t->go_on(t->data) : 0;
+		if (r < 0)
+			return fail(c, r, mftd_strerror(r), "");
+		hang_up(c);
+		r = call(c, t->other_hosts[i], false);
+	}
+	return r;
+}
+
+static int
+start(struct mftd_ssh_client *c)
+{
+	int r = call_any(c);
+
 	if (r == 0)
-		r = log_in(c);
+		r = mftd_ssh_log_in(c->session, c->t->key_file, c->t->password,
+		    c->why, sizeof(c->why));
 	return r == 0 ? start_subsystem(c) : r;
 }
 
@@ -374,17 +301,7 @@ mftd_ssh_client_close(struct mftd_ssh_client *c)
 {
 	if (c == NULL)
 		return;
-	if (c->event != NULL) {
-		ssh_event_remove_session(c->event, c->session);
-		ssh_event_free(c->event);
-	}
-	if (c->channel != NULL)
-		ssh_channel_free(c->channel);
-	if (c->session != NULL) {
-		ssh_disconnect(c->session);
-		ssh_free(c->session);
-		mftd_shim_serve(-1);
-	}
+	hang_up(c);
 	free(c);
 }
 

@@ -18,12 +18,19 @@ struct mftd_ssh_client;
 struct mftd_ssh_target {
 	const char *host; /* a name or numeric address */
 	int port;
+	char *const *other_hosts; /* HOST, HOST:PORT, [V6]:PORT: called in this
+				     order when nothing answers at host */
+	size_t n_other_hosts;
 	const char *address; /* "192.0.2.1:22", "[2001:db8::1]:22": call just
 				this instead of host and port; NULL */
 	const char *user;
-	const char *key_file; /* private key, unencrypted */
+	const char *key_file; /* private key, unencrypted; or NULL */
+	const char *password; /* or NULL */
 	char *const *host_keys; /* "type base64 [comment]" */
 	size_t n_host_keys;
+	const char *source; /* our address, numeric; NULL: any */
+	/* names with commas between; NULL: libssh's */
+	const char *key_exchanges, *ciphers, *macs;
 	int connect_ms; /* for TCP, and again for each step of the login */
 	int request_ms; /* without any progress of a read or write */
 	/* Asked at least each 200 ms of waiting and before each write: 0, or
@@ -33,11 +40,12 @@ struct mftd_ssh_target {
 };
 
 /*
- * Calls, checks the host key, logs in by public key, starts the subsystem.
- * t must outlive the client.  Errors: -errno of connect, -ETIMEDOUT,
- * -MFTD_E_PARTNER_KEY, -MFTD_E_AUTH (also a key file that does not do),
- * -MFTD_E_CLOSED, -MFTD_E_PROTOCOL, or go_on's; what happened stands in why
- * (size bytes).
+ * Calls, checks the host key, logs in, starts the subsystem.  A host that
+ * cannot be reached, or ends the connection before the login, gives way to the
+ * next one; what it says of keys and logins is final. t must outlive the
+ * client.  Errors: -errno of connect, -ETIMEDOUT, -MFTD_E_PARTNER_KEY,
+ * -MFTD_E_AUTH (also a key file that does not do), -MFTD_E_CLOSED,
+ * -MFTD_E_PROTOCOL, or go_on's; what happened stands in why (size bytes).
  */
 int mftd_ssh_client_open(const struct mftd_ssh_target *t,
     struct mftd_ssh_client **out, char *why, size_t size);

@@ -56,6 +56,7 @@ static struct mftd_account accounts[] = {
 	    .keys = carol_keys,
 	    .n_keys = 1 },
 };
+static char *other_hosts[] = { "c", "[::1]:23" };
 static struct mftd_partner partners[] = {
 	{ .name = "acme",
 	    .host = "h",
@@ -63,7 +64,26 @@ static struct mftd_partner partners[] = {
 	    .user = "u",
 	    .key_file = "/k",
 	    .host_keys = host_keys,
-	    .n_host_keys = 1 },
+	    .n_host_keys = 1,
+	    .connections = 4,
+	    .connect_s = 10,
+	    .request_s = 30 },
+	{ .name = "best",
+	    .host = "b",
+	    .port = 22,
+	    .other_hosts = other_hosts,
+	    .n_other_hosts = 2,
+	    .user = "u",
+	    .password = "$aes256gcm$x",
+	    .host_keys = host_keys,
+	    .n_host_keys = 1,
+	    .source = "::1",
+	    .key_exchanges = "kex",
+	    .ciphers = "c",
+	    .macs = "m",
+	    .connections = 1,
+	    .connect_s = 2,
+	    .request_s = 3 },
 };
 static char *files[] = { "*.csv", "in/*" }, *except[] = { "x*" };
 static struct mftd_route routes[] = {
@@ -88,7 +108,7 @@ static const struct mftd_objects all = { .version = 9,
 	.accounts = accounts,
 	.n_accounts = 3,
 	.partners = partners,
-	.n_partners = 1,
+	.n_partners = 2,
 	.routes = routes,
 	.n_routes = 2 };
 
@@ -119,6 +139,23 @@ check_options(const struct mftd_account *a)
 }
 
 static void
+check_best(const struct mftd_partner *p)
+{
+	assert_int_equal(p->n_other_hosts, 2);
+	assert_string_equal(p->other_hosts[1], "[::1]:23");
+	assert_null(p->key_file);
+	assert_string_equal(p->password, "$aes256gcm$x");
+	assert_int_equal(p->n_host_keys, 1);
+	assert_string_equal(p->source, "::1");
+	assert_string_equal(p->key_exchanges, "kex");
+	assert_string_equal(p->ciphers, "c");
+	assert_string_equal(p->macs, "m");
+	assert_int_equal(p->connections, 1);
+	assert_int_equal(p->connect_s, 2);
+	assert_int_equal(p->request_s, 3);
+}
+
+static void
 check_all(const struct mftd_objects *o, uint64_t version)
 {
 	assert_int_equal(o->version, version);
@@ -138,13 +175,18 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_string_equal(o->accounts[2].root, "c");
 	assert_string_equal(o->accounts[2].keys[0], carol_keys[0]);
 	assert_true(o->accounts[2].has_routes);
-	assert_int_equal(o->n_partners, 1);
+	assert_int_equal(o->n_partners, 2);
 	assert_string_equal(o->partners[0].host, "h");
 	assert_int_equal(o->partners[0].port, 2222);
 	assert_string_equal(o->partners[0].user, "u");
 	assert_string_equal(o->partners[0].key_file, "/k");
 	assert_int_equal(o->partners[0].n_host_keys, 1);
 	assert_string_equal(o->partners[0].host_keys[0], host_keys[0]);
+	assert_null(o->partners[0].password);
+	assert_int_equal(o->partners[0].n_other_hosts, 0);
+	assert_null(o->partners[0].source);
+	assert_int_equal(o->partners[0].connections, 4);
+	check_best(&o->partners[1]);
 	assert_int_equal(o->n_routes, 2);
 	assert_string_equal(o->routes[0].directory, "in");
 	assert_string_equal(o->routes[0].queue, "q");

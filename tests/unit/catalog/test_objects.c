@@ -78,7 +78,11 @@ whole_file_is_taken(void **state)
 	    load(ACCOUNT "    keys: [\"" KEY " me@home\"]\n"
 			 "    password: geheim\n"
 			 "  - {name: bob, volume: main, root: bob}\n" PARTNER
-			 "    port: 2222\n" ROUTE "    directory: in box\n"
+			 "    port: 2222\n"
+			 "    other_hosts: [b, \"b:23\", \"::1\", "
+			 "\"[::1]\", \"[::1]:24\"]\n"
+			 "    source: \"::1\"\n    ciphers: a-ctr,b@c.d\n"
+			 "    connections: 2\n" ROUTE "    directory: in box\n"
 			 "    queue: fast\n    settle_s: 0\n"
 			 "    files: [\"*.csv\", in/a]\n    except: [b]\n"
 			 "    name_template: \"{name}.{seq:3}\"\n"
@@ -96,6 +100,15 @@ whole_file_is_taken(void **state)
 	assert_false(o->accounts[1].has_routes);
 	assert_int_equal(o->partners[0].port, 2222);
 	assert_string_equal(o->partners[0].host_keys[0], KEY);
+	assert_int_equal(o->partners[0].n_other_hosts, 5);
+	assert_string_equal(o->partners[0].other_hosts[4], "[::1]:24");
+	assert_string_equal(o->partners[0].source, "::1");
+	assert_string_equal(o->partners[0].ciphers, "a-ctr,b@c.d");
+	assert_null(o->partners[0].macs);
+	assert_null(o->partners[0].password);
+	assert_int_equal(o->partners[0].connections, 2);
+	assert_int_equal(o->partners[0].connect_s, 10);
+	assert_int_equal(o->partners[0].request_s, 30);
 	assert_int_equal(o->n_routes, 2);
 	assert_string_equal(o->routes[0].directory, "in box");
 	assert_string_equal(o->routes[0].queue, "fast");
@@ -416,6 +429,34 @@ partners_are_checked(void **state)
 			"    user: u\n    key_file: k\n    host_keys: [\"" KEY
 			"\"]\n",
 	    ":9: partners[0].key_file: must be an absolute path");
+	refused(ACCOUNT "partners:\n  - name: a\n    host: \"h:22\"\n"
+			"    user: u\n    key_file: /k\n    host_keys: [\"" KEY
+			"\"]\n",
+	    ":7: partners[0].host: not a host name or address");
+	refused(ACCOUNT "partners:\n  - name: a\n    host: h\n"
+			"    user: u\n    host_keys: [\"" KEY "\"]\n",
+	    ":6: partners[0].key_file: is missing, and so is a password");
+	refused(ACCOUNT "partners:\n  - name: a\n    host: h\n"
+			"    user: u\n    host_keys: [\"" KEY "\"]\n"
+			"    password: x\n",
+	    ":10: partners[0].password: cannot be kept: mftd.yaml names no "
+	    "secret_key");
+	refused(ACCOUNT PARTNER "    other_hosts: [a, \"b:0\"]\n",
+	    ":12: partners[0].other_hosts[1]: must be HOST, HOST:PORT or "
+	    "[V6]:PORT");
+	refused(ACCOUNT PARTNER "    other_hosts: [\"[::1]:65536\"]\n",
+	    ":12: partners[0].other_hosts[0]: must be HOST, HOST:PORT or "
+	    "[V6]:PORT");
+	refused(ACCOUNT PARTNER "    source: here\n",
+	    ":12: partners[0].source: not an address, numeric");
+	refused(ACCOUNT PARTNER "    ciphers: a b\n",
+	    ":12: partners[0].ciphers: must be names with commas between");
+	refused(ACCOUNT PARTNER "    connections: 9\n",
+	    ":12: partners[0].connections: must be 1 to 8");
+	refused(ACCOUNT PARTNER "    connect_s: 0\n",
+	    ":12: partners[0].connect_s: must be 1 to 120");
+	refused(ACCOUNT PARTNER "    request_s: 601\n",
+	    ":12: partners[0].request_s: must be 1 to 600");
 	refused(ACCOUNT "partners:\n  - name: a\n    host: h\n"
 			"    user: u\n    key_file: /k\n    host_keys: []\n",
 	    ":10: partners[0].host_keys: too few entries");

@@ -25,6 +25,7 @@
 #include <openssl/evp.h>
 
 #include "mftd/base/clock.h"
+#include "mftd/base/limits.h"
 
 #define SSHD "/usr/sbin/sshd"
 
@@ -269,7 +270,10 @@ partner_start(struct partner *p)
 		.user = p->user,
 		.key_file = p->key,
 		.host_keys = p->host_keys,
-		.n_host_keys = 1 };
+		.n_host_keys = 1,
+		.connections = MFTD_DELIVERS_PARTNER_MAX,
+		.connect_s = 10,
+		.request_s = 30 };
 	return p->acceptor > 0 ? 0 : -1;
 }
 

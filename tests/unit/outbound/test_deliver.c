@@ -73,8 +73,6 @@ setup(void **state)
 	w->j.partner = &w->partner.p;
 	w->j.volume_path = w->volume;
 	w->j.lease = w->lease;
-	w->j.connect_ms = 10000;
-	w->j.request_ms = 30000;
 	w->settled_after = 2;
 	return 0;
 }

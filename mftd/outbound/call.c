@@ -1,0 +1,70 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/outbound/call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mftd/base/err.h"
+
+static int
+open_password(struct mftd_call *call, const struct mftd_partner *p,
+    const char *secret_key, char *why, size_t size)
+{
+	char place[MFTD_SECRET_PLACE_BYTES];
+	struct mftd_secret_key key;
+	int r = secret_key != NULL ? mftd_secret_key_read(secret_key, &key)
+				   : -ENOENT;
+
+	if (r < 0) {
+		snprintf(why, size, "secret_key of mftd.yaml: %s",
+		    secret_key != NULL ? mftd_strerror(r) : "not given");
+		return -MFTD_E_AUTH;
+	}
+	mftd_secret_of_partner(p->name, place);
+	r = mftd_secret_open(&key, place, p->password, call->password);
+	explicit_bzero(&key, sizeof(key));
+	if (r == 0)
+		return 0;
+	snprintf(why, size, "the partner's password: %s",
+	    r == -ENOKEY ? "sealed with another node's secret_key"
+			 : mftd_strerror(r));
+	return -MFTD_E_AUTH;
+}
+
+int
+mftd_call_open(struct mftd_call *call, const struct mftd_partner *p,
+    const char *secret_key, const char *address, int (*go_on)(void *data),
+    void *data, struct mftd_ssh_client **out, char *why, size_t size)
+{
+	int r = 0;
+
+	call->target = (struct mftd_ssh_target) {
+		.host = p->host,
+		.port = p->port,
+		.other_hosts = p->other_hosts,
+		.n_other_hosts = p->n_other_hosts,
+		.address = address,
+		.user = p->user,
+		.key_file = p->key_file,
+		.host_keys = p->host_keys,
+		.n_host_keys = p->n_host_keys,
+		.source = p->source,
+		.key_exchanges = p->key_exchanges,
+		.ciphers = p->ciphers,
+		.macs = p->macs,
+		.connect_ms = p->connect_s * 1000,
+		.request_ms = p->request_s * 1000,
+		.go_on = go_on,
+		.data = data,
+	};
+	if (p->password != NULL) {
+		r = open_password(call, p, secret_key, why, size);
+		call->target.password = call->password;
+	}
+	if (r == 0)
+		r = mftd_ssh_client_open(&call->target, out, why, size);
+	explicit_bzero(call->password, sizeof(call->password));
+	call->target.password = NULL;
+	return r;
+}

@@ -1,0 +1,27 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_OUTBOUND_CALL_H
+#define MFTD_OUTBOUND_CALL_H
+
+#include <stddef.h>
+
+#include "mftd/catalog/objects.h"
+#include "mftd/catalog/secret.h"
+#include "mftd/ssh/client.h"
+
+/* A call to a partner as it is configured. */
+struct mftd_call {
+	struct mftd_ssh_target target;
+	char password[MFTD_SECRET_BYTES];
+};
+
+/*
+ * Opens what is sealed, calls and logs in.  secret_key: the node's file
+ * (secret.h), or NULL; address: just that one of its hosts, numeric
+ * (ssh/client.h), or NULL.  call and p must outlive *out.  Errors are those of
+ * mftd_ssh_client_open, and -MFTD_E_AUTH when the password cannot be opened.
+ */
+int mftd_call_open(struct mftd_call *call, const struct mftd_partner *p,
+    const char *secret_key, const char *address, int (*go_on)(void *data),
+    void *data, struct mftd_ssh_client **out, char *why, size_t size);
+
+#endif

@@ -1,0 +1,178 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/ssh/dial.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/fdio.h"
+
+#define PLACE_BYTES 300
+
+static void
+name_peer(const struct addrinfo *ai, char address[MFTD_ADDR_BYTES])
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getnameinfo(ai->ai_addr, ai->ai_addrlen, host, sizeof(host), port,
+		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0 ||
+	    strlen(host) + strlen(port) + 4 > MFTD_ADDR_BYTES)
+		return;
+	snprintf(address, MFTD_ADDR_BYTES,
+	    ai->ai_family == AF_INET6 ? "[%.40s]:%.6s" : "%.40s:%.6s", host,
+	    port);
+}
+
+/* A dead peer must not hold a delivery for the two hours of TCP's default. */
+static void
+set_socket(int fd, int idle_ms)
+{
+	int on = 1, idle = 10, every = 5, ms = idle_ms;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/* Has the connection come from our address, if one is wanted. */
+static int
+bind_source(int fd, const struct addrinfo *source)
+{
+	int on = 1;
+
+	if (source == NULL)
+		return 0;
+	/* the port is chosen with the peer's address, so none runs out */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, source->ai_addr, source->ai_addrlen) < 0 ? -errno : 0;
+}
+
+/* Connects to one address.  Returns a descriptor or -errno. */
+static int
+dial_one(const struct addrinfo *ai, const struct addrinfo *source,
+    int64_t deadline_ms)
+{
+	struct pollfd p = { .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int err = 0, r;
+
+	p.fd = socket(ai->ai_family,
+	    ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
+	if (p.fd < 0)
+		return -errno;
+	err = -bind_source(p.fd, source);
+	if (err != 0)
+		goto out;
+	if (connect(p.fd, ai->ai_addr, ai->ai_addrlen) == 0)
+		return p.fd;
+	if (errno != EINPROGRESS) {
+		err = errno;
+		goto out;
+	}
+	do {
+		r = poll(&p, 1, mftd_clock_left_ms(deadline_ms));
+	} while (r < 0 && errno == EINTR);
+	if (r == 0)
+		err = ETIMEDOUT;
+	else if (r < 0 ||
+	    getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+out:
+	if (err == 0)
+		return p.fd;
+	mftd_fd_close(&p.fd);
+	return -err;
+}
+
+/* Splits "host", "host:port", "v6", "[v6]" or "[v6]:port" in place.  The port,
+ * or NULL. */
+static char *
+split_address(char *text, char **host)
+{
+	char *colon = strrchr(text, ':'), *end;
+
+	*host = text;
+	if (text[0] == '[') {
+		end = strchr(text, ']');
+		if (end == NULL)
+			return NULL;
+		*end = '\0';
+		*host = text + 1;
+		return end[1] == ':' ? end + 2 : NULL;
+	}
+	if (colon == NULL || strchr(text, ':') != colon)
+		return NULL;
+	*colon = '\0';
+	return colon + 1;
+}
+
+/* Connects to the first address that answers.  A descriptor or -errno. */
+static int
+dial_list(const struct mftd_dial *d, const struct addrinfo *list,
+    const struct addrinfo *source, char address[MFTD_ADDR_BYTES])
+{
+	int64_t deadline = mftd_clock_ms() + d->connect_ms;
+	const struct addrinfo *ai;
+	int fd = -EHOSTUNREACH;
+
+	for (ai = list; ai != NULL; ai = ai->ai_next) {
+		if (source != NULL && ai->ai_family != source->ai_family)
+			continue;
+		fd = dial_one(ai, source, deadline);
+		if (fd >= 0) {
+			name_peer(ai, address);
+			break;
+		}
+	}
+	return fd;
+}
+
+/* Looks a name up.  0, or EAI_*. */
+static int
+resolve(const char *host, const char *port, int flags, struct addrinfo **list)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = flags };
+
+	return getaddrinfo(host, port, &hints, list);
+}
+
+int
+mftd_dial(const struct mftd_dial *d, char address[MFTD_ADDR_BYTES], char *why,
+    size_t size)
+{
+	int flags = d->numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0, fd, r = 0;
+	struct addrinfo *list = NULL, *source = NULL;
+	char text[PLACE_BYTES], number[16], *host, *port;
+	const char *at;
+
+	snprintf(text, sizeof(text), "%s", d->place);
+	port = split_address(text, &host);
+	snprintf(number, sizeof(number), "%d", d->port);
+	at = host;
+	r = resolve(host, port != NULL ? port : number, flags, &list);
+	if (r == 0 && d->source != NULL) {
+		at = d->source;
+		r = resolve(at, NULL, AI_NUMERICHOST, &source);
+	}
+	fd = r != 0 ? -EHOSTUNREACH : dial_list(d, list, source, address);
+	if (fd < 0)
+		snprintf(why, size, "%s: %s", at,
+		    r != 0 ? gai_strerror(r) : strerror(-fd));
+	else
+		set_socket(fd, d->idle_ms);
+	if (list != NULL)
+		freeaddrinfo(list);
+	if (source != NULL)
+		freeaddrinfo(source);
+	return fd;
+}
