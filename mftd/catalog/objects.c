@@ -18,6 +18,7 @@
 #include "mftd/catalog/partner_file.h"
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
+#include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
 #include "mftd/conf/yaml.h"
 
@@ -34,6 +35,8 @@ struct file {
 	size_t n_partners;
 	struct mftd_route *routes;
 	size_t n_routes;
+	struct mftd_calendar *calendars;
+	size_t n_calendars;
 };
 
 #define TEXT(key, flags, s, member, size) \
@@ -59,7 +62,26 @@ static const cyaml_schema_field_t route_fields[] = {
 	    n_except, &pattern, 1, MFTD_PATTERNS_MAX),
 	CYAML_FIELD_STRING_PTR("name_template", MAY, struct mftd_route,
 	    name_template, 0, MFTD_TEMPLATE_BYTES - 1),
+	TEXT("schedule", MAY, mftd_route, schedule, MFTD_SCHEDULE_BYTES),
+	TEXT("time_zone", MAY, mftd_route, time_zone, MFTD_ZONE_BYTES),
+	TEXT("calendar", MAY, mftd_route, calendar, MFTD_NAME_BYTES),
 	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t day = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 16),
+};
+
+static const cyaml_schema_field_t calendar_fields[] = {
+	TEXT("name", NEEDED, mftd_calendar, name, MFTD_NAME_BYTES),
+	CYAML_FIELD_SEQUENCE_COUNT("closed", NEEDED, struct mftd_calendar,
+	    closed, n_closed, &day, 0, MFTD_CALENDAR_DAYS_MAX),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t calendar = {
+	CYAML_VALUE_MAPPING(
+	    CYAML_FLAG_DEFAULT, struct mftd_calendar, calendar_fields),
 };
 
 static const cyaml_schema_value_t route = {
@@ -76,6 +98,8 @@ static const cyaml_schema_field_t fields[] = {
 	    n_partners, &mftd_partner_file_schema, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("routes", MAY, struct file, routes, n_routes,
 	    &route, 0, MFTD_OBJECTS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("calendars", MAY, struct file, calendars,
+	    n_calendars, &calendar, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_END
 };
 
@@ -149,11 +173,66 @@ check_naming(const struct mftd_check *p, const struct mftd_route *r)
 	return e;
 }
 
+static bool
+has_calendar(const struct file *f, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < f->n_calendars; i++)
+		if (strcmp(f->calendars[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* When it sends. */
+static int
+check_time(const struct mftd_check *p, const struct file *f,
+    const struct mftd_route *r)
+{
+	struct mftd_schedule schedule;
+	const char *fault = r->schedule != NULL
+	    ? mftd_schedule_parse(r->schedule, &schedule)
+	    : NULL;
+
+	if (fault != NULL)
+		return mftd_check_refuse(p, "schedule", fault);
+	if (r->schedule == NULL && r->time_zone != NULL)
+		return mftd_check_refuse(
+		    p, "time_zone", "means nothing without a schedule");
+	if (r->schedule == NULL && r->calendar != NULL)
+		return mftd_check_refuse(
+		    p, "calendar", "means nothing without a schedule");
+	if (r->time_zone != NULL && !mftd_schedule_zone(r->time_zone))
+		return mftd_check_refuse(p, "time_zone", "no such time zone");
+	if (r->calendar != NULL && !has_calendar(f, r->calendar))
+		return mftd_check_refuse(p, "calendar", "no such calendar");
+	return 0;
+}
+
+static int
+check_calendar(const struct mftd_check *p, const struct file *f)
+{
+	const struct mftd_calendar *c = &f->calendars[p->index];
+	size_t i;
+
+	if (!mftd_id_valid(c->name))
+		return mftd_check_refuse(p, "name", "not a name");
+	for (i = 0; i < p->index; i++)
+		if (strcmp(f->calendars[i].name, c->name) == 0)
+			return mftd_check_refuse(p, "name", "given twice");
+	for (i = 0; i < c->n_closed; i++)
+		if (!mftd_schedule_day(c->closed[i]))
+			return mftd_check_refuse_entry(
+			    p, "closed", i, "must be a day, like 2027-12-25");
+	return 0;
+}
+
 static int
 check_route(const struct mftd_check *p, struct file *f)
 {
 	struct mftd_route *r = &f->routes[p->index];
 	size_t i;
+	int e;
 
 	if (complete_route(p, r) < 0)
 		return -ENOMEM;
@@ -173,7 +252,8 @@ check_route(const struct mftd_check *p, struct file *f)
 		return mftd_check_refuse(p, "queue", "not a name");
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
 		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
-	return check_naming(p, r);
+	e = check_naming(p, r);
+	return e == 0 ? check_time(p, f, r) : e;
 }
 
 static int
@@ -188,6 +268,10 @@ check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 	p.list = "partners";
 	for (p.index = 0; p.index < f->n_partners; p.index++)
 		if ((r = mftd_partner_file_check(&p, f->partners, p.index)) < 0)
+			return r;
+	p.list = "calendars";
+	for (p.index = 0; p.index < f->n_calendars; p.index++)
+		if ((r = check_calendar(&p, f)) < 0)
 			return r;
 	p.list = "routes";
 	for (p.index = 0; p.index < f->n_routes; p.index++)
@@ -256,8 +340,11 @@ move(struct file *f, struct mftd_objects **out)
 	o->n_partners = f->n_partners;
 	o->routes = f->routes;
 	o->n_routes = f->n_routes;
+	o->calendars = f->calendars;
+	o->n_calendars = f->n_calendars;
 	f->routes = NULL;
-	f->n_routes = 0;
+	f->calendars = NULL;
+	f->n_routes = f->n_calendars = 0;
 	*out = o;
 	return 0;
 }
@@ -389,6 +476,7 @@ free_partners(struct mftd_partner *list, size_t n)
 void
 mftd_objects_free(struct mftd_objects *o)
 {
+	struct mftd_calendar *c;
 	struct mftd_route *r;
 
 	if (o == NULL)
@@ -404,7 +492,15 @@ mftd_objects_free(struct mftd_objects *o)
 		free_list(r->files, r->n_files);
 		free_list(r->except, r->n_except);
 		free(r->name_template);
+		free(r->schedule);
+		free(r->time_zone);
+		free(r->calendar);
+	}
+	for (c = o->calendars; c < o->calendars + o->n_calendars; c++) {
+		free(c->name);
+		free_list(c->closed, c->n_closed);
 	}
 	free(o->routes);
+	free(o->calendars);
 	free(o);
 }

@@ -12,6 +12,7 @@
  * The configured objects: what `mftctl apply FILE` reads, the catalog keeps and
  * a snapshot carries.  Strings belong to the struct.
  */
+#define MFTD_CALENDAR_DAYS_MAX 1024
 #define MFTD_OBJECTS_MAX 16384 /* of each kind */
 #define MFTD_ACCOUNT_KEYS_MAX 64 /* of one account or partner */
 #define MFTD_ACCOUNT_UMASK 022 /* unless it says another */
@@ -88,6 +89,15 @@ struct mftd_route {
 	char **except; /* and of what it does not */
 	size_t n_except;
 	char *name_template; /* template.h; NULL: as the file is called */
+	char *schedule; /* when it begins to send (schedule.h); NULL: always */
+	char *time_zone; /* default UTC */
+	char *calendar; /* on whose closed days it does not; or NULL */
+};
+
+struct mftd_calendar {
+	char *name;
+	char **closed; /* days, "2027-12-25" */
+	size_t n_closed;
 };
 
 struct mftd_objects {
@@ -98,6 +108,8 @@ struct mftd_objects {
 	size_t n_partners;
 	struct mftd_route *routes;
 	size_t n_routes;
+	struct mftd_calendar *calendars;
+	size_t n_calendars;
 };
 
 /*

@@ -33,16 +33,36 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 	const struct mftd_db_value v[] = { DB_TEXT(r->name),
 		DB_TEXT(r->account), DB_TEXT(r->partner), DB_TEXT(r->directory),
 		DB_TEXT(r->queue), DB_INT(r->settle_s), DB_TEXT(files),
-		DB_TEXT(except), DB_TEXT(r->name_template) };
+		DB_TEXT(except), DB_TEXT(r->name_template),
+		DB_TEXT(r->schedule), DB_TEXT(r->time_zone),
+		DB_TEXT(r->calendar) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
-	    "settle_s, files, except_files, name_template) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	    "settle_s, files, except_files, name_template, schedule, "
+	    "time_zone, calendar) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+	    "$10, $11, $12)",
 	    v, N(v));
 out:
 	free(files);
 	free(except);
+	return e;
+}
+
+static int
+put_calendar(struct mftd_catalog *c, const struct mftd_calendar *cal)
+{
+	char *closed = NULL;
+	int e;
+
+	if (!mftd_rows_join(cal->closed, cal->n_closed, &closed))
+		return -ENOMEM;
+	const struct mftd_db_value v[] = { DB_TEXT(cal->name),
+		DB_TEXT(closed) };
+
+	e = mftd_rows_put(
+	    c, "INSERT INTO calendar (name, closed) VALUES ($1, $2)", v, N(v));
+	free(closed);
 	return e;
 }
 
@@ -53,13 +73,16 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 	int r;
 
 	r = c->db->ops->script(c->db,
-	    "DELETE FROM route; DELETE FROM partner_key; DELETE FROM partner; "
+	    "DELETE FROM route; DELETE FROM calendar; DELETE FROM partner_key; "
+	    "DELETE FROM partner; "
 	    "DELETE FROM account_key; DELETE FROM account_entry; "
 	    "DELETE FROM account_folder; DELETE FROM account;");
 	for (i = 0; i < o->n_accounts && r == 0; i++)
 		r = mftd_account_put(c, &o->accounts[i]);
 	for (i = 0; i < o->n_partners && r == 0; i++)
 		r = mftd_partner_put(c, &o->partners[i]);
+	for (i = 0; i < o->n_calendars && r == 0; i++)
+		r = put_calendar(c, &o->calendars[i]);
 	for (i = 0; i < o->n_routes && r == 0; i++)
 		r = put_route(c, &o->routes[i]);
 	return r;
@@ -124,9 +147,25 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->queue, &row[4]) ||
 	    !mftd_rows_split(&row[6], &r->files, &r->n_files) ||
 	    !mftd_rows_split(&row[7], &r->except, &r->n_except) ||
-	    !mftd_rows_copy(&r->name_template, &row[8]))
+	    !mftd_rows_copy(&r->name_template, &row[8]) ||
+	    !mftd_rows_copy(&r->schedule, &row[9]) ||
+	    !mftd_rows_copy(&r->time_zone, &row[10]) ||
+	    !mftd_rows_copy(&r->calendar, &row[11]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
+	return 0;
+}
+
+static int
+take_calendar(void *data, const struct mftd_db_value *row, int n)
+{
+	struct mftd_objects *o = data;
+	struct mftd_calendar *cal =
+	    mftd_rows_grow(&o->calendars, &o->n_calendars, sizeof(*cal));
+
+	if (cal == NULL || !mftd_rows_copy(&cal->name, &row[0]) ||
+	    !mftd_rows_split(&row[1], &cal->closed, &cal->n_closed))
+		return -ENOMEM;
 	return 0;
 }
 
@@ -140,10 +179,14 @@ load(struct mftd_catalog *c, void *data)
 	    (r = mftd_accounts_load(c, o)) < 0 ||
 	    (r = mftd_partners_load(c, o)) < 0)
 		return r;
-	r = mftd_db_run(c,
-	    "SELECT name, account, partner, directory, queue, settle_s, files, "
-	    "except_files, name_template FROM route ORDER BY name",
-	    NULL, 0, take_route, o);
+	r = mftd_db_run(c, "SELECT name, closed FROM calendar ORDER BY name",
+	    NULL, 0, take_calendar, o);
+	if (r >= 0)
+		r = mftd_db_run(c,
+		    "SELECT name, account, partner, directory, queue, "
+		    "settle_s, files, except_files, name_template, schedule, "
+		    "time_zone, calendar FROM route ORDER BY name",
+		    NULL, 0, take_route, o);
 	return r < 0 ? r : 0;
 }
 

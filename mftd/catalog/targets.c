@@ -10,6 +10,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/catalog/pattern.h"
+#include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -23,6 +24,7 @@ struct target {
 	char directory[MFTD_PATH_BYTES];
 	char template[MFTD_TEMPLATE_BYTES]; /* "": as it is called */
 	int64_t settle_s;
+	int64_t due_us; /* -1: its schedule names no time any more */
 	bool takes;
 	struct target *next;
 };
@@ -50,6 +52,27 @@ text_of(const struct mftd_db_value *v)
 	return v->type == MFTD_DB_TEXT ? v->p : NULL;
 }
 
+/* When it may begin: when the file has settled, and then at the next time that
+ * the schedule names. */
+static int
+due_at(const struct target *t, const char *schedule, const char *zone,
+    const char *closed, int64_t *due_us)
+{
+	struct mftd_schedule s;
+	int r;
+
+	*due_us = mftd_clock_wall_us() + t->settle_s * US_PER_S;
+	if (schedule == NULL)
+		return 0;
+	if (mftd_schedule_parse(schedule, &s) != NULL)
+		return -MFTD_E_CORRUPT;
+	r = mftd_schedule_next(
+	    &s, zone != NULL ? zone : "UTC", closed, *due_us, due_us);
+	if (r == -ENOENT)
+		*due_us = -1;
+	return r == -ENOENT ? 0 : r;
+}
+
 static int
 take_target(void *data, const struct mftd_db_value *row, int n)
 {
@@ -70,7 +93,8 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	    get(&row[3], t->directory, sizeof(t->directory)) < 0 ||
 	    get(&row[7], t->template, sizeof(t->template)) < 0)
 		return -MFTD_E_CORRUPT;
-	return 0;
+	return due_at(t, text_of(&row[8]), text_of(&row[9]), text_of(&row[10]),
+	    &t->due_us);
 }
 
 /* ---- the name */
@@ -139,23 +163,28 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
     const struct target *t)
 {
 	char id[MFTD_ID_BYTES], name[MFTD_PATH_BYTES];
+	const char *fault = NULL;
 	int64_t seq;
 	int e = mftd_id_random("d", id, sizeof(id));
-	int good = e < 0 ? e : make_name(c, f, t, name, &seq);
 
-	if (good < 0)
-		return good;
+	if (e == 0)
+		e = make_name(c, f, t, name, &seq);
+	if (e < 0)
+		return e;
+	if (e == 0)
+		fault = "no file can have the name that its route's template "
+			"makes";
+	else if (t->due_us < 0)
+		fault = "its route's schedule names no time";
 	const struct mftd_db_value v[] = { DB_TEXT(id), DB_TEXT(f->receipt),
 		DB_TEXT(t->route), DB_TEXT(t->queue), DB_TEXT(t->partner),
 		DB_TEXT(f->volume), DB_TEXT(t->directory),
 		DB_BLOB(name, strlen(name)), DB_INT(f->size),
 		f->sha256 != NULL ? DB_BLOB(f->sha256, MFTD_SHA256_BYTES)
 				  : DB_NULL,
-		DB_INT(mftd_clock_wall_us() + t->settle_s * US_PER_S),
-		DB_INT(seq), DB_TEXT(good ? "QUEUED" : "FAILED"), DB_INT(!good),
-		DB_TEXT(good ? ""
-			     : "no file can have the name that its "
-			       "route's template makes") };
+		DB_INT(t->due_us), DB_INT(seq),
+		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
+		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : "") };
 
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
@@ -199,9 +228,10 @@ mftd_targets_put(
 	int e;
 
 	e = mftd_db_run(c,
-	    "SELECT name, queue, partner, directory, settle_s, files, "
-	    "except_files, name_template FROM route WHERE account = $1 "
-	    "ORDER BY name DESC",
+	    "SELECT r.name, queue, partner, directory, settle_s, files, "
+	    "except_files, name_template, schedule, time_zone, closed "
+	    "FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
+	    "WHERE account = $1 ORDER BY r.name DESC",
 	    v, N(v), take_target, &all);
 	*waits = all.list != NULL;
 	while ((t = all.list) != NULL) {

@@ -52,6 +52,8 @@ void apply_routes(struct db *db, int n);
 
 /* The same with one, r0, that takes and names files as `like` does. */
 void apply_route(struct db *db, const struct mftd_route *like);
+void apply_calendar(struct db *db, const struct mftd_route *like,
+    struct mftd_calendar *calendar);
 
 /* The only delivery of that receipt; false when there is none or more. */
 bool find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
@@ -433,6 +434,56 @@ route_names_by_template(void **state)
 	delivery_is(db, "f4", MFTD_DELIVERY_QUEUED, "short-20010909-004");
 }
 
+/* It is due when the schedule says, on a day that is not closed. */
+static void
+route_sends_by_schedule(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	struct mftd_route daily = { .schedule = "30 6 * * *",
+		.time_zone = "Asia/Tokyo" };
+	struct mftd_route never = { .schedule = "0 0 30 2 *" };
+	int64_t now = mftd_clock_wall_us(), day = 86400LL * 1000000;
+	struct mftd_delivery d;
+
+	apply_route(db, &daily);
+	publish(db, &s, "f1", "a", 1);
+	assert_true(find_delivery(db, "f1", &d));
+	/* Tokyo is always nine hours before UTC */
+	assert_int_equal(d.due_us % day, (21 * 60 + 30) * 60LL * 1000000);
+	assert_true(d.due_us >= now && d.due_us < now + 2 * day);
+	apply_route(db, &never);
+	publish(db, &s, "f2", "b", 2);
+	assert_true(find_delivery(db, "f2", &d));
+	assert_int_equal(d.state, MFTD_DELIVERY_FAILED);
+	assert_string_equal(d.error, "its route's schedule names no time");
+}
+
+/* Closed are the days that the schedule would name next. */
+static void
+calendar_closes_days(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	struct mftd_route daily = { .schedule = "* * * * *",
+		.calendar = "bank" };
+	int64_t now = mftd_clock_wall_us(), day = 86400LL * 1000000;
+	time_t today = (time_t)(now / 1000000), tomorrow = today + 86400;
+	char first[16], second[16], *closed[] = { first, second };
+	struct mftd_calendar bank = {
+		.name = "bank", .closed = closed, .n_closed = 2
+	};
+	struct mftd_delivery d;
+	struct tm tm;
+
+	strftime(first, sizeof(first), "%Y-%m-%d", gmtime_r(&today, &tm));
+	strftime(second, sizeof(second), "%Y-%m-%d", gmtime_r(&tomorrow, &tm));
+	apply_calendar(db, &daily, &bank);
+	publish(db, &s, "f1", "a", 1);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_int_equal(d.due_us, (now / day + 2) * day);
+}
+
 void
 tests_forward(const struct CMUnitTest **t, size_t *n)
 {
@@ -453,6 +504,8 @@ tests_forward(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(link_goes_when_nothing_needs_it),
 		DB_TEST(route_takes_by_pattern),
 		DB_TEST(route_names_by_template),
+		DB_TEST(route_sends_by_schedule),
+		DB_TEST(calendar_closes_days),
 	};
 
 	*t = tests;

@@ -97,12 +97,20 @@ static struct mftd_route routes[] = {
 	    .n_files = 2,
 	    .except = except,
 	    .n_except = 1,
-	    .name_template = "{name}.{seq}" },
+	    .name_template = "{name}.{seq}",
+	    .schedule = "0 6 * * *",
+	    .time_zone = "Europe/Berlin",
+	    .calendar = "bank" },
 	{ .name = "s",
 	    .account = "carol",
 	    .partner = "acme",
 	    .directory = "",
 	    .queue = "q" },
+};
+static char *closed[] = { "2027-12-25", "2028-01-01" };
+static struct mftd_calendar calendars[] = {
+	{ .name = "bank", .closed = closed, .n_closed = 2 },
+	{ .name = "empty" },
 };
 static const struct mftd_objects all = { .version = 9,
 	.accounts = accounts,
@@ -110,7 +118,9 @@ static const struct mftd_objects all = { .version = 9,
 	.partners = partners,
 	.n_partners = 2,
 	.routes = routes,
-	.n_routes = 2 };
+	.n_routes = 2,
+	.calendars = calendars,
+	.n_calendars = 2 };
 
 static void
 check_options(const struct mftd_account *a)
@@ -197,6 +207,16 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_int_equal(o->routes[0].n_except, 1);
 	assert_string_equal(o->routes[0].except[0], "x*");
 	assert_string_equal(o->routes[0].name_template, "{name}.{seq}");
+	assert_string_equal(o->routes[0].schedule, "0 6 * * *");
+	assert_string_equal(o->routes[0].time_zone, "Europe/Berlin");
+	assert_string_equal(o->routes[0].calendar, "bank");
+	assert_int_equal(o->n_calendars, 2);
+	assert_int_equal(o->calendars[0].n_closed, 2);
+	assert_string_equal(o->calendars[0].closed[1], "2028-01-01");
+	assert_int_equal(o->calendars[1].n_closed, 0);
+	assert_null(o->routes[1].schedule);
+	assert_null(o->routes[1].time_zone);
+	assert_null(o->routes[1].calendar);
 	assert_int_equal(o->routes[1].n_files, 0);
 	assert_int_equal(o->routes[1].n_except, 0);
 	assert_null(o->routes[1].name_template);

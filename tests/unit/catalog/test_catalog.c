@@ -177,7 +177,8 @@ say_name(struct db *db, struct stream *s, uint32_t type, uint64_t inode,
 }
 
 static void
-apply(struct db *db, struct mftd_route *routes, int n)
+apply(struct db *db, struct mftd_route *routes, int n,
+    struct mftd_calendar *calendar)
 {
 	struct mftd_account alice = {
 		.name = "alice", .volume = "main", .root = "alice"
@@ -192,7 +193,9 @@ apply(struct db *db, struct mftd_route *routes, int n)
 		.partners = &acme,
 		.n_partners = 1,
 		.routes = routes,
-		.n_routes = (size_t)n };
+		.n_routes = (size_t)n,
+		.calendars = calendar,
+		.n_calendars = calendar != NULL };
 	char names[4][8];
 	uint64_t version;
 	int i;
@@ -213,7 +216,7 @@ apply_routes(struct db *db, int n)
 {
 	struct mftd_route routes[4] = { 0 };
 
-	apply(db, routes, n);
+	apply(db, routes, n, NULL);
 }
 
 void
@@ -221,7 +224,16 @@ apply_route(struct db *db, const struct mftd_route *like)
 {
 	struct mftd_route route = *like;
 
-	apply(db, &route, 1);
+	apply(db, &route, 1, NULL);
+}
+
+void
+apply_calendar(struct db *db, const struct mftd_route *like,
+    struct mftd_calendar *calendar)
+{
+	struct mftd_route route = *like;
+
+	apply(db, &route, 1, calendar);
 }
 
 struct search {

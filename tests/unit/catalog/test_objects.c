@@ -86,7 +86,11 @@ whole_file_is_taken(void **state)
 			 "    queue: fast\n    settle_s: 0\n"
 			 "    files: [\"*.csv\", in/a]\n    except: [b]\n"
 			 "    name_template: \"{name}.{seq:3}\"\n"
-			 "  - {name: s, account: alice, partner: acme}\n",
+			 "    schedule: 0 6 * * mon-fri\n"
+			 "    time_zone: Europe/Berlin\n    calendar: bank\n"
+			 "  - {name: s, account: alice, partner: acme}\n"
+			 "calendars:\n  - name: bank\n"
+			 "    closed: [2027-12-25, 2028-02-29]\n",
 		&o, why, sizeof(why)),
 	    0);
 	assert_int_equal(o->version, 0);
@@ -122,6 +126,10 @@ whole_file_is_taken(void **state)
 	assert_string_equal(o->routes[0].name_template, "{name}.{seq:3}");
 	assert_int_equal(o->routes[1].n_files, 0);
 	assert_null(o->routes[1].name_template);
+	assert_string_equal(o->routes[0].schedule, "0 6 * * mon-fri");
+	assert_string_equal(o->routes[0].calendar, "bank");
+	assert_int_equal(o->calendars[0].n_closed, 2);
+	assert_string_equal(o->calendars[0].closed[0], "2027-12-25");
 	mftd_objects_free(o);
 }
 
@@ -480,6 +488,24 @@ routes_are_checked(void **state)
 	    ":16: routes[0].settle_s: must be 0 to 3600");
 	refused(ACCOUNT PARTNER ROUTE "    directory: \"a\\tb\"\n",
 	    ":16: routes[0].directory: holds a control character");
+	refused(ACCOUNT PARTNER ROUTE "    schedule: 0 24 * * *\n",
+	    ":16: routes[0].schedule: its hour is none of 0 to 23");
+	refused(ACCOUNT PARTNER ROUTE "    time_zone: UTC\n",
+	    ":16: routes[0].time_zone: means nothing without a schedule");
+	refused(ACCOUNT PARTNER ROUTE "    calendar: bank\n",
+	    ":16: routes[0].calendar: means nothing without a schedule");
+	refused(ACCOUNT PARTNER ROUTE "    schedule: 0 6 * * *\n"
+				      "    time_zone: Nowhere\n",
+	    ":17: routes[0].time_zone: no such time zone");
+	refused(ACCOUNT PARTNER ROUTE "    schedule: 0 6 * * *\n"
+				      "    calendar: bank\n",
+	    ":17: routes[0].calendar: no such calendar");
+	refused(ACCOUNT "calendars:\n  - name: bank\n"
+			"    closed: [2027-12-25, 2027-02-29]\n",
+	    ":7: calendars[0].closed[1]: must be a day, like 2027-12-25");
+	refused(ACCOUNT "calendars:\n  - {name: a, closed: []}\n"
+			"  - {name: a, closed: []}\n",
+	    ":7: calendars[1].name: given twice");
 	refused(ACCOUNT PARTNER ROUTE "    files: []\n",
 	    ":16: routes[0].files: too few entries");
 	refused(ACCOUNT PARTNER ROUTE "    files: [a, /b]\n",
