@@ -231,7 +231,8 @@ mftd_partner_file_seal(const struct mftd_check *p, struct mftd_partner_file *f)
 	r = mftd_secret_key_read(p->conf->secret_key, &secret);
 	if (r < 0)
 		return mftd_check_refuse(p, "password", why_no_key(r));
-	mftd_secret_of_partner(f->p.name, place);
+	mftd_secret_of_partner(
+	    f->p.name, f->p.host_keys, f->p.n_host_keys, place);
 	r = mftd_secret_seal(&secret, place, f->password, sealed);
 	explicit_bzero(&secret, sizeof(secret));
 	if (r < 0)

@@ -189,7 +189,23 @@ mftd_secret_open(const struct mftd_secret_key *key, const char *place,
 }
 
 void
-mftd_secret_of_partner(const char *name, char out[MFTD_SECRET_PLACE_BYTES])
+mftd_secret_of_partner(const char *name, char *const *host_keys, size_t n,
+    char out[MFTD_SECRET_PLACE_BYTES])
 {
-	snprintf(out, MFTD_SECRET_PLACE_BYTES, "partner %s password", name);
+	uint8_t sum[SHA256_DIGEST_LENGTH] = { 0 };
+	char hex[2 * SHA256_DIGEST_LENGTH + 1];
+	uint8_t both[2 * SHA256_DIGEST_LENGTH];
+	size_t i;
+
+	/* of all keys so far, then of that and the next one's */
+	for (i = 0; i < n; i++) {
+		memcpy(both, sum, sizeof(sum));
+		SHA256((const uint8_t *)host_keys[i], strlen(host_keys[i]),
+		    both + sizeof(sum));
+		SHA256(both, sizeof(both), sum);
+	}
+	for (i = 0; i < sizeof(sum); i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	snprintf(out, MFTD_SECRET_PLACE_BYTES, "partner %s password for %s",
+	    name, hex);
 }

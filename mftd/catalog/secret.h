@@ -43,9 +43,13 @@ int mftd_secret_seal(const struct mftd_secret_key *key, const char *place,
 int mftd_secret_open(const struct mftd_secret_key *key, const char *place,
     const char *sealed, char out[MFTD_SECRET_BYTES]);
 
-/* The place that a partner's password is sealed for. */
-#define MFTD_SECRET_PLACE_BYTES (MFTD_NAME_BYTES + 32)
-void mftd_secret_of_partner(
-    const char *name, char out[MFTD_SECRET_PLACE_BYTES]);
+/*
+ * The place that a partner's password is sealed for: its name and the n host
+ * keys that are pinned for it.  So nobody who can change the catalog, but does
+ * not have the key, has it sent to a server of his own.
+ */
+#define MFTD_SECRET_PLACE_BYTES (MFTD_NAME_BYTES + 128)
+void mftd_secret_of_partner(const char *name, char *const *host_keys, size_t n,
+    char out[MFTD_SECRET_PLACE_BYTES]);
 
 #endif

@@ -21,14 +21,14 @@ open_password(struct mftd_call *call, const struct mftd_partner *p,
 		    secret_key != NULL ? mftd_strerror(r) : "not given");
 		return -MFTD_E_AUTH;
 	}
-	mftd_secret_of_partner(p->name, place);
+	mftd_secret_of_partner(p->name, p->host_keys, p->n_host_keys, place);
 	r = mftd_secret_open(&key, place, p->password, call->password);
 	explicit_bzero(&key, sizeof(key));
 	if (r == 0)
 		return 0;
 	snprintf(why, size, "the partner's password: %s",
 	    r == -ENOKEY ? "sealed with another node's secret_key"
-			 : mftd_strerror(r));
+			 : "not sealed for this name and these host keys");
 	return -MFTD_E_AUTH;
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socketserver
+import sqlite3
 import threading
 import time
 
@@ -146,6 +147,24 @@ def test_no_such_algorithm(rig):
         upload(rig)
         assert wait_state(rig, "WAITING")["tries"] >= 1
         assert "options" in rig.mftctl("delivery", "list").stdout
+
+
+def test_password_goes_to_no_other_server(rig):
+    """Who can change the catalog, but has no key, does not get it."""
+    with Partner("password") as p, Partner("password") as eve:
+        rig.up(p.objects(rig.alice, password=f'"{PASSWORD}"'))
+        with contextlib.closing(
+                sqlite3.connect(rig.state / "catalog.db")) as db, db:
+            db.execute("UPDATE partner SET port = ?", (eve.port,))
+            db.execute("UPDATE partner_key SET line = ?", (eve.host_key,))
+            db.execute("UPDATE config SET version = version + 1")
+        rig.stop()
+        rig.start()
+        upload(rig)
+        wait_state(rig, "WAITING")
+        assert "not sealed for this name and these host keys" in \
+            rig.mftctl("delivery", "list").stdout
+        assert eve.count("Accepted|Failed") == 0
 
 
 def refused(rig, objects):

@@ -95,6 +95,25 @@ sealed_elsewhere(void **state)
 	assert_string_equal(out, "geheim");
 }
 
+/* Each name and each list of keys is a place of its own. */
+static void
+places_differ(void **state)
+{
+	char *one[] = { "a", "b" }, *two[] = { "b", "a" }, *cut[] = { "ab" };
+	char p[5][MFTD_SECRET_PLACE_BYTES];
+	int i, k;
+
+	(void)state;
+	mftd_secret_of_partner("acme", one, 2, p[0]);
+	mftd_secret_of_partner("eve", one, 2, p[1]);
+	mftd_secret_of_partner("acme", two, 2, p[2]);
+	mftd_secret_of_partner("acme", one, 1, p[3]);
+	mftd_secret_of_partner("acme", cut, 1, p[4]);
+	for (i = 0; i < 5; i++)
+		for (k = 0; k < i; k++)
+			assert_string_not_equal(p[i], p[k]);
+}
+
 static int
 read_key(const char *text, mode_t mode, struct mftd_secret_key *out)
 {
@@ -141,6 +160,7 @@ main(void)
 		cmocka_unit_test(opens_as_it_was_sealed),
 		cmocka_unit_test(opens_nothing_else),
 		cmocka_unit_test(sealed_elsewhere),
+		cmocka_unit_test(places_differ),
 		cmocka_unit_test(key_files),
 	};
 
