@@ -195,25 +195,40 @@ sync_parent(int dir, const char *path)
 	return mftd_sync_dir(dir, parent);
 }
 
-int
-mftd_file_replace(
-    int dir, const char *path, const void *data, size_t len, mode_t mode)
+/* Makes the file tmp with data, which is durable then; its name is not.  On
+ * failure it is gone again. */
+static int
+write_new(int dir, const char *tmp, int flags, const void *data, size_t len,
+    mode_t mode)
 {
-	char tmp[PATH_MAX];
 	int fd, r;
 
-	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
-		return -ENAMETOOLONG;
 	fd = openat(dir, tmp,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, mode);
 	if (fd < 0)
 		return -errno;
 	r = mftd_fd_write_full(fd, data, len);
 	if (r == 0 && mftd_sync_all(fd) < 0)
 		r = -MFTD_E_SYNC;
 	mftd_fd_close(&fd);
-	if (r == 0)
-		r = mftd_rename(dir, tmp, dir, path);
+	if (r < 0)
+		unlinkat(dir, tmp, 0);
+	return r;
+}
+
+int
+mftd_file_replace(
+    int dir, const char *path, const void *data, size_t len, mode_t mode)
+{
+	char tmp[PATH_MAX];
+	int r;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
+		return -ENAMETOOLONG;
+	r = write_new(dir, tmp, O_TRUNC, data, len, mode);
+	if (r < 0)
+		return r;
+	r = mftd_rename(dir, tmp, dir, path);
 	if (r < 0) {
 		unlinkat(dir, tmp, 0);
 		return r;
@@ -226,22 +241,17 @@ mftd_file_create(
     int dir, const char *path, const void *data, size_t len, mode_t mode)
 {
 	char tmp[PATH_MAX], id[MFTD_ID_BYTES];
-	int fd, r;
+	int r;
 
 	r = mftd_id_random(NULL, id, sizeof(id));
 	if (r == 0 &&
 	    snprintf(tmp, sizeof(tmp), "%s.%s", path, id) >= (int)sizeof(tmp))
 		r = -ENAMETOOLONG;
+	if (r == 0)
+		r = write_new(dir, tmp, O_EXCL, data, len, mode);
 	if (r < 0)
 		return r;
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0)
-		return -errno;
-	r = mftd_fd_write_full(fd, data, len);
-	if (r == 0 && mftd_sync_all(fd) < 0)
-		r = -MFTD_E_SYNC;
-	mftd_fd_close(&fd);
-	if (r == 0 && linkat(dir, tmp, dir, path, 0) < 0)
+	if (linkat(dir, tmp, dir, path, 0) < 0)
 		r = -errno;
 	unlinkat(dir, tmp, 0);
 	if (r < 0 && r != -EEXIST)

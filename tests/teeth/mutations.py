@@ -85,25 +85,20 @@ MUTATIONS = [
     journal("made_dir_sync", "volume.c",
             "return synced(mftd_sync_all(parent), name);", "return 0;",
             DURABLE),
-    Mutation("made_file_sync", "mftd/base/fdio.c",
-             "	if (r == 0 && mftd_sync_all(fd) < 0)\n"
-             "		r = -MFTD_E_SYNC;\n"
-             "	mftd_fd_close(&fd);\n"
-             "	if (r == 0 && linkat", "	mftd_fd_close(&fd);\n"
-             "	if (r == 0 && linkat", SMALL_FILES),
+    Mutation("new_file_sync", "mftd/base/fdio.c",
+             "if (r == 0 && mftd_sync_all(fd) < 0)", "if (false)",
+             SMALL_FILES),
     Mutation("made_file_dir_sync", "mftd/base/fdio.c",
              "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;",
              "return r;", SMALL_FILES),
-    Mutation("replaced_file_sync", "mftd/base/fdio.c",
-             "	if (r == 0 && mftd_sync_all(fd) < 0)\n"
-             "		r = -MFTD_E_SYNC;\n"
-             "	mftd_fd_close(&fd);\n"
-             "	if (r == 0)\n		r = mftd_rename",
-             "	mftd_fd_close(&fd);\n"
-             "	if (r == 0)\n		r = mftd_rename", SMALL_FILES),
     Mutation("replaced_file_dir_sync", "mftd/base/fdio.c",
              "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;",
              "return 0;", SMALL_FILES),
+    Mutation("made_path_sync", "mftd/base/fdio.c",
+             "r = sync_parent(dir, part);", "r = 0;", SMALL_FILES),
+    Mutation("sync_looks_again", "mftd/base/fdio.c",
+             "return fstat(fd, &st) < 0 ? -errno : 0;", "return 0;",
+             (JOURNAL + "test_disk", "sync_after_a_cut_on_xfs")),
     journal("batch_sync", "batch.c",
             "if (mftd_work_sync(w) < 0)", "if (w->failed < 0)", DURABLE),
     journal("touched_sync", "work.c",
