@@ -12,6 +12,9 @@ JOURNAL = "tests/unit/journal/"
 FAULTS = JOURNAL + "test_faults"
 INTERLEAVE = JOURNAL + "test_interleave"
 DURABLE = (FAULTS, "durable_before_its_answer")
+RECOVER = (JOURNAL + "test_recover",)
+RETAIN = (JOURNAL + "test_retain",)
+ORDER = (JOURNAL + "test_order",)
 KILLED = (FAULTS, "killed")
 ERRORS = (FAULTS, "input_output_error")
 LOOKS = (FAULTS, "no_descriptor")
@@ -75,6 +78,8 @@ MUTATIONS = [
              "		return;\n", "", ("tests/unit/sftp/test_read",)),
 
     # each sync of a directory or file
+    journal("segment_sync", "stream.c",
+            "r = mftd_sync_all(fd);", "r = 0;", DURABLE),
     journal("segment_dir_sync", "stream.c",
             "r = mftd_sync_all(s->dir);", "r = 0;", DURABLE),
     journal("stream_dir_sync", "stream.c",
@@ -114,9 +119,50 @@ MUTATIONS = [
     journal("publish_out_touch", "publish.c",
             "	if (c->owner->has_routes)\n"
             "		mftd_work_touch(w, w->vol->out);", "", DURABLE),
+    journal("abandon_out_touch", "publish.c",
+            "			w->failed = -errno;\n"
+            "		mftd_work_touch(w, w->vol->out);",
+            "			w->failed = -errno;", DURABLE),
+    journal("recoveries_name_sync", "usage.c",
+            "r = mftd_sync_all(v->usage);", "r = 0;", DURABLE),
     journal("rename_from_touch", "names.c",
             "	mftd_work_touch(w, c->from.dir);\n"
-            "	mftd_work_touch(w, c->to.dir);", "", DURABLE),
+            "	mftd_work_touch(w, c->to.dir);",
+            "	mftd_work_touch(w, c->to.dir);",
+            (*ORDER, "rename_in_both_directories")),
+    journal("rename_to_touch", "names.c",
+            "mftd_work_touch(w, c->to.dir);", "",
+            (*ORDER, "rename_in_both_directories")),
+    journal("usage_sync", "usage.c",
+            "return r == 0 && durable ? mftd_sync_data(fd) : r;",
+            "return r;", (*ORDER, "growth_before_it_is_published")),
+    journal("adopted_part_sync", "adopt.c",
+            "r = mftd_sync_data(fd);", "r = 0;",
+            (*ORDER, "last_byte_of_an_adopted_part")),
+    journal("dormant_touch", "dormant.c",
+            "mftd_work_touch(w, dir);", "",
+            (*ORDER, "parts_of_the_lost")),
+    journal("swept_sync", "recover.c",
+            "if (mftd_work_sync(w) < 0 || mftd_work_commit(w) < 0)",
+            "if (mftd_work_commit(w) < 0)",
+            (*ORDER, "parts_of_the_lost")),
+    journal("part_end_sync", "session.c",
+            "	mftd_work_sync(j->work);\n	mftd_journal_try_held(j);",
+            "	mftd_journal_try_held(j);",
+            (*ORDER, "part_end_before_a_checkpoint")),
+    journal("session_end_sync", "session.c",
+            "if (r > 0 && mftd_work_sync(j->work) == 0)", "if (r > 0)",
+            (*ORDER, "session_end_before_a_checkpoint")),
+    journal("reaped_sync", "upkeep.c",
+            "	if (r > 0)\n		mftd_work_sync(j->work);\n", "",
+            (*ORDER, "expired_before_a_checkpoint")),
+    journal("touched_too_many", "work.c",
+            "	if (w->n_dirs == MFTD_WORK_DIRS_MAX)\n"
+            "		mftd_work_sync(w);\n", "",
+            (*ORDER, "more_directories_than_are_noted")),
+    journal("touched_without_descriptor", "work.c",
+            "		sync_dir(w, dir);\n", "",
+            (*ORDER, "directory_without_a_descriptor")),
     journal("remove_touch", "names.c",
             "mftd_work_touch(w, c->from.dir);\n"
             "		mftd_change_record(w, c, MFTD_RECORD_REMOVE",
@@ -203,12 +249,36 @@ MUTATIONS = [
             "if (r == 0 && is_damaged(dir, stream, reader))", "if (false)",
             (JOURNAL + "test_recover",)),
 
+    journal("found_part_touch", "decide.c",
+            "		mftd_work_touch(w, p->part_dir);\n", "",
+            (*RECOVER, "half_a_rename_is_durable")),
+    journal("found_out_touch", "decide.c",
+            "			return -errno;\n"
+            "		mftd_work_touch(w, w->vol->out);\n	}\n"
+            "	if (p->final_dir",
+            "			return -errno;\n	}\n	if (p->final_dir",
+            (*RECOVER, "published_is_durable")),
+    journal("not_found_out_touch", "decide.c",
+            "		mftd_work_touch(w, w->vol->out);\n	}\n"
+            "	out->abandoned++", "	}\n	out->abandoned++",
+            (*RECOVER, "abandoned_is_durable")),
     journal("found_final_touch", "decide.c",
             "	if (p->final_dir >= 0)\n"
             "		mftd_work_touch(w, p->final_dir);", "", DURABLE),
     journal("dormant_record", "dormant.c",
             "	r = mftd_work_record(w);\n	if (r == 0)\n		r = mftd_rename",
             "	r = mftd_rename", (JOURNAL + "test_recover",)),
+
+    # what is old goes, and a power cut leaves all of it or none
+    journal("segments_unannounced", "retain.c",
+            "return mftd_work_commit(w);", "return 0;",
+            (*RETAIN, "what_goes_is_told_first")),
+    journal("dropped_segment_sync", "retain.c",
+            "r = w->failed = mftd_sync_all(dir);", "",
+            (*RETAIN, "segments_go_one_by_one")),
+    journal("dropped_stream_sync", "retain.c",
+            "r = w->failed = mftd_sync_all(node_dir);", "r = 0;",
+            (*RETAIN, "stream_loses_its_name_first")),
 
     # the proof in aside, and who may take it away
     journal("others_proof_doomed", "parts.c",

@@ -30,6 +30,15 @@
 
 #define DEADLINE_MS 20000
 #define WORDS_MAX 32
+#define DAY_S 86400
+
+static int part_expire_s = DAY_S;
+
+void
+rig_expire(int seconds)
+{
+	part_expire_s = seconds;
+}
 
 void
 rig_main(const char *path, const char *incarnation, int parent_fd,
@@ -51,6 +60,7 @@ rig_main(const char *path, const char *incarnation, int parent_fd,
 	conf.volumes[0].path = (char *)(uintptr_t)path;
 	conf.state_dir = (char *)(uintptr_t)path;
 	conf.journal_keep_days = 90;
+	conf.part_expire_s = part_expire_s;
 	snprintf(w.incarnation, sizeof(w.incarnation), "%s", incarnation);
 	mftd_log_open("stderr", getenv("VERBOSE") != NULL ? "debug" : "error");
 	mftd_log_process("journal");

@@ -51,6 +51,10 @@ void rig_start(struct rig *r, const char *path, const char *incarnation,
 void rig_start_within(struct rig *r, const char *path, const char *incarnation,
     void (*within)(void *data), void *data);
 
+/* How long a part lies dormant, in journals that are started from now on in
+ * this program; a day unless that is said. */
+void rig_expire(int seconds);
+
 /* Waits for READY.  Returns false when it ended instead. */
 bool rig_ready(struct rig *r);
 
