@@ -256,7 +256,9 @@ fill(struct mftd_catalog *c, void *data)
 	return r < 0 ? r : put_objects(c, o);
 }
 
-/* An SQLite file without sidecars, as only one file can be renamed at once. */
+/* An SQLite file without sidecars, as only one file can be renamed at once.  It
+ * is durable: that is how each transaction ends (sqlite.c), and the change of
+ * its journal's kind is the last one. */
 static int
 write_snapshot(const struct mftd_objects *o, const char *tmp)
 {
@@ -274,18 +276,6 @@ write_snapshot(const struct mftd_objects *o, const char *tmp)
 	if (r == 0)
 		r = c->db->ops->script(c->db, "PRAGMA journal_mode = DELETE");
 	mftd_catalog_close(c);
-	return r;
-}
-
-static int
-sync_file(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = mftd_sync_all(fd);
-	close(fd);
 	return r;
 }
 
@@ -318,8 +308,6 @@ mftd_catalog_snapshot(const struct mftd_objects *o, const char *path)
 		unlink(old);
 	}
 	r = write_snapshot(o, tmp);
-	if (r == 0)
-		r = sync_file(tmp);
 	if (r == 0)
 		r = mftd_rename(AT_FDCWD, tmp, AT_FDCWD, path);
 	if (r < 0) {

@@ -15,6 +15,7 @@ DURABLE = (FAULTS, "durable_before_its_answer")
 RECOVER = (JOURNAL + "test_recover",)
 RETAIN = (JOURNAL + "test_retain",)
 ORDER = (JOURNAL + "test_order",)
+SNAPSHOT = ("tests/unit/catalog/test_snapshot",)
 KILLED = (FAULTS, "killed")
 ERRORS = (FAULTS, "input_output_error")
 LOOKS = (FAULTS, "no_descriptor")
@@ -203,6 +204,13 @@ MUTATIONS = [
     Mutation("part_failed_write_back", "mftd/sftp/close.c",
              "(void)mftd_sftp_part_write_back(op->part, 0, 0);",
              "(void)mftd_sync_start(op->part->fd, 0, 0);", SESSION),
+
+    # the catalog's snapshot
+    Mutation("snapshot_sync", "mftd/catalog/sqlite.c",
+             "PRAGMA synchronous = FULL;", "PRAGMA synchronous = OFF;",
+             SNAPSHOT),
+    Mutation("snapshot_dir_sync", "mftd/catalog/store.c",
+             "return sync_parent(path);", "return 0;", SNAPSHOT),
 
     # a failed sync is the end
     journal("failed_last_head", "journal.c",

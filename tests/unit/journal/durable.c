@@ -236,11 +236,19 @@ promise(struct durable *d)
 }
 
 static void
+forget(struct durable *d, const struct stat *st)
+{
+	int i = find(d, st);
+
+	if (i >= 0)
+		d->dirty[i] = d->dirty[--d->n];
+}
+
+static void
 synced(struct durable *d, pid_t pid, uint64_t fd)
 {
 	char link[64], path[PATH_BYTES];
 	struct stat st;
-	int i;
 
 	of_fd(pid, fd, path);
 	/* a segment whose name is durable has a header */
@@ -248,9 +256,8 @@ synced(struct durable *d, pid_t pid, uint64_t fd)
 		demand(d, is_within, path);
 	/* it may have been removed meanwhile */
 	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, (int)fd);
-	i = stat(link, &st) == 0 ? find(d, &st) : -1;
-	if (i >= 0)
-		d->dirty[i] = d->dirty[--d->n];
+	if (stat(link, &st) == 0)
+		forget(d, &st);
 }
 
 /* The type that a message begins with (ipc/chan.c); 0: none of ours. */
@@ -311,12 +318,13 @@ on_rename(struct durable *d, pid_t pid, int nr, const uint64_t args[6])
 }
 
 static void
-on_unlink(struct durable *d, pid_t pid, const uint64_t args[6])
+on_unlink(struct durable *d, pid_t pid, uint64_t dir, uint64_t name)
 {
 	char path[2 * PATH_BYTES];
+	struct stat st;
 	size_t len;
 
-	path_of(pid, args[0], args[1], path);
+	path_of(pid, dir, name, path);
 	len = strlen(path);
 	/* of a stream a power cut leaves all from some segment on, or nothing
 	 * under its name */
@@ -324,7 +332,10 @@ on_unlink(struct durable *d, pid_t pid, const uint64_t args[6])
 	    (len > 4 && strcmp(path + len - 4, ".seg") == 0))
 		promise(d);
 	if (!may_come_back(path))
-		change_name(d, pid, args[0], args[1], "a removed entry");
+		change_name(d, pid, dir, name, "a removed entry");
+	/* what is in it was for nobody */
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		forget(d, &st);
 }
 
 static void
@@ -374,7 +385,9 @@ watch(struct durable *d, pid_t pid, int nr, const uint64_t args[6])
 	else if (nr == SCMP_SYS(symlinkat))
 		change_name(d, pid, args[1], args[2], "a new link");
 	else if (nr == SCMP_SYS(unlinkat))
-		on_unlink(d, pid, args);
+		on_unlink(d, pid, args[0], args[1]);
+	else if (nr == SCMP_SYS(unlink))
+		on_unlink(d, pid, (uint64_t)AT_FDCWD, args[0]);
 	else if (nr == SCMP_SYS(renameat) || nr == SCMP_SYS(renameat2) ||
 	    nr == SCMP_SYS(linkat))
 		on_rename(d, pid, nr, args);

@@ -126,6 +126,7 @@ start(struct rig *r, const char *path, const char *incarnation,
 	assert_true(r->pid >= 0);
 	if (r->pid == 0)
 		child(r, fds[1], words, self);
+	part_expire_s = DAY_S;
 	close(fds[1]);
 	r->parent = mftd_chan_new(fds[0], MFTD_PROC_JOURNAL, "main");
 	r->coordinator = give_peer(r, MFTD_PROC_COORDINATOR);

@@ -51,8 +51,8 @@ void rig_start(struct rig *r, const char *path, const char *incarnation,
 void rig_start_within(struct rig *r, const char *path, const char *incarnation,
     void (*within)(void *data), void *data);
 
-/* How long a part lies dormant, in journals that are started from now on in
- * this program; a day unless that is said. */
+/* How long a part lies dormant, in the next journal that is started; a day
+ * unless that is said. */
 void rig_expire(int seconds);
 
 /* Waits for READY.  Returns false when it ended instead. */
