@@ -312,7 +312,9 @@ on_rename(struct durable *d, pid_t pid, int nr, const uint64_t args[6])
 	/* a part's name promises nothing of what was written to it */
 	if (strstr(from, "/.mft/parts/") == NULL)
 		demand(d, is_itself, from);
-	if (nr != SCMP_SYS(linkat))
+	/* a session's part that is moved: who finds it by its old name finds
+	 * that it has two, and takes that one away */
+	if (nr != SCMP_SYS(linkat) && !d->session)
 		change_name(d, pid, args[0], args[1], OLD_NAME);
 	change_name(d, pid, args[2], args[3], "a new name");
 }
