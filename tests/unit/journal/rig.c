@@ -330,6 +330,21 @@ rig_part(struct rig_session *s, const char *path, const char *text,
 	assert_int_equal(make_part(s, path, text, m), 0);
 }
 
+void
+rig_start_upload(struct rig *r, struct rig_session *s, const char *path,
+    const char *incarnation, uint64_t durable, struct mftd_msg_publish *m)
+{
+	struct mftd_msg_part told = { .durable = durable };
+
+	rig_start(r, path, incarnation, NULL, NULL);
+	assert_true(rig_ready(r));
+	assert_int_equal(rig_open(r, s, 1, "alice", "alice", false), 0);
+	rig_part(s, "f", "some of what the client sends", m);
+	memcpy(told.part, m->part, sizeof(told.part));
+	if (durable > 0)
+		rig_send(s, MFTD_MSG_PART, &told, sizeof(told));
+}
+
 uint64_t
 rig_send(struct rig_session *s, uint32_t type, const void *msg, size_t len)
 {

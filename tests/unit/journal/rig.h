@@ -74,6 +74,11 @@ void rig_close(struct rig_session *s);
 void rig_part(struct rig_session *s, const char *path, const char *text,
     struct mftd_msg_publish *m);
 
+/* The same, and tells how much of it is durable, if anything: all with a
+ * journal that is started for it, in which alice's first session uploads f. */
+void rig_start_upload(struct rig *r, struct rig_session *s, const char *path,
+    const char *incarnation, uint64_t durable, struct mftd_msg_publish *m);
+
 /* Sends without waiting; waits for the answer to ref. */
 uint64_t rig_send(
     struct rig_session *s, uint32_t type, const void *msg, size_t len);

@@ -393,7 +393,6 @@ volume_has_one_id(void **state)
 static void
 commit_is_durable(void **state)
 {
-	struct mftd_msg_part told = { .durable = 10 };
 	struct mftd_msg_commit ask = { 0 };
 	struct mftd_recovery out = { 0 };
 	struct mftd_msg_publish m;
@@ -406,13 +405,8 @@ commit_is_durable(void **state)
 
 	(void)state;
 	tree_make(&t);
-	rig_start(&r, t.path, LIFE_1, NULL, NULL);
-	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
-	rig_part(&s, "f", "some of what the client sends", &m);
-	memcpy(told.part, m.part, sizeof(told.part));
+	rig_start_upload(&r, &s, t.path, LIFE_1, 10, &m);
 	memcpy(ask.part, m.part, sizeof(ask.part));
-	rig_send(&s, MFTD_MSG_PART, &told, sizeof(told));
 	assert_int_equal(rig_ask(&s, MFTD_MSG_COMMIT, &ask, sizeof(ask)), 0);
 	rig_kill(&r);
 	rig_close(&s);
@@ -453,10 +447,7 @@ recorded_before_it_lies_dormant(void **state)
 
 	(void)state;
 	tree_make(&t);
-	rig_start(&r, t.path, LIFE_1, NULL, NULL);
-	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
-	rig_part(&s, "f", "some of what the client sends", &m);
+	rig_start_upload(&r, &s, t.path, LIFE_1, 0, &m);
 	memcpy(told.part, m.part, sizeof(told.part));
 	memcpy(end.part, m.part, sizeof(end.part));
 	assert_int_equal(mftd_layout_parent_key(
@@ -465,6 +456,7 @@ recorded_before_it_lies_dormant(void **state)
 	assert_int_equal(mftd_layout_dormant(m.part, 9, name), 0);
 	dir = mftd_layout_parts_open(s.parts, end.key, "f");
 	assert_true(dir >= 0);
+	/* one right after the other: nothing commits in between */
 	rig_send(&s, MFTD_MSG_PART, &told, sizeof(told));
 	rig_send(&s, MFTD_MSG_PART_END, &end, sizeof(end));
 	while (faccessat(dir, name, F_OK, 0) < 0) {

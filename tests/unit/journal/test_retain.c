@@ -389,7 +389,6 @@ static void
 recovery_begins_at_the_checkpoint(void **state)
 {
 	struct mftd_recovery out = { 0 };
-	struct mftd_msg_part part = { .durable = 10 };
 	struct mftd_msg_publish m;
 	struct rig_session s;
 	struct node two;
@@ -400,12 +399,7 @@ recovery_begins_at_the_checkpoint(void **state)
 
 	(void)state;
 	tree_make(&t);
-	rig_start(&r, t.path, LIFE_1, NULL, NULL);
-	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
-	rig_part(&s, "f", "some of what the client sends", &m);
-	memcpy(part.part, m.part, sizeof(part.part));
-	rig_send(&s, MFTD_MSG_PART, &part, sizeof(part));
+	rig_start_upload(&r, &s, t.path, LIFE_1, 10, &m);
 	work_until_checkpoint(&t, &s);
 	rig_kill(&r);
 	rig_close(&s);
