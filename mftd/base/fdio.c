@@ -177,21 +177,20 @@ mftd_sync_dir(int dir, const char *path)
 	return r;
 }
 
-/* Syncs the directory that holds path. */
-static int
-sync_parent(int dir, const char *path)
+int
+mftd_sync_parent(int dir, const char *path)
 {
-	char parent[PATH_MAX];
+	char parent[PATH_MAX] = ".";
 	const char *slash = strrchr(path, '/');
+	size_t len;
 
-	if (slash == NULL)
-		return mftd_sync_dir(dir, ".");
-	if (slash == path)
-		return mftd_sync_dir(dir, "/");
-	if ((size_t)(slash - path) >= sizeof(parent))
-		return -ENAMETOOLONG;
-	memcpy(parent, path, (size_t)(slash - path));
-	parent[slash - path] = '\0';
+	if (slash != NULL) {
+		len = slash == path ? 1 : (size_t)(slash - path);
+		if (len >= sizeof(parent))
+			return -ENAMETOOLONG;
+		memcpy(parent, path, len);
+		parent[len] = '\0';
+	}
 	return mftd_sync_dir(dir, parent);
 }
 
@@ -233,7 +232,7 @@ mftd_file_replace(
 		unlinkat(dir, tmp, 0);
 		return r;
 	}
-	return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;
+	return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;
 }
 
 int
@@ -256,7 +255,7 @@ mftd_file_create(
 	unlinkat(dir, tmp, 0);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;
+	return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;
 }
 
 int
@@ -292,7 +291,7 @@ mftd_mkdir_all(int dir, const char *path, mode_t mode)
 		memcpy(part, path, i);
 		part[i] = '\0';
 		if (mkdirat(dir, part, mode) == 0)
-			r = sync_parent(dir, part);
+			r = mftd_sync_parent(dir, part);
 		else
 			r = errno == EEXIST ? 0 : -errno;
 		if (r < 0)

@@ -279,19 +279,6 @@ write_snapshot(const struct mftd_objects *o, const char *tmp)
 	return r;
 }
 
-/* The directory of path, made durable. */
-static int
-sync_parent(const char *path)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return mftd_sync_dir(AT_FDCWD, ".");
-	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path);
-	return mftd_sync_dir(AT_FDCWD, dir);
-}
-
 int
 mftd_catalog_snapshot(const struct mftd_objects *o, const char *path)
 {
@@ -314,5 +301,5 @@ mftd_catalog_snapshot(const struct mftd_objects *o, const char *path)
 		unlink(tmp);
 		return r;
 	}
-	return sync_parent(path);
+	return mftd_sync_parent(AT_FDCWD, path);
 }

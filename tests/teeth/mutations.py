@@ -22,6 +22,7 @@ LOOKS = (FAULTS, "no_descriptor")
 DIES = (INTERLEAVE, "dies_and_is_recovered_later")
 GOES_ON = (INTERLEAVE, "goes_on")
 PART = ("tests/unit/sftp/test_faults", "durable_before_publish")
+WRITTEN = ("tests/unit/sftp/test_faults", "written_back_meanwhile")
 SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 
@@ -79,6 +80,18 @@ MUTATIONS = [
              "		return;\n", "", ("tests/unit/sftp/test_read",)),
 
     # each sync of a directory or file
+    Mutation("sync_of_data", "mftd/base/fdio.c",
+             "return fdatasync(fd) < 0 ? -errno : 0;", "return 0;", PART),
+    Mutation("sync_of_all", "mftd/base/fdio.c", "if (fsync(fd) < 0)",
+             "if (false)", PART),
+    Mutation("sync_of_dir", "mftd/base/fdio.c",
+             "	r = mftd_sync_all(fd);\n	close(fd);",
+             "	r = 0;\n	close(fd);", PART),
+    Mutation("sync_of_parent", "mftd/base/fdio.c",
+             "return mftd_sync_dir(dir, parent);", "return 0;", SNAPSHOT),
+    Mutation("sync_begun", "mftd/base/fdio.c",
+             "if (sync_file_range(fd, off, len, SYNC_FILE_RANGE_WRITE) == 0)",
+             "if (true)", WRITTEN),
     journal("segment_sync", "stream.c",
             "r = mftd_sync_all(fd);", "r = 0;", DURABLE),
     journal("segment_dir_sync", "stream.c",
@@ -95,18 +108,20 @@ MUTATIONS = [
              "if (r == 0 && mftd_sync_all(fd) < 0)", "if (false)",
              SMALL_FILES),
     Mutation("made_file_dir_sync", "mftd/base/fdio.c",
-             "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;",
+             "return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;",
              "return r;", SMALL_FILES),
     Mutation("replaced_file_dir_sync", "mftd/base/fdio.c",
-             "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;",
+             "return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;",
              "return 0;", SMALL_FILES),
     Mutation("made_path_sync", "mftd/base/fdio.c",
-             "r = sync_parent(dir, part);", "r = 0;", SMALL_FILES),
+             "r = mftd_sync_parent(dir, part);", "r = 0;", SMALL_FILES),
     Mutation("sync_looks_again", "mftd/base/fdio.c",
              "return fstat(fd, &st) < 0 ? -errno : 0;", "return 0;",
              (JOURNAL + "test_disk", "sync_after_a_cut_on_xfs")),
     journal("batch_sync", "batch.c",
             "if (mftd_work_sync(w) < 0)", "if (w->failed < 0)", DURABLE),
+    journal("directory_sync", "work.c",
+            "int r = mftd_sync_all(fd);", "int r = 0;", DURABLE),
     journal("touched_sync", "work.c",
             "sync_dir(w, w->dirs[i].fd);", "(void)0;", DURABLE),
     journal("recovery_sync", "recover.c",
@@ -140,6 +155,8 @@ MUTATIONS = [
     journal("adopted_part_sync", "adopt.c",
             "r = mftd_sync_data(fd);", "r = 0;",
             (*ORDER, "last_byte_of_an_adopted_part")),
+    journal("adopt_touch", "adopt.c",
+            "mftd_work_touch(w, c->part_dir);", "", DURABLE),
     journal("dormant_touch", "dormant.c",
             "mftd_work_touch(w, dir);", "",
             (*ORDER, "parts_of_the_lost")),
@@ -189,6 +206,9 @@ MUTATIONS = [
     Mutation("part_sync", "mftd/sftp/syncer.c",
              "job->data_err = mftd_sync_data(job->fd);", "job->data_err = 0;",
              PART),
+    Mutation("part_write_back", "mftd/sftp/part.c",
+             "int r = mftd_sync_start(p->fd, (int64_t)off, (int64_t)len);",
+             "int r = 0;", WRITTEN),
     Mutation("part_entry_sync", "mftd/sftp/syncer.c",
              "if (job->data_err == 0 && job->parts_fd >= 0)", "if (false)",
              PART),
@@ -213,7 +233,8 @@ MUTATIONS = [
              "PRAGMA synchronous = FULL;", "PRAGMA synchronous = OFF;",
              SNAPSHOT),
     Mutation("snapshot_dir_sync", "mftd/catalog/store.c",
-             "return sync_parent(path);", "return 0;", SNAPSHOT),
+             "return mftd_sync_parent(AT_FDCWD, path);", "return 0;",
+             SNAPSHOT),
 
     # a failed sync is the end
     journal("failed_last_head", "journal.c",

@@ -155,8 +155,7 @@ change_name(
 
 /* What comes back of these after a power cut is taken away again: parts that
  * were set aside, empty directories of parts, streams that were dropped.  A
- * part that is published, too, is not: who goes on with it would change that.
- */
+ * part that is published, too, is not, since nobody decides of it again. */
 static bool
 may_come_back(const char *path)
 {

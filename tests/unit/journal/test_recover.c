@@ -294,7 +294,8 @@ published_is_durable(void **state)
 	check_half(false, true);
 }
 
-/* A part that came back beside its published name would be gone on with. */
+/* A part that came back beside its published name would look as if its owner,
+ * who never comes again, had it open. */
 static void
 half_a_rename_is_durable(void **state)
 {

@@ -296,6 +296,21 @@ durable_before_publish(void **state)
 	assert_true(good);
 }
 
+/* A long upload's bytes go to the disk before its end: else CLOSE waits for all
+ * of them. */
+static void
+written_back_meanwhile(void **state)
+{
+	struct heard *heard = make_heard();
+	bool good = true;
+
+	assert_true(run_script(&scripts[0],
+	    &(struct steps_plan) { .call = "sync_file_range", .at = 2 }, heard,
+	    &good));
+	munmap(heard, sizeof(*heard));
+	assert_true(good);
+}
+
 static void
 killed(void **state)
 {
@@ -325,6 +340,7 @@ main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durable_before_publish),
+		cmocka_unit_test(written_back_meanwhile),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(input_output_error),
 		cmocka_unit_test(no_space),
