@@ -6,9 +6,10 @@ observations, all plain JSON:
     "before": {"storage": ..., "partner": ..., "since": {stream: last
                sequence}}               what was there when it began
     "storage": ...                      storage.py
-    "journals": {"records": [...], "verified": [...]}       receipts.py
+    "journals": {"records": [...], "verified": [...]}       receipts.py,
+                                        changes.py
     "catalog": {"receipts": [...], "streams": [...], "deliveries": [...]}
-                                        catalog.py, deliveries.py
+                                        catalog.py, flags.py, deliveries.py
     "partner": {"files": ..., "arrivals": ...}              deliveries.py
 
 Each may be missing, then it is not judged; "judged" in the counts says which
@@ -17,7 +18,7 @@ journals.
 """
 import collections
 
-from . import catalog, deliveries, receipts, storage
+from . import catalog, changes, deliveries, receipts, storage
 from .operations import UPLOADS
 from .recorder import OK, REFUSED, UNKNOWN
 from .verdict import COUNTED, Verdict
@@ -37,13 +38,15 @@ def judge(history, observations):
             raise BadObservations(f"{part} without {needed}")
     before = observations.get("before", {})
     seen = _since(observations, before)
-    found = []
-    if "storage" in observations:
-        found += storage.judge(history.operations, before.get("storage", {}),
-                               observations["storage"])
+    found, operations = [], history.operations
     if "records" in seen:
         found += receipts.judge_streams(**observations["journals"])
-        found += receipts.judge(history.operations, seen["records"])
+        found += receipts.judge(operations, seen["records"])
+        found += changes.judge(operations, seen["records"])
+        operations = receipts.decide(operations, seen["records"])
+    if "storage" in observations:
+        found += storage.judge(operations, before.get("storage", {}),
+                               observations["storage"])
     if "receipts" in seen:
         found += catalog.judge(seen["records"], seen["receipts"],
                                seen["streams"])

@@ -68,9 +68,10 @@ class Run:
 
     # ---- the history
 
-    def client(self, name):
+    def client(self, name, account="alice"):
         """A recorder with a file of its own."""
-        found = recorder.Client(self.directory, f"{name}-{len(self._clients)}")
+        found = recorder.Client(
+            self.directory, f"{name}-{len(self._clients)}", account)
         self._clients.append(found)
         return found
 

@@ -5,8 +5,8 @@ import math
 import random
 
 import pytest
-from history import names
-from history.operations import Operation
+from history import names, search
+from history.operations import MOVES, Operation
 
 A, B, C = (1, "a"), (1, "b"), (1, "c")
 
@@ -24,7 +24,7 @@ def op(kind, name, asked, answered, told="ok", **more):
 def finals(*operations, initial=()):
     """{tuple of (name, content)} that is permitted."""
     return {tuple(sorted(state)) for state in
-            names.permitted(operations, frozenset(initial))}
+            search.permitted(operations, frozenset(initial))}
 
 
 def is_(content, name="x"):
@@ -141,8 +141,8 @@ def test_a_hundred_tries():
 
 
 def test_too_many_possibilities_are_said(monkeypatch):
-    monkeypatch.setattr(names, "CONFIGURATIONS", 10)
-    with pytest.raises(names.TooMany):
+    monkeypatch.setattr(search, "CONFIGURATIONS", 10)
+    with pytest.raises(search.TooMany):
         finals(*[put((k, "t"), k, k + 0.5, "unknown") for k in range(20)],
                op("remove", "x", 30, 31, "unknown"))
 
@@ -168,7 +168,7 @@ def by_trying_all(operations):
 def any_operation(rng, k, kinds):
     kind, told = rng.choice(kinds), rng.choice(["ok", "ok", "unknown"])
     asked = rng.random()
-    more = {"to": rng.choice("yz")} if kind in names.MOVES else \
+    more = {"to": rng.choice("yz")} if kind in MOVES else \
         {"size": k, "sha256": "s"} if kind == "put" else {}
     answered = asked + rng.random() / 2
     return Operation(
@@ -182,7 +182,7 @@ def any_operation(rng, k, kinds):
     ["put", "mkdir", "remove"]], ids=" ".join)
 def test_it_is_what_trying_all_gives(kinds, monkeypatch):
     """... but for the remove of what nobody ever published."""
-    monkeypatch.setattr(names, "_as_it_may_be", lambda o, _: o)
+    monkeypatch.setattr(search, "_as_it_may_be", lambda o, _: o)
     rng = random.Random(1)
     sizes = set()
     for _ in range(150):
@@ -191,6 +191,6 @@ def test_it_is_what_trying_all_gives(kinds, monkeypatch):
         if kinds == ["put"]:        # one name: what is simple
             made = [o for o in made if o.name == "x"]
         wanted = by_trying_all(made)
-        assert names.permitted(made) == wanted, list(map(str, made))
+        assert search.permitted(made) == wanted, list(map(str, made))
         sizes.add(len(wanted))
     assert len(sizes) > 2

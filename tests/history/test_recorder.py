@@ -72,7 +72,8 @@ def test_exit_status(status, told):
     assert recorder.told_by_exit(status) == told
 
 
-ASK = '{"client": "c", "number": 1, "at": 5, "ask": "mkdir", "name": "d"}'
+ASK = '{"client": "c", "number": 1, "at": 5, "ask": "mkdir", ' \
+    '"account": "a", "root": "a", "name": "d"}'
 
 
 @pytest.mark.parametrize("lines", [

@@ -30,7 +30,7 @@ def _line(concerned):
 
 # Which kinds of violations make up which count.
 COUNTED = {
-    "lost": {"lost", "stale", "torn"},
+    "lost": {"lost", "stale", "torn", "unreceipted", "unforwarded"},
     "corrupt": {"corrupt"},
     "duplicated": {"duplicated"},
 }

@@ -107,7 +107,7 @@ def test_journal_is_broken(run):
     data = segment.read_bytes()
     segment.write_bytes(data.replace(b"x.filepart", b"X.filepart", 1))
     found = kinds(run.judge_at_once())
-    assert {"journal", "receipt", "record", "catalog"} <= set(found)
+    assert {"journal", "unreceipted", "record", "catalog"} <= set(found)
 
 
 def test_catalog_is_broken(run):
