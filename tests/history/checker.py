@@ -21,7 +21,7 @@ import collections
 from . import catalog, changes, deliveries, receipts, storage
 from .operations import UPLOADS
 from .recorder import OK, REFUSED, UNKNOWN
-from .verdict import COUNTED, Verdict
+from .verdict import Verdict, count
 
 PARTS = ("storage", "journals", "catalog", "partner")
 NEEDS = {"catalog": "journals", "partner": "catalog"}
@@ -86,14 +86,13 @@ def _partner_since(partner, before):
 def _counts(history, observations, seen, found):
     uploads = [op for op in history.operations if op.kind in UPLOADS]
     told = collections.Counter(op.told for op in uploads)
-    kinds = collections.Counter(v.kind for v in found)
     states = collections.Counter(
         row["state"] for row in seen.get("deliveries", []))
     return {
         "acknowledged": told[OK], "refused": told[REFUSED],
         "unknown": told[UNKNOWN],
         "other": len(history.operations) - len(uploads),
-        **{count: sum(kinds[k] for k in of) for count, of in COUNTED.items()},
+        **count(found),
         "violations": len(found),
         "delivered": _delivered(uploads, seen),
         "in_doubt": states["IN_DOUBT"],

@@ -94,8 +94,11 @@ class Run:
         verdict = checker.judge(operations.read(self.directory), seen)
         self._keep(OBSERVATIONS, seen)
         self._keep(COUNTS, verdict.counts)
-        print(f"[{self.name}: {verdict.line()}]", flush=True)
+        self.tell(verdict)
         return verdict
+
+    def tell(self, verdict):
+        print(f"[{self.name}: {verdict.line()}]", flush=True)
 
     def _look(self):
         return {"before": self.before, "journals": self.journals(),
