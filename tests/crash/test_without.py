@@ -34,4 +34,4 @@ def test_it_is_missed(sync, fs, tmp_path):
         stdout=subprocess.PIPE, env=env)
     found = json.loads(report.read_text())
     assert done.returncode == 1, found
-    assert found["lost"] + found["corrupt"] > 0, done.stdout
+    assert found["violations"] > found["refused"], done.stdout

@@ -12,19 +12,23 @@ from history import operations, recorder
 def test_written_and_read(tmp_path):
     began = time.monotonic()
     with recorder.Client(tmp_path, "a") as a, \
-            recorder.Client(tmp_path, "b", "bob") as b:
+            recorder.Client(tmp_path, "b", "bob", "bobs") as b:
         first = a.ask("put", "x", size=3, sha256="s", through="10.0.0.1")
         second = b.ask("rename", "y", to="z")
         b.told(second, recorder.REFUSED, "no such file")
         a.told(first, recorder.OK)
         a.event("cut", "n1")
-        a.ask("remove", "x")
+        third = a.ask("remove", "x")
+        a.told(a.ask("mkdir", "d", after=third), recorder.UNASKED)
     history = operations.read(tmp_path)
-    put, rename, remove = history.operations
+    put, rename, remove = history.operations    # and never the mkdir
     assert (put.client, put.name, put.content, put.told) == (
         "a", "alice/x", (3, "s"), "ok")
     assert (rename.name, rename.to, rename.told) == (
-        "bob/y", "bob/z", "refused")
+        "bobs/y", "bobs/z", "refused")
+    assert (put.account, put.root, rename.account, rename.root) == (
+        "alice", "alice", "bob", "bobs")
+    assert (put.after, remove.after) == (None, None)
     assert began < put.asked < rename.asked < rename.answered < put.answered
     assert put.ends == put.answered and rename.ends == math.inf
     assert (remove.told, remove.answered) == ("unknown", math.inf)
@@ -74,6 +78,7 @@ def test_exit_status(status, told):
 
 ASK = '{"client": "c", "number": 1, "at": 5, "ask": "mkdir", ' \
     '"account": "a", "root": "a", "name": "d"}'
+SECOND = ASK.replace('"number": 1', '"number": 2, "after": 1')
 
 
 @pytest.mark.parametrize("lines", [
@@ -87,8 +92,13 @@ ASK = '{"client": "c", "number": 1, "at": 5, "ask": "mkdir", ' \
     [ASK.replace("mkdir", "rename")],
     [ASK.replace('"name"', '"to": "e", "name"')],
     [ASK.replace('"name"', '"sha256": "s", "name"')],
-    [ASK[:-1]]], ids=range(11))
+    [ASK[:-1]],
+    [ASK.replace('"at"', '"after": 1, "at"')],
+    [ASK.replace('"at"', '"after": 7, "at"')],
+    [ASK, '{"client": "c", "number": 1, "at": 6, "told": "refused"}',
+     SECOND, '{"client": "c", "number": 2, "at": 7, "told": "ok"}'],
+    ], ids=range(14))
 def test_what_no_recorder_writes_is_refused(lines):
     with pytest.raises((operations.BadHistory, ValueError)):
         operations.parse(lines)
-    assert len(operations.parse([ASK]).operations) == 1
+    assert len(operations.parse([ASK, SECOND]).operations) == 2

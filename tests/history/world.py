@@ -34,9 +34,10 @@ class World:
                                       "number": self.clock, **fields}))
 
     def ask(self, kind, name, told, to="", **more):
-        self.client("c", ask=kind, account="alice", root="alice",
-                    name=f"alice/{name}",
-                    **({"to": f"alice/{to}"} if to else {}), **more)
+        self.client("c", **{
+            "ask": kind, "account": "alice", "root": "alice",
+            "name": f"alice/{name}", **({"to": f"alice/{to}"} if to else {}),
+            **more})
         number = self.clock
         self.client("c", told=told)
         self.lines[-1] = self.lines[-1].replace(
@@ -59,9 +60,9 @@ class World:
             **({"to": to} if to else {}), "inode": (inodes or [0])[-1],
             **more})
 
-    def put(self, name, letter, told=OK, happens=True, kind="put"):
+    def put(self, name, letter, told=OK, happens=True, kind="put", **more):
         """An upload, and all that comes of it."""
-        self.ask(kind, name, told, size=1, sha256=sha(letter))
+        self.ask(kind, name, told, size=1, sha256=sha(letter), **more)
         if happens:
             self.storage[f"alice/{name}"] = {"size": 1, "sha256": sha(letter)}
             self.publish(name, letter)
