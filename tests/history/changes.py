@@ -7,7 +7,6 @@ recorded behind it, and who asked is told that it failed, or nothing.
 """
 import collections
 
-from .names import meets_unfinished
 from .operations import MOVES
 from .recorder import OK, REFUSED
 from .verdict import Violation
@@ -33,7 +32,7 @@ def judge(operations, records):
                 _name(roots, r, path) for path in ("path", "to")
             )].records.append(r)
     for change in changes.values():
-        change.count(operations)
+        change.count()
     return [v for key, change in sorted(changes.items())
             for v in change.judge(_what(*key), _reverse(changes, *key))]
 
@@ -64,12 +63,11 @@ class _Change:
         self.records = []
         self.least = self.most = self.failed = 0
 
-    def count(self, operations):
+    def count(self):
         """How many records there must be at least, may be at most, and of how
         many there may be the reverse."""
         for op in self.operations:
-            self.least += op.told == OK and not (
-                op.kind == "remove" and meets_unfinished(op, operations))
+            self.least += op.told == OK and not op.unfinished
             self.most += op.told != REFUSED
             self.failed += op.told != OK and op.kind in MOVES
 

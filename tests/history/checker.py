@@ -18,7 +18,7 @@ journals.
 """
 import collections
 
-from . import catalog, changes, deliveries, receipts, storage
+from . import catalog, changes, deliveries, receipts, storage, unfinished
 from .operations import UPLOADS
 from .recorder import OK, REFUSED, UNKNOWN
 from .verdict import Verdict, count
@@ -38,7 +38,9 @@ def judge(history, observations):
             raise BadObservations(f"{part} without {needed}")
     before = observations.get("before", {})
     seen = _since(observations, before)
-    found, operations = [], history.operations
+    found = []
+    operations = unfinished.mark(history.operations, receipts.names(
+        seen.get("records", ())))
     if "records" in seen:
         found += receipts.judge_streams(**observations["journals"])
         found += receipts.judge(operations, seen["records"])

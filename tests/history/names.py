@@ -7,10 +7,8 @@ import bisect
 import dataclasses
 
 from .operations import MOVES, UPLOADS
-from .recorder import OK
 
 DIRECTORY = "directory"
-REMOVE_UNFINISHED = "remove-unfinished"
 WITHIN = "within"       # what was done in a directory: it was there
 
 
@@ -67,19 +65,13 @@ def within(operations, before):
             and (directory := directory_of(op.to or op.name)) in named]
 
 
-def meets_unfinished(remove, operations):
-    """Whether it may have met an unfinished upload: that is seen, by its
-    account, under its name, and taken away without having been published."""
-    return any(op.kind in UPLOADS and op.name == remove.name
-               and op.asked < remove.ends
-               and (op.told != OK or op.answered > remove.asked)
-               for op in operations)
-
-
 # ---- what each operation does to a state; None: it could not be done
 
 def effect(op, state):
-    return _EFFECTS[op.kind](op, dict(state))
+    names = dict(state)
+    if op.unfinished and op.name not in names:      # nobody sees it yet
+        return None if op.kind == "rename" and op.to in names else state
+    return _EFFECTS[op.kind](op, names)
 
 
 def _put(op, names):
@@ -93,10 +85,6 @@ def _remove(op, names):
     if names.pop(op.name, DIRECTORY) == DIRECTORY:
         return None
     return frozenset(names.items())
-
-
-def _remove_unfinished(op, names):
-    return _remove(op, names) if op.name in names else frozenset(names.items())
 
 
 def _rename(op, names):
@@ -130,6 +118,5 @@ def _within(op, names):
 
 
 _EFFECTS = {**dict.fromkeys(UPLOADS, _put), "remove": _remove,
-            REMOVE_UNFINISHED: _remove_unfinished, "rename": _rename,
-            "posix-rename": _replace, "mkdir": _mkdir, "rmdir": _rmdir,
-            WITHIN: _within}
+            "rename": _rename, "posix-rename": _replace, "mkdir": _mkdir,
+            "rmdir": _rmdir, WITHIN: _within}

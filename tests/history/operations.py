@@ -30,10 +30,12 @@ class Operation:
     account: str = ""
     root: str = ""
     after: int | None = None    # the number of what it waited for
+    waited: frozenset = frozenset()     # ... and of what that had waited for
     answered: float = math.inf
     told: str = UNKNOWN
     over: float = math.inf
     happened: bool | None = None    # what is known although it was not told
+    unfinished: bool = False        # an upload may be all that it met
 
     @property
     def ends(self):
@@ -98,21 +100,22 @@ def parse(lines):
     overs = sorted(e["at"] for e in events if e["event"] == "over")
     found = {key: _over(_operation(entry, answers.get(key)), overs)
              for key, entry in asked.items()}
-    for op in found.values():
-        _behind(op, found)
+    for key in sorted(found):
+        found[key] = _behind(found[key], found)
     return History(tuple(sorted(
         (op for op in found.values() if op.told != UNASKED),
         key=lambda op: (op.asked, op.client, op.number))), tuple(events))
 
 
 def _behind(op, found):
-    """Whether what it names as before it can be that."""
+    """With all that it waited for."""
     if op.after is None:
-        return
+        return op
     before = found.get((op.client, op.after))
     if before is None or op.after >= op.number or (
             before.told != OK and op.told in (OK, REFUSED)):
         raise BadHistory(f"{op}, after {before}")
+    return dataclasses.replace(op, waited=before.waited | {op.after})
 
 
 def _over(op, overs):

@@ -44,6 +44,12 @@ def name_of(receipt):
     return "/".join(filter(None, [receipt.get("root"), receipt["path"]]))
 
 
+def names(records):
+    """{(account, name, size)} of what was published."""
+    return {(r.get("account"), name_of(r), r["size"])
+            for r in published(records).values()}
+
+
 def judge_streams(records, verified):
     """[Violation]; all records, also those from before: none is missing, and
     each stream verifies."""

@@ -22,11 +22,8 @@ What cannot be said per name, as that a file being renamed is in one of two
 places and not in both or in neither, or that of a batch the first is gone and
 the second is there, follows from it.
 
-One thing is not as in a register: an unfinished upload is seen, by its account,
-under its name, and REMOVE takes it away without anything having been published.
-That RENAME takes an unfinished one along, to be published under its new name,
-is not known here: who does that to an upload that then breaks, is told by this
-judge that it cannot be.
+One thing is not as in a register: an unfinished upload is seen, by its account
+(unfinished.py).
 
 Such orders are sought by going through the history in time.  A configuration
 is a state, with what was done to reach it; more are made only where something
@@ -88,7 +85,6 @@ class Search:
             if op.never or op.after is not None and before is None:
                 self.can_be &= not op.sure
             else:
-                op = _as_it_may_be(op, operations)
                 self.before[op] = before
                 if op.kind != names.WITHIN:
                     by_number[number] = op
@@ -160,10 +156,3 @@ class Search:
                     least.append(c)
             kept.update(least)
         return kept
-
-
-def _as_it_may_be(op, operations):
-    """A remove that may have met an unfinished upload needs no file."""
-    if op.kind == "remove" and names.meets_unfinished(op, operations):
-        return dataclasses.replace(op, kind=names.REMOVE_UNFINISHED)
-    return op
