@@ -2,6 +2,7 @@
 """Clients of several kinds, each doing what its plan says until the cut, and
 writing down what it asks and what it is told."""
 import contextlib
+import dataclasses
 import errno
 import logging
 import os
@@ -191,9 +192,11 @@ class Paramiko(Uploader):
 
     def one(self, op):
         """An operation whose answer is a status, or none."""
-        number = self.ask(op)
+        return self.attempt(op, self.ask(op), self.do)
+
+    def attempt(self, op, number, do):
         try:
-            self.do(op)
+            do(op)
         except OSError as e:
             return self.heard(op, number, REFUSED if is_status(e) else UNKNOWN)
         except (EOFError, paramiko.SSHException):
@@ -271,6 +274,32 @@ class Resumer(Paramiko):
         self.close(f)
 
 
+class Mover(Paramiko):
+    """Gives an upload its last name while it is under way."""
+
+    def batch(self):
+        return self.plan.renamed()
+
+    def perform(self, ops):
+        put, rename = ops
+        return self.attempt(put, self.ask(put),
+                            lambda _: self.put_and_rename(put, rename))
+
+    def put_and_rename(self, put, rename):
+        data = put.source.read_bytes()
+        f = self.open(put.name, "wb")
+        f.write(data[:len(data) // 2])
+        f.stat()    # an answer: it is there
+        # what is left of it may have either name
+        self.unfinished.append(dataclasses.replace(put, name=rename.to))
+        if self.one(rename):
+            f.write(data[len(data) // 2:])
+            self.close(f)
+            self.unfinished.pop()
+        else:
+            raise EOFError
+
+
 class Slow(Paramiko):
     """Large uploads, with fsync@openssh.com now and then: the cut comes in the
     middle of one."""
@@ -290,4 +319,4 @@ class Slow(Paramiko):
         self.close(f)
 
 
-ALL = [Sftp, Sftp, Lftp, Curl, Rclone, Paramiko, Resumer, Slow]
+ALL = [Sftp, Sftp, Lftp, Curl, Rclone, Paramiko, Resumer, Mover, Slow]

@@ -6,6 +6,7 @@ import pathlib
 import sqlite3
 import subprocess
 
+import clients
 import pytest
 from history import recorder
 from judge import RigRun
@@ -84,6 +85,44 @@ def test_all_is_well_and_the_command_says_so(run):
     assert "lost: alice/b is absent" in done.stdout
     assert "c-1#3 put alice/b (100000 bytes, " in done.stdout
     assert "stray: alice/c" in done.stdout
+
+
+def half_an_upload(run, sftp, name, text):
+    """A put that is under way: its recorder, its number, its file."""
+    client = run.client("half")
+    number = client.ask("put", name, size=len(text),
+                        sha256=hashlib.sha256(text).hexdigest())
+    f = sftp.open(name, "wb")
+    f.write(text)
+    return client, number, f
+
+
+@pytest.mark.parametrize("ends", ["well", "with its connection"])
+def test_an_upload_is_renamed_under_way(run, ends):
+    client = clients.Paramiko(run.rig)
+    told, number, f = half_an_upload(run, client.sftp, "x", b"renamed")
+    renamed = told.ask("posix-rename", "x", to="y")
+    client.sftp.posix_rename("x", "y")
+    told.told(renamed, recorder.OK)
+    if ends == "well":
+        f.close()
+        told.told(number, recorder.OK)
+    client.close()
+    verdict = run.judge()
+    assert verdict.good, str(verdict)
+    assert (run.rig.volume / "alice/y").exists() is (ends == "well")
+
+
+def test_an_upload_is_removed_under_way(run):
+    client = clients.Paramiko(run.rig)
+    told, number, _ = half_an_upload(run, client.sftp, "x", b"removed")
+    removed = told.ask("remove", "x")
+    client.sftp.remove("x")
+    told.told(removed, recorder.OK)
+    client.close()
+    told.told(number, recorder.UNKNOWN)
+    verdict = run.judge()
+    assert verdict.good, str(verdict)
 
 
 def test_storage_is_broken(run):
