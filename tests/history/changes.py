@@ -72,15 +72,12 @@ class _Change:
             self.failed += op.told != OK and op.kind in MOVES
 
     def judge(self, what, reverse):
-        n = len(self.records)
-        if n < self.least:
-            yield Violation("record", f"{what}: acknowledged {self.least} "
-                            f"times, in the journals {n} times",
-                            (*self.operations, *self.records))
-        elif not self._explained(reverse):
-            yield Violation("record", f"{what}: {n} times in the journals, "
-                            f"asked for {self.most} times",
-                            (*self.operations, *self.records))
+        if not self._explained(reverse):
+            yield Violation(
+                "record", f"{what}: acknowledged {self.least} times, not "
+                f"refused {self.most} times, in the journals "
+                f"{len(self.records)} times",
+                (*self.operations, *self.records))
 
     def _explained(self, reverse):
         """Each record is of what was asked; or of a rename that failed; or

@@ -26,7 +26,7 @@ def test_nobody_asked_for_it(world, kind):
     verdict = world.judge("storage", "catalog", "partner")
     assert [v.kind for v in verdict.violations] == ["record"]
     assert f"{kind} of alice/a" in str(verdict)
-    assert "1 times in the journals, asked for 0 times" in str(verdict)
+    assert "not refused 0 times, in the journals 1 times" in str(verdict)
 
 
 def test_times_and_modes_are_no_names(world):
@@ -44,6 +44,7 @@ def test_no_more_often_than_it_was_asked_for(world, told, most):
 
 def test_another_account_asked_for_it(world):
     world.ask("remove", "a", UNKNOWN)
+    world.ask("remove", "b", UNKNOWN, account="bob")    # of the same root
     world.change("remove", "a", account="bob")
     assert found(world) == ["record"]
 

@@ -67,6 +67,16 @@ def test_a_resume_may_have_found_all_there(world, receipts, there):
     assert kinds(world) == ([] if there else ["unreceipted"])
 
 
+def test_it_need_not_have_been_the_upload(world):
+    world.put("d/a", "1", UNKNOWN, happens=False)
+    over(world)
+    world.ask("mkdir", "d", OK)
+    world.change("mkdir", "d")
+    world.storage["alice/d"] = {"directory": True}
+    world.put("d/a", "1", kind="resume")
+    assert kinds(world) == []
+
+
 def test_a_receipt_without_a_sum_is_of_the_only_upload(world):
     world.put("a", "1", UNKNOWN)
     del world.records[0]["sha256"]
@@ -78,6 +88,7 @@ def test_a_receipt_without_a_sum_is_of_the_only_upload(world):
 
 def test_or_of_any_of_several(world):
     world.put("a", "1", UNKNOWN)
+    over(world)
     world.put("a", "2", UNKNOWN, happens=False)
     del world.records[0]["sha256"]
     over(world)

@@ -102,3 +102,12 @@ def test_what_no_recorder_writes_is_refused(lines):
     with pytest.raises((operations.BadHistory, ValueError)):
         operations.parse(lines)
     assert len(operations.parse([ASK, SECOND]).operations) == 2
+
+
+def test_what_was_waited_for(tmp_path):
+    with recorder.Client(tmp_path, "c") as c:
+        before = {}
+        for name in "abc":
+            before["after"] = c.ask("mkdir", name, **before)
+    assert [op.waited for op in operations.read(tmp_path).operations] == [
+        set(), {1}, {1, 2}]

@@ -49,6 +49,7 @@ def test_renamed_twice():
     made = (put(1, "x", 1, 9), op(2, "rename", "x", 2, 3, to="y"),
             op(3, "rename", "y", 4, 5, to="z"))
     assert finals(*made, published={("a", "z", 1)}) == {(("z", (1, "s")),)}
+    assert finals(put(1, "x", 1, 9, REFUSED), *made[1:]) == {()}
 
 
 @pytest.mark.parametrize("renamed", [
