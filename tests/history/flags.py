@@ -37,12 +37,14 @@ def judge(records, rows):
 def _causes(receipt, events):
     """What became of the file since its receipt, by the journals."""
     name = _last(receipt["path"])
+    names = {name}      # a rename may be recorded and not done
     for event in sorted(events, key=lambda e: (e["time"], e["seq"])):
-        if not _is_of(event, receipt) or _last(event["path"]) != name:
+        if not _is_of(event, receipt) or _last(event["path"]) not in names:
             continue
         if event["type"] == "remove":
             return {"removed"}
         name = _last(event["to"])
+        names.add(name)
     excluded = any(fnmatch.fnmatchcase(name, each) for each in EXCLUDED)
     return {"pending"} if excluded else set()
 
