@@ -1,6 +1,6 @@
 # Part of mftd; see LICENSE.
-"""What is broken behind mftd's back, between the start after a cut and the look,
-is found, and that alone."""
+"""What is broken behind mftd's back, between the start after a cut and the
+look, is found, and that alone."""
 import os
 import pathlib
 import sqlite3
