@@ -130,9 +130,8 @@ class Search:
             and names.effect(op, c.state) is not None))
 
     def step(self, c, op):
-        before = self.before[op]
-        if op in c.done or op in c.used or op.kind == names.WITHIN or (
-                before in self.open and before not in c.done):
+        if op in c.done or op in c.used or op.kind == names.WITHIN or \
+                not self.follows(c, self.before[op]):
             return None
         state = names.effect(op, c.state)
         if state is None:
@@ -140,6 +139,11 @@ class Search:
         if op.sure or op in self.awaited:
             return dataclasses.replace(c, state=state, done=c.done | {op})
         return dataclasses.replace(c, state=state, used=c.used | {op})
+
+    def follows(self, c, before):
+        """Whether that was done, so that the next one could be asked."""
+        return before is None or before in c.done or (
+            before.sure and before not in self.open)
 
     @staticmethod
     def least(configurations):

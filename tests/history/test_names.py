@@ -152,13 +152,17 @@ def test_too_many_possibilities_are_said(monkeypatch):
 def by_trying_all(operations):
     """The same by its definition: every choice, every order."""
     found = set()
-    sure = [o for o in operations if o.told == "ok"]
-    maybe = [o for o in operations if o.told == "unknown"]
+    sure = [o for o in operations if o.sure]
+    maybe = [o for o in operations if not o.sure and not o.never]
     for some in itertools.chain.from_iterable(
             itertools.combinations(maybe, n) for n in range(len(maybe) + 1)):
         for order in itertools.permutations([*sure, *some]):
-            if any(late.ends < early.asked for early, late in
-                   itertools.combinations(order, 2)):
+            if any(late.ends < early.asked or late.number == early.after
+                   for early, late in itertools.combinations(order, 2)):
+                continue
+            if any(o.after is not None and
+                   o.after not in {each.number for each in order}
+                   for o in order):
                 continue
             state = frozenset()
             for each in order:
@@ -175,7 +179,25 @@ def any_operation(rng, k, kinds):
     answered = asked + rng.random() / 2
     return Operation(
         "c", k, kind, rng.choice("xy"), asked, answered=answered, told=told,
-        over=rng.choice([math.inf, answered + rng.random() / 2]), **more)
+        over=rng.choice([math.inf, answered + rng.random() / 2]),
+        happened=rng.choice([None, None, True, False])
+        if told == "unknown" else None, **more)
+
+
+def in_a_batch(rng, operations):
+    """Some of them asked only after another one."""
+    made = [operations[0]]
+    for o in operations[1:]:
+        before = made[-1]
+        if rng.random() < 0.4 and "ok" in (before.told, o.told) \
+                or o.told == "unknown":
+            o = dataclasses.replace(
+                o, after=before.number, asked=before.asked + 1e-6,
+                answered=before.answered, over=before.over)
+            if before.told != "ok":
+                o = dataclasses.replace(o, told="unknown")
+        made.append(o)
+    return made
 
 
 @pytest.mark.parametrize("kinds", [
@@ -187,10 +209,12 @@ def test_it_is_what_trying_all_gives(kinds):
     rng = random.Random(1)
     sizes = set()
     for _ in range(150):
-        made = sorted((any_operation(rng, k, kinds) for k in range(5)),
-                      key=lambda o: o.asked)
+        made = [any_operation(rng, k, kinds) for k in range(5)]
+        if rng.random() < 0.5:
+            made = in_a_batch(rng, made)
+        made.sort(key=lambda o: o.asked)
         if kinds == ["put"]:        # one name: what is simple
-            made = [o for o in made if o.name == "x"]
+            made = [dataclasses.replace(o, name="x") for o in made]
         wanted = by_trying_all(made)
         assert search.permitted(made) == wanted, list(map(str, made))
         sizes.add(len(wanted))
