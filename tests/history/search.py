@@ -94,9 +94,8 @@ class Search:
     def run(self, initial):
         moments = sorted(
             [(op.asked, 0, k, op) for k, op in enumerate(self.before)]
-            # of those that end together the last of a batch first
-            + [(op.ends, 1, -k, op) for k, op in enumerate(self.before)
-               if op.ends < math.inf], key=lambda m: m[:3])
+            + [(op.ends, 1, k, op) for k, op in enumerate(self.before)
+               if op.ends < math.inf])
         found = {Configuration(initial, frozenset(), frozenset())}
         for _, is_end, _, op in moments:
             if not is_end:
