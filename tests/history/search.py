@@ -80,14 +80,13 @@ class Search:
         self.before = {}        # what each comes after
         by_number = {}
         for op in operations:
-            number = (op.client, op.number)
             before = by_number.get((op.client, op.after))
             if op.never or op.after is not None and before is None:
                 self.can_be &= not op.sure
             else:
                 self.before[op] = before
                 if op.kind != names.WITHIN:
-                    by_number[number] = op
+                    by_number[op.client, op.number] = op
         self.awaited = set(self.before.values())
         self.open = []
 
