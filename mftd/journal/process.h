@@ -57,6 +57,8 @@ struct mftd_journal {
 	uint32_t ticks;
 	uint64_t checkpoint; /* the segment that it stands in; 1: none */
 	bool old_left; /* more is to be dropped */
+	bool lags; /* something waits for the catalog, as was last told … */
+	int64_t told_ms; /* … then */
 	bool healthy;
 	char reason[MFTD_REASON_BYTES];
 };

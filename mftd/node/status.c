@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include <stdio.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/conf/conf.h"
 #include "mftd/node/coordinator.h"
 
@@ -37,6 +38,16 @@ add_session(void *data, const char *node, const struct mftd_cluster_session *s)
 		(json_int_t)s->since_us));
 }
 
+/* How old what waits longest is; it was written with this node's clock, or with
+ * that of the node whose stream it stands in. */
+static json_int_t
+lag_us(const struct mftd_msg_volume_state *v)
+{
+	int64_t us = mftd_clock_wall_us() - v->lag_since_us;
+
+	return v->lag_since_us > 0 && us > 0 ? us : 0;
+}
+
 static json_t *
 volumes(const struct mftd_coordinator *co)
 {
@@ -45,11 +56,13 @@ volumes(const struct mftd_coordinator *co)
 
 	for (i = 0; i < co->n_journals; i++)
 		json_array_append_new(list,
-		    json_pack("{s:s, s:b, s:I, s:I, s:s}", "volume",
+		    json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:s}", "volume",
 			co->volumes[i].volume, "healthy",
 			(int)mftd_co_volume_well(co, i), "records",
 			(json_int_t)co->volumes[i].records, "syncs",
-			(json_int_t)co->volumes[i].syncs, "reason",
+			(json_int_t)co->volumes[i].syncs, "lag_records",
+			(json_int_t)co->volumes[i].lag_records, "lag_us",
+			lag_us(&co->volumes[i]), "reason",
 			co->volumes[i].reason));
 	return list;
 }
@@ -58,11 +71,17 @@ static json_t *
 catalog(const struct mftd_coordinator *co)
 {
 	const struct mftd_msg_catalog_state *c = &co->catalog_state;
+	json_int_t records = 0, us = 0;
+	int i;
 
+	for (i = 0; i < co->n_journals; i++) {
+		records += (json_int_t)co->volumes[i].lag_records;
+		if (lag_us(&co->volumes[i]) > us)
+			us = lag_us(&co->volumes[i]);
+	}
 	return json_pack("{s:b, s:I, s:I, s:I, s:s}", "reachable",
 	    (int)c->reachable, "config_version", (json_int_t)c->config_version,
-	    "lag_records", (json_int_t)c->lag_records, "lag_us",
-	    (json_int_t)c->lag_us, "reason", c->reason);
+	    "lag_records", records, "lag_us", us, "reason", c->reason);
 }
 
 static json_t *
