@@ -173,7 +173,7 @@ start(struct mftd_journal *j)
 	if (r < 0)
 		return r;
 	r = mftd_stream_create(j->vol.journal, j->node, j->worker->incarnation,
-	    j->vol.name, j->signer, 0, &j->stream);
+	    j->vol.name, j->place, j->signer, 0, &j->stream);
 	if (r < 0)
 		goto fail;
 	j->checkpoint = mftd_stream_segment(j->stream);
@@ -427,8 +427,10 @@ mftd_journal_main(struct mftd_worker *w)
 	STAILQ_INIT(&j->pending);
 	STAILQ_INIT(&j->held);
 	for (i = 0; i < w->conf->n_volumes; i++)
-		if (strcmp(w->conf->volumes[i].name, w->instance) == 0)
+		if (strcmp(w->conf->volumes[i].name, w->instance) == 0) {
 			j->path = w->conf->volumes[i].path;
+			j->place = (unsigned)i;
+		}
 	if (j->path == NULL)
 		die(j, "is not configured", -EINVAL);
 	raise_descriptors();

@@ -35,6 +35,7 @@ struct mftd_journal {
 	struct mftd_worker *worker;
 	const char *node;
 	const char *path; /* the volume's */
+	unsigned place; /* its, among the configured ones */
 	struct mftd_signer *signer; /* the node's key */
 	struct mftd_volume vol;
 	struct mftd_stream *stream; /* NULL: not started yet, no space */
