@@ -41,15 +41,15 @@ add_session(void *data, const char *node, const struct mftd_cluster_session *s)
 /* How old what waits longest is; it was written with this node's clock, or with
  * that of the node whose stream it stands in. */
 static json_int_t
-lag_us(const struct mftd_msg_volume_state *v)
+lag_us(const struct mftd_msg_volume_state *v, int64_t now_us)
 {
-	int64_t us = mftd_clock_wall_us() - v->lag_since_us;
-
-	return v->lag_since_us > 0 && us > 0 ? us : 0;
+	return v->lag_since_us > 0 && v->lag_since_us < now_us
+	    ? now_us - v->lag_since_us
+	    : 0;
 }
 
 static json_t *
-volumes(const struct mftd_coordinator *co)
+volumes(const struct mftd_coordinator *co, int64_t now_us)
 {
 	json_t *list = json_array();
 	int i;
@@ -62,13 +62,13 @@ volumes(const struct mftd_coordinator *co)
 			(json_int_t)co->volumes[i].records, "syncs",
 			(json_int_t)co->volumes[i].syncs, "lag_records",
 			(json_int_t)co->volumes[i].lag_records, "lag_us",
-			lag_us(&co->volumes[i]), "reason",
+			lag_us(&co->volumes[i], now_us), "reason",
 			co->volumes[i].reason));
 	return list;
 }
 
 static json_t *
-catalog(const struct mftd_coordinator *co)
+catalog(const struct mftd_coordinator *co, int64_t now_us)
 {
 	const struct mftd_msg_catalog_state *c = &co->catalog_state;
 	json_int_t records = 0, us = 0;
@@ -76,8 +76,8 @@ catalog(const struct mftd_coordinator *co)
 
 	for (i = 0; i < co->n_journals; i++) {
 		records += (json_int_t)co->volumes[i].lag_records;
-		if (lag_us(&co->volumes[i]) > us)
-			us = lag_us(&co->volumes[i]);
+		if (lag_us(&co->volumes[i], now_us) > us)
+			us = lag_us(&co->volumes[i], now_us);
 	}
 	return json_pack("{s:b, s:I, s:I, s:I, s:s}", "reachable",
 	    (int)c->reachable, "config_version", (json_int_t)c->config_version,
@@ -131,6 +131,7 @@ mftd_co_status(struct mftd_coordinator *co)
 {
 	json_t *nodes = json_array(), *rows = json_array();
 	json_t *sessions = json_array();
+	int64_t now_us = mftd_clock_wall_us();
 
 	mftd_cluster_nodes(co->cluster, add_node, nodes);
 	mftd_cluster_roles(co->cluster, add_role, rows);
@@ -145,6 +146,6 @@ mftd_co_status(struct mftd_coordinator *co)
 	    co->w->conf->cluster ? (json_int_t)mftd_lease_left_ms(co->w->lease)
 				 : (json_int_t)-1,
 	    "nodes", nodes, "roles", rows, "sessions", sessions, "volumes",
-	    volumes(co), "catalog", catalog(co), "queues", queues(co), "door",
-	    door(co));
+	    volumes(co, now_us), "catalog", catalog(co, now_us), "queues",
+	    queues(co), "door", door(co));
 }

@@ -30,6 +30,7 @@
 #define DIR_1 ".mft/journal/n1/" LIFE_1 "-j1"
 #define TAKEN_1 DIR_1 "/" MFTD_STREAM_TAKEN
 #define SEGMENT_1 DIR_1 "/00000001.seg"
+#define SEGMENT_2 DIR_1 "/00000002.seg"
 #define FILES 4
 #define TICK_MS 1000 /* of the process */
 #define DEADLINE_MS 30000
@@ -348,6 +349,35 @@ without_what_was_written_down(void **state)
 	tree_remove(&w.t);
 }
 
+/* Its first segment was dropped: the oldest record is the oldest that is left.
+ */
+static void
+of_what_was_dropped(void **state)
+{
+	struct mftd_msg_audit audit = { .event = "test" };
+	struct world w;
+	struct stat st;
+	uint64_t n;
+	int i;
+
+	(void)state;
+	setup(&w);
+	memset(audit.text, 'x', 3000);
+	while (fstatat(w.t.fd, SEGMENT_2, &st, 0) < 0) {
+		for (i = 0; i < 20; i++)
+			rig_send(&w.s, MFTD_MSG_AUDIT, &audit, sizeof(audit));
+		assert_int_equal(rig_upload(&w.s, "f", "text"), 0);
+	}
+	power_off(&w);
+	begin(&w, LIFE_2); /* recovers it */
+	rig_kill(&w.r);
+	assert_int_equal(unlinkat(w.t.fd, SEGMENT_1, 0), 0);
+	begin(&w, LIFE_3);
+	n = length(&w.t, LIFE_1) + length(&w.t, LIFE_2) + length(&w.t, LIFE_3);
+	await_lag(&w, n, time_of(&w.t, LIFE_1, 1));
+	teardown(&w);
+}
+
 /* More than are offered to the catalog at a time. */
 static void
 all_streams_count(void **state)
@@ -468,7 +498,7 @@ told_rarely(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_stream),
@@ -477,10 +507,13 @@ main(void)
 		cmocka_unit_test(after_a_restart),
 		cmocka_unit_test(on_the_node_that_takes_over),
 		cmocka_unit_test(without_what_was_written_down),
+		cmocka_unit_test(of_what_was_dropped),
 		cmocka_unit_test(all_streams_count),
 		cmocka_unit_test(told_at_once),
 		cmocka_unit_test(told_rarely),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
