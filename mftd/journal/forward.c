@@ -13,7 +13,6 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
-#include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
@@ -512,14 +511,17 @@ mftd_forwarder_look(struct mftd_forwarder *f)
 	    &f->progress);
 }
 
+static bool
+is_noted(const struct progress *p)
+{
+	return p->noted == p->done;
+}
+
 static void
 note(int dir, const char *stream, struct progress *p)
 {
-	int r;
+	int r = mftd_seqfile_write(dir, MFTD_STREAM_TAKEN, p->done);
 
-	if (dir < 0 || p->done == p->noted)
-		return;
-	r = mftd_seqfile_write(dir, MFTD_STREAM_TAKEN, p->done);
 	if (r == 0)
 		p->noted = p->done;
 	else
@@ -534,13 +536,17 @@ mftd_forwarder_note(struct mftd_forwarder *f)
 	uint64_t limit;
 	int dir;
 
-	note(mftd_stream_dir(f->own), mftd_stream_id(f->own), &f->progress);
+	if (!is_noted(&f->progress))
+		note(mftd_stream_dir(f->own), mftd_stream_id(f->own),
+		    &f->progress);
 	LIST_FOREACH(feed, &f->feeds, link)
 	{
-		if (feed->progress.done == feed->progress.noted)
+		if (is_noted(&feed->progress))
 			continue;
 		dir = open_stream(f, feed->stream, &limit);
+		if (dir < 0)
+			continue; /* it was dropped */
 		note(dir, feed->stream, &feed->progress);
-		mftd_fd_close(&dir);
+		close(dir);
 	}
 }
