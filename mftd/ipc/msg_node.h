@@ -88,7 +88,7 @@ struct mftd_msg_volume_state {
 	uint64_t records; /* written by this stream */
 	uint64_t syncs; /* group commits */
 	uint64_t lag_records; /* of all streams: forwardable, not forwarded */
-	int64_t lag_since_us; /* the oldest of them, wall clock; 0: just now */
+	int64_t lag_since_us; /* the oldest's time, wall clock; 0: unknown */
 	char reason[MFTD_REASON_BYTES];
 };
 

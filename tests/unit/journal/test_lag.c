@@ -33,7 +33,7 @@
 #define SEGMENT_2 DIR_1 "/00000002.seg"
 #define FILES 4
 #define TICK_MS 1000 /* of the process */
-#define DEADLINE_MS 30000
+#define DEADLINE_MS 20000
 
 struct world {
 	struct tree t;
