@@ -41,6 +41,10 @@ def journal(name, file, *rest, **more):
     return Mutation(name, f"mftd/journal/{file}", *rest, **more)
 
 
+def lag(name):
+    return (JOURNAL + "test_lag", name)
+
+
 MUTATIONS = [
     # the lease, before a change of names and before its answer
     journal("lease_before", "session.c",
@@ -340,6 +344,61 @@ MUTATIONS = [
     journal("dormant_stays_aside", "parts.c",
             "		!mftd_layout_is_dormant(name, &bytes)))\n		return 0;",
             "		true))\n		return 0;", DIES),
+
+    # how far the catalog lags
+    journal("lag_of_the_recovered", "forward.c",
+            "add_lag(&feed->progress, feed->seq, records, since_us);",
+            "(void)feed;",
+            lag("all_streams_count")),
+    journal("lag_unread", "forward.c",
+            "feed->progress.done = feed->progress.noted = seq;",
+            "feed->progress.noted = seq;", lag("after_a_restart")),
+    journal("lag_unread_at_takeover", "forward.c",
+            "feed->progress.done = feed->progress.noted = seq;",
+            "feed->progress.noted = seq;",
+            lag("on_the_node_that_takes_over"), long=True),
+    journal("lag_beyond_the_end", "forward.c",
+            " &&\n	    seq <= feed->seq)", ")",
+            lag("without_what_was_written_down")),
+    journal("lag_not_noted", "upkeep.c",
+            "		mftd_forwarder_note(j->forwarder);\n", "",
+            lag("after_a_restart")),
+    journal("lag_not_noted_at_the_end", "journal.c",
+            "	mftd_forwarder_note(j->forwarder);\n", "",
+            lag("after_a_restart"), long=True),
+    journal("lag_noted_anew", "forward.c",
+            "return p->noted == p->done;", "return false;",
+            lag("after_a_restart"), long=True),
+    journal("lag_forgotten", "forward.c",
+            "	if (p != NULL) /* less than we thought, if it forgot some */\n"
+            "		p->done = msg->after;\n", "	(void)p;\n",
+            lag("word_of_the_catalog"), long=True),
+    journal("lag_time_of_what_was_sent", "forward.c",
+            "if (p != NULL && e->seq == p->done + 1) {",
+            "if (p != NULL && e->seq == 0) {",
+            lag("time_of_what_was_sent"), long=True),
+    journal("lag_not_looked_for", "journal.c",
+            "	if (lags(j))\n		mftd_forwarder_look(j->forwarder);\n", "",
+            lag("own_stream")),
+    journal("lag_of_what_was_dropped", "forward.c",
+            "	if (r == -ENOENT) {\n		mftd_reader_close(reader);",
+            "	if (false) {\n		mftd_reader_close(reader);",
+            lag("of_what_was_dropped"), long=True),
+    journal("lag_begins_late", "journal.c",
+            "	mftd_forwarder_grown(j->forwarder);\n"
+            "	tell_if_lag_changed(j);\n",
+            "	mftd_forwarder_grown(j->forwarder);\n", lag("told_at_once"),
+            long=True),
+    journal("lag_ends_late", "journal.c",
+            "	mftd_forwarder_forwarded(j->forwarder, m);\n"
+            "	tell_if_lag_changed(j);\n",
+            "	mftd_forwarder_forwarded(j->forwarder, m);\n",
+            lag("told_at_once")),
+    journal("lag_told_each_time", "journal.c",
+            "	    (!lags || mftd_clock_ms() - j->told_ms >= TICK_MS))\n",
+            "	    true)\n", lag("told_rarely"), long=True),
+    journal("streams_of_two_volumes", "stream.c",
+            "place << STARTS_BITS | n", "n", (JOURNAL + "test_stream",)),
 
     # parts
     journal("exclusive_not_so", "publish.c",
