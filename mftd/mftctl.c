@@ -130,12 +130,13 @@ print_queues(json_t *st)
 		    num(o, "delivered"), str(o, "reason"));
 	json_array_foreach(json_object_get(st, "volumes"), i, o)
 		printf("\nvolume %s: %s, %lld records in %lld syncs, %.1f "
-		       "each %s\n",
+		       "each; catalog %lld records, %lld s behind %s\n",
 		    str(o, "volume"), yes(o, "healthy") ? "healthy" : "ILL",
 		    num(o, "records"), num(o, "syncs"),
 		    num(o, "syncs") > 0
 			? (double)num(o, "records") / (double)num(o, "syncs")
 			: 0.0,
+		    num(o, "lag_records"), num(o, "lag_us") / 1000000,
 		    str(o, "reason"));
 }
 

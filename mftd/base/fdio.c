@@ -177,22 +177,42 @@ mftd_sync_dir(int dir, const char *path)
 	return r;
 }
 
-/* Syncs the directory that holds path. */
-static int
-sync_parent(int dir, const char *path)
+int
+mftd_sync_parent(int dir, const char *path)
 {
-	char parent[PATH_MAX];
+	char parent[PATH_MAX] = ".";
 	const char *slash = strrchr(path, '/');
+	size_t len;
 
-	if (slash == NULL)
-		return mftd_sync_dir(dir, ".");
-	if (slash == path)
-		return mftd_sync_dir(dir, "/");
-	if ((size_t)(slash - path) >= sizeof(parent))
-		return -ENAMETOOLONG;
-	memcpy(parent, path, (size_t)(slash - path));
-	parent[slash - path] = '\0';
+	if (slash != NULL) {
+		len = slash == path ? 1 : (size_t)(slash - path);
+		if (len >= sizeof(parent))
+			return -ENAMETOOLONG;
+		memcpy(parent, path, len);
+		parent[len] = '\0';
+	}
 	return mftd_sync_dir(dir, parent);
+}
+
+/* Makes the file tmp with data, which is durable then; its name is not.  On
+ * failure it is gone again. */
+static int
+write_new(int dir, const char *tmp, int flags, const void *data, size_t len,
+    mode_t mode)
+{
+	int fd, r;
+
+	fd = openat(dir, tmp,
+	    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, mode);
+	if (fd < 0)
+		return -errno;
+	r = mftd_fd_write_full(fd, data, len);
+	if (r == 0 && mftd_sync_all(fd) < 0)
+		r = -MFTD_E_SYNC;
+	mftd_fd_close(&fd);
+	if (r < 0)
+		unlinkat(dir, tmp, 0);
+	return r;
 }
 
 int
@@ -200,25 +220,19 @@ mftd_file_replace(
     int dir, const char *path, const void *data, size_t len, mode_t mode)
 {
 	char tmp[PATH_MAX];
-	int fd, r;
+	int r;
 
 	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
 		return -ENAMETOOLONG;
-	fd = openat(dir, tmp,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-	if (fd < 0)
-		return -errno;
-	r = mftd_fd_write_full(fd, data, len);
-	if (r == 0 && mftd_sync_all(fd) < 0)
-		r = -MFTD_E_SYNC;
-	mftd_fd_close(&fd);
-	if (r == 0)
-		r = mftd_rename(dir, tmp, dir, path);
+	r = write_new(dir, tmp, O_TRUNC, data, len, mode);
+	if (r < 0)
+		return r;
+	r = mftd_rename(dir, tmp, dir, path);
 	if (r < 0) {
 		unlinkat(dir, tmp, 0);
 		return r;
 	}
-	return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;
+	return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;
 }
 
 int
@@ -226,27 +240,22 @@ mftd_file_create(
     int dir, const char *path, const void *data, size_t len, mode_t mode)
 {
 	char tmp[PATH_MAX], id[MFTD_ID_BYTES];
-	int fd, r;
+	int r;
 
 	r = mftd_id_random(NULL, id, sizeof(id));
 	if (r == 0 &&
 	    snprintf(tmp, sizeof(tmp), "%s.%s", path, id) >= (int)sizeof(tmp))
 		r = -ENAMETOOLONG;
+	if (r == 0)
+		r = write_new(dir, tmp, O_EXCL, data, len, mode);
 	if (r < 0)
 		return r;
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0)
-		return -errno;
-	r = mftd_fd_write_full(fd, data, len);
-	if (r == 0 && mftd_sync_all(fd) < 0)
-		r = -MFTD_E_SYNC;
-	mftd_fd_close(&fd);
-	if (r == 0 && linkat(dir, tmp, dir, path, 0) < 0)
+	if (linkat(dir, tmp, dir, path, 0) < 0)
 		r = -errno;
 	unlinkat(dir, tmp, 0);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;
+	return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;
 }
 
 int
@@ -282,7 +291,7 @@ mftd_mkdir_all(int dir, const char *path, mode_t mode)
 		memcpy(part, path, i);
 		part[i] = '\0';
 		if (mkdirat(dir, part, mode) == 0)
-			r = sync_parent(dir, part);
+			r = mftd_sync_parent(dir, part);
 		else
 			r = errno == EEXIST ? 0 : -errno;
 		if (r < 0)

@@ -53,6 +53,9 @@ int mftd_sync_all(int fd);
 /* Makes the entries of the directory path (relative to dir) durable. */
 int mftd_sync_dir(int dir, const char *path);
 
+/* The same of the directory that holds path. */
+int mftd_sync_parent(int dir, const char *path);
+
 /*
  * Replaces path (relative to dir) by data, durably and in one step: a reader
  * sees the old or the new content.  The temporary name is path with ".new".

@@ -27,7 +27,6 @@ struct feed {
 	bool mark_known;
 	bool busy; /* a WANT is out */
 	uint64_t ref; /* its */
-	int64_t since_us; /* something has waited from then on; 0: nothing */
 	int error; /* of the last batch: refused; 0 */
 	int64_t not_before_ms; /* then */
 	struct mftd_forward batch[BATCH]; /* payloads are ours */
@@ -154,8 +153,6 @@ pump(struct mftd_feeds *f, struct feed *d)
 	}
 	if (d->mark < d->limit)
 		want(f, d);
-	else
-		d->since_us = 0;
 	return 0;
 }
 
@@ -181,8 +178,6 @@ mftd_feeds_on_stream(
 	}
 	if (msg->seq > d->limit)
 		d->limit = msg->seq;
-	if (d->since_us == 0)
-		d->since_us = mftd_clock_us();
 	/* without its mark the stream waits for mftd_feeds_resume */
 	return d->mark_known ? pump(f, d) : 0;
 }
@@ -300,20 +295,4 @@ mftd_feeds_resume(struct mftd_feeds *f)
 			return r;
 	}
 	return 0;
-}
-
-void
-mftd_feeds_lag(const struct mftd_feeds *f, uint64_t *records, uint64_t *us)
-{
-	int64_t now = mftd_clock_us(), first = now;
-	const struct feed *d;
-
-	*records = 0;
-	for (d = LIST_FIRST(&f->list); d != NULL; d = LIST_NEXT(d, link)) {
-		if (d->limit > d->mark)
-			*records += d->limit - d->mark;
-		if (d->since_us != 0 && d->since_us < first)
-			first = d->since_us;
-	}
-	*us = (uint64_t)(now - first);
 }

@@ -39,8 +39,4 @@ int mftd_feeds_resume(struct mftd_feeds *f);
 /* "", or why the catalog refuses a stream (it is tried again now and then). */
 const char *mftd_feeds_stuck(const struct mftd_feeds *f);
 
-/* How much is offered and not forwarded, and since when (microseconds). */
-void mftd_feeds_lag(
-    const struct mftd_feeds *f, uint64_t *records, uint64_t *us);
-
 #endif

@@ -222,7 +222,9 @@ fill(struct mftd_catalog *c, void *data)
 	return r < 0 ? r : put_objects(c, o);
 }
 
-/* An SQLite file without sidecars, as only one file can be renamed at once. */
+/* An SQLite file without sidecars, as only one file can be renamed at once.  It
+ * is durable: that is how each transaction ends (sqlite.c), and the change of
+ * its journal's kind is the last one. */
 static int
 write_snapshot(const struct mftd_objects *o, const char *tmp)
 {
@@ -243,31 +245,6 @@ write_snapshot(const struct mftd_objects *o, const char *tmp)
 	return r;
 }
 
-static int
-sync_file(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = mftd_sync_all(fd);
-	close(fd);
-	return r;
-}
-
-/* The directory of path, made durable. */
-static int
-sync_parent(const char *path)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return mftd_sync_dir(AT_FDCWD, ".");
-	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path);
-	return mftd_sync_dir(AT_FDCWD, dir);
-}
-
 int
 mftd_catalog_snapshot(const struct mftd_objects *o, const char *path)
 {
@@ -285,12 +262,10 @@ mftd_catalog_snapshot(const struct mftd_objects *o, const char *path)
 	}
 	r = write_snapshot(o, tmp);
 	if (r == 0)
-		r = sync_file(tmp);
-	if (r == 0)
 		r = mftd_rename(AT_FDCWD, tmp, AT_FDCWD, path);
 	if (r < 0) {
 		unlink(tmp);
 		return r;
 	}
-	return sync_parent(path);
+	return mftd_sync_parent(AT_FDCWD, path);
 }

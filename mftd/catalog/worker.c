@@ -36,7 +36,6 @@ struct process {
 	uint64_t version; /* of the snapshot; 0: there is none */
 	bool migrated;
 	bool reachable;
-	bool lags; /* as was last told */
 	bool kept; /* the database has none, and that was logged */
 	char reason[MFTD_REASON_BYTES];
 	int backoff_ms;
@@ -51,8 +50,6 @@ tell_state(struct process *p)
 	struct mftd_msg_catalog_state msg = { .reachable = p->reachable,
 		.config_version = p->version };
 
-	mftd_feeds_lag(p->feeds, &msg.lag_records, &msg.lag_us);
-	p->lags = msg.lag_records > 0;
 	snprintf(msg.reason, sizeof(msg.reason), "%s",
 	    p->reason[0] != '\0' ? p->reason : mftd_feeds_stuck(p->feeds));
 	mftd_worker_send(
@@ -279,8 +276,6 @@ on_stream(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		if (r < 0)
 			set_state(p, r);
 		r = 0;
-	} else if (r == 0 && !p->lags) {
-		tell_state(p); /* the next try may take long */
 	}
 	return r;
 }

@@ -58,8 +58,6 @@ struct mftd_msg_config_poke {
 struct mftd_msg_catalog_state {
 	uint32_t reachable;
 	uint64_t config_version; /* of the snapshot in use; 0: none yet */
-	uint64_t lag_records; /* forwardable but not forwarded */
-	uint64_t lag_us; /* age of the oldest of them */
 	char reason[MFTD_REASON_BYTES];
 };
 
@@ -82,12 +80,15 @@ struct mftd_msg_recovered {
 	uint32_t abandoned;
 };
 
-/* journal -> coordinator, on change: how its volume does. */
+/* journal -> coordinator, on change and each 2 s, each second while something
+ * waits for the catalog: how its volume does. */
 struct mftd_msg_volume_state {
 	char volume[MFTD_NAME_BYTES];
 	uint32_t healthy;
 	uint64_t records; /* written by this stream */
 	uint64_t syncs; /* group commits */
+	uint64_t lag_records; /* of all streams: forwardable, not forwarded */
+	int64_t lag_since_us; /* the oldest's time, wall clock; 0: unknown */
 	char reason[MFTD_REASON_BYTES];
 };
 

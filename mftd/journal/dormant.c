@@ -14,6 +14,17 @@
 #include "mftd/journal/layout.h"
 #include "mftd/journal/parts.h"
 
+/* It was published, or moved, and a power cut brought its old name back: who
+ * went on with it would change what has the other name. */
+static bool
+has_two_names(int dir, const char *part)
+{
+	struct stat st;
+
+	return fstatat(dir, part, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_nlink > 1;
+}
+
 int
 mftd_dormant_lay(struct mftd_work *w, int dir, const char *part,
     const struct mftd_mark *mark)
@@ -26,7 +37,7 @@ mftd_dormant_lay(struct mftd_work *w, int dir, const char *part,
 		return 0;
 	left = mark->cut ? mark->durable : mark->durable - 1;
 	/* the account would see less than what is published */
-	if (left == 0 || left < mark->base)
+	if (left == 0 || left < mark->base || has_two_names(dir, part))
 		return 0;
 	r = mftd_layout_dormant(part, left, name);
 	if (r < 0) {

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
-#include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
@@ -20,12 +20,22 @@
 #include "mftd/ipc/soon.h"
 #include "mftd/journal/reader.h"
 #include "mftd/journal/recover.h"
+#include "mftd/journal/seqfile.h"
 
 #define OFFERS_MAX 16 /* recovered streams offered at a time */
 #define WANTS_MAX 64 /* catalog asks once per stream that was offered */
 #define RECORDS_PER_TURN 64
 #define FULL_WAIT_MS 10
+#define LOOK_MS 20 /* others wait meanwhile: then the next call goes on */
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* How far a stream is in the catalog. */
+struct progress {
+	uint64_t done; /* the last that it has, as far as we know */
+	uint64_t noted; /* what the file "taken" says */
+	uint64_t timed; /* the record that was written … */
+	int64_t time_us; /* … then; 0: it cannot be read */
+};
 
 /* A recovered stream that is not wholly forwarded. */
 struct feed {
@@ -33,6 +43,7 @@ struct feed {
 	char stream[MFTD_ID_BYTES];
 	char node[MFTD_ID_BYTES];
 	uint64_t seq; /* its last */
+	struct progress progress;
 	bool offered; /* on this channel */
 };
 
@@ -47,7 +58,8 @@ struct mftd_forwarder {
 	const struct mftd_volume *vol;
 	const struct mftd_stream *own;
 	struct mftd_chan *c;
-	uint64_t told, done; /* of our own stream; the catalog has */
+	uint64_t told; /* our own stream was offered up to here */
+	struct progress progress; /* of it */
 	LIST_HEAD(, feed) feeds;
 	struct want wants[WANTS_MAX]; /* in order of arrival */
 	size_t n_wants;
@@ -107,6 +119,18 @@ find(struct mftd_forwarder *f, const char *stream)
 	return NULL;
 }
 
+/* NULL: that is neither ours nor one that waits. */
+static struct progress *
+progress_of(struct mftd_forwarder *f, const char *stream)
+{
+	struct feed *feed;
+
+	if (strcmp(stream, mftd_stream_id(f->own)) == 0)
+		return &f->progress;
+	feed = find(f, stream);
+	return feed != NULL ? &feed->progress : NULL;
+}
+
 static void
 offer(struct mftd_forwarder *f, const char *stream, uint64_t seq)
 {
@@ -149,6 +173,17 @@ offer_feeds(struct mftd_forwarder *f)
 	}
 }
 
+/* What an earlier journal, or another node's, knew of its way. */
+static void
+read_taken(struct feed *feed, int dir)
+{
+	uint64_t seq;
+
+	if (mftd_seqfile_read(dir, MFTD_STREAM_TAKEN, &seq) == 0 &&
+	    seq <= feed->seq)
+		feed->progress.done = feed->progress.noted = seq;
+}
+
 static int
 consider(void *data, const char *node, const char *stream, int node_dir)
 {
@@ -166,6 +201,7 @@ consider(void *data, const char *node, const char *stream, int node_dir)
 		snprintf(feed->stream, sizeof(feed->stream), "%s", stream);
 		snprintf(feed->node, sizeof(feed->node), "%s", node);
 		feed->seq = seq;
+		read_taken(feed, dir);
 		LIST_INSERT_HEAD(&f->feeds, feed, link);
 	}
 	close(dir);
@@ -257,6 +293,19 @@ send_record(struct mftd_forwarder *f, const struct want *want,
 	    sizeof(msg), e != NULL ? e->payload : NULL, msg.payload_bytes);
 }
 
+/* If it is the first that the catalog does not have: since then it lags. */
+static void
+note_time(
+    struct mftd_forwarder *f, const char *stream, const struct mftd_entry *e)
+{
+	struct progress *p = progress_of(f, stream);
+
+	if (p != NULL && e->seq == p->done + 1) {
+		p->timed = e->seq;
+		p->time_us = e->time_us;
+	}
+}
+
 /* One step of the first WANT.  Returns whether it is answered wholly. */
 static bool
 step(struct mftd_forwarder *f, struct want *want)
@@ -269,6 +318,7 @@ step(struct mftd_forwarder *f, struct want *want)
 	if (r == 0 && want->after < limit)
 		r = mftd_reader_next(f->reader, &e);
 	if (r == 1) {
+		note_time(f, want->stream, &e);
 		send_record(f, want, &e);
 		want->after = e.seq;
 		return --want->left == 0;
@@ -309,11 +359,15 @@ int
 mftd_forwarder_want(struct mftd_forwarder *f, const struct mftd_msg *m)
 {
 	const struct mftd_msg_want *msg = m->data;
+	struct progress *p;
 	struct want *want;
 
 	if (f->n_wants == WANTS_MAX || msg->most == 0 ||
 	    !mftd_id_valid(msg->stream))
 		return -MFTD_E_PROTOCOL;
+	p = progress_of(f, msg->stream);
+	if (p != NULL) /* less than we thought, if it forgot some */
+		p->done = msg->after;
 	want = &f->wants[f->n_wants++];
 	memcpy(want->stream, msg->stream, sizeof(want->stream));
 	want->ref = m->ref;
@@ -324,36 +378,175 @@ mftd_forwarder_want(struct mftd_forwarder *f, const struct mftd_msg *m)
 	return 0;
 }
 
-int
-mftd_forwarder_forwarded(struct mftd_forwarder *f, const struct mftd_msg *m)
+static void
+mark_forwarded(struct mftd_forwarder *f, const struct feed *feed)
 {
-	const struct mftd_msg_forwarded *msg = m->data;
-	struct feed *feed = find(f, msg->stream);
 	uint64_t limit;
-	char text[32];
-	int dir, n, r;
+	int r, dir = open_stream(f, feed->stream, &limit);
 
-	if (strcmp(msg->stream, mftd_stream_id(f->own)) == 0 &&
-	    msg->seq > f->done)
-		f->done = msg->seq;
-	if (feed == NULL || msg->seq < feed->seq)
-		return 0;
-	dir = open_stream(f, feed->stream, &limit);
 	if (dir < 0)
-		return 0;
-	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", feed->seq);
-	r = mftd_file_replace(
-	    dir, MFTD_STREAM_FORWARDED, text, (size_t)n, 0640);
+		return; /* it was dropped */
+	r = mftd_seqfile_write(dir, MFTD_STREAM_FORWARDED, feed->seq);
 	close(dir);
 	if (r < 0) /* it is offered again at the next start */
 		log_warn("stream=%s: %s", feed->stream, mftd_strerror(r));
+}
+
+void
+mftd_forwarder_forwarded(struct mftd_forwarder *f, const struct mftd_msg *m)
+{
+	const struct mftd_msg_forwarded *msg = m->data;
+	struct progress *p = progress_of(f, msg->stream);
+	struct feed *feed = find(f, msg->stream);
+
+	if (p != NULL)
+		p->done = msg->seq;
+	if (feed == NULL || msg->seq < feed->seq)
+		return;
+	mark_forwarded(f, feed);
 	drop_feed(feed);
 	offer_feeds(f);
-	return 0;
 }
 
 uint64_t
 mftd_forwarder_done(const struct mftd_forwarder *f)
 {
-	return f->done;
+	return f->progress.done;
+}
+
+/* ---- the lag */
+
+static bool
+waits(const struct progress *p, uint64_t last)
+{
+	return last > p->done;
+}
+
+bool
+mftd_forwarder_lags(const struct mftd_forwarder *f)
+{
+	const struct feed *feed;
+
+	LIST_FOREACH(feed, &f->feeds, link)
+	if (waits(&feed->progress, feed->seq))
+		return true;
+	return waits(&f->progress, mftd_stream_committed(f->own));
+}
+
+static void
+add_lag(const struct progress *p, uint64_t last, uint64_t *records,
+    int64_t *since_us)
+{
+	if (!waits(p, last))
+		return;
+	*records += last - p->done;
+	if (p->timed == p->done + 1 && p->time_us > 0 &&
+	    (*since_us == 0 || p->time_us < *since_us))
+		*since_us = p->time_us;
+}
+
+void
+mftd_forwarder_lag(
+    const struct mftd_forwarder *f, uint64_t *records, int64_t *since_us)
+{
+	const struct feed *feed;
+
+	*records = 0;
+	*since_us = 0;
+	add_lag(&f->progress, mftd_stream_committed(f->own), records, since_us);
+	LIST_FOREACH(feed, &f->feeds, link)
+	add_lag(&feed->progress, feed->seq, records, since_us);
+}
+
+/* When the record was written, or the oldest that is left if it was dropped.
+ * 0: it cannot be read. */
+static int64_t
+time_of(struct mftd_forwarder *f, const char *stream, uint64_t seq)
+{
+	struct mftd_reader *reader = NULL;
+	struct mftd_entry e = { 0 };
+	uint64_t limit;
+	int r, dir = open_stream(f, stream, &limit);
+
+	if (dir < 0)
+		return 0;
+	r = mftd_reader_open(dir, stream, &reader);
+	if (r == 0)
+		r = mftd_reader_seek(reader, seq - 1);
+	if (r == -ENOENT) {
+		mftd_reader_close(reader);
+		reader = NULL;
+		r = mftd_reader_open(dir, stream, &reader);
+	}
+	if (r == 0)
+		r = mftd_reader_next(reader, &e);
+	mftd_reader_close(reader);
+	close(dir);
+	return r == 1 ? e.time_us : 0;
+}
+
+static void
+look_into(struct mftd_forwarder *f, const char *stream, uint64_t last,
+    struct progress *p)
+{
+	if (!waits(p, last) || p->timed == p->done + 1)
+		return;
+	p->timed = p->done + 1;
+	p->time_us = time_of(f, stream, p->timed);
+}
+
+void
+mftd_forwarder_look(struct mftd_forwarder *f)
+{
+	int64_t end_ms = mftd_clock_ms() + LOOK_MS;
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &f->feeds, link)
+	{
+		if (mftd_clock_ms() >= end_ms)
+			break;
+		look_into(f, feed->stream, feed->seq, &feed->progress);
+	}
+	look_into(f, mftd_stream_id(f->own), mftd_stream_committed(f->own),
+	    &f->progress);
+}
+
+static bool
+is_noted(const struct progress *p)
+{
+	return p->noted == p->done;
+}
+
+static void
+note(int dir, const char *stream, struct progress *p)
+{
+	int r = mftd_seqfile_write(dir, MFTD_STREAM_TAKEN, p->done);
+
+	if (r == 0)
+		p->noted = p->done;
+	else
+		log_warn("stream=%s: how far it is forwarded: %s", stream,
+		    mftd_strerror(r));
+}
+
+void
+mftd_forwarder_note(struct mftd_forwarder *f)
+{
+	struct feed *feed;
+	uint64_t limit;
+	int dir;
+
+	if (!is_noted(&f->progress))
+		note(mftd_stream_dir(f->own), mftd_stream_id(f->own),
+		    &f->progress);
+	LIST_FOREACH(feed, &f->feeds, link)
+	{
+		if (is_noted(&feed->progress))
+			continue;
+		dir = open_stream(f, feed->stream, &limit);
+		if (dir < 0)
+			continue; /* it was dropped */
+		note(dir, feed->stream, &feed->progress);
+		close(dir);
+	}
 }

@@ -57,7 +57,11 @@ tell(struct mftd_journal *j)
 	if (j->stream != NULL) {
 		st.records = mftd_stream_committed(j->stream);
 		st.syncs = mftd_stream_syncs(j->stream);
+		mftd_forwarder_lag(
+		    j->forwarder, &st.lag_records, &st.lag_since_us);
 	}
+	j->lags = st.lag_records > 0;
+	j->told_ms = mftd_clock_ms();
 	mftd_worker_send(j->worker, j->coordinator, MFTD_MSG_VOLUME_STATE, 0,
 	    &st, sizeof(st));
 }
@@ -78,6 +82,19 @@ mftd_journal_health(struct mftd_journal *j, bool healthy, const char *reason)
 	tell(j);
 }
 
+/* The coordinator hears at once that something begins to wait for the catalog,
+ * or that nothing does any more; the former, with uploads all the time, not
+ * more than once in a tick. */
+static void
+tell_if_lag_changed(struct mftd_journal *j)
+{
+	bool lags = mftd_forwarder_lags(j->forwarder);
+
+	if (lags != j->lags &&
+	    (!lags || mftd_clock_ms() - j->told_ms >= TICK_MS))
+		tell(j);
+}
+
 static void
 flush(void *data)
 {
@@ -95,6 +112,7 @@ mftd_journal_settle(struct mftd_journal *j)
 {
 	mftd_journal_insist(j);
 	mftd_forwarder_grown(j->forwarder);
+	tell_if_lag_changed(j);
 	if (j->flush_due || j->batch_due || !mftd_stream_dirty(j->stream))
 		return;
 	if (mftd_worker_timer(j->worker, FLUSH_MS, flush, j) == 0)
@@ -155,7 +173,7 @@ start(struct mftd_journal *j)
 	if (r < 0)
 		return r;
 	r = mftd_stream_create(j->vol.journal, j->node, j->worker->incarnation,
-	    j->vol.name, j->signer, 0, &j->stream);
+	    j->vol.name, j->place, j->signer, 0, &j->stream);
 	if (r < 0)
 		goto fail;
 	j->checkpoint = mftd_stream_segment(j->stream);
@@ -201,6 +219,21 @@ try_start(struct mftd_journal *j)
 		mftd_journal_health(j, true, "");
 }
 
+static bool
+lags(const struct mftd_journal *j)
+{
+	return j->stream != NULL && mftd_forwarder_lags(j->forwarder);
+}
+
+/* Tells also since when the catalog lags. */
+static void
+look_and_tell(struct mftd_journal *j)
+{
+	if (lags(j))
+		mftd_forwarder_look(j->forwarder);
+	tell(j);
+}
+
 static void
 tick(void *data)
 {
@@ -217,8 +250,8 @@ tick(void *data)
 		mftd_journal_upkeep(j);
 		mftd_journal_settle(j);
 	}
-	if (++j->ticks % TELL_TICKS == 0)
-		tell(j);
+	if (++j->ticks % TELL_TICKS == 0 || j->lags || lags(j))
+		look_and_tell(j);
 	mftd_worker_timer(j->worker, TICK_MS, tick, j);
 }
 
@@ -291,7 +324,9 @@ on_forwarded(void *data, struct mftd_chan *c, struct mftd_msg *m)
 
 	if (j->forwarder == NULL)
 		return 0;
-	return mftd_forwarder_forwarded(j->forwarder, m);
+	mftd_forwarder_forwarded(j->forwarder, m);
+	tell_if_lag_changed(j);
+	return 0;
 }
 
 static void
@@ -300,7 +335,7 @@ coordinator_up(void *data, struct mftd_chan *c)
 	struct mftd_journal *j = data;
 
 	j->coordinator = c;
-	tell(j);
+	look_and_tell(j);
 }
 
 static void
@@ -392,8 +427,10 @@ mftd_journal_main(struct mftd_worker *w)
 	STAILQ_INIT(&j->pending);
 	STAILQ_INIT(&j->held);
 	for (i = 0; i < w->conf->n_volumes; i++)
-		if (strcmp(w->conf->volumes[i].name, w->instance) == 0)
+		if (strcmp(w->conf->volumes[i].name, w->instance) == 0) {
 			j->path = w->conf->volumes[i].path;
+			j->place = (unsigned)i;
+		}
 	if (j->path == NULL)
 		die(j, "is not configured", -EINVAL);
 	raise_descriptors();
@@ -409,4 +446,5 @@ mftd_journal_main(struct mftd_worker *w)
 	if (mftd_work_commit(j->work) == 0)
 		j->work->failed = mftd_stream_end(j->stream);
 	mftd_journal_insist(j);
+	mftd_forwarder_note(j->forwarder);
 }

@@ -35,6 +35,7 @@ struct mftd_journal {
 	struct mftd_worker *worker;
 	const char *node;
 	const char *path; /* the volume's */
+	unsigned place; /* its, among the configured ones */
 	struct mftd_signer *signer; /* the node's key */
 	struct mftd_volume vol;
 	struct mftd_stream *stream; /* NULL: not started yet, no space */
@@ -57,6 +58,8 @@ struct mftd_journal {
 	uint32_t ticks;
 	uint64_t checkpoint; /* the segment that it stands in; 1: none */
 	bool old_left; /* more is to be dropped */
+	bool lags; /* something waits for the catalog, as was last told … */
+	int64_t told_ms; /* … then */
 	bool healthy;
 	char reason[MFTD_REASON_BYTES];
 };

@@ -144,17 +144,25 @@ may_go(const struct dead *d, int dir, uint64_t *seq)
 	    is_older(dir, last, d->before_s);
 }
 
-/* Removes what drop, or another node's, left of a stream. */
+/* Removes a stream that drop renamed, here or on another node, which may have
+ * died before it was durable: a power cut must not leave its old name with half
+ * of it. */
 static int
-remove_dropped(int node_dir, const char *name)
+remove_dropped(struct mftd_work *w, int node_dir, const char *name)
 {
-	int fd = openat(node_dir, name, DIR_FLAGS);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir;
 	struct dirent *e;
+	int fd, r;
 
+	r = w->failed = mftd_sync_all(node_dir);
+	if (r < 0)
+		return r;
+	fd = openat(node_dir, name, DIR_FLAGS);
+	dir = fd >= 0 ? fdopendir(fd) : NULL;
 	if (dir == NULL) {
+		r = errno == ENOENT ? 0 : -errno;
 		mftd_fd_close(&fd);
-		return errno == ENOENT ? 0 : -errno;
+		return r;
 	}
 	while ((e = readdir(dir)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
@@ -178,9 +186,7 @@ drop(struct dead *d, int node_dir, const char *stream, uint64_t seq)
 	if (r == -ENOENT)
 		return 0; /* another node was first */
 	if (r == 0)
-		r = d->w->failed = mftd_sync_all(node_dir);
-	if (r == 0)
-		r = remove_dropped(node_dir, name);
+		r = remove_dropped(d->w, node_dir, name);
 	if (r == 0)
 		d->n++;
 	return r;
@@ -220,14 +226,15 @@ is_node(const struct dirent *e)
 
 /* Removes what is left of a node's streams that were being dropped. */
 static void
-sweep_node(int journal, const char *node)
+sweep_node(struct mftd_work *w, const char *node)
 {
-	int fd = openat(journal, node, DIR_FLAGS);
+	int fd = openat(w->vol->journal, node, DIR_FLAGS);
 	struct dirent **list;
 	int i, n = fd >= 0 ? scandirat(fd, ".", &list, is_dropped, NULL) : -1;
 
 	for (i = 0; i < n; i++) {
-		remove_dropped(fd, list[i]->d_name);
+		if (w->failed == 0)
+			remove_dropped(w, fd, list[i]->d_name);
 		free(list[i]);
 	}
 	if (n >= 0)
@@ -235,27 +242,28 @@ sweep_node(int journal, const char *node)
 	mftd_fd_close(&fd);
 }
 
-static void
-sweep(int journal)
+static int
+sweep(struct mftd_work *w)
 {
 	struct dirent **list;
-	int i, n = scandirat(journal, ".", &list, is_node, NULL);
+	int i, n = scandirat(w->vol->journal, ".", &list, is_node, NULL);
 
 	for (i = 0; i < n; i++) {
-		sweep_node(journal, list[i]->d_name);
+		sweep_node(w, list[i]->d_name);
 		free(list[i]);
 	}
 	if (n >= 0)
 		free(list);
+	return w->failed;
 }
 
 int
 mftd_retain_dead(struct mftd_work *w, int64_t before_s)
 {
 	struct dead d = { .w = w, .before_s = before_s };
-	int r;
+	int r = sweep(w);
 
-	sweep(w->vol->journal);
-	r = mftd_streams_each(w->vol->journal, NULL, consider, &d);
+	if (r == 0)
+		r = mftd_streams_each(w->vol->journal, NULL, consider, &d);
 	return r < 0 ? r : d.n;
 }

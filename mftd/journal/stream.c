@@ -16,7 +16,8 @@
 #include "mftd/journal/record.h"
 #include "mftd/journal/segment.h"
 
-#define STARTS_MAX 0xfffff /* streams of one incarnation */
+#define STARTS_BITS 20
+#define STARTS_MAX 0xfffff /* streams of one incarnation on a volume */
 
 struct mftd_stream {
 	char id[MFTD_ID_BYTES];
@@ -141,13 +142,14 @@ open_node(int journal_fd, const char *node)
 
 /* Makes the stream's directory, durably, and opens it. */
 static int
-make_dir(struct mftd_stream *s, int node_fd, const char *incarnation)
+make_dir(
+    struct mftd_stream *s, int node_fd, const char *incarnation, unsigned place)
 {
-	int n;
+	unsigned n;
 
 	for (n = 1; n <= STARTS_MAX; n++) {
-		if (snprintf(s->id, sizeof(s->id), "%s-j%x", incarnation, n) >=
-			(int)sizeof(s->id) ||
+		if (snprintf(s->id, sizeof(s->id), "%s-j%x", incarnation,
+			place << STARTS_BITS | n) >= (int)sizeof(s->id) ||
 		    !mftd_id_valid(s->id))
 			return -EINVAL;
 		if (mkdirat(node_fd, s->id, 0750) == 0)
@@ -202,8 +204,8 @@ append_open(struct mftd_stream *s, const char *node, const char *incarnation,
 
 int
 mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
-    const char *volume, const struct mftd_signer *signer, size_t segment_bytes,
-    struct mftd_stream **out)
+    const char *volume, unsigned place, const struct mftd_signer *signer,
+    size_t segment_bytes, struct mftd_stream **out)
 {
 	struct mftd_stream *s = calloc(1, sizeof(*s));
 	int node_fd = -1, r;
@@ -220,7 +222,7 @@ mftd_stream_create(int journal_fd, const char *node, const char *incarnation,
 	if (r < 0)
 		goto out;
 	node_fd = r;
-	r = make_dir(s, node_fd, incarnation);
+	r = make_dir(s, node_fd, incarnation, place);
 	if (r < 0)
 		goto out;
 	r = s->lock = mftd_stream_lock(s->dir, true);

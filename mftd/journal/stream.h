@@ -22,12 +22,14 @@ struct mftd_stream;
 
 /*
  * Makes a new stream "<incarnation>-j<n>" with its OPEN record, durably.
- * journal_fd: .mft/journal.  signer: stays the caller's and outlives it.
+ * journal_fd: .mft/journal.  place: of the volume among the node's, below
+ * MFTD_VOLUMES_MAX; no two streams have the same name, on whichever volume.
+ * signer: stays the caller's and outlives it.
  * segment_bytes: 0 for the sizes of segment.h; else that of each, for tests.
  * Returns 0 or -errno; after -ENOSPC or -EDQUOT it may be tried again.
  */
 int mftd_stream_create(int journal_fd, const char *node,
-    const char *incarnation, const char *volume,
+    const char *incarnation, const char *volume, unsigned place,
     const struct mftd_signer *signer, size_t segment_bytes,
     struct mftd_stream **out);
 

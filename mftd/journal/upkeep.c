@@ -11,7 +11,7 @@
 #include "mftd/journal/retain.h"
 
 /* What the journal process does now and then; in seconds. */
-#define SIGN_EVERY 10
+#define SIGN_EVERY 10 /* and notes how far the catalog is */
 #define REAP_EVERY_MAX 3600 /* looks for what expired */
 #define RETAIN_EVERY 3600
 
@@ -124,8 +124,10 @@ mftd_journal_upkeep(struct mftd_journal *j)
 {
 	reap(j);
 	checkpoint(j);
-	if (j->ticks % SIGN_EVERY == 0)
+	if (j->ticks % SIGN_EVERY == 0) {
 		sign(j);
+		mftd_forwarder_note(j->forwarder);
+	}
 	if (j->ticks % RETAIN_EVERY == 0 || j->old_left)
 		retain(j);
 }

@@ -163,6 +163,10 @@ mftd_usage_recovered(const struct mftd_volume *v)
 		u.seq++;
 		r = mftd_usage_write(fd, &u, true);
 	}
+	/* its name, too: from the start again it would come to a number that
+	 * some account was counted at */
+	if (r == 0)
+		r = mftd_sync_all(v->usage);
 	if (fd >= 0)
 		mftd_fd_close(&fd);
 	if (r < 0)

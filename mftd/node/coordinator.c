@@ -233,12 +233,14 @@ journal_up(void *data, struct mftd_chan *c)
 		i = co->n_journals++;
 	if (i < 0)
 		return;
-	memset(&co->volumes[i], 0, sizeof(co->volumes[i]));
 	snprintf(co->volumes[i].volume, sizeof(co->volumes[i].volume), "%s",
 	    mftd_chan_instance(c));
 	co->journals[i] = c;
 	co->heard_ms[i] = mftd_clock_ms();
-	co->volumes[i].healthy = 1; /* until it says otherwise, or nothing */
+	/* until it says otherwise, or nothing; what waits waits still */
+	co->volumes[i].healthy = 1;
+	co->volumes[i].records = co->volumes[i].syncs = 0;
+	co->volumes[i].reason[0] = '\0';
 }
 
 /* A recovery step of one journal is over. */

@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include <stdio.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/conf/conf.h"
 #include "mftd/node/coordinator.h"
 
@@ -37,32 +38,50 @@ add_session(void *data, const char *node, const struct mftd_cluster_session *s)
 		(json_int_t)s->since_us));
 }
 
+/* How old what waits longest is; it was written with this node's clock, or with
+ * that of the node whose stream it stands in. */
+static json_int_t
+lag_us(const struct mftd_msg_volume_state *v, int64_t now_us)
+{
+	return v->lag_since_us > 0 && v->lag_since_us < now_us
+	    ? now_us - v->lag_since_us
+	    : 0;
+}
+
 static json_t *
-volumes(const struct mftd_coordinator *co)
+volumes(const struct mftd_coordinator *co, int64_t now_us)
 {
 	json_t *list = json_array();
 	int i;
 
 	for (i = 0; i < co->n_journals; i++)
 		json_array_append_new(list,
-		    json_pack("{s:s, s:b, s:I, s:I, s:s}", "volume",
+		    json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:s}", "volume",
 			co->volumes[i].volume, "healthy",
 			(int)mftd_co_volume_well(co, i), "records",
 			(json_int_t)co->volumes[i].records, "syncs",
-			(json_int_t)co->volumes[i].syncs, "reason",
+			(json_int_t)co->volumes[i].syncs, "lag_records",
+			(json_int_t)co->volumes[i].lag_records, "lag_us",
+			lag_us(&co->volumes[i], now_us), "reason",
 			co->volumes[i].reason));
 	return list;
 }
 
 static json_t *
-catalog(const struct mftd_coordinator *co)
+catalog(const struct mftd_coordinator *co, int64_t now_us)
 {
 	const struct mftd_msg_catalog_state *c = &co->catalog_state;
+	json_int_t records = 0, us = 0;
+	int i;
 
+	for (i = 0; i < co->n_journals; i++) {
+		records += (json_int_t)co->volumes[i].lag_records;
+		if (lag_us(&co->volumes[i], now_us) > us)
+			us = lag_us(&co->volumes[i], now_us);
+	}
 	return json_pack("{s:b, s:I, s:I, s:I, s:s}", "reachable",
 	    (int)c->reachable, "config_version", (json_int_t)c->config_version,
-	    "lag_records", (json_int_t)c->lag_records, "lag_us",
-	    (json_int_t)c->lag_us, "reason", c->reason);
+	    "lag_records", records, "lag_us", us, "reason", c->reason);
 }
 
 static json_t *
@@ -112,6 +131,7 @@ mftd_co_status(struct mftd_coordinator *co)
 {
 	json_t *nodes = json_array(), *rows = json_array();
 	json_t *sessions = json_array();
+	int64_t now_us = mftd_clock_wall_us();
 
 	mftd_cluster_nodes(co->cluster, add_node, nodes);
 	mftd_cluster_roles(co->cluster, add_role, rows);
@@ -126,6 +146,6 @@ mftd_co_status(struct mftd_coordinator *co)
 	    co->w->conf->cluster ? (json_int_t)mftd_lease_left_ms(co->w->lease)
 				 : (json_int_t)-1,
 	    "nodes", nodes, "roles", rows, "sessions", sessions, "volumes",
-	    volumes(co), "catalog", catalog(co), "queues", queues(co), "door",
-	    door(co));
+	    volumes(co, now_us), "catalog", catalog(co, now_us), "queues",
+	    queues(co), "door", door(co));
 }

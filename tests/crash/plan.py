@@ -1,15 +1,36 @@
 # Part of mftd; see LICENSE.
 """What a client is to do: the same for the same seed, whatever the time."""
+import dataclasses
 import hashlib
+import os
 import random
-
-from worlds import Content, Op
 
 POOL_BYTES = 24 << 20
 # 261120 is what one WRITE may carry
 SIZES = [(1, 300), (301, 40_000), (40_001, 261_121), (261_122, 1 << 20),
          (1 << 20, 4 << 20)]
 WEIGHTS = [3, 4, 3, 2, 1]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Op:
+    """What is to be asked, in the recorder's words."""
+    kind: str
+    name: str
+    source: os.PathLike = None      # of a put: the local file
+    size: int = 0
+    sha256: str = ""
+    to: str = ""
+
+    def words(self):
+        """What an ask says besides kind and name."""
+        return {word: value for word in ("size", "sha256", "to")
+                if (value := getattr(self, word)) or
+                word == "size" and self.kind == "put"}
+
+    def __str__(self):
+        return " ".join([self.kind, self.name, *(
+            f"{k}={v}" for k, v in self.words().items())])
 
 
 def pool(seed):
@@ -24,13 +45,13 @@ class Sources:
         self.pool, self.where = from_pool, where
 
     def make(self, rng, name, size):
-        """(Content, path) of a new file with that many bytes."""
+        """Path, size and sum of a new file with that many bytes."""
         at = rng.randrange(POOL_BYTES - size + 1)
         tag = name.encode()[:size]
         data = tag + self.pool[at:at + size - len(tag)]
         path = self.where / name.replace("/", "_")
         path.write_bytes(data)
-        return Content(size, hashlib.sha256(data).hexdigest()), path
+        return path, size, hashlib.sha256(data).hexdigest()
 
 
 class Plan:
@@ -54,10 +75,9 @@ class Plan:
     def put(self, name, size=None):
         size = self.size() if size is None else size
         label = f"{name}.{self.count}"
-        content, path = self.sources.make(self.rng, label, size)
         if name not in self.there:
             self.there.append(name)
-        return Op("PUT", name, content, source=path)
+        return Op("put", name, *self.sources.make(self.rng, label, size))
 
     def fresh(self):
         return [self.put(self.name())]
@@ -76,27 +96,27 @@ class Plan:
         name = self.name()
         put = self.put(f"{name}.filepart")
         self.there[-1] = name
-        return [put, Op("RENAME", put.name, to=name)]
+        return [put, Op("posix-rename", put.name, to=name)]
 
     def rename_over(self):
         if len(self.there) < 2:
             return self.fresh()
         old, new = self.rng.sample(self.there, 2)
         self.there.remove(old)
-        return [Op("RENAME", old, to=new)]
+        return [Op("posix-rename", old, to=new)]
 
     def remove(self):
         if not self.there:
             return self.fresh()
         name = self.rng.choice(self.there)
         self.there.remove(name)
-        return [Op("REMOVE", name)]
+        return [Op("remove", name)]
 
     def mkdir(self):
         """What comes next goes into it."""
         self.count += 1
         self.directory = f"{self.directory.split('/')[0]}/d{self.count}"
-        return [Op("MKDIR", self.directory)]
+        return [Op("mkdir", self.directory)]
 
     def steps(self, *ways, count):
         """About count operations, made in some of these ways."""

@@ -12,37 +12,36 @@ import threading
 import time
 
 import clients
+from history.recorder import OK, UNKNOWN
+from history.verdict import Violation
 from rig import START_S
 
-import judge
-import observe
+import parts
 import uploaders
-from plan import Sources
-from worlds import Op, Told
+from plan import Op, Sources
 from writeback import WriteBack
 
 DONE_BEFORE = (1, 60)           # how many operations before the cut
 DELAY_S = 0.1                   # at most, from there; half of the cuts come
                                 # right after an answer, the hardest to keep
-SETTLED_S = 5                  # until what was recovered is in the catalog
 RESUMED = 2                     # unfinished uploads, after the cut
 
 
 def kill(pids):
-    """All at once, until they have ended, with all that they had open; how many
-    were still there."""
+    """All at once, until they have ended, with all that they had open; those
+    that were still there."""
     with contextlib.ExitStack() as opened:
-        processes = []
+        processes = {}
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                processes.append(os.pidfd_open(pid))
-                opened.callback(os.close, processes[-1])
-        for each in processes:
+                processes[pid] = os.pidfd_open(pid)
+                opened.callback(os.close, processes[pid])
+        for each in processes.values():
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(each, signal.SIGKILL)
-        for each in processes:
+        for each in processes.values():
             select.select([each], [], [])
-        return len(processes)
+        return list(processes)
 
 
 class Round:
@@ -50,6 +49,7 @@ class Round:
 
     def __init__(self, victim, number):
         self.victim, self.rig, self.number = victim, victim.rig, number
+        self.history = victim.history
         self.rng = random.Random(f"{victim.seed}/{number}")
         self.local = self.rig.top / f"local-{number}"
         self.local.mkdir()
@@ -71,10 +71,10 @@ class Round:
 
     def heard(self, op, told):
         with self.changed:
-            if told is Told.OK:
+            if told == OK:
                 self.done += 1
             elif not self.over():
-                self.refused.append(f"{op}: {told.value} before the cut")
+                self.refused.append(f"{op}: {told} before the cut")
             self.changed.notify()
 
     @contextlib.contextmanager
@@ -88,12 +88,13 @@ class Round:
     # ---- before and at the cut
 
     def make_directories(self):
-        ops = [Op("MKDIR", u.name) for u in self.uploaders]
+        ops = [Op("mkdir", u.name) for u in self.uploaders]
+        numbers = [u.ask(op) for u, op in zip(self.uploaders, ops)]
         done = self.rig.sftp("".join(f"mkdir {op.name}\n" for op in ops))
         if done.returncode:
             raise AssertionError(done.stderr + self.rig.log_tail())
-        for u, op in zip(self.uploaders, ops):
-            u.worlds.heard(op, Told.OK)
+        for u, number in zip(self.uploaders, numbers):
+            u.recorder.told(number, OK)
 
     def wait_until_done(self, jobs):
         deadline = time.monotonic() + START_S
@@ -113,11 +114,13 @@ class Round:
         time.sleep(self.delay_s)        # the moment is chance
         self.cutting.set()
         self.victim.disk.cut()
+        self.history.event("cut", str(self.victim.disk.image))
         killed = kill({self.rig.daemon.pid, *self.rig.processes()})
         while left := self.rig.processes():     # just begun
             killed += kill(left)
         self.rig.stop(signal.SIGKILL)
-        return killed
+        for pid in killed:
+            self.history.event("kill", str(pid))
 
     def run(self):
         self.make_directories()
@@ -128,9 +131,10 @@ class Round:
             try:
                 self.wait_until_done(jobs)
             finally:
-                self.victim.counts["kills"] += self.cut_power()
+                self.cut_power()
         for job in jobs:
             job.result()
+        self.history.event("over", "all processes")
         self.victim.disk.unmount()
         self.victim.disk.mount()
         self.victim.start()
@@ -138,85 +142,51 @@ class Round:
     # ---- after it
 
     def check(self):
-        findings = [judge.Finding("refused", text) for text in self.refused]
-        parts = [p for p in observe.dormant_parts(self.rig.volume)
+        """What is wrong by what this round's clients know; all else is the
+        history's."""
+        found = [Violation("refused", text) for text in self.refused]
+        there = [p for p in parts.dormant(self.rig.volume)
                  if p.name.startswith(f"r{self.number}-")]
-        written = self.unfinished()
-        durable = observe.journal(self.rig).durable
-        for part in parts:
-            findings += judge.judge_dormant(part, written[part.name], durable)
+        written, durable = self.unfinished(), parts.durable(self.rig)
+        for part in there:
+            found += parts.judge_dormant(part, written[part.name], durable)
             self.victim.counts["parts"] += 1
             self.victim.counts["parts_with_later_pages"] += \
                 part.path.stat().st_size > part.count + 1
         for u in self.uploaders:
             for op, count in u.synced.items():
-                findings += self.check_synced(op, count, parts)
-        for part in self.rng.sample(parts, min(len(parts), RESUMED)):
-            for op in judge.owners(part, written[part.name])[:1]:
-                findings += self.resume(written[part.name][op], op)
-        findings += self.check_names()
-        findings += self.settled()
-        self.count()
+                found += self.check_synced(op, count, there)
+        for part in self.rng.sample(there, min(len(there), RESUMED)):
+            for op in parts.owners(part, written[part.name])[:1]:
+                found += self.resume(written[part.name][op], op)
+        self.victim.counts["written_back"] += self.writeback.count
         shutil.rmtree(self.local)
-        return findings
+        return found
 
-    def check_synced(self, op, count, parts):
+    def check_synced(self, op, count, there):
         self.victim.counts["synced"] += 1
-        return judge.judge_synced(
-            op, count, [p for p in parts if p.name == op.name.split("/")[-1]],
+        return parts.judge_synced(
+            op, count, [p for p in there if p.name == op.name.split("/")[-1]],
             (self.rig.volume / "alice" / op.name).exists())
 
     def unfinished(self):
         """{last component: {upload that was not told ok: whose}}"""
         found = collections.defaultdict(dict)
         for u in self.uploaders:
-            for op in u.worlds.puts():
-                if u.worlds.asked[op] is not Told.OK:
-                    found[op.name.rsplit("/", 1)[1]][op] = u
+            for op in u.unfinished:
+                found[op.name.rsplit("/", 1)[1]][op] = u
         return found
 
     def resume(self, uploader, op):
         """The upload that the cut interrupted is gone on with."""
         kind = self.rng.choice([clients.Sftp, clients.Lftp])
+        number = uploader.recorder.ask("resume", op.name, **op.words())
         try:
             kind(self.rig).resume_put(op.source, f"/{op.name}")
         except clients.Failed as e:
-            return [judge.Finding("refused", f"{op} is not resumed by "
-                                  f"{kind.__name__}: {e}")]
-        uploader.worlds.heard(op, Told.OK)
+            uploader.recorder.told(number, UNKNOWN)
+            return [Violation("refused", f"{op} is not resumed by "
+                              f"{kind.__name__}: {e}")]
+        uploader.recorder.told(number, OK)
         self.victim.counts["resumed"] += 1
         return []
-
-    def check_names(self):
-        root = self.rig.volume / "alice"
-        findings = []
-        for u in self.uploaders:
-            findings += judge.judge_names(
-                u.worlds, observe.names_below(root, u.name))
-        return findings
-
-    def settled(self):
-        """Journals and catalog; what recovery noted comes in bit by bit."""
-        deadline = time.monotonic() + SETTLED_S
-        while True:
-            journal = observe.journal(self.rig)
-            known = observe.catalog(self.rig.state / "catalog.db")
-            findings = judge.judge_catalog(journal, known)
-            for u in self.uploaders:
-                findings += judge.judge_receipts(u.worlds, journal)
-            if not findings or time.monotonic() > deadline:
-                return findings + self.victim.judge_journal(journal)
-            time.sleep(0.05)    # for other processes' files
-
-    def count(self):
-        counts = self.victim.counts
-        told = [t for u in self.uploaders for op, t in u.worlds.asked.items()
-                if op.kind == "PUT"]
-        counts["acknowledged"] += told.count(Told.OK)
-        counts["unknown"] += told.count(Told.UNKNOWN)
-        counts["failed"] += told.count(Told.FAILED)
-        counts["changes"] += sum(
-            t is Told.OK and op.kind != "PUT"
-            for u in self.uploaders for op, t in u.worlds.asked.items())
-        counts["cuts"] += 1
-        counts["written_back"] += self.writeback.count

@@ -1,7 +1,8 @@
 # Part of mftd; see LICENSE.
 """Clients of several kinds, each doing what its plan says until the cut, and
-keeping what it was told."""
+writing down what it asks and what it is told."""
 import contextlib
+import dataclasses
 import errno
 import logging
 import os
@@ -10,9 +11,9 @@ import subprocess
 
 import clients
 import paramiko
+from history.recorder import OK, REFUSED, UNASKED, UNKNOWN
 
 from plan import Plan
-from worlds import Told, Worlds
 
 PIECE_BYTES = 1 << 17
 GO_ON_TRIES = 3
@@ -34,36 +35,52 @@ class Uploader:
         self.round = round_
         self.name = f"r{round_.number}-{type(self).__name__.lower()}{number}"
         self.rng = rng
-        self.worlds = Worlds()
-        self.synced = {}    # PUT: bytes that fsync@openssh.com said are durable
+        self.recorder = round_.history.client(self.name)
+        self.unfinished = []    # puts that were not told ok
+        self.synced = {}    # put: bytes that fsync@openssh.com said are durable
         self.plan = Plan(rng, round_.sources, self.name)
 
     def run(self):
         while not self.round.over() and self.perform(self.batch()):
             pass
 
-    def heard(self, op, told):
-        """Keeps an answer; whether the client can go on."""
-        self.worlds.heard(op, told)
-        self.round.heard(op, told)
-        return told is Told.OK
+    def ask(self, op, **more):
+        """Its number."""
+        return self.recorder.ask(op.kind, op.name, **op.words(), **more)
 
-    def all_heard(self, ops, count, told=Told.UNKNOWN):
-        """The first count of ops were told ok, the next one `told`; those
-        behind it may have been asked or not."""
-        for op in ops[:count]:
-            self.heard(op, Told.OK)
-        for op in ops[count:]:
-            self.heard(op, told)
-            told = Told.UNKNOWN
+    def ask_batch(self, ops):
+        """Each to be asked when the one before it was told ok."""
+        numbers, before = [], {}
+        for op in ops:
+            numbers.append(self.ask(op, **before))
+            before = {"after": numbers[-1]}
+        return numbers
+
+    def heard(self, op, number, told):
+        """Keeps an answer; whether the client can go on."""
+        self.recorder.told(number, told)
+        if told == UNASKED:
+            return False
+        if op.kind == "put" and told != OK:
+            self.unfinished.append(op)
+        self.round.heard(op, told)
+        return told == OK
+
+    def batch_heard(self, ops, numbers, count, *others):
+        """The first count of ops were told ok, the next ones what `others` say,
+        all behind them what the last one of these says."""
+        told = [OK] * count + [*others]
+        for i, (op, number) in enumerate(zip(ops, numbers)):
+            self.heard(op, number, told[min(i, len(told) - 1)])
         return count == len(ops)
 
 
 class Sftp(Uploader):
     """OpenSSH's; it prints each line of a batch before it is done."""
 
-    LINES = {"PUT": "put {0.source} {0.name}", "REMOVE": "rm {0.name}",
-             "RENAME": "rename {0.name} {0.to}", "MKDIR": "mkdir {0.name}"}
+    LINES = {"put": "put {0.source} {0.name}", "remove": "rm {0.name}",
+             "posix-rename": "rename {0.name} {0.to}",
+             "mkdir": "mkdir {0.name}"}
 
     def batch(self):
         p = self.plan
@@ -72,19 +89,21 @@ class Sftp(Uploader):
 
     def perform(self, ops):
         lines = [self.LINES[op.kind].format(op) for op in ops]
+        numbers = self.ask_batch(ops)
         done = self.round.rig.sftp("".join(f"{line}\n" for line in lines))
         if done.returncode == 0:
-            return self.all_heard(ops, len(ops))
+            return self.batch_heard(ops, numbers, len(ops))
         begun = len(re.findall(r"^sftp> ", done.stdout, re.M))
+        if begun == 0:
+            return self.batch_heard(ops, numbers, 0, UNASKED)
         broke = done.returncode == 255 or "onnection" in done.stderr
-        # what was never begun was not asked
-        return self.all_heard(ops[:begun], max(0, begun - 1),
-                              Told.UNKNOWN if broke else Told.FAILED)
+        return self.batch_heard(ops, numbers, begun - 1,
+                                UNKNOWN if broke else REFUSED, UNASKED)
 
 
 class Lftp(Uploader):
-    LINES = {"PUT": "put {0.source} -o {0.name}", "REMOVE": "rm {0.name}",
-             "RENAME": "mv {0.name} {0.to}", "MKDIR": "mkdir {0.name}"}
+    LINES = {"put": "put {0.source} -o {0.name}", "remove": "rm {0.name}",
+             "posix-rename": "mv {0.name} {0.to}", "mkdir": "mkdir {0.name}"}
 
     def batch(self):
         p = self.plan
@@ -96,11 +115,12 @@ class Lftp(Uploader):
         lines = []
         for op in ops:
             lines += [self.LINES[op.kind].format(op), "echo done"]
+        numbers = self.ask_batch(ops)
         try:
             said = client.batch(*lines)
         except clients.Failed as e:
             said = str(e)
-        return self.all_heard(ops, said.count("done\n"))
+        return self.batch_heard(ops, numbers, said.count("done\n"), UNKNOWN)
 
 
 class Curl(Uploader):
@@ -111,7 +131,7 @@ class Curl(Uploader):
 
     def perform(self, ops):
         op, = ops
-        rig = self.round.rig
+        rig, number = self.round.rig, self.ask(op)
         done = subprocess.run(
             ["curl", "-sSv", "-u", "alice:", "--key", rig.top / "etc/alice",
              "--pubkey", rig.top / "etc/alice.pub", "--insecure",
@@ -119,7 +139,7 @@ class Curl(Uploader):
             capture_output=True, text=True, check=False,
             timeout=clients.TIMEOUT_S)
         well = done.returncode == 0 and "Failed to close" not in done.stderr
-        return self.heard(op, Told.OK if well else Told.UNKNOWN)
+        return self.heard(op, number, OK if well else UNKNOWN)
 
 
 class Rclone(Uploader):
@@ -134,6 +154,7 @@ class Rclone(Uploader):
         tree.mkdir()
         for op in ops:
             os.link(op.source, tree / op.name.rsplit("/", 1)[1])
+        numbers = [self.ask(op) for op in ops]
         done = subprocess.run(
             ["rclone", "--config", "/dev/null", "-v", "--retries", "1",
              "--low-level-retries", "1", "--sftp-host", "127.0.0.1",
@@ -144,8 +165,9 @@ class Rclone(Uploader):
             capture_output=True, text=True, check=False,
             timeout=clients.TIMEOUT_S)
         copied = set(re.findall(r"INFO +: (\S+): Copied", done.stderr))
-        answers = [self.heard(op, Told.OK if op.name.rsplit("/", 1)[1]
-                              in copied else Told.UNKNOWN) for op in ops]
+        answers = [self.heard(op, number, OK if op.name.rsplit("/", 1)[1]
+                              in copied else UNKNOWN)
+                   for op, number in zip(ops, numbers)]
         return all(answers)
 
 
@@ -170,21 +192,23 @@ class Paramiko(Uploader):
 
     def one(self, op):
         """An operation whose answer is a status, or none."""
+        return self.attempt(op, self.ask(op), self.do)
+
+    def attempt(self, op, number, do):
         try:
-            self.do(op)
+            do(op)
         except OSError as e:
-            return self.heard(op, Told.FAILED if is_status(e)
-                              else Told.UNKNOWN)
+            return self.heard(op, number, REFUSED if is_status(e) else UNKNOWN)
         except (EOFError, paramiko.SSHException):
-            return self.heard(op, Told.UNKNOWN)
-        return self.heard(op, Told.OK)
+            return self.heard(op, number, UNKNOWN)
+        return self.heard(op, number, OK)
 
     def do(self, op):
-        if op.kind == "PUT":
+        if op.kind == "put":
             self.put(op)
-        elif op.kind == "RENAME":
+        elif op.kind == "posix-rename":
             self.sftp.posix_rename(op.name, op.to)
-        elif op.kind == "REMOVE":
+        elif op.kind == "remove":
             self.sftp.remove(op.name)
         else:
             self.sftp.mkdir(op.name)
@@ -250,6 +274,32 @@ class Resumer(Paramiko):
         self.close(f)
 
 
+class Mover(Paramiko):
+    """Gives an upload its last name while it is under way."""
+
+    def batch(self):
+        return self.plan.renamed()
+
+    def perform(self, ops):
+        put, rename = ops
+        return self.attempt(put, self.ask(put),
+                            lambda _: self.put_and_rename(put, rename))
+
+    def put_and_rename(self, put, rename):
+        data = put.source.read_bytes()
+        f = self.open(put.name, "wb")
+        f.write(data[:len(data) // 2])
+        f.stat()    # an answer: it is there
+        # what is left of it may have either name
+        self.unfinished.append(dataclasses.replace(put, name=rename.to))
+        if self.one(rename):
+            f.write(data[len(data) // 2:])
+            self.close(f)
+            self.unfinished.pop()
+        else:
+            raise EOFError
+
+
 class Slow(Paramiko):
     """Large uploads, with fsync@openssh.com now and then: the cut comes in the
     middle of one."""
@@ -269,4 +319,4 @@ class Slow(Paramiko):
         self.close(f)
 
 
-ALL = [Sftp, Sftp, Lftp, Curl, Rclone, Paramiko, Resumer, Slow]
+ALL = [Sftp, Sftp, Lftp, Curl, Rclone, Paramiko, Resumer, Mover, Slow]

@@ -1,18 +1,21 @@
 # Part of mftd; see LICENSE.
 """Judges the catalog: every receipt of the journals once, with its outcome; of
-every stream each record once.
+every stream each record once.  What keeps a receipt from going out must have
+its cause in the journals: flags.py.
 
 receipts: rows {id, stream, seq, outcome, path, size, sha256, routes, removed,
 pending, replaced_by}; streams: rows {stream, mark, records, last}: how far it
 says it is, how many records it has, and the last one's sequence number.
 """
+from . import flags
 from .receipts import OUTCOMES
 from .verdict import Violation
 
 
 def judge(records, receipts, streams):
     """[Violation]; records and receipts without those from before."""
-    return [*_receipts(records, receipts), *_streams(records, streams)]
+    return [*_receipts(records, receipts), *flags.judge(records, receipts),
+            *_streams(records, streams)]
 
 
 def _receipts(records, rows):
@@ -29,8 +32,8 @@ def _receipts(records, rows):
             continue
         row = there.pop(record["receipt"], None)
         if row is None:
-            yield Violation("catalog", f"{record['receipt']} is missing",
-                            (record,))
+            yield Violation("unforwarded", f"{record['receipt']} is missing "
+                            "in the catalog", (record,))
         elif not _same(record, told.get(record["receipt"]), row):
             yield Violation("catalog", f"{record['receipt']} is another",
                             (record, row))
@@ -47,10 +50,11 @@ def _same(record, outcome, row):
 
 
 def _streams(records, streams):
-    """Forwarded are all receipts: whatever else comes later may be behind."""
+    """Forwarded are all receipts, and what happened to names: whatever else
+    comes later may be behind."""
     needed = {}
     for r in records:
-        if r["type"] == "receipt" or r["type"] in OUTCOMES:
+        if r["type"] == "receipt" or r["type"] in OUTCOMES | flags.EVENTS:
             needed[r["stream"]] = r["seq"]
     there = {row["stream"]: row for row in streams}
     for stream, seq in needed.items():

@@ -6,9 +6,10 @@ observations, all plain JSON:
     "before": {"storage": ..., "partner": ..., "since": {stream: last
                sequence}}               what was there when it began
     "storage": ...                      storage.py
-    "journals": {"records": [...], "verified": [...]}       receipts.py
+    "journals": {"records": [...], "verified": [...]}       receipts.py,
+                                        changes.py
     "catalog": {"receipts": [...], "streams": [...], "deliveries": [...]}
-                                        catalog.py, deliveries.py
+                                        catalog.py, flags.py, deliveries.py
     "partner": {"files": ..., "arrivals": ...}              deliveries.py
 
 Each may be missing, then it is not judged; "judged" in the counts says which
@@ -17,10 +18,10 @@ journals.
 """
 import collections
 
-from . import catalog, deliveries, receipts, storage
+from . import catalog, changes, deliveries, receipts, storage, unfinished
 from .operations import UPLOADS
 from .recorder import OK, REFUSED, UNKNOWN
-from .verdict import COUNTED, Verdict
+from .verdict import Verdict, count
 
 PARTS = ("storage", "journals", "catalog", "partner")
 NEEDS = {"catalog": "journals", "partner": "catalog"}
@@ -38,12 +39,16 @@ def judge(history, observations):
     before = observations.get("before", {})
     seen = _since(observations, before)
     found = []
-    if "storage" in observations:
-        found += storage.judge(history.operations, before.get("storage", {}),
-                               observations["storage"])
+    operations = unfinished.mark(history.operations, receipts.names(
+        seen.get("records", ())))
     if "records" in seen:
         found += receipts.judge_streams(**observations["journals"])
-        found += receipts.judge(history.operations, seen["records"])
+        found += receipts.judge(operations, seen["records"])
+        found += changes.judge(operations, seen["records"])
+        operations = receipts.decide(operations, seen["records"])
+    if "storage" in observations:
+        found += storage.judge(operations, before.get("storage", {}),
+                               observations["storage"])
     if "receipts" in seen:
         found += catalog.judge(seen["records"], seen["receipts"],
                                seen["streams"])
@@ -83,14 +88,13 @@ def _partner_since(partner, before):
 def _counts(history, observations, seen, found):
     uploads = [op for op in history.operations if op.kind in UPLOADS]
     told = collections.Counter(op.told for op in uploads)
-    kinds = collections.Counter(v.kind for v in found)
     states = collections.Counter(
         row["state"] for row in seen.get("deliveries", []))
     return {
         "acknowledged": told[OK], "refused": told[REFUSED],
         "unknown": told[UNKNOWN],
         "other": len(history.operations) - len(uploads),
-        **{count: sum(kinds[k] for k in of) for count, of in COUNTED.items()},
+        **count(found),
         "violations": len(found),
         "delivered": _delivered(uploads, seen),
         "in_doubt": states["IN_DOUBT"],

@@ -19,7 +19,7 @@ SHOW = ("-j", "journal", "show")        # mftctl
 VERIFY = ("-j", "journal", "verify")
 
 # What may still come, as long as somebody is at work on it.
-PENDING = {"journal", "outcome", "catalog", "undelivered"}
+PENDING = {"journal", "outcome", "catalog", "unforwarded", "undelivered"}
 
 _QUERIES = {
     "receipts": "SELECT id, stream, seq, outcome, {path} AS path, size, "

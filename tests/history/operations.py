@@ -5,7 +5,7 @@ import json
 import math
 import pathlib
 
-from .recorder import OK, REFUSED, UNKNOWN
+from .recorder import OK, REFUSED, UNASKED, UNKNOWN
 
 UPLOADS = {"put", "resume"}
 MOVES = {"rename", "posix-rename"}
@@ -27,14 +27,30 @@ class Operation:
     to: str = ""
     size: int = 0
     sha256: str = ""
+    account: str = ""
+    root: str = ""
+    after: int | None = None    # the number of what it waited for
+    waited: frozenset = frozenset()     # ... and of what that had waited for
     answered: float = math.inf
     told: str = UNKNOWN
     over: float = math.inf
+    happened: bool | None = None    # what is known although it was not told
+    unfinished: bool = False        # an upload may be all that it met
 
     @property
     def ends(self):
         """When it has happened, or will not any more."""
         return self.answered if self.told == OK else self.over
+
+    @property
+    def sure(self):
+        """It happened."""
+        return self.told == OK or self.happened is True
+
+    @property
+    def never(self):
+        """It did not, and will not."""
+        return self.told == REFUSED or self.happened is False
 
     @property
     def content(self):
@@ -69,7 +85,7 @@ def read(directory):
 
 
 def parse(lines):
-    """A History; BadHistory for what no recorder writes."""
+    """A History, of what was asked; BadHistory for what no recorder writes."""
     asked, answers, events = {}, {}, []
     for entry in map(json.loads, lines):
         key = (entry["client"], entry["number"])
@@ -82,10 +98,24 @@ def parse(lines):
     if not answers.keys() <= asked.keys():
         raise BadHistory(f"told without ask: {answers.keys() - asked.keys()}")
     overs = sorted(e["at"] for e in events if e["event"] == "over")
+    found = {key: _over(_operation(entry, answers.get(key)), overs)
+             for key, entry in asked.items()}
+    for key in sorted(found):
+        found[key] = _behind(found[key], found)
     return History(tuple(sorted(
-        (_over(_operation(entry, answers.get(key)), overs)
-         for key, entry in asked.items()),
+        (op for op in found.values() if op.told != UNASKED),
         key=lambda op: (op.asked, op.client, op.number))), tuple(events))
+
+
+def _behind(op, found):
+    """With all that it waited for."""
+    if op.after is None:
+        return op
+    before = found.get((op.client, op.after))
+    if before is None or op.after >= op.number or (
+            before.told != OK and op.told in (OK, REFUSED)):
+        raise BadHistory(f"{op}, after {before}")
+    return dataclasses.replace(op, waited=before.waited | {op.after})
 
 
 def _over(op, overs):
@@ -105,13 +135,14 @@ def _operation(entry, answer):
         raise BadHistory(f"unknown ask: {entry}")
     op = Operation(entry["client"], entry["number"], entry["ask"],
                    entry["name"], entry["at"], entry.get("to", ""),
-                   entry.get("size", 0), entry.get("sha256", ""))
+                   entry.get("size", 0), entry.get("sha256", ""),
+                   entry["account"], entry["root"], entry.get("after"))
     if (op.kind in MOVES) != bool(op.to) or (
             op.kind in UPLOADS) != bool(op.sha256):
         raise BadHistory(f"not as an ask must be: {entry}")
     if answer is None:
         return op
-    if answer["told"] not in (OK, REFUSED, UNKNOWN):
+    if answer["told"] not in (OK, REFUSED, UNKNOWN, UNASKED):
         raise BadHistory(f"unknown answer: {answer}")
     if answer["at"] < op.asked:
         raise BadHistory(f"told before it was asked: {op}")

@@ -10,16 +10,15 @@ A journal that has just come back decides about what its predecessor left: who
 observes waits for that, so that a receipt without an outcome is a fault.
 """
 import collections
+import dataclasses
+import math
 
 from .operations import UPLOADS
-from .recorder import OK, REFUSED
+from .recorder import OK
 from .verdict import Violation
 
 OUTCOMES = {"published", "abandoned"}
 PUBLISHED = "published"
-# what a record says of names, by what was asked
-NAME_RECORDS = {"rename": "rename", "posix-rename": "rename",
-                "remove": "remove", "mkdir": "mkdir", "rmdir": "rmdir"}
 
 
 def new_records(records, since):
@@ -45,6 +44,12 @@ def name_of(receipt):
     return "/".join(filter(None, [receipt.get("root"), receipt["path"]]))
 
 
+def names(records):
+    """{(account, name, size)} of what was published."""
+    return {(r.get("account"), name_of(r), r["size"])
+            for r in published(records).values()}
+
+
 def judge_streams(records, verified):
     """[Violation]; all records, also those from before: none is missing, and
     each stream verifies."""
@@ -64,9 +69,19 @@ def judge_streams(records, verified):
 
 def judge(operations, records):
     """[Violation]; records without those from before."""
-    return [*_outcomes(records),
-            *_uploads(operations, published(records)),
-            *_names(operations, records)]
+    return [*_outcomes(records), *(v for uploads in _uploads(
+        operations, published(records)) for v in uploads.judge())]
+
+
+def decide(operations, records):
+    """The operations, with what the receipts tell of those whose outcome is
+    unknown: an upload happened that has one, and if it is over and has none,
+    it never will."""
+    happened = {}
+    for uploads in _uploads(operations, published(records)):
+        happened |= uploads.decide()
+    return [dataclasses.replace(op, happened=happened[op])
+            if op in happened else op for op in operations]
 
 
 def _outcomes(records):
@@ -105,85 +120,80 @@ def _about(receipt, outcomes):
 
 
 def _uploads(operations, receipts):
-    """As many receipts of each content as were acknowledged, and no more than
-    that and those of unknown outcome."""
+    """All, by account, name and size: a receipt is of the account that
+    asked."""
     by_key = collections.defaultdict(_Uploads)
     for op in operations:
         if op.kind in UPLOADS:
-            by_key[op.name, op.size].operations.append(op)
+            by_key[op.account, op.name, op.size].operations.append(op)
     for receipt in receipts.values():
-        by_key[name_of(receipt), receipt["size"]].receipts.append(receipt)
-    return [v for (name, size), uploads in sorted(by_key.items())
-            for v in uploads.judge(f"{name}, {size} bytes")]
+        by_key[receipt.get("account", ""), name_of(receipt),
+               receipt["size"]].receipts.append(receipt)
+    for (account, name, size), uploads in by_key.items():
+        uploads.what = f"{name}, {size} bytes of {account}"
+    return [uploads for _, uploads in sorted(by_key.items())]
 
 
 class _Uploads:
-    """What was asked, and the receipts, of one name and size."""
+    """What was asked, and the receipts, of one account, name and size."""
 
     def __init__(self):
+        self.what = ""
         self.operations = []
         self.receipts = []
 
-    def judge(self, what):
-        """A receipt may be without a sum: then it is anybody's."""
+    def judge(self):
+        """As many receipts of each content as were acknowledged, and no more
+        than that and those of unknown outcome.  A receipt may be without a
+        sum: then it is anybody's."""
         have = collections.Counter(r.get("sha256") for r in self.receipts)
         spare = have.pop(None, 0)
         needed = self._count(lambda op: op.told == OK and op.kind == "put")
         needed |= collections.Counter(  # it may have found all there already
             {op.sha256 for op in self.operations
              if op.told == OK and op.kind == "resume"})
-        possible = self._count(lambda op: op.told != REFUSED)
+        possible = self._count(lambda op: not op.never)
         missing = sum((needed - have).values())
-        unasked = sum((have - possible).values())
+        more = have - possible
         if missing > spare:
-            yield self._violation(
-                f"{what}: {missing - spare} acknowledged without a receipt")
-        if unasked:
-            yield self._violation(
-                f"{what}: {unasked} receipts of what was refused or never "
-                "asked for")
-        elif spare > sum((possible - have).values()):
-            yield self._violation(f"{what}: more receipts than uploads")
+            yield self._violation("unreceipted", f"{missing - spare} "
+                                  "acknowledged without a receipt")
+        for sha256, count in more.items():
+            if possible[sha256]:
+                yield self._violation("duplicated", f"{count} receipts more "
+                                      "than uploads")
+            else:
+                yield self._violation("receipt", f"{count} receipts of what "
+                                      "was refused or never asked for")
+        if not more and spare > sum((possible - have).values()):
+            yield self._violation("duplicated" if possible else "receipt",
+                                  "more receipts than uploads")
+
+    def decide(self):
+        """{upload of unknown outcome: whether it happened}, as far as that
+        can be said: of several with one content all or none."""
+        sums = {op.sha256 for op in self.operations}
+        if None in {r.get("sha256") for r in self.receipts} and len(sums) > 1:
+            return {}
+        found = {}
+        for sha256 in sums:
+            same = [op for op in self.operations if op.sha256 == sha256]
+            unknown = [op for op in same if not op.sure and not op.never]
+            most = sum(r.get("sha256", sha256) == sha256
+                       for r in self.receipts) \
+                - sum(op.told == OK and op.kind == "put" for op in same)
+            least = most - sum(op.told == OK and op.kind == "resume"
+                               for op in same)
+            if least >= len(unknown):
+                found |= dict.fromkeys(unknown, True)
+            elif most <= 0:
+                found |= {op: False for op in unknown if op.over < math.inf}
+        return found
 
     def _count(self, wanted):
         return collections.Counter(
             op.sha256 for op in self.operations if wanted(op))
 
-    def _violation(self, what):
-        return Violation("receipt", what, (*self.operations, *self.receipts))
-
-
-def _names(operations, records):
-    """Each acknowledged change of a name has its record."""
-    asked = collections.defaultdict(list)
-    for op in operations:
-        if op.kind in NAME_RECORDS and op.told == OK:
-            asked[NAME_RECORDS[op.kind], op.name, op.to].append(op)
-    there = collections.defaultdict(list)
-    for r in records:
-        if r["type"] in NAME_RECORDS.values():
-            there[_last_names(r["type"], r["path"], r.get("to", ""))].append(r)
-    return [Violation("record", f"{len(ops)} times {kind} of {name} was "
-                      f"acknowledged, in the journals it is {n} times",
-                      tuple(ops))
-            for (kind, name, to), ops in sorted(asked.items())
-            if (n := sum(_is_of(r, name, to) for r in there[
-                _last_names(kind, name, to)])) < len(ops)]
-
-
-def _last_names(kind, *paths):
-    return (kind, *(path.rpartition("/")[2] for path in paths))
-
-
-def _is_of(record, name, to):
-    """It has paths below the account's root, which it does not tell: the same
-    one is before both."""
-    root = _root(name, record["path"])
-    return root is not None and (not to or root == _root(to, record["to"]))
-
-
-def _root(name, path):
-    """"a/b/" for "a/b/c" and "c"; None if the one does not end in the other."""
-    if ("/" + name).endswith("/" + path):
-        return name[:len(name) - len(path)]
-    return None
+    def _violation(self, kind, what):
+        return Violation(kind, f"{self.what}: {what}",
+                         (*self.operations, *self.receipts))

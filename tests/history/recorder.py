@@ -5,7 +5,8 @@ One file per client, one JSON object per line, each line one write(2) to a file
 opened for appending: what was written before the client was killed stays.
 
     {"client": "c1", "number": 1, "at": 8.25, "ask": "put",
-     "name": "alice/x", "size": 3, "sha256": "..."}
+     "account": "alice", "root": "alice", "name": "alice/x",
+     "size": 3, "sha256": "..."}
     {"client": "c1", "number": 1, "at": 8.31, "told": "ok"}
     {"client": "lab", "number": 7, "at": 9.00, "event": "cut", "of": "n1"}
 
@@ -13,21 +14,25 @@ opened for appending: what was written before the client was killed stays.
 an ask it is taken before the first byte goes out, of an answer after the last
 one came in.  So what was asked took effect between the two, if it did.
 
-`name` is the path on the volume: the account's root, then what the client
-calls it.  An ask is one of
+`account` is who asks, `root` the directory on the volume that is its "/", and
+`name` the path on the volume: that root, then what the client calls it.  An ask
+is one of
 
     put, resume     name, size, sha256: what stands there when it is done
     rename          name, to: refused when `to` exists
     posix-rename    name, to: replaces what `to` was
     remove, mkdir, rmdir    name
 
-and what was told is one of
+A program that is given a batch writes it down before it begins, and does one
+thing after the other: `after` is the number of what it has to be told ok before
+it asks this.  What was told is one of
 
     ok          done, and durable
     refused     an answer came, and it was no
     unknown     the connection broke, or the client gave up: it may have been
                 done, may be done later, or never.  No answer line means
                 the same.
+    unasked     it never came to that: its batch ended before
 
 An event is what was done to the system: "cut" (the power of what is named in
 `of`) and "kill" (one process) are counted.  "over" says that of all servers
@@ -43,15 +48,17 @@ import time
 OK = "ok"
 REFUSED = "refused"
 UNKNOWN = "unknown"
+UNASKED = "unasked"
 
 
 class Client:
     """One client's file; its threads may share it."""
 
-    def __init__(self, directory, name, root="alice"):
+    def __init__(self, directory, name, account="alice", root=None):
         """The file must not exist: a client's numbers are its own."""
         self.name = name
-        self.root = root
+        self.account = account
+        self.root = root or account
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._fd = os.open(os.path.join(directory, f"{name}.jsonl"),
@@ -71,7 +78,8 @@ class Client:
         """Before asking; the number that told() wants."""
         if "to" in what:
             what["to"] = f"{self.root}/{what['to']}"
-        return self._write(None, ask=kind, name=f"{self.root}/{name}", **what)
+        return self._write(None, ask=kind, account=self.account,
+                           root=self.root, name=f"{self.root}/{name}", **what)
 
     def told(self, number, answer, why=""):
         """After the answer, or when it is clear that none will come."""

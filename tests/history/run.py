@@ -68,9 +68,10 @@ class Run:
 
     # ---- the history
 
-    def client(self, name):
+    def client(self, name, account="alice"):
         """A recorder with a file of its own."""
-        found = recorder.Client(self.directory, f"{name}-{len(self._clients)}")
+        found = recorder.Client(
+            self.directory, f"{name}-{len(self._clients)}", account)
         self._clients.append(found)
         return found
 
@@ -93,8 +94,11 @@ class Run:
         verdict = checker.judge(operations.read(self.directory), seen)
         self._keep(OBSERVATIONS, seen)
         self._keep(COUNTS, verdict.counts)
-        print(f"[{self.name}: {verdict.line()}]", flush=True)
+        self.tell(verdict)
         return verdict
+
+    def tell(self, verdict):
+        print(f"[{self.name}: {verdict.line()}]", flush=True)
 
     def _look(self):
         return {"before": self.before, "journals": self.journals(),

@@ -4,7 +4,7 @@
 storage: {name: {"size": N, "sha256": "..."} or {"directory": true}}, of the
 whole root.  `before` is the same, when the history began.
 """
-from . import names
+from . import names, search
 from .operations import UPLOADS
 from .verdict import Violation
 
@@ -18,6 +18,8 @@ def _values(listing):
 def judge(operations, before, storage):
     """[Violation]"""
     before, there = _values(before), _values(storage)
+    operations = sorted([*operations, *names.within(operations, before)],
+                        key=lambda op: op.asked)
     present = sorted({*before, *there})
     found, judged = [], set()
     for component in names.components(operations):
@@ -44,8 +46,8 @@ def _only(values, concerned):
 
 def _judge(component, before, there):
     try:
-        states = names.permitted(component, frozenset(before.items()))
-    except names.TooMany as e:
+        states = search.permitted(component, frozenset(before.items()))
+    except search.TooMany as e:
         return [Violation("undecided", str(e), tuple(component))]
     if not states:
         return [Violation("untrue", "what was told cannot be: "

@@ -12,19 +12,23 @@ from history import operations, recorder
 def test_written_and_read(tmp_path):
     began = time.monotonic()
     with recorder.Client(tmp_path, "a") as a, \
-            recorder.Client(tmp_path, "b", "bob") as b:
+            recorder.Client(tmp_path, "b", "bob", "bobs") as b:
         first = a.ask("put", "x", size=3, sha256="s", through="10.0.0.1")
         second = b.ask("rename", "y", to="z")
         b.told(second, recorder.REFUSED, "no such file")
         a.told(first, recorder.OK)
         a.event("cut", "n1")
-        a.ask("remove", "x")
+        third = a.ask("remove", "x")
+        a.told(a.ask("mkdir", "d", after=third), recorder.UNASKED)
     history = operations.read(tmp_path)
-    put, rename, remove = history.operations
+    put, rename, remove = history.operations    # and never the mkdir
     assert (put.client, put.name, put.content, put.told) == (
         "a", "alice/x", (3, "s"), "ok")
     assert (rename.name, rename.to, rename.told) == (
-        "bob/y", "bob/z", "refused")
+        "bobs/y", "bobs/z", "refused")
+    assert (put.account, put.root, rename.account, rename.root) == (
+        "alice", "alice", "bob", "bobs")
+    assert (put.after, remove.after) == (None, None)
     assert began < put.asked < rename.asked < rename.answered < put.answered
     assert put.ends == put.answered and rename.ends == math.inf
     assert (remove.told, remove.answered) == ("unknown", math.inf)
@@ -72,7 +76,9 @@ def test_exit_status(status, told):
     assert recorder.told_by_exit(status) == told
 
 
-ASK = '{"client": "c", "number": 1, "at": 5, "ask": "mkdir", "name": "d"}'
+ASK = '{"client": "c", "number": 1, "at": 5, "ask": "mkdir", ' \
+    '"account": "a", "root": "a", "name": "d"}'
+SECOND = ASK.replace('"number": 1', '"number": 2, "after": 1')
 
 
 @pytest.mark.parametrize("lines", [
@@ -86,8 +92,22 @@ ASK = '{"client": "c", "number": 1, "at": 5, "ask": "mkdir", "name": "d"}'
     [ASK.replace("mkdir", "rename")],
     [ASK.replace('"name"', '"to": "e", "name"')],
     [ASK.replace('"name"', '"sha256": "s", "name"')],
-    [ASK[:-1]]], ids=range(11))
+    [ASK[:-1]],
+    [ASK.replace('"at"', '"after": 1, "at"')],
+    [ASK.replace('"at"', '"after": 7, "at"')],
+    [ASK, '{"client": "c", "number": 1, "at": 6, "told": "refused"}',
+     SECOND, '{"client": "c", "number": 2, "at": 7, "told": "ok"}'],
+    ], ids=range(14))
 def test_what_no_recorder_writes_is_refused(lines):
     with pytest.raises((operations.BadHistory, ValueError)):
         operations.parse(lines)
-    assert len(operations.parse([ASK]).operations) == 1
+    assert len(operations.parse([ASK, SECOND]).operations) == 2
+
+
+def test_what_was_waited_for(tmp_path):
+    with recorder.Client(tmp_path, "c") as c:
+        before = {}
+        for name in "abc":
+            before["after"] = c.ask("mkdir", name, **before)
+    assert [op.waited for op in operations.read(tmp_path).operations] == [
+        set(), {1}, {1, 2}]

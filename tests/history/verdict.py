@@ -1,5 +1,6 @@
 # Part of mftd; see LICENSE.
 """What the judge says: counts, and each violation with what it concerns."""
+import collections
 import dataclasses
 
 
@@ -30,10 +31,16 @@ def _line(concerned):
 
 # Which kinds of violations make up which count.
 COUNTED = {
-    "lost": {"lost", "stale", "torn"},
+    "lost": {"lost", "stale", "torn", "unreceipted", "unforwarded"},
     "corrupt": {"corrupt"},
     "duplicated": {"duplicated"},
 }
+
+
+def count(violations):
+    """{count: how many}"""
+    kinds = collections.Counter(v.kind for v in violations)
+    return {name: sum(kinds[k] for k in of) for name, of in COUNTED.items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,8 +34,10 @@ class World:
                                       "number": self.clock, **fields}))
 
     def ask(self, kind, name, told, to="", **more):
-        self.client("c", ask=kind, name=f"alice/{name}",
-                    **({"to": f"alice/{to}"} if to else {}), **more)
+        self.client("c", **{
+            "ask": kind, "account": "alice", "root": "alice",
+            "name": f"alice/{name}", **({"to": f"alice/{to}"} if to else {}),
+            **more})
         number = self.clock
         self.client("c", told=told)
         self.lines[-1] = self.lines[-1].replace(
@@ -44,13 +46,23 @@ class World:
     def record(self, type_, stream=STREAM, **fields):
         seq = 1 + max((r["seq"] for r in self.records
                        if r["stream"] == stream), default=0)
-        record = {"stream": stream, "seq": seq, "type": type_, **fields}
+        record = {"stream": stream, "seq": seq, "type": type_,
+                  "time": f"{len(self.records):06}", **fields}
         self.records.append(record)
         return record
 
-    def put(self, name, letter, told=OK, happens=True, kind="put"):
+    def change(self, kind, name, to="", **more):
+        """The record of one; of the file that was uploaded so, if any was."""
+        inodes = [r["inode"] for r in self.records
+                  if r.get("path") == name and r["type"] == "receipt"]
+        return self.record(kind, **{
+            "account": "alice", "volume": "main", "path": name,
+            **({"to": to} if to else {}), "inode": (inodes or [0])[-1],
+            **more})
+
+    def put(self, name, letter, told=OK, happens=True, kind="put", **more):
         """An upload, and all that comes of it."""
-        self.ask(kind, name, told, size=1, sha256=sha(letter))
+        self.ask(kind, name, told, size=1, sha256=sha(letter), **more)
         if happens:
             self.storage[f"alice/{name}"] = {"size": 1, "sha256": sha(letter)}
             self.publish(name, letter)
@@ -59,8 +71,9 @@ class World:
     def publish(self, name, letter, outcome="published"):
         id_ = f"{STREAM}.{len(self.records) + 1:x}"
         receipt = self.record(
-            "receipt", receipt=id_, account="alice", root="alice", path=name,
-            size=1, sha256=sha(letter), routes=True)
+            "receipt", receipt=id_, account="alice", volume="main",
+            root="alice", path=name, inode=100 + len(self.records), size=1,
+            sha256=sha(letter), routes=True)
         self.record(outcome, receipt=id_)
         self.rows.append({
             "id": id_, "stream": STREAM, "seq": receipt["seq"],

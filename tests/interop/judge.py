@@ -21,4 +21,4 @@ class RigRun(Run):
             *args, self.rig.volume, check=False).stdout)
 
     def catalog(self):
-        return observe.sqlite_catalog(self.rig.top / "state/catalog.db")
+        return observe.sqlite_catalog(self.rig.state / "catalog.db")

@@ -12,12 +12,17 @@ JOURNAL = "tests/unit/journal/"
 FAULTS = JOURNAL + "test_faults"
 INTERLEAVE = JOURNAL + "test_interleave"
 DURABLE = (FAULTS, "durable_before_its_answer")
+RECOVER = (JOURNAL + "test_recover",)
+RETAIN = (JOURNAL + "test_retain",)
+ORDER = (JOURNAL + "test_order",)
+SNAPSHOT = ("tests/unit/catalog/test_snapshot",)
 KILLED = (FAULTS, "killed")
 ERRORS = (FAULTS, "input_output_error")
 LOOKS = (FAULTS, "no_descriptor")
 DIES = (INTERLEAVE, "dies_and_is_recovered_later")
 GOES_ON = (INTERLEAVE, "goes_on")
 PART = ("tests/unit/sftp/test_faults", "durable_before_publish")
+WRITTEN = ("tests/unit/sftp/test_faults", "written_back_meanwhile")
 SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 
@@ -34,6 +39,10 @@ class Mutation(NamedTuple):
 
 def journal(name, file, *rest, **more):
     return Mutation(name, f"mftd/journal/{file}", *rest, **more)
+
+
+def lag(name):
+    return (JOURNAL + "test_lag", name)
 
 
 MUTATIONS = [
@@ -75,6 +84,20 @@ MUTATIONS = [
              "		return;\n", "", ("tests/unit/sftp/test_read",)),
 
     # each sync of a directory or file
+    Mutation("sync_of_data", "mftd/base/fdio.c",
+             "return fdatasync(fd) < 0 ? -errno : 0;", "return 0;", PART),
+    Mutation("sync_of_all", "mftd/base/fdio.c", "if (fsync(fd) < 0)",
+             "if (false)", PART),
+    Mutation("sync_of_dir", "mftd/base/fdio.c",
+             "	r = mftd_sync_all(fd);\n	close(fd);",
+             "	r = 0;\n	close(fd);", PART),
+    Mutation("sync_of_parent", "mftd/base/fdio.c",
+             "return mftd_sync_dir(dir, parent);", "return 0;", SNAPSHOT),
+    Mutation("sync_begun", "mftd/base/fdio.c",
+             "if (sync_file_range(fd, off, len, SYNC_FILE_RANGE_WRITE) == 0)",
+             "if (true)", WRITTEN),
+    journal("segment_sync", "stream.c",
+            "r = mftd_sync_all(fd);", "r = 0;", DURABLE),
     journal("segment_dir_sync", "stream.c",
             "r = mftd_sync_all(s->dir);", "r = 0;", DURABLE),
     journal("stream_dir_sync", "stream.c",
@@ -85,27 +108,24 @@ MUTATIONS = [
     journal("made_dir_sync", "volume.c",
             "return synced(mftd_sync_all(parent), name);", "return 0;",
             DURABLE),
-    Mutation("made_file_sync", "mftd/base/fdio.c",
-             "	if (r == 0 && mftd_sync_all(fd) < 0)\n"
-             "		r = -MFTD_E_SYNC;\n"
-             "	mftd_fd_close(&fd);\n"
-             "	if (r == 0 && linkat", "	mftd_fd_close(&fd);\n"
-             "	if (r == 0 && linkat", SMALL_FILES),
+    Mutation("new_file_sync", "mftd/base/fdio.c",
+             "if (r == 0 && mftd_sync_all(fd) < 0)", "if (false)",
+             SMALL_FILES),
     Mutation("made_file_dir_sync", "mftd/base/fdio.c",
-             "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;",
+             "return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : r;",
              "return r;", SMALL_FILES),
-    Mutation("replaced_file_sync", "mftd/base/fdio.c",
-             "	if (r == 0 && mftd_sync_all(fd) < 0)\n"
-             "		r = -MFTD_E_SYNC;\n"
-             "	mftd_fd_close(&fd);\n"
-             "	if (r == 0)\n		r = mftd_rename",
-             "	mftd_fd_close(&fd);\n"
-             "	if (r == 0)\n		r = mftd_rename", SMALL_FILES),
     Mutation("replaced_file_dir_sync", "mftd/base/fdio.c",
-             "return sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;",
+             "return mftd_sync_parent(dir, path) < 0 ? -MFTD_E_SYNC : 0;",
              "return 0;", SMALL_FILES),
+    Mutation("made_path_sync", "mftd/base/fdio.c",
+             "r = mftd_sync_parent(dir, part);", "r = 0;", SMALL_FILES),
+    Mutation("sync_looks_again", "mftd/base/fdio.c",
+             "return fstat(fd, &st) < 0 ? -errno : 0;", "return 0;",
+             (JOURNAL + "test_disk", "sync_after_a_cut_on_xfs")),
     journal("batch_sync", "batch.c",
             "if (mftd_work_sync(w) < 0)", "if (w->failed < 0)", DURABLE),
+    journal("directory_sync", "work.c",
+            "int r = mftd_sync_all(fd);", "int r = 0;", DURABLE),
     journal("touched_sync", "work.c",
             "sync_dir(w, w->dirs[i].fd);", "(void)0;", DURABLE),
     journal("recovery_sync", "recover.c",
@@ -119,9 +139,52 @@ MUTATIONS = [
     journal("publish_out_touch", "publish.c",
             "	if (c->owner->has_routes)\n"
             "		mftd_work_touch(w, w->vol->out);", "", DURABLE),
+    journal("abandon_out_touch", "publish.c",
+            "			w->failed = -errno;\n"
+            "		mftd_work_touch(w, w->vol->out);",
+            "			w->failed = -errno;", DURABLE),
+    journal("recoveries_name_sync", "usage.c",
+            "r = mftd_sync_all(v->usage);", "r = 0;", DURABLE),
     journal("rename_from_touch", "names.c",
             "	mftd_work_touch(w, c->from.dir);\n"
-            "	mftd_work_touch(w, c->to.dir);", "", DURABLE),
+            "	mftd_work_touch(w, c->to.dir);",
+            "	mftd_work_touch(w, c->to.dir);",
+            (*ORDER, "rename_in_both_directories")),
+    journal("rename_to_touch", "names.c",
+            "mftd_work_touch(w, c->to.dir);", "",
+            (*ORDER, "rename_in_both_directories")),
+    journal("usage_sync", "usage.c",
+            "return r == 0 && durable ? mftd_sync_data(fd) : r;",
+            "return r;", (*ORDER, "growth_before_it_is_published")),
+    journal("adopted_part_sync", "adopt.c",
+            "r = mftd_sync_data(fd);", "r = 0;",
+            (*ORDER, "last_byte_of_an_adopted_part")),
+    journal("adopt_touch", "adopt.c",
+            "mftd_work_touch(w, c->part_dir);", "", DURABLE),
+    journal("dormant_touch", "dormant.c",
+            "mftd_work_touch(w, dir);", "",
+            (*ORDER, "parts_of_the_lost")),
+    journal("swept_sync", "recover.c",
+            "if (mftd_work_sync(w) < 0 || mftd_work_commit(w) < 0)",
+            "if (mftd_work_commit(w) < 0)",
+            (*ORDER, "parts_of_the_lost")),
+    journal("part_end_sync", "session.c",
+            "	mftd_work_sync(j->work);\n	mftd_journal_try_held(j);",
+            "	mftd_journal_try_held(j);",
+            (*ORDER, "part_end_before_a_checkpoint")),
+    journal("session_end_sync", "session.c",
+            "if (r > 0 && mftd_work_sync(j->work) == 0)", "if (r > 0)",
+            (*ORDER, "session_end_before_a_checkpoint")),
+    journal("reaped_sync", "upkeep.c",
+            "	if (r > 0)\n		mftd_work_sync(j->work);\n", "",
+            (*ORDER, "expired_before_a_checkpoint")),
+    journal("touched_too_many", "work.c",
+            "	if (w->n_dirs == MFTD_WORK_DIRS_MAX)\n"
+            "		mftd_work_sync(w);\n", "",
+            (*ORDER, "more_directories_than_are_noted")),
+    journal("touched_without_descriptor", "work.c",
+            "		sync_dir(w, dir);\n", "",
+            (*ORDER, "directory_without_a_descriptor")),
     journal("remove_touch", "names.c",
             "mftd_work_touch(w, c->from.dir);\n"
             "		mftd_change_record(w, c, MFTD_RECORD_REMOVE",
@@ -147,9 +210,15 @@ MUTATIONS = [
     Mutation("part_sync", "mftd/sftp/syncer.c",
              "job->data_err = mftd_sync_data(job->fd);", "job->data_err = 0;",
              PART),
+    Mutation("part_write_back", "mftd/sftp/part.c",
+             "int r = mftd_sync_start(p->fd, (int64_t)off, (int64_t)len);",
+             "int r = 0;", WRITTEN),
     Mutation("part_entry_sync", "mftd/sftp/syncer.c",
              "if (job->data_err == 0 && job->parts_fd >= 0)", "if (false)",
              PART),
+    Mutation("moved_part_entry", "mftd/sftp/part.c",
+             "	p->entry_durable = false;\n	durable = p->durable;",
+             "	durable = p->durable;", PART),
     journal("part_dir_sync", "layout.c",
             "r = mftd_sync_dir(parts_fd, path);", "r = 0;", PART),
     journal("part_name_sync", "layout.c",
@@ -162,6 +231,14 @@ MUTATIONS = [
     Mutation("part_failed_write_back", "mftd/sftp/close.c",
              "(void)mftd_sftp_part_write_back(op->part, 0, 0);",
              "(void)mftd_sync_start(op->part->fd, 0, 0);", SESSION),
+
+    # the catalog's snapshot
+    Mutation("snapshot_sync", "mftd/catalog/sqlite.c",
+             "PRAGMA synchronous = FULL;", "PRAGMA synchronous = OFF;",
+             SNAPSHOT),
+    Mutation("snapshot_dir_sync", "mftd/catalog/store.c",
+             "return mftd_sync_parent(AT_FDCWD, path);", "return 0;",
+             SNAPSHOT),
 
     # a failed sync is the end
     journal("failed_last_head", "journal.c",
@@ -222,12 +299,36 @@ MUTATIONS = [
             ".place = (uint32_t)(s->seq - s->committed),", ".place = 0,",
             (JOURNAL + "test_damage",)),
 
+    journal("found_part_touch", "decide.c",
+            "		mftd_work_touch(w, p->part_dir);\n", "",
+            (*RECOVER, "half_a_rename_is_durable")),
+    journal("found_out_touch", "decide.c",
+            "			return -errno;\n"
+            "		mftd_work_touch(w, w->vol->out);\n	}\n"
+            "	if (p->final_dir",
+            "			return -errno;\n	}\n	if (p->final_dir",
+            (*RECOVER, "published_is_durable")),
+    journal("not_found_out_touch", "decide.c",
+            "		mftd_work_touch(w, w->vol->out);\n	}\n"
+            "	out->abandoned++", "	}\n	out->abandoned++",
+            (*RECOVER, "abandoned_is_durable")),
     journal("found_final_touch", "decide.c",
             "	if (p->final_dir >= 0)\n"
             "		mftd_work_touch(w, p->final_dir);", "", DURABLE),
     journal("dormant_record", "dormant.c",
             "	r = mftd_work_record(w);\n	if (r == 0)\n		r = mftd_rename",
             "	r = mftd_rename", (JOURNAL + "test_recover",)),
+
+    # what is old goes, and a power cut leaves all of it or none
+    journal("segments_unannounced", "retain.c",
+            "return mftd_work_commit(w);", "return 0;",
+            (*RETAIN, "what_goes_is_told_first")),
+    journal("dropped_segment_sync", "retain.c",
+            "r = w->failed = mftd_sync_all(dir);", "",
+            (*RETAIN, "segments_go_one_by_one")),
+    journal("dropped_stream_sync", "retain.c",
+            "r = w->failed = mftd_sync_all(node_dir);", "r = 0;",
+            (*RETAIN, "stream_loses_its_name_first")),
 
     # the proof in aside, and who may take it away
     journal("others_proof_doomed", "parts.c",
@@ -244,11 +345,69 @@ MUTATIONS = [
             "		!mftd_layout_is_dormant(name, &bytes)))\n		return 0;",
             "		true))\n		return 0;", DIES),
 
+    # how far the catalog lags
+    journal("lag_of_the_recovered", "forward.c",
+            "add_lag(&feed->progress, feed->seq, records, since_us);",
+            "(void)feed;",
+            lag("all_streams_count")),
+    journal("lag_unread", "forward.c",
+            "feed->progress.done = feed->progress.noted = seq;",
+            "feed->progress.noted = seq;", lag("after_a_restart")),
+    journal("lag_unread_at_takeover", "forward.c",
+            "feed->progress.done = feed->progress.noted = seq;",
+            "feed->progress.noted = seq;",
+            lag("on_the_node_that_takes_over"), long=True),
+    journal("lag_beyond_the_end", "forward.c",
+            " &&\n	    seq <= feed->seq)", ")",
+            lag("without_what_was_written_down")),
+    journal("lag_not_noted", "upkeep.c",
+            "		mftd_forwarder_note(j->forwarder);\n", "",
+            lag("after_a_restart")),
+    journal("lag_not_noted_at_the_end", "journal.c",
+            "	mftd_forwarder_note(j->forwarder);\n", "",
+            lag("after_a_restart"), long=True),
+    journal("lag_noted_anew", "forward.c",
+            "return p->noted == p->done;", "return false;",
+            lag("after_a_restart"), long=True),
+    journal("lag_forgotten", "forward.c",
+            "	if (p != NULL) /* less than we thought, if it forgot some */\n"
+            "		p->done = msg->after;\n", "	(void)p;\n",
+            lag("word_of_the_catalog"), long=True),
+    journal("lag_time_of_what_was_sent", "forward.c",
+            "if (p != NULL && e->seq == p->done + 1) {",
+            "if (p != NULL && e->seq == 0) {",
+            lag("time_of_what_was_sent"), long=True),
+    journal("lag_not_looked_for", "journal.c",
+            "	if (lags(j))\n		mftd_forwarder_look(j->forwarder);\n", "",
+            lag("own_stream")),
+    journal("lag_of_what_was_dropped", "forward.c",
+            "	if (r == -ENOENT) {\n		mftd_reader_close(reader);",
+            "	if (false) {\n		mftd_reader_close(reader);",
+            lag("of_what_was_dropped"), long=True),
+    journal("lag_begins_late", "journal.c",
+            "	mftd_forwarder_grown(j->forwarder);\n"
+            "	tell_if_lag_changed(j);\n",
+            "	mftd_forwarder_grown(j->forwarder);\n", lag("told_at_once"),
+            long=True),
+    journal("lag_ends_late", "journal.c",
+            "	mftd_forwarder_forwarded(j->forwarder, m);\n"
+            "	tell_if_lag_changed(j);\n",
+            "	mftd_forwarder_forwarded(j->forwarder, m);\n",
+            lag("told_at_once")),
+    journal("lag_told_each_time", "journal.c",
+            "	    (!lags || mftd_clock_ms() - j->told_ms >= TICK_MS))\n",
+            "	    true)\n", lag("told_rarely"), long=True),
+    journal("streams_of_two_volumes", "stream.c",
+            "place << STARTS_BITS | n", "n", (JOURNAL + "test_stream",)),
+
     # parts
     journal("exclusive_not_so", "publish.c",
             "if (r == 0 && m->noreplace)", "if (false)", GOES_ON),
     journal("adopted_unrecorded", "adopt.c",
             "mftd_work_part(w, &c->mark);", "", GOES_ON),
+    journal("published_part_dormant", "dormant.c",
+            "|| has_two_names(dir, part))", ")",
+            (JOURNAL + "test_dormant",)),
     journal("whole_part_dormant", "dormant.c",
             "mark->durable - 1", "mark->durable", KILLED),
 ]

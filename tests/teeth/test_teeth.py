@@ -8,8 +8,10 @@ names a configured build of this checkout.  "--long" tries those too that take
 their time.
 """
 
+import functools
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 
@@ -21,6 +23,11 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MFTD_BUILD", TOP))
 PATIENCE_S = 300        # a test that hangs has not failed as it should
 
+# a call: a function's own definition begins its line
+SYNC = re.compile(r"(?<!\n)\b(mftd_sync_(all|data|dir|parent|start)"
+                  r"|mftd_work_(touch|sync)|sync_dir"
+                  r"|fsync|fdatasync|sync_file_range|syncfs|msync)\(")
+
 
 def make(*args):
     done = subprocess.run(["make", "-s", "-C", BUILD, *args], text=True,
@@ -28,6 +35,7 @@ def make(*args):
     return done.stdout
 
 
+@functools.cache
 def words(*variables):
     """What the build's Makefile holds in them, as words."""
     text = " ".join(f"$({name})" for name in variables)
@@ -91,6 +99,21 @@ def compile_mutant(mutation, scratch):
     subprocess.run([*words("COMPILE"), "-w", "-c", source, "-o", mutant],
                    cwd=BUILD, check=True)
     return mutant
+
+
+def test_each_sync_has_a_row():
+    """Who adds one adds a test that fails without it, and its row."""
+    missing = []
+    for path in sorted((TOP / "mftd").rglob("*.c")):
+        text = path.read_text(encoding="utf-8")
+        name = str(path.relative_to(TOP))
+        rows = [(text.find(m.before), len(m.before)) for m in MUTATIONS
+                if m.file == name]
+        for call in SYNC.finditer(text):
+            if not any(at <= call.start() < at + n for at, n in rows):
+                line = text.count("\n", 0, call.start()) + 1
+                missing.append(f"{name}:{line}: {call.group()}")
+    assert not missing
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,14 @@
 
 /*
  * Looks at each system call of a process (steps.h: watch) and knows which files
- * and directories it has changed and not synced since.  When it sends an answer
- * to a session, or marks a stream as recovered, there must be none.  So a
- * missing sync is found without a power cut, on any file system, whether that
- * one would have forgiven it or not.  What a process that is killed left undone
- * counts for the one that is watched next.
+ * and directories it has changed and not synced since.  When it promises
+ * something there must be none: when it sends an answer to a session, marks a
+ * stream as recovered or says where its recovery begins, and before it takes
+ * anything of a stream away.  A file must be durable before it is renamed, and
+ * one of the journal before its name is; growth of what an account uses before
+ * it publishes.  So a missing sync is found without a power cut, on any file
+ * system, whether that one would have forgiven it or not.  What a process that
+ * is killed left undone counts for the one that is watched next.
  */
 struct durable;
 
@@ -21,11 +24,21 @@ struct durable;
 struct durable *durable_new(bool session);
 void durable_watch(void *durable, pid_t pid, int nr, const uint64_t args[6]);
 
-/* Answers to requests (JOURNAL_RESULT, SESSION_READY, RECOVERED) and marks that
- * were seen, and whether nothing was undone at any of them; what was is
+/* Somebody who is not watched wrote to the file: the process must sync it. */
+void durable_wrote(struct durable *d, const char *path);
+
+/* The promises that were seen (answers are JOURNAL_RESULT, SESSION_READY,
+ * RECOVERED), and whether nothing was undone at any of them; what was is
  * printed. */
 unsigned durable_answers(const struct durable *d);
 bool durable_good(const struct durable *d);
 void durable_free(struct durable *d);
+
+/* Runs body, which returns 0, in a process of its own that is watched. */
+void durable_run(struct durable *d, int (*body)(void *data), void *data);
+
+/* The same, once.  Whether so many promises at least were seen, all in order,
+ * and nothing is undone at its end. */
+bool durable_in_order(int (*body)(void *data), void *data, unsigned promises);
 
 #endif

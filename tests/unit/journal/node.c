@@ -18,7 +18,7 @@ node_open(struct node *n, struct tree *t, const char *name, const char *life)
 	memset(n, 0, sizeof(*n));
 	assert_int_equal(mftd_volume_open(&n->vol, "main", t->path), 0);
 	assert_int_equal(mftd_stream_create(n->vol.journal, name, life, "main",
-			     tree_signer(), 65536, &n->stream),
+			     0, tree_signer(), 65536, &n->stream),
 	    0);
 	n->work = mftd_work_new(&n->vol, n->stream, life);
 	snprintf(n->owner.session, sizeof(n->owner.session), "%s-1", life);

@@ -30,6 +30,15 @@
 
 #define DEADLINE_MS 20000
 #define WORDS_MAX 32
+#define DAY_S 86400
+
+static int part_expire_s = DAY_S;
+
+void
+rig_expire(int seconds)
+{
+	part_expire_s = seconds;
+}
 
 void
 rig_main(const char *path, const char *incarnation, int parent_fd,
@@ -51,6 +60,7 @@ rig_main(const char *path, const char *incarnation, int parent_fd,
 	conf.volumes[0].path = (char *)(uintptr_t)path;
 	conf.state_dir = (char *)(uintptr_t)path;
 	conf.journal_keep_days = 90;
+	conf.part_expire_s = part_expire_s;
 	snprintf(w.incarnation, sizeof(w.incarnation), "%s", incarnation);
 	mftd_log_open("stderr", getenv("VERBOSE") != NULL ? "debug" : "error");
 	mftd_log_process("journal");
@@ -116,6 +126,7 @@ start(struct rig *r, const char *path, const char *incarnation,
 	assert_true(r->pid >= 0);
 	if (r->pid == 0)
 		child(r, fds[1], words, self);
+	part_expire_s = DAY_S;
 	close(fds[1]);
 	r->parent = mftd_chan_new(fds[0], MFTD_PROC_JOURNAL, "main");
 	r->coordinator = give_peer(r, MFTD_PROC_COORDINATOR);
@@ -317,6 +328,21 @@ rig_part(struct rig_session *s, const char *path, const char *text,
     struct mftd_msg_publish *m)
 {
 	assert_int_equal(make_part(s, path, text, m), 0);
+}
+
+void
+rig_start_upload(struct rig *r, struct rig_session *s, const char *path,
+    const char *incarnation, uint64_t durable, struct mftd_msg_publish *m)
+{
+	struct mftd_msg_part told = { .durable = durable };
+
+	rig_start(r, path, incarnation, NULL, NULL);
+	assert_true(rig_ready(r));
+	assert_int_equal(rig_open(r, s, 1, "alice", "alice", false), 0);
+	rig_part(s, "f", "some of what the client sends", m);
+	memcpy(told.part, m->part, sizeof(told.part));
+	if (durable > 0)
+		rig_send(s, MFTD_MSG_PART, &told, sizeof(told));
 }
 
 uint64_t

@@ -51,6 +51,10 @@ void rig_start(struct rig *r, const char *path, const char *incarnation,
 void rig_start_within(struct rig *r, const char *path, const char *incarnation,
     void (*within)(void *data), void *data);
 
+/* How long a part lies dormant, in the next journal that is started; a day
+ * unless that is said. */
+void rig_expire(int seconds);
+
 /* Waits for READY.  Returns false when it ended instead. */
 bool rig_ready(struct rig *r);
 
@@ -69,6 +73,11 @@ void rig_close(struct rig_session *s);
  * of it. */
 void rig_part(struct rig_session *s, const char *path, const char *text,
     struct mftd_msg_publish *m);
+
+/* The same, and tells how much of it is durable, if anything: all with a
+ * journal that is started for it, in which alice's first session uploads f. */
+void rig_start_upload(struct rig *r, struct rig_session *s, const char *path,
+    const char *incarnation, uint64_t durable, struct mftd_msg_publish *m);
 
 /* Sends without waiting; waits for the answer to ref. */
 uint64_t rig_send(

@@ -50,7 +50,7 @@ begin(struct tree *t)
 	struct mftd_stream *s = NULL;
 
 	tree_make(t);
-	assert_int_equal(mftd_stream_create(t->fd, "n1", LIFE, "main",
+	assert_int_equal(mftd_stream_create(t->fd, "n1", LIFE, "main", 0,
 			     tree_signer(), SEGMENT, &s),
 	    0);
 	return s;

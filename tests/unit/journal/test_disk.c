@@ -419,6 +419,7 @@ cut_and_mount(struct tree *t, const char *image)
 	MUST(ioctl(t->fd, FS_SHUTDOWN, &how) == 0);
 	MUST(mftd_file_create(t->fd, "late", "late", 4, 0600) < 0);
 	MUST(mftd_file_replace(t->fd, "made", "late", 4, 0600) < 0);
+	MUST(mftd_mkdir_all(t->fd, "late.d", 0700) < 0);
 	close(t->fd);
 	MUST(run("umount %s && mount -o loop %s %s", t->path, image, t->path) ==
 	    0);
@@ -442,6 +443,9 @@ small_files(struct tree *t, const char *type)
 	MUST(mftd_file_replace(t->fd, "made", "third", 5, 0600) == 0);
 	cut_and_mount(t, image);
 	MUST(tree_holds(t, "made", "third"));
+	MUST(mftd_mkdir_all(t->fd, "a/b", 0700) == 0);
+	cut_and_mount(t, image);
+	MUST(tree_count(t, "a/b") == 0);
 }
 
 static void

@@ -198,6 +198,23 @@ longer_than_its_base_is_left(void **state)
 	assert_int_equal(left(w), 6);
 }
 
+/* It is published, and a power cut brought its old name back. */
+static void
+published_one_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+	int dir;
+
+	node_part(&w->one, PART, "0123456789");
+	told(w, PART, 7, 0);
+	dir = node_parts_dir(&w->one);
+	assert_int_equal(linkat(dir, PART, w->one.owner.root_fd, "f", 0), 0);
+	close(dir);
+	recover(w);
+	assert_int_equal(left(w), -1);
+	assert_true(tree_holds(&w->t, "alice/f", "0123456789"));
+}
+
 /* The recoverer died after it had sealed the stream: the next one still knows
  * what was durable. */
 static void
@@ -374,6 +391,7 @@ main(void)
 		T(one_byte_leaves_nothing),
 		T(shorter_than_its_base_leaves_nothing),
 		T(longer_than_its_base_is_left),
+		T(published_one_leaves_nothing),
 		T(recovery_goes_on_where_another_stopped),
 		T(recovery_leaves_what_was_adopted),
 		T(parts_of_our_own_life_are_set_aside),

@@ -128,7 +128,7 @@ check_sync(struct run *u)
 		u->scene->asks[0].type == MFTD_MSG_ADOPT);
 
 	/* what an account uses may be counted anew */
-	bool again = strstr(steps_call(u->steps), "/usage/") != NULL;
+	bool again = strstr(steps_call(u->steps), "/.mft/usage") != NULL;
 
 	check(u, !steps_synced_again(u->steps), "a failed sync was repeated");
 	if (u->plan.what == STEPS_FAIL && steps_was_sync(u->steps) &&

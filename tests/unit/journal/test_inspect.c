@@ -48,7 +48,7 @@ stream(struct world *w, const char *node, const char *life)
 {
 	struct mftd_stream *s = NULL;
 
-	assert_int_equal(mftd_stream_create(w->t.fd, node, life, "main",
+	assert_int_equal(mftd_stream_create(w->t.fd, node, life, "main", 0,
 			     tree_signer(), SEGMENT, &s),
 	    0);
 	return s;

@@ -17,6 +17,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg.h"
 #include "mftd/journal/change.h"
+#include "tests/unit/journal/durable.h"
 #include "tests/unit/journal/node.h"
 #include "tests/unit/journal/rig.h"
 #include "tests/unit/journal/tree.h"
@@ -219,6 +220,88 @@ half_a_rename_is_published(void **state)
 	tree_remove(&t);
 }
 
+/* A publish that died on its way, and who recovers it. */
+struct half {
+	struct node two;
+	int part_dir, final_dir;
+	char receipt[MFTD_ID_BYTES];
+	bool linked, renamed; /* what there was done of its rename */
+};
+
+/* Each of these it did, and synced nothing. */
+static int
+die_half_way(void *data)
+{
+	struct half *h = data;
+
+	if (linkat(h->part_dir, PART, h->two.vol.out, h->receipt, 0) < 0)
+		return 1;
+	if (h->linked && linkat(h->part_dir, PART, h->final_dir, "f", 0) < 0)
+		return 1;
+	return h->renamed ? renameat(h->part_dir, PART, h->final_dir, "f") : 0;
+}
+
+static int
+recover_half(void *data)
+{
+	struct half *h = data;
+	struct mftd_recovery out = { 0 };
+
+	return mftd_recover_incarnation(h->two.work, LIFE_1, &out);
+}
+
+/* What recovery says of it, and what the dead one did, is durable before it is
+ * said that the stream is done with. */
+static void
+check_half(bool linked, bool renamed)
+{
+	struct half h = { .linked = linked, .renamed = renamed };
+	struct durable *d = durable_new(false);
+	struct mftd_change *c;
+	struct node one;
+	struct tree t;
+
+	tree_make(&t);
+	node_open(&one, &t, "n1", LIFE_1);
+	c = begin_publish(&one, &t);
+	h.part_dir = dup(c->part_dir);
+	h.final_dir = dup(c->from.dir);
+	memcpy(h.receipt, c->receipt, sizeof(h.receipt));
+	mftd_change_free(c);
+	node_close(&one);
+	node_open(&h.two, &t, "n2", LIFE_2);
+	durable_run(d, die_half_way, &h);
+	durable_run(d, recover_half, &h);
+	assert_int_equal(durable_answers(d), 1);
+	assert_true(durable_good(d));
+	assert_int_equal(tree_count(&t, ".mft/out"), linked || renamed);
+	durable_free(d);
+	close(h.part_dir);
+	close(h.final_dir);
+	node_close(&h.two);
+	tree_remove(&t);
+}
+
+static void
+abandoned_is_durable(void **state)
+{
+	check_half(false, false);
+}
+
+static void
+published_is_durable(void **state)
+{
+	check_half(false, true);
+}
+
+/* A part that came back beside its published name would look as if its owner,
+ * who never comes again, had it open. */
+static void
+half_a_rename_is_durable(void **state)
+{
+	check_half(true, false);
+}
+
 /* The directory was renamed after the crash: the part is found all the same,
  * its key names the directory by its inode. */
 static void
@@ -311,7 +394,6 @@ volume_has_one_id(void **state)
 static void
 commit_is_durable(void **state)
 {
-	struct mftd_msg_part told = { .durable = 10 };
 	struct mftd_msg_commit ask = { 0 };
 	struct mftd_recovery out = { 0 };
 	struct mftd_msg_publish m;
@@ -324,13 +406,8 @@ commit_is_durable(void **state)
 
 	(void)state;
 	tree_make(&t);
-	rig_start(&r, t.path, LIFE_1, NULL, NULL);
-	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
-	rig_part(&s, "f", "some of what the client sends", &m);
-	memcpy(told.part, m.part, sizeof(told.part));
+	rig_start_upload(&r, &s, t.path, LIFE_1, 10, &m);
 	memcpy(ask.part, m.part, sizeof(ask.part));
-	rig_send(&s, MFTD_MSG_PART, &told, sizeof(told));
 	assert_int_equal(rig_ask(&s, MFTD_MSG_COMMIT, &ask, sizeof(ask)), 0);
 	rig_kill(&r);
 	rig_close(&s);
@@ -371,10 +448,7 @@ recorded_before_it_lies_dormant(void **state)
 
 	(void)state;
 	tree_make(&t);
-	rig_start(&r, t.path, LIFE_1, NULL, NULL);
-	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
-	rig_part(&s, "f", "some of what the client sends", &m);
+	rig_start_upload(&r, &s, t.path, LIFE_1, 0, &m);
 	memcpy(told.part, m.part, sizeof(told.part));
 	memcpy(end.part, m.part, sizeof(end.part));
 	assert_int_equal(mftd_layout_parent_key(
@@ -383,6 +457,7 @@ recorded_before_it_lies_dormant(void **state)
 	assert_int_equal(mftd_layout_dormant(m.part, 9, name), 0);
 	dir = mftd_layout_parts_open(s.parts, end.key, "f");
 	assert_true(dir >= 0);
+	/* one right after the other: nothing commits in between */
 	rig_send(&s, MFTD_MSG_PART, &told, sizeof(told));
 	rig_send(&s, MFTD_MSG_PART_END, &end, sizeof(end));
 	while (faccessat(dir, name, F_OK, 0) < 0) {
@@ -436,7 +511,7 @@ damaged_stream_is_left_alone(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(superseded_by_another_node_is_abandoned),
@@ -444,6 +519,9 @@ main(void)
 		cmocka_unit_test(late_rename_finds_nothing),
 		cmocka_unit_test(rename_after_recovery_finds_nothing),
 		cmocka_unit_test(half_a_rename_is_published),
+		cmocka_unit_test(abandoned_is_durable),
+		cmocka_unit_test(published_is_durable),
+		cmocka_unit_test(half_a_rename_is_durable),
 		cmocka_unit_test(directory_renamed_meanwhile),
 		cmocka_unit_test(mkdir_drops_parts_of_its_inode),
 		cmocka_unit_test(commit_is_durable),
@@ -452,5 +530,7 @@ main(void)
 		cmocka_unit_test(volume_has_one_id),
 	};
 
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

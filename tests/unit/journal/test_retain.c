@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,8 +19,10 @@
 #include "mftd/journal/inspect.h"
 #include "mftd/journal/layout.h"
 #include "mftd/journal/recover.h"
+#include "tests/unit/journal/durable.h"
 #include "tests/unit/journal/node.h"
 #include "tests/unit/journal/rig.h"
+#include "tests/unit/journal/steps.h"
 #include "tests/unit/journal/tree.h"
 
 /* Upkeep: signed heads, checkpoints, what is dropped. */
@@ -137,6 +140,7 @@ only_what_is_old_forwarded_and_before_the_checkpoint(void **state)
 	assert_int_equal(dropped, 3);
 	assert_int_equal(mftd_stream_sign(n.stream), 0);
 	node_close(&n);
+	tree_write(&t, DIR_1 "/taken", "7\n"); /* says nothing of the records */
 	assert_int_equal(mftd_inspect_verify(t.path, any, &list, &k), 0);
 	assert_int_equal(k, 1);
 	assert_int_equal(list->verdict, MFTD_VERDICT_WHOLE);
@@ -206,6 +210,7 @@ only_dead_streams_that_are_done_with(void **state)
 	make_old(&t, 2, 0);
 	assert_int_equal(mftd_retain_dead(two.work, before), 0);
 	make_old(&t, 2, 10);
+	tree_write(&t, DIR_1 "/taken", "1\n");
 	rig_records(t.path, count_dropped, &dropped);
 	assert_int_equal(dropped, 0);
 	assert_int_equal(mftd_retain_dead(two.work, before), 1);
@@ -235,6 +240,121 @@ half_dropped_ones_go(void **state)
 	assert_int_equal(tree_count(&t, ".mft/journal/n1"), 0);
 	node_close(&two);
 	tree_remove(&t);
+}
+
+/* ---- what is durable before the next step */
+
+/* Three of four segments. */
+static int
+drop_segments(void *data)
+{
+	struct node *n = data;
+	uint64_t all = mftd_stream_committed(n->stream);
+
+	return mftd_retain_own(n->work, all, now_s() - DAY) == 3 ? 0 : 1;
+}
+
+static void
+segments_go_one_by_one(void **state)
+{
+	struct node n;
+	struct tree t;
+	int i;
+
+	(void)state;
+	tree_make(&t);
+	node_open(&n, &t, "n1", LIFE_1);
+	fill(&n, 4);
+	for (i = 1; i < 4; i++)
+		make_old(&t, i, 10);
+	checkpoint_here(&n);
+	assert_true(durable_in_order(drop_segments, &n, 3));
+	node_close(&n);
+	tree_remove(&t);
+}
+
+/* Killed when it is about to drop the first. */
+static void
+what_goes_is_told_first(void **state)
+{
+	const struct steps_plan plan = {
+		.what = STEPS_KILL, .at = 1, .call = "unlinkat"
+	};
+	struct steps *s = steps_new(&plan);
+	struct node n;
+	struct tree t;
+	int i, status, dropped = 0;
+	pid_t pid;
+
+	(void)state;
+	tree_make(&t);
+	node_open(&n, &t, "n1", LIFE_1);
+	fill(&n, 4);
+	for (i = 1; i < 4; i++)
+		make_old(&t, i, 10);
+	checkpoint_here(&n);
+	steps_arm(s);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		steps_enter(s);
+		_exit(drop_segments(&n));
+	}
+	steps_begin(s, pid);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && steps_came(s));
+	check_range(&n, 1, 4);
+	rig_records(t.path, count_dropped, &dropped);
+	assert_int_equal(dropped, 1);
+	steps_free(s);
+	node_close(&n);
+	tree_remove(&t);
+}
+
+static int
+drop_stream(void *data)
+{
+	struct node *n = data;
+
+	return mftd_retain_dead(n->work, now_s() - DAY) == 1 ? 0 : 1;
+}
+
+/* As one who died behind that, and then another. */
+static int
+rename_and_sweep(void *data)
+{
+	struct node *n = data;
+
+	if (renameat(n->vol.journal, "n1/" STREAM_1, n->vol.journal,
+		"n1/.dropped-" STREAM_1) < 0)
+		return 1;
+	return mftd_retain_dead(n->work, now_s() - DAY);
+}
+
+/* It has its name, and all that it held, or it has lost its name. */
+static void
+stream_loses_its_name_first(void **state)
+{
+	int (*how[])(void *data) = { drop_stream, rename_and_sweep };
+	struct mftd_recovery out = { 0 };
+	struct node two;
+	struct tree t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		tree_make(&t);
+		leave_one(&t);
+		node_open(&two, &t, "n2", LIFE_2);
+		assert_int_equal(
+		    mftd_recover_incarnation(two.work, LIFE_1, &out), 0);
+		tree_write(&t, DIR_1 "/forwarded", "1\n");
+		/* the name, two segments, two marks, lock, head, directory */
+		assert_true(durable_in_order(how[i], &two, 8));
+		assert_int_equal(tree_count(&t, ".mft/journal/n1"), 0);
+		node_close(&two);
+		tree_remove(&t);
+	}
 }
 
 /* Damages the very first record. */
@@ -271,7 +391,6 @@ static void
 recovery_begins_at_the_checkpoint(void **state)
 {
 	struct mftd_recovery out = { 0 };
-	struct mftd_msg_part part = { .durable = 10 };
 	struct mftd_msg_publish m;
 	struct rig_session s;
 	struct node two;
@@ -282,12 +401,7 @@ recovery_begins_at_the_checkpoint(void **state)
 
 	(void)state;
 	tree_make(&t);
-	rig_start(&r, t.path, LIFE_1, NULL, NULL);
-	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
-	rig_part(&s, "f", "some of what the client sends", &m);
-	memcpy(part.part, m.part, sizeof(part.part));
-	rig_send(&s, MFTD_MSG_PART, &part, sizeof(part));
+	rig_start_upload(&r, &s, t.path, LIFE_1, 10, &m);
 	work_until_checkpoint(&t, &s);
 	rig_kill(&r);
 	rig_close(&s);
@@ -385,7 +499,7 @@ checkpoint_that_cannot_be_used(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
@@ -393,10 +507,15 @@ main(void)
 		cmocka_unit_test(so_much_at_a_time),
 		cmocka_unit_test(only_dead_streams_that_are_done_with),
 		cmocka_unit_test(half_dropped_ones_go),
+		cmocka_unit_test(segments_go_one_by_one),
+		cmocka_unit_test(what_goes_is_told_first),
+		cmocka_unit_test(stream_loses_its_name_first),
 		cmocka_unit_test(recovery_begins_at_the_checkpoint),
 		cmocka_unit_test(head_is_signed),
 		cmocka_unit_test(checkpoint_that_cannot_be_used),
 	};
 
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

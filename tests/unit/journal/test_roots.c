@@ -329,7 +329,7 @@ recovery_finds_the_folder(void **state)
 	add(&o.policy, "share", "common/in", false);
 	tree_make(&t);
 	assert_int_equal(mftd_volume_open(&v, "main", t.path), 0);
-	assert_int_equal(mftd_stream_create(v.journal, "n1", LIFE, "main",
+	assert_int_equal(mftd_stream_create(v.journal, "n1", LIFE, "main", 0,
 			     tree_signer(), 65536, &one),
 	    0);
 	work = mftd_work_new(&v, one, LIFE);
@@ -351,7 +351,7 @@ recovery_finds_the_folder(void **state)
 	mftd_account_close(&owner);
 	mftd_work_free(work);
 	mftd_stream_close(one);
-	assert_int_equal(mftd_stream_create(v.journal, "n2", LIFE_2, "main",
+	assert_int_equal(mftd_stream_create(v.journal, "n2", LIFE_2, "main", 0,
 			     tree_signer(), 65536, &two),
 	    0);
 	work = mftd_work_new(&v, two, LIFE_2);

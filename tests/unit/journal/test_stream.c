@@ -32,7 +32,7 @@ create(struct tree *t)
 {
 	struct mftd_stream *s = NULL;
 
-	assert_int_equal(mftd_stream_create(t->fd, "n1", LIFE, "main",
+	assert_int_equal(mftd_stream_create(t->fd, "n1", LIFE, "main", 0,
 			     tree_signer(), SEGMENT, &s),
 	    0);
 	return s;
@@ -356,6 +356,27 @@ writer_holds_the_lock(void **state)
 	tree_remove(&t);
 }
 
+/* The catalog knows a stream by its name alone. */
+static void
+each_volume_has_its_names(void **state)
+{
+	struct mftd_stream *first, *second;
+	struct tree t, u;
+
+	tree_make(&t);
+	tree_make(&u);
+	first = create(&t);
+	assert_string_equal(mftd_stream_id(first), STREAM);
+	assert_int_equal(mftd_stream_create(u.fd, "n1", LIFE, "other", 1,
+			     tree_signer(), SEGMENT, &second),
+	    0);
+	assert_string_equal(mftd_stream_id(second), LIFE "-j100001");
+	mftd_stream_close(first);
+	mftd_stream_close(second);
+	tree_remove(&t);
+	tree_remove(&u);
+}
+
 static void
 fill_up(struct tree *t)
 {
@@ -378,14 +399,14 @@ on_a_full_disk(struct tree *t)
 
 	t->fd = open(t->path, O_RDONLY | O_DIRECTORY);
 	fill_up(t);
-	if (mftd_stream_create(t->fd, "n1", LIFE, "main", tree_signer(),
+	if (mftd_stream_create(t->fd, "n1", LIFE, "main", 0, tree_signer(),
 		SEGMENT, &s) != -ENOSPC)
 		return 10;
 	if (tree_count(t, "n1") > 0)
 		return 11; /* nothing may be left to be recovered */
 	unlinkat(t->fd, "ballast", 0);
 	if (mftd_stream_create(
-		t->fd, "n1", LIFE, "main", tree_signer(), SEGMENT, &s) != 0)
+		t->fd, "n1", LIFE, "main", 0, tree_signer(), SEGMENT, &s) != 0)
 		return 12;
 	fill_up(t);
 	for (i = 0; i < 1000 && (r = append(s)) == 0; i++)
@@ -442,6 +463,7 @@ main(void)
 		cmocka_unit_test(changed_record_breaks_the_chain),
 		cmocka_unit_test(missing_or_foreign_segments_are_found),
 		cmocka_unit_test(writer_holds_the_lock),
+		cmocka_unit_test(each_volume_has_its_names),
 		cmocka_unit_test(full_disk_refuses_and_then_goes_on),
 	};
 

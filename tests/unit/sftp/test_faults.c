@@ -41,6 +41,7 @@
 /* What the session's client does, and what f holds when all of it was done. */
 struct script {
 	const char *label;
+	const char *name; /* while it is written; then it is renamed to f */
 	uint32_t flags;
 	size_t bytes; /* written from the start */
 	size_t cut; /* FSETSTAT to that size, then; 0: none */
@@ -48,11 +49,15 @@ struct script {
 };
 
 static const struct script scripts[] = {
-	{ "a long upload", WRITE | SSH_FXF_TRUNC, LONG, 0, LONG },
-	{ "over a part of what is there", WRITE, PACKET, 0, BASE },
-	{ "cut", WRITE | SSH_FXF_TRUNC, PACKET, PACKET / 2, PACKET / 2 },
+	{ "a long upload", "f", WRITE | SSH_FXF_TRUNC, LONG, 0, LONG },
+	{ "over a part of what is there", "f", WRITE, PACKET, 0, BASE },
+	{ "cut", "f", WRITE | SSH_FXF_TRUNC, PACKET, PACKET / 2, PACKET / 2 },
 };
 #define N_SCRIPTS (sizeof(scripts) / sizeof(scripts[0]))
+
+/* The part is synced under one name, and published by another. */
+static const struct script moved = { "renamed meanwhile", "g", WRITE, LONG, 0,
+	LONG };
 
 /* What the client heard; shared with its process. */
 struct heard {
@@ -145,7 +150,7 @@ be_session(struct run *u, struct rig_session *s)
 	setenv("CMOCKA_TEST_ABORT", "1", 1);
 	peer_over(&p, s->id, s->volume_id, s->c, s->root, s->parts);
 	peer_start(&p);
-	h = do_open(&p, "f", u->script->flags, NULL);
+	h = do_open(&p, u->script->name, u->script->flags, NULL);
 	u->heard->refused = h == 0;
 	if (h == 0)
 		_exit(0);
@@ -157,6 +162,10 @@ be_session(struct run *u, struct rig_session *s)
 		u->heard->refused |=
 		    peer_status(&p, req_setsize(&p, h, u->script->cut)) !=
 		    SSH_FX_OK;
+	if (strcmp(u->script->name, "f") != 0)
+		u->heard->refused |= peer_status(&p,
+					 req_rename(&p, u->script->name, "f",
+					     true)) != SSH_FX_OK;
 	u->heard->close = do_close(&p, h);
 	_exit(0);
 }
@@ -274,15 +283,30 @@ durable_before_publish(void **state)
 	bool good = true;
 	size_t i;
 
-	for (i = 0; i < N_SCRIPTS; i++) {
+	for (i = 0; i <= N_SCRIPTS; i++) {
 		d = durable_new(true);
-		run_script(&scripts[i],
+		run_script(i < N_SCRIPTS ? &scripts[i] : &moved,
 		    &(struct steps_plan) { .watch = durable_watch, .data = d },
 		    heard, &good);
 		good &= durable_good(d);
 		assert_int_equal(durable_answers(d), 1);
 		durable_free(d);
 	}
+	munmap(heard, sizeof(*heard));
+	assert_true(good);
+}
+
+/* A long upload's bytes go to the disk before its end: else CLOSE waits for all
+ * of them. */
+static void
+written_back_meanwhile(void **state)
+{
+	struct heard *heard = make_heard();
+	bool good = true;
+
+	assert_true(run_script(&scripts[0],
+	    &(struct steps_plan) { .call = "sync_file_range", .at = 2 }, heard,
+	    &good));
 	munmap(heard, sizeof(*heard));
 	assert_true(good);
 }
@@ -316,6 +340,7 @@ main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durable_before_publish),
+		cmocka_unit_test(written_back_meanwhile),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(input_output_error),
 		cmocka_unit_test(no_space),

@@ -1,9 +1,8 @@
 # Part of mftd; see LICENSE.
 """The judge of unfinished uploads, by parts made for it."""
-import judge
+import parts
 import pytest
-from observe import Dormant
-from worlds import Content, Op
+from plan import Op
 
 
 @pytest.fixture(name="make")
@@ -11,18 +10,18 @@ def _make(tmp_path):
     def upload(text):
         source = tmp_path / text
         source.write_text(text)
-        return Op("PUT", "d/x", Content(len(text), ""), source=source)
+        return Op("put", "d/x", source, len(text))
 
     def part(text, count):
         path = tmp_path / "part"
         path.write_text(text)
-        return Dormant("x", "n1-1", count, path)
+        return parts.Dormant("x", "n1-1", count, path)
 
     return upload, part
 
 
 def kinds(part, ops, durable):
-    return [f.kind for f in judge.judge_dormant(part, ops, {"n1-1": durable})]
+    return [f.kind for f in parts.judge_dormant(part, ops, {"n1-1": durable})]
 
 
 def test_a_part_is_of_either_of_two_uploads(make):
@@ -30,8 +29,8 @@ def test_a_part_is_of_either_of_two_uploads(make):
     first, second = ops = [upload("first"), upload("second")]
     shown = part("fir", 3)
     assert kinds(shown, ops, 3) == []
-    assert judge.owners(shown, ops) == [first]
-    assert judge.owners(part("sec", 3), ops) == [second]
+    assert parts.owners(shown, ops) == [first]
+    assert parts.owners(part("sec", 3), ops) == [second]
 
 
 def test_what_lies_behind_is_not_shown(make):
@@ -59,6 +58,6 @@ def test_it_is_found(make, text, count, durable, uploads):
 ])
 def test_what_was_synced_stays(make, count, left, published, found):
     upload, part = make
-    parts = [] if left is None else [part("first"[:left], left)]
-    assert [f.kind for f in judge.judge_synced(
-        upload("first"), count, parts, published)] == found
+    there = [] if left is None else [part("first"[:left], left)]
+    assert [f.kind for f in parts.judge_synced(
+        upload("first"), count, there, published)] == found
