@@ -97,6 +97,12 @@ int mftd_catalog_releasable(
 /* Notes that the link of this receipt is gone: it is matched no more. */
 int mftd_catalog_released(struct mftd_catalog *c, const char *receipt);
 
+/* Which of n receipts were noted so: those into gone, which has room for n.
+ * Returns how many, or an error. */
+int mftd_catalog_gone(struct mftd_catalog *c,
+    const char (*receipts)[MFTD_ID_BYTES], size_t n,
+    char (*gone)[MFTD_ID_BYTES]);
+
 /* ---- outbound (design section 7) */
 
 /* The role row of a queue.  Whoever raised it last is its owner. */

@@ -17,6 +17,7 @@
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define ROWS_AT_ONCE 64 /* records in one INSERT */
 #define ROW_PARAMS 5
+#define GONE_AT_ONCE 16 /* receipts asked for in one SELECT */
 #define SAME_INODE_MAX 64 /* receipts of one inode that are not released */
 /* A file whose name stays excluded is given up after this long. */
 #define PENDING_US ((int64_t)7 * 24 * 3600 * 1000000)
@@ -366,4 +367,35 @@ mftd_catalog_released(struct mftd_catalog *c, const char *receipt)
 	if (r == 0)
 		return -ENOENT;
 	return r < 0 ? r : 0;
+}
+
+/* Some of them with one statement; the others are "", which none is. */
+static int
+some_gone(struct mftd_catalog *c, const char (*receipts)[MFTD_ID_BYTES],
+    size_t n, struct released *rel)
+{
+	struct mftd_db_value v[GONE_AT_ONCE];
+	size_t i;
+
+	for (i = 0; i < GONE_AT_ONCE; i++)
+		v[i] = DB_TEXT(i < n ? receipts[i] : "");
+	return mftd_db_run(c,
+	    "SELECT id FROM receipt WHERE released = 1 AND id IN ($1, $2, $3, "
+	    "$4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+	    v, N(v), take_released, rel);
+}
+
+int
+mftd_catalog_gone(struct mftd_catalog *c, const char (*receipts)[MFTD_ID_BYTES],
+    size_t n, char (*gone)[MFTD_ID_BYTES])
+{
+	struct released rel = { .out = gone, .max = n };
+	size_t i, some;
+	int r = 0;
+
+	for (i = 0; r >= 0 && i < n; i += some) {
+		some = n - i < GONE_AT_ONCE ? n - i : GONE_AT_ONCE;
+		r = some_gone(c, receipts + i, some, &rel);
+	}
+	return r < 0 ? r : (int)rel.n;
 }

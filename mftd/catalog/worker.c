@@ -10,6 +10,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/feed.h"
@@ -352,6 +353,42 @@ journal_down(void *data, struct mftd_chan *c)
 		}
 }
 
+static bool
+is_id(const char text[MFTD_ID_BYTES])
+{
+	return memchr(text, '\0', MFTD_ID_BYTES) != NULL && mftd_id_valid(text);
+}
+
+/* A journal has found links: those that may go are told, once more. */
+static int
+on_links(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct process *p = data;
+	const struct mftd_msg_links *links = m->data;
+	struct mftd_msg_links_seen seen = { 0 };
+	struct mftd_msg_release msg;
+	char gone[MFTD_LINKS_MAX][MFTD_ID_BYTES];
+	int i, n = -MFTD_E_CATALOG_AWAY;
+	uint32_t k;
+
+	for (k = 0; k < links->n; k++)
+		if (k >= MFTD_LINKS_MAX || !is_id(links->receipts[k]))
+			return -MFTD_E_PROTOCOL;
+	if (p->reachable) {
+		n = mftd_catalog_gone(p->c, links->receipts, links->n, gone);
+		if (n < 0)
+			set_state(p, n);
+	}
+	for (i = 0; i < n; i++) {
+		memcpy(msg.receipt, gone[i], sizeof(msg.receipt));
+		mftd_worker_send(
+		    p->w, c, MFTD_MSG_RELEASE, 0, &msg, sizeof(msg));
+	}
+	seen.err = n < 0 ? n : 0;
+	mftd_worker_send(p->w, c, MFTD_MSG_LINKS_SEEN, 0, &seen, sizeof(seen));
+	return 0;
+}
+
 static const struct mftd_handler from_coordinator[] = {
 	{ MFTD_MSG_CONFIG_POKE, on_config_poke },
 	{ 0, NULL },
@@ -360,6 +397,7 @@ static const struct mftd_handler from_coordinator[] = {
 static const struct mftd_handler from_journal[] = {
 	{ MFTD_MSG_STREAM, on_stream },
 	{ MFTD_MSG_RECORD, on_record },
+	{ MFTD_MSG_LINKS, on_links },
 	{ 0, NULL },
 };
 

@@ -67,6 +67,8 @@ enum mftd_msg_type {
 	MFTD_MSG_WANT,
 	MFTD_MSG_RECORD,
 	MFTD_MSG_FORWARDED,
+	MFTD_MSG_LINKS,
+	MFTD_MSG_LINKS_SEEN,
 	/* outbound and deliver: msg_outbound.h */
 	MFTD_MSG_DELIVER_STEP,
 	MFTD_MSG_DELIVER_ANSWER,

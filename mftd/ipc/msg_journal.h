@@ -179,4 +179,18 @@ struct mftd_msg_forwarded {
 	uint64_t seq;
 };
 
+/* journal -> catalog: these links lie in .mft/out; who is not needed any more?
+ * Answered by a RELEASE for each such, and LINKS_SEEN.  Each id is what its
+ * receiver has to look at: the gate does not. */
+#define MFTD_LINKS_MAX 256
+struct mftd_msg_links {
+	uint32_t n;
+	char receipts[MFTD_LINKS_MAX][MFTD_ID_BYTES];
+};
+
+/* catalog -> journal; err: 0, or it cannot say now. */
+struct mftd_msg_links_seen {
+	int32_t err;
+};
+
 #endif

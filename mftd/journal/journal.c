@@ -137,10 +137,12 @@ static void
 stop(struct mftd_journal *j)
 {
 	mftd_forwarder_free(j->forwarder);
+	mftd_leftovers_free(j->leftovers);
 	mftd_work_free(j->work);
 	mftd_stream_close(j->stream);
 	mftd_volume_close(&j->vol);
 	j->forwarder = NULL;
+	j->leftovers = NULL;
 	j->work = NULL;
 	j->stream = NULL;
 }
@@ -179,7 +181,8 @@ start(struct mftd_journal *j)
 	j->checkpoint = mftd_stream_segment(j->stream);
 	j->work = mftd_work_new(&j->vol, j->stream, j->worker->incarnation);
 	j->forwarder = mftd_forwarder_new(j->worker, &j->vol, j->stream);
-	if (j->work == NULL || j->forwarder == NULL) {
+	j->leftovers = mftd_leftovers_new(j->worker, &j->vol);
+	if (j->work == NULL || j->forwarder == NULL || j->leftovers == NULL) {
 		r = -ENOMEM;
 		goto fail;
 	}
@@ -189,6 +192,7 @@ start(struct mftd_journal *j)
 	mftd_usage_recovered(&j->vol); /* our predecessor's, say */
 	mftd_forwarder_scan(j->forwarder);
 	mftd_forwarder_channel(j->forwarder, j->catalog);
+	mftd_leftovers_work(j->leftovers, j->catalog);
 	log_info("volume=%s id=%s stream=%s", j->vol.name, j->vol.id,
 	    mftd_stream_id(j->stream));
 	return 0;
@@ -329,6 +333,16 @@ on_forwarded(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	return 0;
 }
 
+static int
+on_links_seen(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+
+	if (j->leftovers != NULL)
+		mftd_leftovers_seen(j->leftovers, c, m);
+	return 0;
+}
+
 static void
 coordinator_up(void *data, struct mftd_chan *c)
 {
@@ -355,6 +369,8 @@ catalog_up(void *data, struct mftd_chan *c)
 	j->catalog = c;
 	if (j->forwarder != NULL)
 		mftd_forwarder_channel(j->forwarder, c);
+	if (j->leftovers != NULL)
+		mftd_leftovers_work(j->leftovers, c);
 }
 
 static void
@@ -367,6 +383,8 @@ catalog_down(void *data, struct mftd_chan *c)
 	j->catalog = NULL;
 	if (j->forwarder != NULL)
 		mftd_forwarder_channel(j->forwarder, NULL);
+	if (j->leftovers != NULL)
+		mftd_leftovers_end(j->leftovers);
 }
 
 static const struct mftd_handler coordinator_handlers[] = {
@@ -378,6 +396,7 @@ static const struct mftd_handler catalog_handlers[] = {
 	{ MFTD_MSG_WANT, on_want },
 	{ MFTD_MSG_FORWARDED, on_forwarded },
 	{ MFTD_MSG_RELEASE, on_release },
+	{ MFTD_MSG_LINKS_SEEN, on_links_seen },
 	{ 0, NULL },
 };
 

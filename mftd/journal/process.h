@@ -11,6 +11,7 @@
 #include "mftd/journal/allow.h"
 #include "mftd/journal/change.h"
 #include "mftd/journal/forward.h"
+#include "mftd/journal/leftovers.h"
 #include "mftd/journal/marks.h"
 #include "mftd/journal/recover.h"
 #include "mftd/journal/volume.h"
@@ -41,6 +42,7 @@ struct mftd_journal {
 	struct mftd_stream *stream; /* NULL: not started yet, no space */
 	struct mftd_work *work;
 	struct mftd_forwarder *forwarder;
+	struct mftd_leftovers *leftovers;
 	struct mftd_chan *coordinator, *catalog; /* NULL: none */
 	TAILQ_HEAD(, mftd_jsession) sessions; /* the last active first */
 	struct mftd_knowns known;

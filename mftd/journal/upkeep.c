@@ -14,6 +14,7 @@
 #define SIGN_EVERY 10 /* and notes how far the catalog is */
 #define REAP_EVERY_MAX 3600 /* looks for what expired */
 #define RETAIN_EVERY 3600
+#define LEFTOVERS_EVERY 3600
 
 /* Removes what was left unfinished and expired; every node does, whichever
  * comes first. */
@@ -124,9 +125,12 @@ mftd_journal_upkeep(struct mftd_journal *j)
 {
 	reap(j);
 	checkpoint(j);
+	if (j->ticks > 0 && j->ticks % LEFTOVERS_EVERY == 0)
+		mftd_leftovers_want(j->leftovers);
 	if (j->ticks % SIGN_EVERY == 0) {
 		sign(j);
 		mftd_forwarder_note(j->forwarder);
+		mftd_leftovers_work(j->leftovers, j->catalog);
 	}
 	if (j->ticks % RETAIN_EVERY == 0 || j->old_left)
 		retain(j);

@@ -437,6 +437,53 @@ link_is_released_once(void **state)
 	mftd_catalog_close(c);
 }
 
+/* A journal that finds links is told which of them may go, again. */
+static void
+found_links_are_released(void **state)
+{
+	struct rig *rig = *state;
+	struct mftd_msg_links links = { .n = 18 };
+	struct mftd_msg m;
+	int i;
+
+	for (i = 0; i < 18; i++) /* f1 in the second statement */
+		snprintf(links.receipts[i], MFTD_ID_BYTES, "f%d", 18 - i);
+	start(rig);
+	offer(rig, 2);
+	answer_want(rig, 0, 2);
+	expect_forwarded(rig, 2);
+	expect(rig->journal, MFTD_MSG_RELEASE, &m);
+	mftd_chan_send(
+	    rig->journal, MFTD_MSG_LINKS, 0, &links, sizeof(links), NULL, 0);
+	expect(rig->journal, MFTD_MSG_RELEASE, &m);
+	assert_string_equal(
+	    ((const struct mftd_msg_release *)m.data)->receipt, "f1");
+	expect(rig->journal, MFTD_MSG_LINKS_SEEN, &m);
+	assert_int_equal(((const struct mftd_msg_links_seen *)m.data)->err, 0);
+	stop(rig);
+}
+
+/* While the catalog is away, nobody can say. */
+static void
+found_links_wait(void **state)
+{
+	struct rig *rig = *state;
+	struct mftd_msg_links links = { .n = 1, .receipts = { "f1" } };
+	char aside[sizeof(rig->db_dir) + 8];
+	struct mftd_msg m;
+
+	snprintf(aside, sizeof(aside), "%s.aside", rig->db_dir);
+	assert_int_equal(rename(rig->db_dir, aside), 0);
+	start(rig);
+	mftd_chan_send(
+	    rig->journal, MFTD_MSG_LINKS, 0, &links, sizeof(links), NULL, 0);
+	expect(rig->journal, MFTD_MSG_LINKS_SEEN, &m);
+	assert_int_equal(((const struct mftd_msg_links_seen *)m.data)->err,
+	    -MFTD_E_CATALOG_AWAY);
+	stop(rig);
+	assert_int_equal(rename(aside, rig->db_dir), 0);
+}
+
 /* What cannot be read is told, and the other streams go on. */
 static void
 unreadable_stream_is_told(void **state)
@@ -503,6 +550,8 @@ main(void)
 		WORKER_TEST(offered_stream_is_forwarded),
 		WORKER_TEST(stream_waits_for_the_database),
 		WORKER_TEST(link_is_released_once),
+		WORKER_TEST(found_links_are_released),
+		WORKER_TEST(found_links_wait),
 		WORKER_TEST(unreadable_stream_is_told),
 		WORKER_TEST(wrong_record_ends_the_channel),
 	};
