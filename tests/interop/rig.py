@@ -126,12 +126,16 @@ class Rig:
     def start(self, *under, **env):
         """Starts the daemon, by way of a command that becomes it if one is
         given, and waits until it takes logins."""
+        self.launch(*under, **env)
+        self.wait_serving()
+
+    def launch(self, *under, **env):
+        """The same without waiting."""
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen(
                 [*under, BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL, process_group=0,
                 env={**os.environ, **env})
-        self.wait_serving()
 
     def up(self, objects=None):
         self.mftctl("apply", self.accounts(objects))
