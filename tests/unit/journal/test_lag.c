@@ -249,6 +249,25 @@ time_of_what_was_sent(void **state)
 	teardown(&w);
 }
 
+/* The catalog takes several streams in turn.  Where it is in each is known:
+ * here that could not be looked for again. */
+static void
+streams_in_turn(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	power_off(&w);
+	begin(&w, LIFE_2);
+	want(&w, LIFE_1, 0, 2);
+	assert_int_equal(renameat(w.t.fd, SEGMENT_1, w.t.fd, "away"), 0);
+	want(&w, LIFE_2, 0, 1);
+	want(&w, LIFE_1, 2, 2);
+	assert_int_equal(renameat(w.t.fd, "away", w.t.fd, SEGMENT_1), 0);
+	teardown(&w);
+}
+
 /* A catalog that forgot some: what it says counts, whatever was said before. */
 static void
 word_of_the_catalog(void **state)
@@ -505,6 +524,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_stream),
 		cmocka_unit_test(time_of_what_was_sent),
+		cmocka_unit_test(streams_in_turn),
 		cmocka_unit_test(word_of_the_catalog),
 		cmocka_unit_test(after_a_restart),
 		cmocka_unit_test(on_the_node_that_takes_over),
