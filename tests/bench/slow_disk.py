@@ -1,7 +1,7 @@
 # Part of mftd; see LICENSE.
 """A disk whose flush takes its time, as that of a real one does: ext4 on a loop
-device whose file is served by this program over FUSE (<linux/fuse.h>). Reading
-and writing do not wait, and flushes that come together are done together.
+device whose file is served by this program over FUSE (<linux/fuse.h>).
+Nothing else takes longer than it does.
 
 As a program it serves that file:  slow_disk.py FUSE-FD IMAGE-FD SECONDS
 """
@@ -45,13 +45,18 @@ class SlowDisk:
             f.truncate(SIZE_BYTES)
         fuse = os.open("/dev/fuse", os.O_RDWR)
         image = os.open(self.image, os.O_RDWR)
+        # In a mount namespace of its own, made before anything is mounted: who
+        # ends as the last one in one unmounts all, and that needs the server.
+        self.server = subprocess.Popen(
+            ["unshare", "--mount", sys.executable, "-B", __file__, str(fuse),
+             str(image), str(self.flush_s)], pass_fds=[fuse, image],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.server.stdout.readline()
         subprocess.run(
             ["mount", "-i", "-t", "fuse", "-o", f"fd={fuse},rootmode="
              f"{stat.S_IFDIR:o},user_id=0,group_id=0", "slow", self.served],
             check=True, pass_fds=[fuse])
-        self.server = subprocess.Popen(
-            [sys.executable, "-B", __file__, str(fuse), str(image),
-             str(self.flush_s)], pass_fds=[fuse, image])
+        self.server.stdin.close()
         os.close(fuse)
         os.close(image)
         subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0",
@@ -64,6 +69,7 @@ class SlowDisk:
         subprocess.run(["umount", self.at], check=True)
         subprocess.run(["umount", self.served], check=True)
         self.server.wait()
+        self.server.stdout.close()
         self.image.unlink()
         self.served.rmdir()
         self.at.rmdir()
@@ -153,4 +159,6 @@ class Server:
 
 
 if __name__ == "__main__":
+    print("ready", flush=True)
+    sys.stdin.read()    # until it is mounted: nothing can be asked before
     Server(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])).run()
