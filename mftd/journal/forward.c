@@ -34,7 +34,8 @@ struct progress {
 	uint64_t done; /* the last that it has, as far as we know */
 	uint64_t noted; /* what the file "taken" says */
 	uint64_t timed; /* the record that was written … */
-	int64_t time_us; /* … then; 0: it cannot be read */
+	int64_t time_us; /* … then, or later; 0: that cannot be read */
+	bool unreadable; /* the one behind done, when it was last tried */
 	/* Where its last WANT ended.  To find that again takes reading half a
 	 * segment, and the catalog asks for several streams in turn. */
 	struct mftd_reader *reader;
@@ -317,6 +318,7 @@ step(struct mftd_forwarder *f, struct want *want)
 	if (r == 0 && want->after < limit)
 		r = mftd_reader_next(p->reader, &e);
 	if (r == 1) {
+		p->unreadable = false;
 		note_time(p, &e);
 		send_record(f, want, &e);
 		want->after = e.seq;
@@ -325,8 +327,10 @@ step(struct mftd_forwarder *f, struct want *want)
 	if (r < 0) {
 		log_error("stream=%s cannot be read after seq %" PRIu64 ": %s",
 		    want->stream, want->after, mftd_strerror(r));
-		if (p != NULL)
+		if (p != NULL) {
 			drop_reader(p);
+			p->unreadable = true;
+		}
 	}
 	send_record(f, want, NULL);
 	return true;
@@ -433,6 +437,17 @@ mftd_forwarder_lags(const struct mftd_forwarder *f)
 	return waits(&f->progress, mftd_stream_committed(f->own));
 }
 
+bool
+mftd_forwarder_stuck(const struct mftd_forwarder *f)
+{
+	const struct feed *feed;
+
+	LIST_FOREACH(feed, &f->feeds, link)
+	if (feed->progress.unreadable)
+		return true;
+	return f->progress.unreadable;
+}
+
 static void
 add_lag(const struct progress *p, uint64_t last, uint64_t *records,
     int64_t *since_us)
@@ -458,31 +473,47 @@ mftd_forwarder_lag(
 	add_lag(&feed->progress, feed->seq, records, since_us);
 }
 
-/* When the record was written, or the oldest that is left if it was dropped.
- * 0: it cannot be read. */
-static int64_t
-time_of(struct mftd_forwarder *f, const char *stream, uint64_t seq)
+/* Reads on up to the record seq, or the first that is left if that was dropped,
+ * or the last before what cannot be read; *us is when that one was written. */
+static int
+read_time(struct mftd_reader *reader, uint64_t seq, int64_t *us)
+{
+	struct mftd_entry e;
+	int r;
+
+	while ((r = mftd_reader_next(reader, &e)) == 1) {
+		*us = e.time_us;
+		if (e.seq >= seq)
+			break;
+	}
+	return r;
+}
+
+/* When the record was written, about.  1; 0 or an error when it cannot be read;
+ * then *us is 0, or when one before it was written. */
+static int
+time_of(struct mftd_forwarder *f, const char *stream, uint64_t seq, int64_t *us)
 {
 	struct mftd_reader *reader = NULL;
-	struct mftd_entry e = { 0 };
 	uint64_t limit;
 	int r, dir = open_stream(f, stream, &limit);
 
+	*us = 0;
 	if (dir < 0)
-		return 0;
+		return dir;
 	r = mftd_reader_open(dir, stream, &reader);
 	if (r == 0)
-		r = mftd_reader_seek(reader, seq - 1);
-	if (r == -ENOENT) {
+		r = mftd_reader_seek(reader, seq > 2 ? seq - 2 : 0);
+	if (r == -ENOENT || r == -MFTD_E_CORRUPT) {
 		mftd_reader_close(reader);
 		reader = NULL;
 		r = mftd_reader_open(dir, stream, &reader);
 	}
 	if (r == 0)
-		r = mftd_reader_next(reader, &e);
+		r = read_time(reader, seq, us);
 	mftd_reader_close(reader);
 	close(dir);
-	return r == 1 ? e.time_us : 0;
+	return r;
 }
 
 static void
@@ -492,7 +523,7 @@ look_into(struct mftd_forwarder *f, const char *stream, uint64_t last,
 	if (!waits(p, last) || p->timed == p->done + 1)
 		return;
 	p->timed = p->done + 1;
-	p->time_us = time_of(f, stream, p->timed);
+	p->unreadable = time_of(f, stream, p->timed, &p->time_us) != 1;
 }
 
 void
