@@ -173,6 +173,8 @@ cmd_status(const struct ctl *ctl, int argc, char **argv)
 	    yes(cat, "reachable") ? "reachable" : "AWAY",
 	    num(cat, "config_version"), num(cat, "lag_records"),
 	    num(cat, "lag_us") / 1000000);
+	if (str(cat, "reason")[0] != '\0')
+		printf("catalog: %s\n\n", str(cat, "reason"));
 	print_nodes(st);
 	print_sessions(st);
 	print_queues(st);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -129,10 +130,14 @@ catalog_agrees(struct options *o, const struct mftd_verified *v)
 static int64_t
 since(const struct mftd_conf *conf, const char *path)
 {
+	struct stat asked, st;
 	size_t i;
 
+	if (stat(path, &asked) < 0)
+		return 0;
 	for (i = 0; conf != NULL && i < conf->n_volumes; i++)
-		if (strcmp(conf->volumes[i].path, path) == 0)
+		if (stat(conf->volumes[i].path, &st) == 0 &&
+		    st.st_dev == asked.st_dev && st.st_ino == asked.st_ino)
 			return mftd_clock_wall_us() -
 			    conf->journal_keep_days * 86400LL * 1000000;
 	return 0;

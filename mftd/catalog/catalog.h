@@ -57,6 +57,9 @@ int mftd_catalog_version(struct mftd_catalog *c, uint64_t *version);
  * snapshot; it keeps o's version. */
 int mftd_catalog_snapshot(const struct mftd_objects *o, const char *path);
 
+/* Where the catalog's process keeps it: in the node's state directory. */
+#define MFTD_CATALOG_SNAPSHOT "snapshot.db"
+
 /* ---- journal records in */
 
 struct mftd_forward {

@@ -414,7 +414,8 @@ start(struct process *p)
 	const struct mftd_conf *conf = p->w->conf;
 	int r;
 
-	if (snprintf(p->snapshot, sizeof(p->snapshot), "%s/snapshot.db",
+	if (snprintf(p->snapshot, sizeof(p->snapshot),
+		"%s/" MFTD_CATALOG_SNAPSHOT,
 		conf->state_dir) >= (int)sizeof(p->snapshot))
 		return -ENAMETOOLONG;
 	r = mftd_catalog_open(conf->catalog, "mftd/catalog", &p->c);

@@ -225,6 +225,18 @@ is_within(const char *a, const char *b)
 	    (len == 1 || b[len] == '/' || b[len] == '\0');
 }
 
+/* Whether one lies in the other, also by symbolic links as they are now. */
+static bool
+overlap(const char *a, const char *b)
+{
+	char real_a[PATH_MAX], real_b[PATH_MAX];
+
+	if (is_within(a, b) || is_within(b, a))
+		return true;
+	return realpath(a, real_a) != NULL && realpath(b, real_b) != NULL &&
+	    (is_within(real_a, real_b) || is_within(real_b, real_a));
+}
+
 static int
 check_volumes(const struct mftd_conf *c, const struct mftd_yaml *y)
 {
@@ -245,8 +257,7 @@ check_volumes(const struct mftd_conf *c, const struct mftd_yaml *y)
 		for (o = c->volumes; o < v; o++) {
 			if (strcmp(o->name, v->name) == 0)
 				return mftd_yaml_refuse(y, name, "given twice");
-			if (is_within(o->path, v->path) ||
-			    is_within(v->path, o->path))
+			if (overlap(o->path, v->path))
 				return mftd_yaml_refuse(
 				    y, at, "overlaps the volume %s", o->name);
 		}

@@ -197,6 +197,15 @@ forget_other(struct client *c, const char *user)
 		c->proven[0] = '\0';
 }
 
+/* Why nobody is let in as an account that is not there. */
+static const char *
+unknown(const struct client *c)
+{
+	/* not held against anybody (refuse) */
+	return c->auth->objects == NULL ? "temporary: no accounts are known yet"
+					: "no such account";
+}
+
 /* Why the key does not let user in, or NULL. */
 static const char *
 key_fault(const struct client *c, const struct mftd_account *a,
@@ -206,7 +215,7 @@ key_fault(const struct client *c, const struct mftd_account *a,
 	const char *fault;
 
 	if (a == NULL)
-		return "no such account";
+		return unknown(c);
 	if (mftd_cert_is(k->key, k->key_bytes)) {
 		fault = mftd_account_cert_fault(
 		    a, k->key, k->key_bytes, c->source, now_s);
@@ -264,7 +273,7 @@ static const char *
 password_fault(const struct client *c, const struct mftd_account *a)
 {
 	if (a == NULL)
-		return "no such account";
+		return unknown(c);
 	if (!may_try(c, a))
 		return "no method of this account, or not yet";
 	if (c->dummy || a->password_hash == NULL)
@@ -393,24 +402,20 @@ on_tick(void *data)
 	tick(a);
 }
 
+/* Reads the accounts from a snapshot. */
 static int
-on_snapshot(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+load(struct auth *a, const char *path)
 {
-	struct auth *a = data;
-	const struct mftd_msg_snapshot *s = m->data;
 	char uri[MFTD_PATH_BYTES + 8];
 	struct mftd_catalog *cat = NULL;
 	struct mftd_objects *o = NULL;
 	int r;
 
-	snprintf(uri, sizeof(uri), "sqlite:%s", s->path);
+	snprintf(uri, sizeof(uri), "sqlite:%s", path);
 	r = mftd_catalog_open(uri, "mftd/auth", &cat);
 	if (r == 0)
 		r = mftd_catalog_load(cat, &o);
-	if (r < 0) {
-		log_error("snapshot %s: %s%s", s->path, mftd_strerror(r),
-		    a->objects != NULL ? "; the last good one stays" : "");
-	} else {
+	if (r == 0) {
 		look_for_shut(a, o);
 		mftd_objects_free(a->objects);
 		a->objects = o;
@@ -419,6 +424,35 @@ on_snapshot(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 	}
 	if (cat != NULL)
 		mftd_catalog_close(cat);
+	return r;
+}
+
+/* The last good one, at the start: the catalog's process may be waiting for a
+ * database, and says nothing meanwhile. */
+static void
+load_last(struct auth *a)
+{
+	char path[MFTD_PATH_BYTES];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/" MFTD_CATALOG_SNAPSHOT,
+	    a->w->conf->state_dir);
+	r = load(a, path);
+	if (r < 0) /* there is none yet, or it is an older program's */
+		log_info("snapshot %s: %s", path, mftd_strerror(r));
+}
+
+static int
+on_snapshot(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+{
+	struct auth *a = data;
+	const struct mftd_msg_snapshot *s = m->data;
+	int r = load(a, s->path);
+
+	(void)chan;
+	if (r < 0)
+		log_error("snapshot %s: %s%s", s->path, mftd_strerror(r),
+		    a->objects != NULL ? "; the last good one stays" : "");
 	return 0;
 }
 
@@ -507,6 +541,7 @@ mftd_auth_main(struct mftd_worker *w)
 		log_error("cannot start: %s", mftd_strerror(r));
 		exit(1);
 	}
+	load_last(&a);
 	tick(&a);
 	mftd_worker_ready(w);
 	mftd_worker_run(w);

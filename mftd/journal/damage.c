@@ -28,34 +28,55 @@ went(struct look *l, uint64_t seq)
 		l->went = seq;
 }
 
-/*
- * The record that begins here, if one does, was written when all records before
- * its commit were durable.  Bytes out of a payload do not pass for a record:
- * texts have no zeros, which the length and the bounded sequence must have.
- * Returns where to look next, from here.
- */
+/* The record that begins here, if one does, was written when all records before
+ * its commit were durable.  Returns where to look next, from here. */
 static size_t
-look_at_record(struct look *l, const uint8_t *at, size_t len)
+look_at_record(struct look *l, const uint8_t *at, size_t len, uint32_t crc)
 {
 	struct mftd_entry e;
 
-	if (mftd_entry_get(at, len, &e) != 1 || e.seq <= l->read ||
+	if (mftd_entry_get(at, len, crc, &e) != 1 || e.seq <= l->read ||
 	    e.seq - l->read > l->most)
 		return 1;
 	went(l, mftd_entry_durable(&e));
 	return e.bytes;
 }
 
-/* Looks through the file from a byte on; the header tells of what was before
- * it, wherever that byte is. */
+static bool
+is_blank(const uint8_t *at, size_t len)
+{
+	while (len > 0 && at[len - 1] == 0)
+		len--;
+	return len == 0;
+}
+
+/* Looks through a segment of len bytes (more are there, zeros) from one on. */
+static void
+look_at_segment(struct look *l, const uint8_t *all, size_t len, uint64_t from)
+{
+	struct mftd_segment s;
+	size_t i;
+
+	if (mftd_segment_get(all, &s) == 0 &&
+	    strcmp(s.before.head.stream, l->stream) == 0) {
+		went(l, s.before.head.seq);
+		for (i = from; i < len;)
+			i += look_at_record(l, all + i, len - i, s.crc);
+	} else if (len > MFTD_SEGMENT_HEADER_BYTES &&
+	    !is_blank(all + MFTD_SEGMENT_HEADER_BYTES,
+		len - MFTD_SEGMENT_HEADER_BYTES)) {
+		/* its header was durable before anything behind it was written;
+		 * of whose crash that was the end, had nothing there yet */
+		went(l, l->read + 1);
+	}
+}
+
 static int
 look_through(struct look *l, int fd, uint64_t from)
 {
-	struct mftd_segment s;
 	struct stat st;
 	uint8_t *all;
 	ssize_t n;
-	size_t i;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -66,11 +87,8 @@ look_through(struct look *l, int fd, uint64_t from)
 	if (all == NULL)
 		return -ENOMEM;
 	n = mftd_fd_pread_full(fd, all, (size_t)st.st_size, 0);
-	if (n >= 0 && mftd_segment_get(all, &s) == 0 &&
-	    strcmp(s.before.head.stream, l->stream) == 0)
-		went(l, s.before.head.seq);
-	for (i = from; n > 0 && i < (size_t)n;)
-		i += look_at_record(l, all + i, (size_t)n - i);
+	if (n > 0)
+		look_at_segment(l, all, (size_t)n, from);
 	free(all);
 	return n < 0 ? (int)n : 0;
 }
@@ -104,24 +122,38 @@ look_behind(struct look *l, int dir, const struct mftd_reader *reader)
 	return r;
 }
 
-int
-mftd_damage_look(int stream_dir, const char *stream,
-    const struct mftd_reader *reader, uint64_t *seq)
+/* What its signed head says, which was there before any segment was. */
+static const char *
+look_at_head(struct look *l, int dir)
 {
-	struct look l = { .stream = stream, .read = mftd_reader_seq(reader) };
 	struct mftd_signed_head h;
 	enum mftd_head_use use;
-	bool is_last = false;
+	uint64_t first, last;
+
+	if (mftd_segments_range(dir, &first, &last) == -ENOENT)
+		return NULL;
+	if (mftd_head_read(dir, &use, &h) < 0 || !mftd_head_holds(use, &h) ||
+	    strcmp(h.head.stream, l->stream) != 0)
+		return "its signed head is missing or is none of its";
+	went(l, h.head.seq);
+	if (use == MFTD_HEAD_LAST && h.head.seq < l->read)
+		return "it goes on behind its last head";
+	return NULL;
+}
+
+int
+mftd_damage_look(int stream_dir, const char *stream,
+    const struct mftd_reader *reader, struct mftd_damage *out)
+{
+	struct look l = { .stream = stream, .read = mftd_reader_seq(reader) };
 	int r;
 
 	r = look_behind(&l, stream_dir, reader);
 	if (r < 0)
 		return r;
-	if (mftd_head_read(stream_dir, &use, &h) == 0 &&
-	    mftd_head_holds(use, &h) && strcmp(h.head.stream, stream) == 0) {
-		went(&l, h.head.seq);
-		is_last = use == MFTD_HEAD_LAST && h.head.seq < l.read;
-	}
-	*seq = l.went;
-	return l.went > l.read || is_last ? -MFTD_E_CORRUPT : 0;
+	out->what = look_at_head(&l, stream_dir);
+	if (l.went > l.read)
+		out->what = "it was durable farther than it can be read";
+	out->seq = l.went;
+	return out->what != NULL ? -MFTD_E_CORRUPT : 0;
 }

@@ -34,7 +34,11 @@ struct progress {
 	uint64_t done; /* the last that it has, as far as we know */
 	uint64_t noted; /* what the file "taken" says */
 	uint64_t timed; /* the record that was written … */
-	int64_t time_us; /* … then; 0: it cannot be read */
+	int64_t time_us; /* … then, or later; 0: that cannot be read */
+	bool unreadable; /* the one behind done, when it was last tried */
+	/* Where its last WANT ended.  To find that again takes reading half a
+	 * segment, and the catalog asks for several streams in turn. */
+	struct mftd_reader *reader;
 };
 
 /* A recovered stream that is not wholly forwarded. */
@@ -64,8 +68,6 @@ struct mftd_forwarder {
 	struct want wants[WANTS_MAX]; /* in order of arrival */
 	size_t n_wants;
 	bool due; /* a timer or a job for pump is in the loop */
-	struct mftd_reader *reader; /* where the last WANT ended */
-	char reading[MFTD_ID_BYTES];
 };
 
 struct mftd_forwarder *
@@ -84,15 +86,16 @@ mftd_forwarder_new(struct mftd_worker *w, const struct mftd_volume *vol,
 }
 
 static void
-drop_reader(struct mftd_forwarder *f)
+drop_reader(struct progress *p)
 {
-	mftd_reader_close(f->reader);
-	f->reader = NULL;
+	mftd_reader_close(p->reader);
+	p->reader = NULL;
 }
 
 static void
 drop_feed(struct feed *feed)
 {
+	drop_reader(&feed->progress);
 	LIST_REMOVE(feed, link);
 	free(feed);
 }
@@ -102,7 +105,7 @@ mftd_forwarder_free(struct mftd_forwarder *f)
 {
 	if (f == NULL)
 		return;
-	drop_reader(f);
+	drop_reader(&f->progress);
 	while (!LIST_EMPTY(&f->feeds))
 		drop_feed(LIST_FIRST(&f->feeds));
 	free(f);
@@ -254,23 +257,21 @@ open_stream(struct mftd_forwarder *f, const char *stream, uint64_t *limit)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Has the reader stand after seq of stream.  *limit: how far it may go. */
+/* Has p's reader stand after seq of stream.  *limit: how far it may go. */
 static int
-position(
-    struct mftd_forwarder *f, const char *stream, uint64_t seq, uint64_t *limit)
+position(struct mftd_forwarder *f, struct progress *p, const char *stream,
+    uint64_t seq, uint64_t *limit)
 {
 	int dir, r = 0;
 
 	dir = open_stream(f, stream, limit);
 	if (dir < 0)
 		return dir;
-	if (f->reader == NULL || strcmp(f->reading, stream) != 0 ||
-	    mftd_reader_seq(f->reader) != seq) {
-		drop_reader(f);
-		r = mftd_reader_open(dir, stream, &f->reader);
+	if (p->reader == NULL || mftd_reader_seq(p->reader) != seq) {
+		drop_reader(p);
+		r = mftd_reader_open(dir, stream, &p->reader);
 		if (r == 0)
-			r = mftd_reader_seek(f->reader, seq);
-		snprintf(f->reading, sizeof(f->reading), "%s", stream);
+			r = mftd_reader_seek(p->reader, seq);
 	}
 	close(dir);
 	return r;
@@ -295,12 +296,9 @@ send_record(struct mftd_forwarder *f, const struct want *want,
 
 /* If it is the first that the catalog does not have: since then it lags. */
 static void
-note_time(
-    struct mftd_forwarder *f, const char *stream, const struct mftd_entry *e)
+note_time(struct progress *p, const struct mftd_entry *e)
 {
-	struct progress *p = progress_of(f, stream);
-
-	if (p != NULL && e->seq == p->done + 1) {
+	if (e->seq == p->done + 1) {
 		p->timed = e->seq;
 		p->time_us = e->time_us;
 	}
@@ -310,15 +308,18 @@ note_time(
 static bool
 step(struct mftd_forwarder *f, struct want *want)
 {
+	struct progress *p = progress_of(f, want->stream);
 	struct mftd_entry e;
 	uint64_t limit = 0;
-	int r;
+	int r = -ENOENT;
 
-	r = position(f, want->stream, want->after, &limit);
+	if (p != NULL)
+		r = position(f, p, want->stream, want->after, &limit);
 	if (r == 0 && want->after < limit)
-		r = mftd_reader_next(f->reader, &e);
+		r = mftd_reader_next(p->reader, &e);
 	if (r == 1) {
-		note_time(f, want->stream, &e);
+		p->unreadable = false;
+		note_time(p, &e);
 		send_record(f, want, &e);
 		want->after = e.seq;
 		return --want->left == 0;
@@ -326,7 +327,10 @@ step(struct mftd_forwarder *f, struct want *want)
 	if (r < 0) {
 		log_error("stream=%s cannot be read after seq %" PRIu64 ": %s",
 		    want->stream, want->after, mftd_strerror(r));
-		drop_reader(f);
+		if (p != NULL) {
+			drop_reader(p);
+			p->unreadable = true;
+		}
 	}
 	send_record(f, want, NULL);
 	return true;
@@ -433,6 +437,17 @@ mftd_forwarder_lags(const struct mftd_forwarder *f)
 	return waits(&f->progress, mftd_stream_committed(f->own));
 }
 
+bool
+mftd_forwarder_stuck(const struct mftd_forwarder *f)
+{
+	const struct feed *feed;
+
+	LIST_FOREACH(feed, &f->feeds, link)
+	if (feed->progress.unreadable)
+		return true;
+	return f->progress.unreadable;
+}
+
 static void
 add_lag(const struct progress *p, uint64_t last, uint64_t *records,
     int64_t *since_us)
@@ -458,31 +473,47 @@ mftd_forwarder_lag(
 	add_lag(&feed->progress, feed->seq, records, since_us);
 }
 
-/* When the record was written, or the oldest that is left if it was dropped.
- * 0: it cannot be read. */
-static int64_t
-time_of(struct mftd_forwarder *f, const char *stream, uint64_t seq)
+/* Reads on up to the record seq, or the first that is left if that was dropped,
+ * or the last before what cannot be read; *us is when that one was written. */
+static int
+read_time(struct mftd_reader *reader, uint64_t seq, int64_t *us)
+{
+	struct mftd_entry e;
+	int r;
+
+	while ((r = mftd_reader_next(reader, &e)) == 1) {
+		*us = e.time_us;
+		if (e.seq >= seq)
+			break;
+	}
+	return r;
+}
+
+/* When the record was written, about.  1; 0 or an error when it cannot be read;
+ * then *us is 0, or when one before it was written. */
+static int
+time_of(struct mftd_forwarder *f, const char *stream, uint64_t seq, int64_t *us)
 {
 	struct mftd_reader *reader = NULL;
-	struct mftd_entry e = { 0 };
 	uint64_t limit;
 	int r, dir = open_stream(f, stream, &limit);
 
+	*us = 0;
 	if (dir < 0)
-		return 0;
+		return dir;
 	r = mftd_reader_open(dir, stream, &reader);
 	if (r == 0)
-		r = mftd_reader_seek(reader, seq - 1);
-	if (r == -ENOENT) {
+		r = mftd_reader_seek(reader, seq > 2 ? seq - 2 : 0);
+	if (r == -ENOENT || r == -MFTD_E_CORRUPT) {
 		mftd_reader_close(reader);
 		reader = NULL;
 		r = mftd_reader_open(dir, stream, &reader);
 	}
 	if (r == 0)
-		r = mftd_reader_next(reader, &e);
+		r = read_time(reader, seq, us);
 	mftd_reader_close(reader);
 	close(dir);
-	return r == 1 ? e.time_us : 0;
+	return r;
 }
 
 static void
@@ -492,7 +523,7 @@ look_into(struct mftd_forwarder *f, const char *stream, uint64_t last,
 	if (!waits(p, last) || p->timed == p->done + 1)
 		return;
 	p->timed = p->done + 1;
-	p->time_us = time_of(f, stream, p->timed);
+	p->unreadable = time_of(f, stream, p->timed, &p->time_us) != 1;
 }
 
 void

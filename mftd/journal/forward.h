@@ -55,6 +55,9 @@ void mftd_forwarder_forwarded(
 /* Whether anything waits for the catalog. */
 bool mftd_forwarder_lags(const struct mftd_forwarder *f);
 
+/* Whether what is to be forwarded next, of whichever stream, cannot be read. */
+bool mftd_forwarder_stuck(const struct mftd_forwarder *f);
+
 /* How many records wait, of our own and all recovered streams, and the time of
  * the oldest by the clock of who wrote it; 0: it is not known (yet). */
 void mftd_forwarder_lag(

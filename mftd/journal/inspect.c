@@ -259,7 +259,7 @@ is_trusted(const struct mftd_expected *t, const struct mftd_verified *v)
 	for (i = 0; i < t->n_keys; i++)
 		if (memcmp(t->keys[i], v->key, sizeof(v->key)) == 0)
 			return true;
-	return t->n_keys == 0 || !v->has_key;
+	return t->n_keys == 0;
 }
 
 /* The next one.  Of a stream that is being written it may be half there, for a
@@ -325,8 +325,12 @@ judge(struct work *w, struct mftd_verified *v, bool holds,
 {
 	bool head = head_holds(v, newest);
 
-	if (head)
+	if (head) {
 		v->signed_seq = newest->signed_head.head.seq;
+		/* that of one that has no segment, or none that can be read */
+		memcpy(v->key, newest->signed_head.key, sizeof(v->key));
+		v->has_key = true;
+	}
 	if (v->signed_seq > v->seq)
 		v->verdict = MFTD_VERDICT_CUT;
 	else if (v->verdict == MFTD_VERDICT_BAD)

@@ -41,6 +41,14 @@ mftd_journal_insist(struct mftd_journal *j)
 		die(j, "the stream ends", j->work->failed);
 }
 
+/* By what recovery found, or forwarding. */
+static bool
+is_damaged(const struct mftd_journal *j)
+{
+	return j->damaged ||
+	    (j->forwarder != NULL && mftd_forwarder_stuck(j->forwarder));
+}
+
 static void
 tell(struct mftd_journal *j)
 {
@@ -51,7 +59,7 @@ tell(struct mftd_journal *j)
 	snprintf(st.volume, sizeof(st.volume), "%s", j->worker->instance);
 	/* nothing that a restart, or fencing, would mend: it stays well */
 	snprintf(st.reason, sizeof(st.reason), "%s",
-	    j->reason[0] == '\0' && j->damaged
+	    j->reason[0] == '\0' && is_damaged(j)
 		? "a stream is damaged: see mftctl journal verify"
 		: j->reason);
 	if (j->stream != NULL) {

@@ -20,6 +20,7 @@ struct mftd_reader {
 	int fd; /* the open segment, -1 before the first */
 	char stream[MFTD_ID_BYTES];
 	struct mftd_signed_head before; /* the open segment */
+	uint32_t crc; /* of its header */
 	uint64_t number; /* its; 0 before the first */
 	uint64_t offset; /* of the next record in it */
 	uint64_t seq;
@@ -127,6 +128,7 @@ open_segment(struct mftd_reader *r, uint64_t number, struct mftd_segment *s)
 	mftd_fd_close(&r->fd);
 	r->fd = fd;
 	r->before = s->before;
+	r->crc = s->crc;
 	r->number = number;
 	r->offset = sizeof(head);
 	r->len = 0;
@@ -163,7 +165,8 @@ parse(struct mftd_reader *r, struct mftd_entry *e)
 		have = (size_t)(r->at + r->len - r->offset);
 		if (have < sizeof(uint32_t))
 			return 0;
-		err = mftd_entry_get(r->window + (r->offset - r->at), have, e);
+		err = mftd_entry_get(
+		    r->window + (r->offset - r->at), have, r->crc, e);
 		if (err == 0 && i == 0) {
 			/* the stream may have grown since the window */
 			r->len = 0;

@@ -137,13 +137,13 @@ log_bad(const char *stream, const struct mftd_reader *reader)
 static int
 check_damage(int dir, const char *stream, const struct mftd_reader *reader)
 {
-	uint64_t went;
-	int r = mftd_damage_look(dir, stream, reader, &went);
+	struct mftd_damage d;
+	int r = mftd_damage_look(dir, stream, reader, &d);
 
 	if (r == -MFTD_E_CORRUPT)
-		log_error("stream=%s is damaged: %" PRIu64
-			  " records were durable, %" PRIu64 " can be read",
-		    stream, went, mftd_reader_seq(reader));
+		log_error("stream=%s is damaged: %s (read up to seq %" PRIu64
+			  ", written up to %" PRIu64 ")",
+		    stream, d.what, mftd_reader_seq(reader), d.seq);
 	return r;
 }
 

@@ -74,8 +74,7 @@ mftd_segment_name(uint64_t number, char out[MFTD_SEGMENT_NAME_BYTES])
 }
 
 void
-mftd_segment_put(
-    const struct mftd_segment *s, uint8_t out[MFTD_SEGMENT_HEADER_BYTES])
+mftd_segment_put(struct mftd_segment *s, uint8_t out[MFTD_SEGMENT_HEADER_BYTES])
 {
 	const struct mftd_head *before = &s->before.head;
 
@@ -90,7 +89,8 @@ mftd_segment_put(
 	memcpy(out + HEAD_KEY, s->before.key, MFTD_HEAD_KEY_BYTES);
 	memcpy(out + HEAD_SIGNATURE, s->before.signature,
 	    MFTD_HEAD_SIGNATURE_BYTES);
-	put32(out + HEAD_CRC, mftd_crc32c(0, out, HEAD_CRC));
+	s->crc = mftd_crc32c(0, out, HEAD_CRC);
+	put32(out + HEAD_CRC, s->crc);
 }
 
 int
@@ -106,6 +106,7 @@ mftd_segment_get(
 	memcpy(before->stream, in + HEAD_STREAM, MFTD_ID_BYTES);
 	if (!mftd_id_valid(before->stream) || get64(in + HEAD_FIRST) == 0)
 		return -MFTD_E_CORRUPT;
+	s->crc = get32(in + HEAD_CRC);
 	s->number = get64(in + HEAD_NUMBER);
 	before->seq = get64(in + HEAD_FIRST) - 1;
 	memcpy(before->hash, in + HEAD_CARRIED, MFTD_SHA256_BYTES);
@@ -116,15 +117,14 @@ mftd_segment_get(
 }
 
 static uint32_t
-record_crc(const uint8_t *rec, size_t len)
+record_crc(uint32_t crc, const uint8_t *rec, size_t len)
 {
-	uint32_t crc = mftd_crc32c(0, rec, REC_CRC);
-
+	crc = mftd_crc32c(crc, rec, REC_CRC);
 	return mftd_crc32c(crc, rec + REC_SEQ, len - REC_SEQ);
 }
 
 int
-mftd_entry_put(struct mftd_buf *b, struct mftd_entry *e)
+mftd_entry_put(struct mftd_buf *b, uint32_t crc, struct mftd_entry *e)
 {
 	uint8_t *at;
 	int r;
@@ -144,13 +144,14 @@ mftd_entry_put(struct mftd_buf *b, struct mftd_entry *e)
 	if (e->payload_bytes > 0)
 		memcpy(at + MFTD_RECORD_HEADER_BYTES, e->payload,
 		    e->payload_bytes);
-	put32(at + REC_CRC, record_crc(at, e->bytes));
+	put32(at + REC_CRC, record_crc(crc, at, e->bytes));
 	SHA256(at, e->bytes, e->hash);
 	return 0;
 }
 
 int
-mftd_entry_get(const uint8_t *in, size_t len, struct mftd_entry *e)
+mftd_entry_get(
+    const uint8_t *in, size_t len, uint32_t crc, struct mftd_entry *e)
 {
 	e->bytes = sizeof(uint32_t);
 	if (len < e->bytes)
@@ -162,7 +163,7 @@ mftd_entry_get(const uint8_t *in, size_t len, struct mftd_entry *e)
 		return -MFTD_E_CORRUPT;
 	if (len < e->bytes)
 		return -EAGAIN;
-	if (get32(in + REC_CRC) != record_crc(in, e->bytes))
+	if (get32(in + REC_CRC) != record_crc(crc, in, e->bytes))
 		return -MFTD_E_CORRUPT;
 	e->seq = get64(in + REC_SEQ);
 	e->time_us = (int64_t)get64(in + REC_TIME);

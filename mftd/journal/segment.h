@@ -20,12 +20,16 @@
  *          record before that (zeros in the first); the writer's public key and
  *          its signature of the head that these two make (journal/head.h); u32
  *          CRC-32C of all this.
- * Record:  u32 length of the whole record, u32 CRC-32C of all of it but this
- *          field, u64 sequence (from 1, gap-free over segments), i64 wall time
- *          in microseconds, u32 type, u32 how many records of its commit stand
- *          before it, SHA-256 of the whole record before it, payload
- *          (journal/record.h).
- * A length of zero ends a segment; only zeros follow.
+ * Record:  u32 length of the whole record, u32 CRC-32C of the segment's header
+ *          but its last field and all of the record but this one, u64 sequence
+ * (from 1, gap-free over segments), i64 wall time in microseconds, u32 type,
+ * u32 how many records of its commit stand before it, SHA-256 of the whole
+ * record before it, payload (journal/record.h). A length of zero ends a
+ * segment; only zeros follow.
+ *
+ * What clients have a say in stands in payloads, also as numbers: the header in
+ * the sum, with the signature in it, is what they cannot know, so that nothing
+ * of theirs passes for a record.
  */
 #define MFTD_SEGMENT_BYTES (16 << 20)
 #define MFTD_SEGMENT_FIRST_BYTES (1 << 20)
@@ -37,6 +41,7 @@
 struct mftd_segment {
 	uint64_t number;
 	struct mftd_signed_head before; /* the stream, up to this segment */
+	uint32_t crc; /* set by put and get: its records' sums go on from it */
 };
 
 struct mftd_entry {
@@ -56,22 +61,24 @@ struct mftd_entry {
 void mftd_segment_name(uint64_t number, char out[MFTD_SEGMENT_NAME_BYTES]);
 
 void mftd_segment_put(
-    const struct mftd_segment *s, uint8_t out[MFTD_SEGMENT_HEADER_BYTES]);
+    struct mftd_segment *s, uint8_t out[MFTD_SEGMENT_HEADER_BYTES]);
 
 /* 0; -MFTD_E_CORRUPT for what is no header of this version. */
 int mftd_segment_get(
     const uint8_t in[MFTD_SEGMENT_HEADER_BYTES], struct mftd_segment *s);
 
-/* Appends the record e to b and sets e's hash and bytes.  Returns as
- * mftd_buf_put, and -EMSGSIZE for too long a payload. */
-int mftd_entry_put(struct mftd_buf *b, struct mftd_entry *e);
+/* Appends the record e, of a segment with that crc, to b and sets e's hash and
+ * bytes.  Returns as mftd_buf_put, and -EMSGSIZE for too long a payload. */
+int mftd_entry_put(struct mftd_buf *b, uint32_t crc, struct mftd_entry *e);
 
 /*
- * Parses the record at the front of len bytes; what it points at stays theirs.
+ * Parses the record at the front of len bytes of a segment with that crc; what
+ * it points at stays theirs.
  * Returns 1; 0 at an end mark; -EAGAIN when len is less than the record, and
  * e's bytes says how many it has; -MFTD_E_CORRUPT.
  */
-int mftd_entry_get(const uint8_t *in, size_t len, struct mftd_entry *e);
+int mftd_entry_get(
+    const uint8_t *in, size_t len, uint32_t crc, struct mftd_entry *e);
 
 /* The last record that was durable when e was written; 0: none. */
 uint64_t mftd_entry_durable(const struct mftd_entry *e);

@@ -23,7 +23,8 @@ struct mftd_stream {
 	char id[MFTD_ID_BYTES];
 	const struct mftd_signer *signer;
 	int dir, lock, fd;
-	size_t segment_bytes; /* of the open segment */
+	uint32_t crc; /* of the open segment's header */
+	size_t segment_bytes; /* its */
 	size_t next_bytes; /* of the ones after it */
 	uint64_t number; /* of the open segment */
 	uint64_t offset; /* where buf goes in it */
@@ -118,6 +119,7 @@ new_segment(struct mftd_stream *s, uint64_t number, size_t size)
 	}
 	mftd_fd_close(&s->fd);
 	s->fd = fd;
+	s->crc = seg.crc;
 	s->number = number;
 	s->segment_bytes = size;
 	s->offset = sizeof(head);
@@ -292,7 +294,7 @@ mftd_stream_append(struct mftd_stream *s, uint32_t type,
 	if (!fits(s, MFTD_RECORD_HEADER_BYTES + e.payload_bytes))
 		return -ENOSPC;
 	memcpy(e.prev, s->hash, sizeof(e.prev));
-	r = mftd_entry_put(s->buf, &e);
+	r = mftd_entry_put(s->buf, s->crc, &e);
 	if (r < 0)
 		return r;
 	s->seq = e.seq;

@@ -14,7 +14,7 @@ import time
 import clients
 from history.recorder import OK, UNKNOWN
 from history.verdict import Violation
-from rig import START_S
+from rig import START_S, members
 
 import parts
 import uploaders
@@ -115,8 +115,9 @@ class Round:
         self.cutting.set()
         self.victim.disk.cut()
         self.history.event("cut", str(self.victim.disk.image))
-        killed = kill({self.rig.daemon.pid, *self.rig.processes()})
-        while left := self.rig.processes():     # just begun
+        group = self.rig.daemon.pid
+        killed = kill(members(group))
+        while left := members(group):   # just begun
             killed += kill(left)
         self.rig.stop(signal.SIGKILL)
         for pid in killed:

@@ -79,8 +79,8 @@ class Postgres:
                                   "--no-instructions"),
                 check=True, cwd="/", stdout=subprocess.DEVNULL)
             self._start()
-            self._psql("CREATE ROLE mft LOGIN", "postgres", "postgres")
-            self._psql("CREATE DATABASE mft OWNER mft", "postgres", "postgres")
+            self.psql("CREATE ROLE mft LOGIN", "postgres", "postgres")
+            self.psql("CREATE DATABASE mft OWNER mft", "postgres", "postgres")
         except BaseException:
             self.__exit__()
             raise
@@ -97,24 +97,24 @@ class Postgres:
         self._start()
 
     def marks(self):
-        lines = self._psql(_MARKS).splitlines()
+        lines = self.psql(_MARKS).splitlines()
         return {stream: int(seq)
                 for stream, seq in (line.split("|") for line in lines)}
 
     def catalog(self):
-        return observe.postgres_catalog(self._psql)
+        return observe.postgres_catalog(self.psql)
 
     def refuse_behind(self, seq):
-        self._psql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
+        self.psql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
                    "AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$")
-        self._psql("CREATE TRIGGER refused BEFORE INSERT ON record "
+        self.psql("CREATE TRIGGER refused BEFORE INSERT ON record "
                    f"FOR EACH ROW WHEN (NEW.seq > {seq}) "
                    "EXECUTE FUNCTION refuse()")
 
     def refuse_nothing(self):
-        self._psql("DROP TRIGGER refused ON record")
+        self.psql("DROP TRIGGER refused ON record")
 
-    def _psql(self, statement, user="mft", database="mft"):
+    def psql(self, statement, user="mft", database="mft"):
         return subprocess.run(
             [f"{self._bin}/psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-h",
              self._top, "-U", user, "-d", database, "-c", statement],

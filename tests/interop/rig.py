@@ -54,6 +54,19 @@ def open_files(pid):
             yield os.readlink(f"/proc/{pid}/fd/{fd}")
 
 
+def members(group):
+    """The processes of a group, also those that are about to end: their lock
+    is closed already, but maybe not all else that they had open."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+            state, _, pgrp = text.rpartition(")")[2].split()[:3]
+            if int(pgrp) == group and state not in "ZX":
+                found.add(int(pid))
+    return found
+
+
 class Rig:
     """Directory, configuration, daemon; `with Rig() as rig`."""
 
@@ -113,12 +126,16 @@ class Rig:
     def start(self, *under, **env):
         """Starts the daemon, by way of a command that becomes it if one is
         given, and waits until it takes logins."""
+        self.launch(*under, **env)
+        self.wait_serving()
+
+    def launch(self, *under, **env):
+        """The same without waiting."""
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen(
                 [*under, BUILD / "mftd/mftd", "-f", self.conf], stdout=log,
-                stderr=log, stdin=subprocess.DEVNULL,
+                stderr=log, stdin=subprocess.DEVNULL, process_group=0,
                 env={**os.environ, **env})
-        self.wait_serving()
 
     def up(self, objects=None):
         self.mftctl("apply", self.accounts(objects))
@@ -160,15 +177,15 @@ class Rig:
         with contextlib.suppress(ProcessLookupError):
             self.daemon.send_signal(sig)
         self.daemon.wait(40)
-        self.daemon = None
-        self.wait_gone()
+        group, self.daemon = self.daemon.pid, None
+        self.wait_gone(group)
 
-    def wait_gone(self):
+    def wait_gone(self, group):
         """Until no process of this rig is left."""
         deadline = time.monotonic() + START_S
-        while self.processes():
+        while left := set(self.processes()) | members(group):
             if time.monotonic() > deadline:
-                raise AssertionError(f"left behind: {self.processes()}")
+                raise AssertionError(f"left behind: {left}")
             time.sleep(0.02)
 
     def processes(self):

@@ -130,6 +130,31 @@ def check(db, names, *volumes):
                       (name, 7, "PUBLISHED") for name in names)
 
 
+def test_logins_at_a_start_meanwhile(served):
+    """Nobody is told that his account is not there, or kept out for it."""
+    rig, db = served
+    rig.wait_status(lambda st: st["catalog"]["config_version"] == 1, "accounts")
+    rig.stop()
+    with db.away():
+        rig.start()
+        assert not rig.lines("refused: .*")
+        upload(rig, "away")
+
+
+def test_first_start_meanwhile():
+    """There are no accounts yet: that is temporary, and held against nobody."""
+    with Rig() as rig:
+        rig.mftctl("apply", rig.accounts())
+        with Sqlite(rig.state / "catalog.db").away():
+            rig.launch()
+            deadline = time.monotonic() + START_S
+            while not rig.lines("publickey refused: temporary: no accounts"):
+                assert time.monotonic() < deadline, rig.log_tail()
+                assert rig.sftp("pwd\n").returncode != 0
+        rig.wait_serving()
+        assert not rig.lines("no such account")
+
+
 def test_what_was_written_meanwhile(served):
     rig, db = served
     names = upload(rig, "before")

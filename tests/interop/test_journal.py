@@ -124,6 +124,8 @@ def test_damage_is_not_sealed(rig):
     shutil.rmtree(stream)
     done = rig.mftctl("journal", "verify", check=False)
     assert done.returncode == 1 and " GONE" in done.stdout
+    done = rig.mftctl("journal", "verify", f"{rig.volume}/", check=False)
+    assert done.returncode == 1 and " GONE" in done.stdout
 
 
 def test_names_that_are_no_utf8(rig):

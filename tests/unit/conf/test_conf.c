@@ -160,6 +160,29 @@ meaning_errors_name_line_and_field(void **state)
 	    ":9: volumes[1].path: overlaps the volume main");
 }
 
+/* Two volumes would be one journal. */
+static void
+volumes_overlap_by_a_link(void **state)
+{
+	char dir[] = "/tmp/test_conf_XXXXXX", link[64], text[512];
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(link, sizeof(link), "%s/v", dir);
+	assert_int_equal(symlink("/srv", link), 0);
+	snprintf(text, sizeof(text), GOOD "  - name: b\n    path: %s\n", link);
+	refused(text, ":9: volumes[1].path: overlaps the volume main");
+	unlink(link);
+	snprintf(text, sizeof(text), GOOD "  - name: b\n    path: %s\n", dir);
+	{
+		struct mftd_conf *c;
+		char why[512];
+
+		assert_int_equal(load(text, &c, why, sizeof(why)), 0);
+		mftd_conf_free(c);
+	}
+	rmdir(dir);
+}
+
 static void
 node_names_leave_room_for_ids(void **state)
 {
@@ -315,6 +338,7 @@ main(void)
 		cmocka_unit_test(schema_errors_name_line_and_field),
 		cmocka_unit_test(scalars_are_strict),
 		cmocka_unit_test(meaning_errors_name_line_and_field),
+		cmocka_unit_test(volumes_overlap_by_a_link),
 		cmocka_unit_test(node_names_leave_room_for_ids),
 		cmocka_unit_test(numbers_have_edges),
 		cmocka_unit_test(startups_are_checked),

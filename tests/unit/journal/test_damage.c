@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -71,19 +72,22 @@ write_commits(struct tree *t)
 	return s;
 }
 
-/* As recovery does: reads it as far as that goes and looks.  *seq: how far the
- * stream went. */
+/* As recovery does: reads it as far as that goes and looks.  *seq, if it is
+ * asked for: how far the stream went. */
 static int
 look(struct tree *t, uint64_t *seq)
 {
 	struct mftd_reader *reader;
+	struct mftd_damage d;
 	struct mftd_entry e;
 	int r, dir = open_dir(t);
 
 	assert_int_equal(mftd_reader_open(dir, STREAM, &reader), 0);
 	while (mftd_reader_next(reader, &e) == 1)
 		;
-	r = mftd_damage_look(dir, STREAM, reader, seq);
+	r = mftd_damage_look(dir, STREAM, reader, &d);
+	if (seq != NULL)
+		*seq = d.seq;
 	mftd_reader_close(reader);
 	close(dir);
 	return r;
@@ -283,29 +287,79 @@ goes_on_behind_its_end(void **state)
 	tree_remove(&t);
 }
 
-/* What a client makes look like a record in its payload is none. */
+/* What a client makes look like a record in its payload is none: it cannot know
+ * the header that is in the sum. */
 static void
 payload_is_no_record(void **state)
 {
-	struct mftd_entry e = { .seq = 1ULL << 56, .type = MFTD_RECORD_AUDIT };
+	struct mftd_entry e = { .seq = 9, .type = MFTD_RECORD_AUDIT };
 	struct mftd_buf *fake = mftd_buf_new(SEGMENT);
 	struct mftd_stream *s;
-	uint64_t seq;
 	struct tree t;
 	uint8_t wrong = 0xa5;
 	size_t bytes;
 	off_t at;
 
 	(void)state;
-	assert_int_equal(mftd_entry_put(fake, &e), 0);
+	assert_int_equal(mftd_entry_put(fake, 0, &e), 0);
 	s = begin(&t);
 	append(s, mftd_buf_data(fake), mftd_buf_len(fake));
 	assert_int_equal(mftd_stream_commit(s), 0);
 	mftd_stream_close(s);
 	at = place_of(&t, 2, &bytes);
 	overwrite(&t, &wrong, 1, at + 4);
-	assert_int_equal(look(&t, &seq), 0);
+	assert_int_equal(look(&t, NULL), 0);
 	mftd_buf_free(fake);
+	tree_remove(&t);
+}
+
+/* Of who died when a segment was begun there may be half a header, and nothing
+ * behind it; else the header was durable. */
+static void
+header_without_records(void **state)
+{
+	uint8_t wrong = 0xa5;
+	struct mftd_stream *s;
+	struct tree t;
+	int i, fd;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		s = write_commits(&t);
+		assert_int_equal(
+		    mftd_stream_room(s, SEGMENT - MFTD_SEGMENT_HEADER_BYTES),
+		    0);
+		if (i == 1) {
+			append(s, "more", 4);
+			assert_int_equal(mftd_stream_commit(s), 0);
+		}
+		mftd_stream_close(s);
+		fd = openat(t.fd, DIR_OF "/00000002.seg", O_WRONLY);
+		assert_int_equal(pwrite(fd, &wrong, 1, 3), 1);
+		close(fd);
+		assert_int_equal(look(&t, NULL), i == 0 ? 0 : -MFTD_E_CORRUPT);
+		tree_remove(&t);
+	}
+}
+
+/* It was there before the first segment. */
+static void
+head_is_missing(void **state)
+{
+	struct tree t;
+
+	(void)state;
+	mftd_stream_close(write_commits(&t));
+	assert_int_equal(unlinkat(t.fd, DIR_OF "/head", 0), 0);
+	assert_int_equal(look(&t, NULL), -MFTD_E_CORRUPT);
+	tree_write(&t, DIR_OF "/head", "newest\n");
+	assert_int_equal(look(&t, NULL), -MFTD_E_CORRUPT);
+	tree_remove(&t);
+	/* who died right at the start has neither */
+	tree_make(&t);
+	assert_int_equal(mkdirat(t.fd, "n1", 0700), 0);
+	assert_int_equal(mkdirat(t.fd, DIR_OF, 0700), 0);
+	assert_int_equal(look(&t, NULL), 0);
 	tree_remove(&t);
 }
 
@@ -321,6 +375,8 @@ main(void)
 		cmocka_unit_test(signed_head_tells),
 		cmocka_unit_test(goes_on_behind_its_end),
 		cmocka_unit_test(payload_is_no_record),
+		cmocka_unit_test(header_without_records),
+		cmocka_unit_test(head_is_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

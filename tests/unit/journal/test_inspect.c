@@ -444,7 +444,67 @@ forged_heads(void **state)
 	forge_head(*state, other_stream);
 }
 
-/* Signed by whoever wrote the stream anew, with a key of his. */
+static int
+open_last(struct world *w)
+{
+	int fd, dir = openat(w->t.fd, "n1/" ONE "-j1", O_RDONLY | O_DIRECTORY);
+	char name[MFTD_SEGMENT_NAME_BYTES];
+	uint64_t first, last;
+
+	assert_int_equal(mftd_segments_range(dir, &first, &last), 0);
+	assert_true(last > first);
+	mftd_segment_name(last, name);
+	fd = openat(dir, name, O_RDWR);
+	assert_true(fd >= 0);
+	close(dir);
+	return fd;
+}
+
+/* Puts another header before the records of the stream's last segment, and
+ * makes all that hangs on it right again: sums, chain, the newest head. */
+static void
+put_header(struct world *w, struct mftd_segment *seg, uint32_t was)
+{
+	static uint8_t all[MFTD_SEGMENT_BYTES];
+	struct mftd_buf *b = mftd_buf_new(MFTD_SEGMENT_BYTES);
+	int dir = openat(w->t.fd, "n1/" ONE "-j1", O_RDONLY | O_DIRECTORY);
+	int fd = open_last(w);
+	uint8_t prev[MFTD_SHA256_BYTES];
+	struct mftd_signed_head h;
+	enum mftd_head_use use;
+	struct mftd_entry e;
+	size_t off = MFTD_SEGMENT_HEADER_BYTES;
+	uint64_t last = 0;
+	ssize_t n = pread(fd, all, sizeof(all), 0);
+
+	assert_true(n > 0);
+	mftd_segment_put(seg, all);
+	memcpy(prev, seg->before.head.hash, sizeof(prev));
+	while (mftd_entry_get(all + off, (size_t)n - off, was, &e) == 1) {
+		memcpy(e.prev, prev, sizeof(prev));
+		assert_int_equal(mftd_entry_put(b, seg->crc, &e), 0);
+		memcpy(prev, e.hash, sizeof(prev));
+		last = e.seq;
+		off += e.bytes;
+	}
+	assert_true(off > MFTD_SEGMENT_HEADER_BYTES);
+	assert_int_equal(pwrite(fd, all, MFTD_SEGMENT_HEADER_BYTES, 0),
+	    MFTD_SEGMENT_HEADER_BYTES);
+	assert_int_equal(pwrite(fd, mftd_buf_data(b), mftd_buf_len(b),
+			     MFTD_SEGMENT_HEADER_BYTES),
+	    (ssize_t)mftd_buf_len(b));
+	assert_int_equal(mftd_head_read(dir, &use, &h), 0);
+	h.head.seq = last;
+	memcpy(h.head.hash, prev, sizeof(prev));
+	assert_int_equal(mftd_head_sign(tree_signer(), use, &h), 0);
+	assert_int_equal(mftd_head_write(dir, use, &h), 0);
+	mftd_buf_free(b);
+	close(fd);
+	close(dir);
+}
+
+/* A header that is signed by nobody, or by whoever wrote the segment anew with
+ * a key of his. */
 static void
 forged_segment(void **state)
 {
@@ -452,25 +512,26 @@ forged_segment(void **state)
 	struct mftd_signer *other = other_signer(w);
 	uint8_t head[MFTD_SEGMENT_HEADER_BYTES];
 	struct mftd_segment seg;
-	int fd = openat(w->t.fd, "n1/" ONE "-j1/00000002.seg", O_RDWR);
+	uint32_t was;
+	int fd = open_last(w);
 
 	assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+	close(fd);
 	assert_int_equal(mftd_segment_get(head, &seg), 0);
+	was = seg.crc;
 	seg.before.signature[9] ^= 1;
-	mftd_segment_put(&seg, head);
-	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	put_header(w, &seg, was);
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
+	was = seg.crc;
 	assert_int_equal(
 	    mftd_head_sign(other, MFTD_HEAD_SEGMENT, &seg.before), 0);
-	mftd_segment_put(&seg, head);
-	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	put_header(w, &seg, was);
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_FORGED);
+	was = seg.crc;
 	assert_int_equal(
 	    mftd_head_sign(tree_signer(), MFTD_HEAD_SEGMENT, &seg.before), 0);
-	mftd_segment_put(&seg, head);
-	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	put_header(w, &seg, was);
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
-	close(fd);
 	mftd_signer_close(other);
 }
 
@@ -492,6 +553,34 @@ only_trusted_keys(void **state)
 	memcpy(keys[1], h.key, sizeof(keys[1]));
 	w->expected.n_keys = 2;
 	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_WHOLE);
+	mftd_signer_close(other);
+}
+
+/* Nothing left of a stream, which is signed by somebody else as that. */
+static void
+nothing_and_a_head(void **state)
+{
+	struct world *w = *state;
+	struct mftd_signer *other = other_signer(w);
+	struct mftd_signed_head h = { .head = { .stream = ONE "-j1" } };
+	uint8_t key[1][MFTD_HEAD_KEY_BYTES];
+	char path[256];
+	int i, dir = openat(w->t.fd, "n1/" ONE "-j1", O_RDONLY | O_DIRECTORY);
+
+	for (i = 1; i < 99; i++) {
+		snprintf(path, sizeof(path), "%08d.seg", i);
+		unlinkat(dir, path, 0);
+	}
+	assert_int_equal(
+	    mftd_head_sign(tree_signer(), MFTD_HEAD_NEWEST, &h), 0);
+	memcpy(key[0], h.key, sizeof(key[0]));
+	assert_int_equal(mftd_head_sign(other, MFTD_HEAD_NEWEST, &h), 0);
+	assert_int_equal(mftd_head_write(dir, MFTD_HEAD_NEWEST, &h), 0);
+	w->expected.keys = key;
+	w->expected.n_keys = 1;
+	tree_write(&w->t, "n1/" ONE "-j1/00000001.seg", "");
+	assert_int_equal(verdict(w)->verdict, MFTD_VERDICT_STRANGE);
+	close(dir);
 	mftd_signer_close(other);
 }
 
@@ -635,6 +724,7 @@ main(void)
 		T(forged_heads),
 		T(forged_segment),
 		T(only_trusted_keys),
+		T(nothing_and_a_head),
 		T(gone),
 		T(another_history),
 		T(records_behind_the_seal),

@@ -168,18 +168,25 @@ forwarded(struct world *w, const char *life, uint64_t seq)
 	    0);
 }
 
+static void
+ask(struct world *w, const char *life, uint64_t after, uint32_t n)
+{
+	struct mftd_msg_want m = { .after = after, .most = n };
+
+	snprintf(m.stream, sizeof(m.stream), "%s-j1", life);
+	assert_int_equal(mftd_chan_send(w->r.catalog, MFTD_MSG_WANT, 1, &m,
+			     sizeof(m), NULL, 0),
+	    0);
+}
+
 /* Asks for n records, which must be there, and waits for them. */
 static void
 want(struct world *w, const char *life, uint64_t after, uint32_t n)
 {
-	struct mftd_msg_want ask = { .after = after, .most = n };
 	const struct mftd_msg_record *rec;
 	struct mftd_msg m;
 
-	snprintf(ask.stream, sizeof(ask.stream), "%s-j1", life);
-	assert_int_equal(mftd_chan_send(w->r.catalog, MFTD_MSG_WANT, 1, &ask,
-			     sizeof(ask), NULL, 0),
-	    0);
+	ask(w, life, after, n);
 	while (n-- > 0) {
 		assert_true(rig_wait(w->r.catalog, MFTD_MSG_RECORD, &m));
 		rec = m.data;
@@ -246,6 +253,25 @@ time_of_what_was_sent(void **state)
 	await_lag(&w, n - 3, since_us);
 	assert_int_equal(renameat(w.t.fd, "away", w.t.fd, SEGMENT_1), 0);
 	rig_close(&w.s);
+	teardown(&w);
+}
+
+/* The catalog takes several streams in turn.  Where it is in each is known:
+ * here that could not be looked for again. */
+static void
+streams_in_turn(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	power_off(&w);
+	begin(&w, LIFE_2);
+	want(&w, LIFE_1, 0, 2);
+	assert_int_equal(renameat(w.t.fd, SEGMENT_1, w.t.fd, "away"), 0);
+	want(&w, LIFE_2, 0, 1);
+	want(&w, LIFE_1, 2, 2);
+	assert_int_equal(renameat(w.t.fd, "away", w.t.fd, SEGMENT_1), 0);
 	teardown(&w);
 }
 
@@ -380,6 +406,76 @@ of_what_was_dropped(void **state)
 	teardown(&w);
 }
 
+static void
+flip_a_bit(struct tree *t, off_t at)
+{
+	int fd = openat(t->fd, SEGMENT_1, O_RDWR);
+	uint8_t byte;
+
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}
+
+/* Until the volume's reason is that one. */
+static void
+await_reason(struct world *w, const char *reason)
+{
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
+	struct mftd_msg m;
+
+	do {
+		assert_true(mftd_clock_ms() < deadline);
+		assert_true(
+		    rig_wait(w->r.coordinator, MFTD_MSG_VOLUME_STATE, &m));
+	} while (strcmp(((const struct mftd_msg_volume_state *)m.data)->reason,
+		     reason) != 0);
+}
+
+/* A stream that was recovered from a checkpoint on may be damaged before that:
+ * it is told as soon as it is seen, and as long as it is so. */
+static void
+what_cannot_be_read(void **state)
+{
+	static const char *const damaged =
+	    "a stream is damaged: see mftctl journal verify";
+	struct mftd_reader *reader;
+	struct mftd_entry e;
+	uint64_t segment, offset, n;
+	struct mftd_msg m;
+	int64_t second;
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	power_off(&w);
+	begin(&w, LIFE_2); /* recovers it */
+	rig_kill(&w.r);
+	n = length(&w.t, LIFE_1) + length(&w.t, LIFE_2);
+	reader = open_stream(&w.t, LIFE_1);
+	assert_int_equal(mftd_reader_seek(reader, 2), 0);
+	mftd_reader_where(reader, &segment, &offset);
+	assert_int_equal(mftd_reader_next(reader, &e), 1);
+	mftd_reader_close(reader);
+	second = time_of(&w.t, LIFE_1, 2);
+	flip_a_bit(&w.t, (off_t)offset + MFTD_RECORD_HEADER_BYTES);
+	begin(&w, LIFE_3);
+	n += length(&w.t, LIFE_3);
+	want(&w, LIFE_1, 0, 2);
+	forwarded(&w, LIFE_1, 2);
+	await_reason(&w, damaged);
+	await_lag(&w, n - 2, second);
+	ask(&w, LIFE_1, 2, 1);
+	assert_true(rig_wait(w.r.catalog, MFTD_MSG_RECORD, &m));
+	assert_int_equal(((const struct mftd_msg_record *)m.data)->type, 0);
+	await_reason(&w, damaged);
+	flip_a_bit(&w.t, (off_t)offset + MFTD_RECORD_HEADER_BYTES);
+	want(&w, LIFE_1, 2, 1);
+	await_reason(&w, "");
+	teardown(&w);
+}
+
 /* More than are offered to the catalog at a time. */
 static void
 all_streams_count(void **state)
@@ -505,11 +601,13 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_stream),
 		cmocka_unit_test(time_of_what_was_sent),
+		cmocka_unit_test(streams_in_turn),
 		cmocka_unit_test(word_of_the_catalog),
 		cmocka_unit_test(after_a_restart),
 		cmocka_unit_test(on_the_node_that_takes_over),
 		cmocka_unit_test(without_what_was_written_down),
 		cmocka_unit_test(of_what_was_dropped),
+		cmocka_unit_test(what_cannot_be_read),
 		cmocka_unit_test(all_streams_count),
 		cmocka_unit_test(told_at_once),
 		cmocka_unit_test(told_rarely),

@@ -165,6 +165,16 @@ reader_follows_a_growing_stream(void **state)
 	tree_remove(&t);
 }
 
+/* That of a segment's header. */
+static uint32_t
+crc_of(const char *seg)
+{
+	struct mftd_segment s;
+
+	assert_int_equal(mftd_segment_get((const uint8_t *)seg, &s), 0);
+	return s.crc;
+}
+
 /* Where each record of the only segment ends. */
 static int
 ends_of(const char *seg, uint64_t ends[], int max)
@@ -174,8 +184,8 @@ ends_of(const char *seg, uint64_t ends[], int max)
 	int n = 0;
 
 	while (n < max &&
-	    mftd_entry_get((const uint8_t *)seg + off, SEGMENT - off, &e) ==
-		1) {
+	    mftd_entry_get((const uint8_t *)seg + off, SEGMENT - off,
+		crc_of(seg), &e) == 1) {
 		off += e.bytes;
 		ends[n++] = off;
 	}
@@ -293,11 +303,11 @@ changed_record_breaks_the_chain(void **state)
 	seg = load(&t);
 	ends_of(seg, ends, 32);
 	assert_int_equal(mftd_entry_get((const uint8_t *)seg + ends[2],
-			     SEGMENT - ends[2], &e),
+			     SEGMENT - ends[2], crc_of(seg), &e),
 	    1);
 	memset(changed, 'x', sizeof(changed));
 	e.payload = (const uint8_t *)changed;
-	assert_int_equal(mftd_entry_put(b, &e), 0);
+	assert_int_equal(mftd_entry_put(b, crc_of(seg), &e), 0);
 	memcpy(seg + ends[2], mftd_buf_data(b), mftd_buf_len(b));
 	store(&t, seg, SEGMENT);
 	{
