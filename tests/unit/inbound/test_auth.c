@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "mftd/base/log.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/password.h"
+#include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/msg_session.h"
 #include "mftd/ipc/worker.h"
@@ -39,6 +41,8 @@
 	"SRIuiwiFOhYpoLr809AJSZaSe9BE7MDdwoMsxwti8nE"
 
 static const char snapshot_file[] = "test_auth.snapshot";
+static const char state_dir[] = "test_auth.state";
+static const char state_snapshot[] = "test_auth.state/" MFTD_CATALOG_SNAPSHOT;
 
 struct rig {
 	pid_t pid;
@@ -139,10 +143,11 @@ give_snapshot(struct rig *r, const char *path)
 }
 
 static int
-set_up(void **state)
+set_up_in(void **state, const char *dir)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	struct mftd_worker w = { .proc = MFTD_PROC_AUTH };
+	struct mftd_conf conf = { .state_dir = WORD(dir) };
+	struct mftd_worker w = { .proc = MFTD_PROC_AUTH, .conf = &conf };
 	struct mftd_msg m;
 	int fds[2];
 
@@ -168,6 +173,21 @@ set_up(void **state)
 }
 
 static int
+set_up(void **state)
+{
+	return set_up_in(state, "no/such/directory");
+}
+
+/* Where an earlier catalog's process left a snapshot. */
+static int
+set_up_with_snapshot(void **state)
+{
+	assert_int_equal(mkdir(state_dir, 0700), 0);
+	assert_int_equal(link(snapshot_file, state_snapshot), 0);
+	return set_up_in(state, state_dir);
+}
+
+static int
 tear_down(void **state)
 {
 	struct rig *r = *state;
@@ -182,6 +202,14 @@ tear_down(void **state)
 	mftd_chan_free(r->coordinator);
 	free(r);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+static int
+tear_down_with_snapshot(void **state)
+{
+	unlink(state_snapshot);
+	rmdir(state_dir);
+	return tear_down(state);
 }
 
 /* ---- a session */
@@ -567,6 +595,32 @@ test_last_good_snapshot(void **state)
 	mftd_chan_free(c);
 }
 
+/* The catalog's process may say nothing for long. */
+static void
+test_snapshot_of_before(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = session(r);
+
+	assert_int_equal(key(c, "alice", KEY, false), 2);
+	mftd_chan_free(c);
+}
+
+/* Nobody's failure, as long as no account is known. */
+static void
+test_no_accounts_yet(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = session(r);
+	struct mftd_msg m;
+
+	assert_int_equal(password(c, "alice", "right"), 0);
+	end_catalog(r);
+	assert_int_equal(
+	    mftd_chan_wait(r->coordinator, &m, mftd_clock_ms()), -ETIMEDOUT);
+	mftd_chan_free(c);
+}
+
 int
 main(void)
 {
@@ -593,6 +647,10 @@ main(void)
 		    test_no_journal, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_last_good_snapshot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_no_accounts_yet, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_snapshot_of_before,
+		    set_up_with_snapshot, tear_down_with_snapshot),
 	};
 
 	return cmocka_run_group_tests(tests, make_snapshot, remove_snapshot);
