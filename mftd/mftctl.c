@@ -16,6 +16,7 @@
 #include "mftd/base/log.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/objects.h"
+#include "mftd/catalog/person.h"
 #include "mftd/conf/conf.h"
 #include "mftd/control/control.h"
 #include "mftd/mftctl.h"
@@ -343,7 +344,8 @@ cmd_delivery(const struct ctl *ctl, int argc, char **argv)
 	r = mftd_catalog_open(ctl->conf->catalog, "mftctl", &c);
 	if (r < 0)
 		return fail(ctl->conf->catalog, r);
-	r = mftd_catalog_deliveries(c, print_delivery, (void *)(uintptr_t)ctl);
+	r = mftd_catalog_deliveries(
+	    c, NULL, print_delivery, (void *)(uintptr_t)ctl);
 	if (r < 0)
 		catalog_failed(ctl, c, r);
 	mftd_catalog_close(c);

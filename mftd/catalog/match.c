@@ -216,7 +216,7 @@ put_delivery(struct mftd_catalog *c, const struct receipt *r,
 {
 	const char *name = base_name(r->path_now);
 	char id[MFTD_ID_BYTES];
-	int e = mftd_id_random("d", id, sizeof(id));
+	int e = mftd_id_timed("d", now_us, id, sizeof(id));
 
 	if (e < 0)
 		return e;

@@ -256,6 +256,8 @@ older_schema_is_brought_up(void **state)
 	char sql[128];
 	size_t i;
 
+	execute(db, "DROP INDEX delivery_special");
+	execute(db, "DROP TABLE delivery_wish");
 	execute(db, "DROP TABLE account_entry");
 	execute(db, "DROP TABLE account_folder");
 	for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
