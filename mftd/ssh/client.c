@@ -2,15 +2,10 @@
 #include "mftd/ssh/client.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <libssh/libssh.h>
 
@@ -18,6 +13,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/limits.h"
+#include "mftd/ssh/dial.h"
 #include "mftd/ssh/shim.h"
 
 #define TURN_MS 200 /* go_on is asked this often */
@@ -40,127 +36,20 @@ fail(struct mftd_ssh_client *c, int err, const char *what, const char *detail)
 	return err;
 }
 
+static void
+tell(const struct mftd_ssh_client *c, enum mftd_ssh_stage stage,
+    const char *what)
+{
+	if (c->t->told != NULL)
+		c->t->told(c->t->data, stage, what);
+}
+
 /* libssh has errors in words only; the cause is found in what they are about.
  */
 static int
 fail_ssh(struct mftd_ssh_client *c, int err, const char *what)
 {
 	return fail(c, err, what, ssh_get_error(c->session));
-}
-
-/* ---- TCP */
-
-static void
-name_peer(struct mftd_ssh_client *c, const struct addrinfo *ai)
-{
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-
-	if (getnameinfo(ai->ai_addr, ai->ai_addrlen, host, sizeof(host), port,
-		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0 ||
-	    strlen(host) + strlen(port) + 4 > sizeof(c->address))
-		return;
-	snprintf(c->address, sizeof(c->address),
-	    ai->ai_family == AF_INET6 ? "[%.40s]:%.6s" : "%.40s:%.6s", host,
-	    port);
-}
-
-/* A dead peer must not hold a delivery for the two hours of TCP's default. */
-static void
-set_socket(int fd, int request_ms)
-{
-	int on = 1, idle = 10, every = 5, ms = request_ms;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-/* Connects to one address.  Returns a descriptor or -errno. */
-static int
-dial_one(const struct addrinfo *ai, int64_t deadline_ms)
-{
-	struct pollfd p = { .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int err = 0, r;
-
-	p.fd = socket(ai->ai_family,
-	    ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
-	if (p.fd < 0)
-		return -errno;
-	if (connect(p.fd, ai->ai_addr, ai->ai_addrlen) == 0)
-		return p.fd;
-	if (errno != EINPROGRESS) {
-		err = errno;
-		goto out;
-	}
-	do {
-		r = poll(&p, 1, mftd_clock_left_ms(deadline_ms));
-	} while (r < 0 && errno == EINTR);
-	if (r == 0)
-		err = ETIMEDOUT;
-	else if (r < 0 ||
-	    getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
-		err = errno;
-out:
-	if (err == 0)
-		return p.fd;
-	mftd_fd_close(&p.fd);
-	return -err;
-}
-
-/* Splits "host:port" or "[v6]:port" in place.  The port, or NULL. */
-static char *
-split_address(char *text, char **host)
-{
-	char *colon = strrchr(text, ':');
-
-	if (colon == NULL)
-		return NULL;
-	*colon = '\0';
-	*host = text;
-	if (text[0] == '[' && colon > text + 1 && colon[-1] == ']') {
-		colon[-1] = '\0';
-		*host = text + 1;
-	}
-	return colon + 1;
-}
-
-/* Connects to the target.  A descriptor or a negative error. */
-static int
-dial(struct mftd_ssh_client *c)
-{
-	const struct mftd_ssh_target *t = c->t;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
-	char given[MFTD_ADDR_BYTES], number[16];
-	char *host = (char *)(uintptr_t)t->host, *port = number;
-	int64_t deadline = mftd_clock_ms() + t->connect_ms;
-	int fd = -EHOSTUNREACH, r;
-
-	snprintf(number, sizeof(number), "%d", t->port);
-	if (t->address != NULL) {
-		snprintf(given, sizeof(given), "%s", t->address);
-		port = split_address(given, &host);
-		hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-	}
-	if (port == NULL)
-		return fail(c, -EINVAL, "not an address", t->address);
-	r = getaddrinfo(host, port, &hints, &list);
-	if (r != 0)
-		return fail(c, -EHOSTUNREACH, host, gai_strerror(r));
-	for (ai = list; ai != NULL; ai = ai->ai_next) {
-		fd = dial_one(ai, deadline);
-		if (fd >= 0) {
-			name_peer(c, ai);
-			break;
-		}
-	}
-	freeaddrinfo(list);
-	if (fd < 0)
-		return fail(c, fd, host, strerror(-fd));
-	set_socket(fd, t->request_ms);
-	return fd;
 }
 
 /* ---- key exchange and login */
@@ -209,19 +98,14 @@ host_key_algorithms(const struct mftd_ssh_target *t, char *out, size_t size)
 }
 
 static int
-set_options(struct mftd_ssh_client *c, int *fd)
+set_options(struct mftd_ssh_client *c, const char *algorithms, int *fd)
 {
 	const struct mftd_ssh_target *t = c->t;
-	char algorithms[512];
 	long timeout_s = t->connect_ms / 1000 > 0 ? t->connect_ms / 1000 : 1;
 	int no = 0;
 	unsigned int port = (unsigned int)t->port;
 	ssh_session s = c->session;
 
-	host_key_algorithms(t, algorithms, sizeof(algorithms));
-	if (algorithms[0] == '\0')
-		return fail(c, -MFTD_E_PARTNER_KEY, "no host key is pinned for",
-		    t->host);
 	/* no file of this account may have a say */
 	if (ssh_options_set(s, SSH_OPTIONS_PROCESS_CONFIG, &no) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") < 0 ||
@@ -238,15 +122,32 @@ set_options(struct mftd_ssh_client *c, int *fd)
 	return 0;
 }
 
+/* "ssh-ed25519 SHA256:…" */
+static void
+describe(ssh_key key, char *out, size_t size)
+{
+	unsigned char *hash = NULL;
+	char *print = NULL;
+	size_t len;
+
+	if (ssh_get_publickey_hash(
+		key, SSH_PUBLICKEY_HASH_SHA256, &hash, &len) == 0)
+		print = ssh_get_fingerprint_hash(
+		    SSH_PUBLICKEY_HASH_SHA256, hash, len);
+	snprintf(out, size, "%s %s", ssh_key_type_to_char(ssh_key_type(key)),
+	    print != NULL ? print : "");
+	ssh_string_free_char(print);
+	ssh_clean_pubkey_hash(&hash);
+}
+
 static int
 check_host_key(struct mftd_ssh_client *c)
 {
 	const struct mftd_ssh_target *t = c->t;
 	ssh_key seen = NULL, pin;
-	unsigned char *hash = NULL;
-	char type[64], *print = NULL;
+	char type[64], words[MFTD_REASON_BYTES];
 	bool known = false;
-	size_t i, len;
+	size_t i;
 
 	if (ssh_get_server_publickey(c->session, &seen) != SSH_OK)
 		return fail_ssh(c, -MFTD_E_PARTNER_KEY, "host key");
@@ -256,19 +157,13 @@ check_host_key(struct mftd_ssh_client *c)
 		    ssh_key_cmp(seen, pin, SSH_KEY_CMP_PUBLIC) == 0;
 		ssh_key_free(pin);
 	}
-	if (!known &&
-	    ssh_get_publickey_hash(
-		seen, SSH_PUBLICKEY_HASH_SHA256, &hash, &len) == 0)
-		print = ssh_get_fingerprint_hash(
-		    SSH_PUBLICKEY_HASH_SHA256, hash, len);
-	ssh_clean_pubkey_hash(&hash);
+	describe(seen, words, sizeof(words));
 	ssh_key_free(seen);
-	if (known)
-		return 0;
-	fail(c, 0, "its host key is not the pinned one",
-	    print != NULL ? print : "");
-	ssh_string_free_char(print);
-	return -MFTD_E_PARTNER_KEY;
+	if (!known)
+		return fail(c, -MFTD_E_PARTNER_KEY,
+		    "its host key is not the pinned one", words);
+	tell(c, MFTD_SSH_KNOWN, words);
+	return 0;
 }
 
 /* Nobody is there to type a passphrase. */
@@ -294,6 +189,7 @@ log_in(struct mftd_ssh_client *c)
 	ssh_key_free(key);
 	switch (r) {
 	case SSH_AUTH_SUCCESS:
+		tell(c, MFTD_SSH_LOGGED_IN, c->t->key_file);
 		return 0;
 	case SSH_AUTH_DENIED:
 	case SSH_AUTH_PARTIAL:
@@ -318,21 +214,27 @@ start_subsystem(struct mftd_ssh_client *c)
 	    ssh_event_add_session(c->event, c->session) != SSH_OK)
 		return -ENOMEM;
 	ssh_set_blocking(c->session, 0);
+	tell(c, MFTD_SSH_STARTED, "sftp");
 	return 0;
 }
 
+/* Up to the end of the key exchange; the host key is one of algorithms. */
 static int
-start(struct mftd_ssh_client *c)
+exchange_keys(struct mftd_ssh_client *c, const char *algorithms)
 {
 	int fd, r;
 
 	c->session = ssh_new();
 	if (c->session == NULL)
 		return -ENOMEM;
-	fd = dial(c);
+	fd = mftd_ssh_dial(c->t, c->address, c->why);
 	if (fd < 0)
 		return fd;
-	r = set_options(c, &fd);
+	if (algorithms[0] == '\0')
+		r = fail(c, -MFTD_E_PARTNER_KEY, "no host key is pinned for",
+		    c->t->host);
+	else
+		r = set_options(c, algorithms, &fd);
 	if (r < 0) {
 		mftd_fd_close(&fd);
 		return r;
@@ -341,7 +243,19 @@ start(struct mftd_ssh_client *c)
 	mftd_shim_serve(fd);
 	if (ssh_connect(c->session) != SSH_OK)
 		return fail_ssh(c, -MFTD_E_CLOSED, "key exchange");
-	r = check_host_key(c);
+	return 0;
+}
+
+static int
+start(struct mftd_ssh_client *c)
+{
+	char algorithms[512];
+	int r;
+
+	host_key_algorithms(c->t, algorithms, sizeof(algorithms));
+	r = exchange_keys(c, algorithms);
+	if (r == 0)
+		r = check_host_key(c);
 	if (r == 0)
 		r = log_in(c);
 	return r == 0 ? start_subsystem(c) : r;
@@ -398,6 +312,52 @@ const char *
 mftd_ssh_client_why(const struct mftd_ssh_client *c)
 {
 	return c->why;
+}
+
+/* ---- a look at the host key */
+
+static int
+take_host_key(struct mftd_ssh_client *c, struct mftd_ssh_offer *out)
+{
+	ssh_key key = NULL;
+	char *b64 = NULL;
+	int n;
+
+	if (ssh_get_server_publickey(c->session, &key) != SSH_OK)
+		return fail_ssh(c, -MFTD_E_PARTNER_KEY, "host key");
+	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK) {
+		ssh_key_free(key);
+		return fail_ssh(c, -MFTD_E_PARTNER_KEY, "host key");
+	}
+	n = snprintf(out->line, sizeof(out->line), "%s %s",
+	    ssh_key_type_to_char(ssh_key_type(key)), b64);
+	describe(key, out->print, sizeof(out->print));
+	ssh_string_free_char(b64);
+	ssh_key_free(key);
+	return n < (int)sizeof(out->line) ? 0 : -EMSGSIZE;
+}
+
+int
+mftd_ssh_scan(const struct mftd_ssh_target *t, const char *algorithm,
+    struct mftd_ssh_offer *out, char *why, size_t size)
+{
+	struct mftd_ssh_client *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->t = t;
+	r = ssh_init() == 0 ? exchange_keys(c, algorithm) : -ENOMEM;
+	/* libssh has no other sign of it (kex.c, ssh_kex_select_methods) */
+	if (r == -MFTD_E_CLOSED &&
+	    strstr(c->why, "no match for method server host key") != NULL)
+		r = -ENOENT;
+	if (r == 0)
+		r = take_host_key(c, out);
+	snprintf(
+	    why, size, "%s", c->why[0] != '\0' ? c->why : mftd_strerror(r));
+	mftd_ssh_client_close(c);
+	return r;
 }
 
 /* ---- the stream */
