@@ -368,7 +368,8 @@ conclude(struct run *run, enum mftd_verdict v, const char *why)
 {
 	int r;
 
-	log_info("the names at the partner say: %s", mftd_verdict_name(v));
+	log_info(
+	    "the names at the partner say: %s", mftd_delivery_verdict_name(v));
 	switch (v) {
 	case MFTD_VERDICT_REMOVE_TEMP:
 		drop_temp(run);

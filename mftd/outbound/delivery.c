@@ -115,7 +115,7 @@ mftd_delivery_event_name(uint32_t event)
 }
 
 const char *
-mftd_verdict_name(enum mftd_verdict v)
+mftd_delivery_verdict_name(enum mftd_verdict v)
 {
 	return v < MFTD_VERDICT_COUNT ? verdict_names[v] : "?";
 }

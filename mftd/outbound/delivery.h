@@ -88,7 +88,7 @@ enum mftd_verdict {
 	MFTD_VERDICT_COUNT
 };
 
-const char *mftd_verdict_name(enum mftd_verdict v);
+const char *mftd_delivery_verdict_name(enum mftd_verdict v);
 
 /*
  * What the evidence proves.  Both looks were taken at the host where PUBLISHING

@@ -176,7 +176,7 @@ test_every_evidence(void **state)
 				if (verdicts[v] != want)
 					print_message("%s known %d: %s\n",
 					    cases[i], known,
-					    mftd_verdict_name(v));
+					    mftd_delivery_verdict_name(v));
 				assert_int_equal(verdicts[v], want);
 			}
 }
