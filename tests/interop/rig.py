@@ -41,8 +41,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def keygen(path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "",
+def keygen(path, kind="ed25519"):
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "",
                     "-f", path], check=True)
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
