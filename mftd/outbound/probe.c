@@ -187,7 +187,6 @@ make_names(struct probe *b)
 
 	if (r < 0)
 		return r;
-	memset(b->made, 0, sizeof(b->made));
 	snprintf(b->name[TEMP], NAME_BYTES, "%s/.mft-test-%s.1.part",
 	    b->directory, id);
 	snprintf(
@@ -197,35 +196,31 @@ make_names(struct probe *b)
 	return 0;
 }
 
-/* A file like those of a delivery, with that mtime. */
+/* A file like those of a delivery, with that mtime.  Whether the server knows
+ * fsync, and sets times, is another matter. */
 static int
 make_file(struct probe *b, int which, uint32_t mtime)
 {
 	static const char zeros[TEST_BYTES];
 	struct mftd_remote_file f;
-	const char *what = "create";
 	int r = mftd_remote_create(b->remote, b->name[which], &f);
 
-	if (r == 0) {
-		b->made[which] = true;
-		what = "write";
-		r = mftd_remote_write(b->remote, &f, 0, zeros, TEST_BYTES);
-	}
+	if (r < 0)
+		return refused(b, "create");
+	b->made[which] = true;
+	r = mftd_remote_write(b->remote, &f, 0, zeros, TEST_BYTES);
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
-	if (r == 0) {
-		what = "fsync";
-		r = mftd_remote_sync(b->remote, &f);
-	}
-	if (r == 0 || r == -EOPNOTSUPP) {
-		what = "setstat";
-		r = mftd_remote_set_mtime(b->remote, &f, mtime);
-	}
-	if (r == 0 || mftd_remote_answered(r)) {
-		what = "close";
-		r = mftd_remote_close(b->remote, &f);
-	}
-	return r < 0 ? refused(b, what) : 0;
+	if (r < 0)
+		return refused(b, "write");
+	r = mftd_remote_sync(b->remote, &f);
+	if (r < 0 && r != -EOPNOTSUPP)
+		return refused(b, "fsync");
+	r = mftd_remote_set_mtime(b->remote, &f, mtime);
+	if (r < 0 && !mftd_remote_answered(r))
+		return refused(b, "setstat");
+	r = mftd_remote_close(b->remote, &f);
+	return r < 0 ? refused(b, "close") : 0;
 }
 
 static int
@@ -309,24 +304,36 @@ tidy_up(struct probe *b)
 		in_directory(b, MFTD_FINDING_OK, "remove", "");
 }
 
-static void
+/* Whether nobody wants to know the rest. */
+static int
+check_wanted(struct probe *b)
+{
+	if (!b->p->ended(b->p->data))
+		return 0;
+	found(b, MFTD_FINDING_FAIL, "test", "ended early");
+	return -EINTR;
+}
+
+static int
 try_directory(struct probe *b)
 {
 	uint32_t mtime = (uint32_t)time(NULL) - DAY_S;
 	int r = look_at_directory(b);
 
-	if (r < 0 || make_names(b) < 0)
-		return;
-	r = make_file(b, TEMP, mtime);
+	if (r == 0)
+		r = make_names(b);
+	if (r == 0)
+		r = make_file(b, TEMP, mtime);
 	if (r == 0)
 		r = check_file(b, mtime);
-	if (r == 0 && !b->p->ended(b->p->data))
+	if (r == 0 && (r = check_wanted(b)) == 0)
 		r = try_rename(b);
-	if (r == 0 && !b->p->ended(b->p->data))
+	if (r == 0 && (r = check_wanted(b)) == 0)
 		r = make_file(b, SECOND, mtime);
-	if (r == 0 && b->made[SECOND])
-		try_clobber(b);
+	if (r == 0 && (r = check_wanted(b)) == 0)
+		r = try_clobber(b);
 	tidy_up(b);
+	return r;
 }
 
 /* ---- the whole */
@@ -336,21 +343,19 @@ try_directories(struct probe *b)
 {
 	const struct mftd_probe *p = b->p;
 	size_t i;
+	int r = 0;
 
 	if (p->n_directories == 0)
 		found(b, MFTD_FINDING_NOTE, "routes",
 		    "none leads there: only the login's directory is looked "
 		    "at");
-	for (i = 0; i < p->n_directories || i == 0; i++) {
-		if (p->ended(p->data)) {
-			found(b, MFTD_FINDING_FAIL, "test", "ended early");
-			return;
-		}
+	for (i = 0; r != -EINTR && (i < p->n_directories || i == 0); i++) {
 		b->directory =
 		    p->n_directories > 0 && p->directories[i][0] != '\0'
 		    ? p->directories[i]
 		    : ".";
-		try_directory(b);
+		memset(b->made, 0, sizeof(b->made));
+		r = try_directory(b);
 	}
 }
 

@@ -98,10 +98,14 @@ class Rig:
             f"    keys: [\"{self.alice}\"]\n    password: \"sesame\"\n"))
         return path
 
+    @staticmethod
+    def program(name):
+        return BUILD / "mftd" / name
+
     def mftctl(self, *args, check=True):
         who = pwd.getpwnam(USER)
         return subprocess.run(
-            [BUILD / "mftd/mftctl", "-f", self.conf, *map(str, args)],
+            [self.program("mftctl"), "-f", self.conf, *map(str, args)],
             check=check, text=True, capture_output=True, user=who.pw_uid,
             group=who.pw_gid, extra_groups=[])
 
