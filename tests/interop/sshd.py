@@ -101,9 +101,11 @@ class Sshd:
         left = list(_descendants(self.sshd.pid))
         self.sshd.terminate()
         self.sshd.wait()
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(left)
+
+    def cut(self):
+        """Ends all connections: their servers do no more."""
+        _kill(_descendants(self.sshd.pid))
 
     def authorize(self, yes):
         """Whether mftd's key may log in."""
@@ -135,6 +137,12 @@ class Sshd:
                 f"    user: {self.user}\n"
                 f"    key_file: {more.get('key', self.key)}\n"
                 f"    host_keys: [{', '.join(map(repr, keys))}]\n")
+
+
+def _kill(pids):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(pid):

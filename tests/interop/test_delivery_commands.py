@@ -2,14 +2,17 @@
 """`mftctl delivery`: a person looks at deliveries and steers them, while the
 daemon delivers to a real sshd."""
 import collections
+import contextlib
 import datetime
 import json
 import os
 import random
+import shutil
 import signal
 import time
 
 import pytest
+from postgres import Postgres
 from rig import Rig, USER
 from sshd import Sshd
 
@@ -230,21 +233,26 @@ def test_failed_can_be_cancelled(rig, partner):
 
 # ---- resolve
 
-def make_doubt(rig, partner, name):
+def make_doubt(rig, partner, name, when="enter"):
     """The outbound process and its deliver are killed while the partner's
-    server is at the rename, and then neither name is there."""
-    partner.fault("-e", "inject=?link,?linkat:delay_enter=3s")
+    server is at the rename, and so is that one, and then neither name is there: it may be in
+    partner.home."""
+    partner.fault("-e", f"inject=?link,?linkat:delay_{when}=3s")
     id_ = upload(rig, name)
     wait_state(rig, id_, "PUBLISHING")
+    if when == "exit":
+        wait_for("the rename", lambda: name in partner.names())
     refused(rig, "hold", id_, words=["is PUBLISHING"])
     refused(rig, "cancel", id_, words=["is PUBLISHING"])
     partner.fault()
-    pid = next(p for p, kind in rig.processes().items()
-               if kind.startswith("outbound"))
-    os.kill(pid, signal.SIGKILL)
     for left in partner.names():
-        if left.startswith(".mft-") or left == name:
+        if left.startswith(".mft-"):
             (partner.home / "in" / left).unlink()
+        elif left == name:
+            (partner.home / "in" / left).rename(partner.home / left)
+    os.kill(next(p for p, kind in rig.processes().items()
+                 if kind.startswith("outbound")), signal.SIGKILL)
+    partner.cut()
     wait_state(rig, id_, "IN_DOUBT")
     return id_
 
@@ -270,6 +278,23 @@ def test_resolve_resend(rig, partner):
     assert story["tries"] == 2 and story["temporary"] != first
     assert (partner.home / "in/resent").read_bytes() == b"content"
     refused(rig, "resolve", id_, "resend", words=["is DONE"])
+
+
+def test_resolve_resend_of_one_that_is_there(rig, partner):
+    """It had arrived, and comes back: it is not there twice, and not sent over
+    another's."""
+    id_ = make_doubt(rig, partner, "arrived-after-all", "exit")
+    (partner.home / "arrived-after-all").rename(
+        partner.home / "in/arrived-after-all")
+    wish(rig, "resolve", id_, "resend")
+    assert wait_state(rig, id_, "DONE")["tries"] == 2
+    assert partner.renames().count("in/arrived-after-all") == 1
+    id_ = make_doubt(rig, partner, "taken", "exit")
+    (partner.home / "in/taken").write_bytes(b"theirs")
+    wish(rig, "resolve", id_, "resend")
+    wait_state(rig, id_, "FAILED")
+    assert (partner.home / "in/taken").read_bytes() == b"theirs"
+    assert not [n for n in partner.names() if n.startswith(".mft-")]
 
 
 # ---- list and show
@@ -364,19 +389,36 @@ def test_claimed_again_while_it_is_sent(rig, partner):
     assert not [n for n in partner.names() if n.startswith(".mft-")]
 
 
-def test_race_with_its_owner(rig, partner):
+@pytest.mark.parametrize("catalog", [None, Postgres])
+def test_race_with_its_owner(partner, catalog):
     """Held, released and cancelled again and again while they are sent: each
     arrives once, or, cancelled, never."""
-    # windows in SENDING and in SENT, where it looks at the names
-    partner.fault("-e", "inject=?lstat,?newfstatat:delay_enter=200ms")
-    content = os.urandom(100000)
-    (rig.top / "file").write_bytes(content)
     names = {f"race{i:02}" for i in range(RACE_FILES)}
+    content = os.urandom(100000)
+    shutil.rmtree(partner.home / "in")
+    (partner.home / "in").mkdir()
+    with contextlib.ExitStack() as stack:
+        uri = stack.enter_context(catalog()).uri if catalog else None
+        rig = stack.enter_context(Rig(catalog=uri))
+        rig.up(objects(rig, partner))
+        before = len(partner.renames())
+        # windows in SENDING and in SENT, where it looks at the names
+        partner.fault("-e", "inject=?lstat,?newfstatat:delay_enter=100ms")
+        caught = race(rig, names, content)
+        print({what: collections.Counter(s) for what, s in caught.items()})
+        assert set(RACE_STATES) <= set(caught["hold"])
+        assert set(RACE_STATES) & set(caught["cancel"])
+        judge_race(rig, partner, names, content, before)
+
+
+def race(rig, names, content):
+    """From which states it was held, cancelled and released."""
+    (rig.top / "file").write_bytes(content)
     done = rig.sftp("".join(f"put {rig.top}/file {n}\n" for n in names))
     assert done.returncode == 0, done.stderr
     wait_for("all deliveries", lambda: len(racing(rig, names)) == RACE_FILES)
     chance = random.Random(1)
-    caught = {"hold": [], "cancel": [], "release": []}
+    caught = {"cancel": [], "hold": [], "release": []}
     for turn, state in enumerate(RACE_STATES):
         there = wait_for(state, lambda at=state: [
             d["id"] for d in racing(rig, names) if d["state"] == at]
@@ -388,15 +430,11 @@ def test_race_with_its_owner(rig, partner):
         for what, ids in (("cancel", there[:turn % 2]),
                           ("hold", there + others[:len(others) // 2]),
                           ("release", others)):
-            if not ids:
-                continue
-            out = rig.mftctl("-j", "delivery", what, *ids, check=False).stdout
+            out = rig.mftctl("-j", "delivery", what, *(ids or ["d-0"]),
+                             check=False).stdout
             caught[what] += [json.loads(line)["from"]
                              for line in out.splitlines()]
-    print({what: collections.Counter(seen) for what, seen in caught.items()})
-    assert set(RACE_STATES) <= set(caught["hold"])
-    assert set(RACE_STATES) & set(caught["cancel"])
-    judge_race(rig, partner, names, content)
+    return caught
 
 
 def racing(rig, names):
@@ -407,13 +445,13 @@ def unfinished(rig, names):
     return [d["id"] for d in racing(rig, names) if d["state"] not in ENDS]
 
 
-def judge_race(rig, partner, names, content):
+def judge_race(rig, partner, names, content, before):
     wait_for("the end of all", lambda: not unfinished(rig, names))
     rows = racing(rig, names)
-    renames = partner.renames()
+    renames = partner.renames()[before:]
     for row in rows:
         path = partner.home / "in" / row["name"]
-        asked = sum(new.endswith("/" + row["name"]) for new in renames)
+        asked = renames.count("in/" + row["name"])
         if row["state"] == "CANCELLED":
             assert not path.exists() and asked == 0, row
         else:
