@@ -31,6 +31,17 @@ on_signal(int sig)
 	ended = 1;
 }
 
+static void
+on_end(void (*handler)(int sig))
+{
+	const struct sigaction act = { .sa_handler = handler,
+		.sa_flags = SA_RESTART };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+}
+
 /* What the daemon may not read, it could not use. */
 static int
 become_daemon(const struct ctl *ctl)
@@ -225,8 +236,6 @@ static int
 test(const struct ctl *ctl, const struct mftd_objects *o,
     const struct mftd_partner *p)
 {
-	const struct sigaction catch = { .sa_handler = on_signal,
-		.sa_flags = SA_RESTART };
 	char **directories = calloc(o->n_routes + 1, sizeof(*directories));
 	struct mftd_probe probe = { .partner = p,
 		.directories = directories,
@@ -240,12 +249,11 @@ test(const struct ctl *ctl, const struct mftd_objects *o,
 		return 1;
 	probe.n_directories = find_directories(o, p->name, directories);
 	/* the child tidies up first */
-	sigaction(SIGINT, &catch, NULL);
-	sigaction(SIGTERM, &catch, NULL);
-	sigaction(SIGHUP, &catch, NULL);
+	on_end(on_signal);
 	r = in_child(ctl, test_one, &probe);
+	on_end(SIG_DFL);
 	free(directories);
-	if (r == MFTD_PROBED_HOST_KEY && !ctl->json) {
+	if (r == MFTD_PROBED_HOST_KEY && !ctl->json && !ended) {
 		printf("it offers:\n");
 		scan_all(ctl, &scan);
 	}

@@ -209,7 +209,7 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 }
 
 /* One receipt, one route, one row: made, or given the new name while it has
- * not begun. */
+ * not begun.  What was held before its name took it back is held again. */
 static int
 put_delivery(struct mftd_catalog *c, const struct receipt *r,
     const struct target *t, int64_t now_us)
@@ -233,7 +233,9 @@ put_delivery(struct mftd_catalog *c, const struct receipt *r,
 	    "($1, $2, $3, $4, $5, $6, $7, $8, 'QUEUED', $9, $10, $11) "
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
 	    "due_us = excluded.due_us, unmatched = 0, error = '', "
-	    "state = CASE WHEN delivery.state = 'HELD' THEN 'HELD' "
+	    "state = CASE WHEN delivery.state = 'HELD' OR "
+	    "(SELECT w.to_state FROM delivery_wish w WHERE w.delivery = "
+	    "delivery.id ORDER BY w.n DESC LIMIT 1) = 'HELD' THEN 'HELD' "
 	    "ELSE 'QUEUED' END "
 	    "WHERE delivery.tries = 0 AND (delivery.state IN "
 	    "('QUEUED', 'HELD') OR (delivery.state = 'CANCELLED' AND "

@@ -299,6 +299,21 @@ wish_outlives_renames(void **state)
 	assert_true(find_delivery(db, "f1", &e));
 	assert_int_equal(e.state, MFTD_DELIVERY_HELD);
 	assert_string_equal(e.name, "new");
+	/* a name that is not sent, and back: that would release it */
+	assert_int_equal(say_name(db, &s, MFTD_RECORD_RENAME, 2, "n.tmp"), 0);
+	assert_true(find_delivery(db, "f1", &e));
+	assert_int_equal(e.state, MFTD_DELIVERY_CANCELLED);
+	assert_int_equal(say_name(db, &s, MFTD_RECORD_RENAME, 2, "back"), 0);
+	assert_true(find_delivery(db, "f1", &e));
+	assert_int_equal(e.state, MFTD_DELIVERY_HELD);
+	assert_string_equal(e.name, "back");
+	assert_int_equal(wish(db, e.id, "release", MFTD_DELIVERY_HELD,
+			     MFTD_DELIVERY_QUEUED, 0),
+	    0);
+	assert_int_equal(say_name(db, &s, MFTD_RECORD_RENAME, 2, "n.tmp"), 0);
+	assert_int_equal(say_name(db, &s, MFTD_RECORD_RENAME, 2, "new"), 0);
+	assert_true(find_delivery(db, "f1", &e));
+	assert_int_equal(e.state, MFTD_DELIVERY_QUEUED);
 }
 
 void
