@@ -319,7 +319,7 @@ mftctl_partner(const struct ctl *ctl, int argc, char **argv)
 	bool is_scan = strcmp(argv[1], "scan") == 0;
 	const struct mftd_partner *p;
 	struct mftd_objects *o = NULL;
-	struct scan s = { NULL };
+	struct scan s = { .host = NULL };
 	char *host = NULL;
 	int r = 1;
 

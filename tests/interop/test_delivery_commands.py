@@ -6,9 +6,12 @@ import contextlib
 import datetime
 import json
 import os
+import pathlib
+import pwd
 import random
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -335,6 +338,20 @@ def test_show_has_the_receipt(rig):
     for key in ("receipt", "session", "sha256", "path"):
         assert story[key] in text
     refused(rig, "show", "d-0", words=["no such delivery"])
+
+
+def test_wishes_know_who_logged_in(rig):
+    """Also when that user has become root since."""
+    def log_in():
+        pathlib.Path("/proc/self/loginuid").write_text(
+            str(pwd.getpwnam(USER).pw_uid), encoding="ascii")
+    id_ = upload(rig, "by-whom", account="carol")
+    subprocess.run([rig.program("mftctl"), "-f", rig.conf, "delivery", "hold",
+                    id_], preexec_fn=log_in, check=True,
+                   stdout=subprocess.DEVNULL)
+    assert show(rig, id_)["wishes"][0]["who"] == f"{USER} as root@solo"
+    assert f"by {USER} as root@solo: hold, QUEUED -> HELD" in rig.mftctl(
+        "delivery", "show", id_).stdout
 
 
 # ---- wrong use
