@@ -240,7 +240,7 @@ def make_doubt(rig, partner, name, when="enter"):
     """The outbound process and its deliver are killed while the partner's
     server is at the rename, and so is that one, and then neither name is there: it may be in
     partner.home."""
-    partner.fault("-e", f"inject=?link,?linkat:delay_{when}=3s")
+    partner.fault("-e", f"inject=?link,?linkat:delay_{when}=30s")
     id_ = upload(rig, name)
     wait_state(rig, id_, "PUBLISHING")
     if when == "exit":
@@ -297,7 +297,8 @@ def test_resolve_resend_of_one_that_is_there(rig, partner):
     wish(rig, "resolve", id_, "resend")
     wait_state(rig, id_, "FAILED")
     assert (partner.home / "in/taken").read_bytes() == b"theirs"
-    assert not [n for n in partner.names() if n.startswith(".mft-")]
+    wait_for("its temporary file's end", lambda: not [
+        n for n in partner.names() if n.startswith(".mft-")])
 
 
 # ---- list and show
