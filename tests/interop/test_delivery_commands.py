@@ -477,4 +477,8 @@ def judge_race(rig, partner, names, content, before):
             assert path.read_bytes() == content and asked == 1, row
     ends = collections.Counter(row["state"] for row in rows)
     print(ends)
+    # ".mft-ID.TRY.part": only what has no next try is left
+    left = {n.removeprefix(".mft-").split(".")[0] for n in partner.names()
+            if n.startswith(".mft-")}
+    assert left <= {r["id"] for r in rows if r["state"] == "CANCELLED"}
     assert len(rows) == RACE_FILES and ends["DONE"] and ends["CANCELLED"]
