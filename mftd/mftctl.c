@@ -210,10 +210,9 @@ check_root(const struct mftd_conf *conf, const struct mftd_account *a)
 	return 0;
 }
 
-/* Says what the catalog said; before the daemon's first start there is no
- * directory for an SQLite one. */
-static void
-catalog_failed(const struct ctl *ctl, struct mftd_catalog *c, int err)
+/* Before the daemon's first start there is no directory for an SQLite one. */
+void
+mftctl_catalog_failed(const struct ctl *ctl, struct mftd_catalog *c, int err)
 {
 	char dir[4096];
 	char *slash;
@@ -246,7 +245,7 @@ store(const struct ctl *ctl, const struct mftd_objects *o, uint64_t *version)
 	if (r == 0)
 		r = mftd_catalog_apply(c, o, version);
 	if (r < 0)
-		catalog_failed(ctl, c, r);
+		mftctl_catalog_failed(ctl, c, r);
 	mftd_catalog_close(c);
 	return r < 0 ? 1 : 0;
 }
@@ -295,62 +294,6 @@ cmd_apply(const struct ctl *ctl, int argc, char **argv)
 	}
 	mftd_objects_free(o);
 	return r;
-}
-
-/* ---- delivery list */
-
-/* A partner's file name must not move the terminal, or make a second row. */
-static const char *
-printable(const char *name, char *out, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size && name[i] != '\0'; i++)
-		out[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f
-		    ? '?'
-		    : name[i];
-	out[i] = '\0';
-	return out;
-}
-
-static int
-print_delivery(void *data, const struct mftd_delivery *d)
-{
-	const struct ctl *ctl = data;
-	char name[MFTD_PATH_BYTES];
-
-	if (ctl->json)
-		printf("{\"id\":\"%s\",\"receipt\":\"%s\",\"route\":\"%s\","
-		       "\"state\":\"%s\",\"tries\":%u,\"size\":%llu}\n",
-		    d->id, d->receipt, d->route,
-		    mftd_delivery_state_name(d->state), d->tries,
-		    (unsigned long long)d->size);
-	else
-		printf("%-28s %-16s %-10s %5u %12llu %s %s\n", d->id, d->route,
-		    mftd_delivery_state_name(d->state), d->tries,
-		    (unsigned long long)d->size,
-		    printable(d->name, name, sizeof(name)), d->error);
-	return 0;
-}
-
-static int
-cmd_delivery(const struct ctl *ctl, int argc, char **argv)
-{
-	struct mftd_catalog *c = NULL;
-	int r;
-
-	if (strcmp(argv[1], "list") != 0) {
-		fprintf(stderr, "mftctl: delivery: only list\n");
-		return 2;
-	}
-	r = mftd_catalog_open(ctl->conf->catalog, "mftctl", &c);
-	if (r < 0)
-		return fail(ctl->conf->catalog, r);
-	r = mftd_catalog_deliveries(c, print_delivery, (void *)(uintptr_t)ctl);
-	if (r < 0)
-		catalog_failed(ctl, c, r);
-	mftd_catalog_close(c);
-	return r < 0 ? 1 : 0;
 }
 
 /* ---- node confirm-dead */
@@ -456,8 +399,18 @@ static const struct command {
 	{ "apply", 2, 2, cmd_apply,
 	    "apply FILE                replace accounts, partners, routes",
 	    false },
-	{ "delivery", 2, 2, cmd_delivery,
-	    "delivery list             every delivery and its state", false },
+	{ "delivery", 2, 4096, mftctl_delivery,
+	    "delivery list [-a ACCOUNT] [-n COUNT] [-p PARTNER] [-r ROUTE]\n"
+	    "           [-s STATE,...] [-t SINCE]\n"
+	    "  delivery show|hold|release|retry|cancel ID ...\n"
+	    "  delivery resolve ID delivered|resend\n"
+	    "                            what goes out: look at it, steer it",
+	    false },
+	{ "partner", 3, 3, mftctl_partner,
+	    "partner scan NAME|HOST:PORT\n"
+	    "                            the host keys it offers, to confirm\n"
+	    "  partner test NAME         whether a delivery to it would work",
+	    false },
 	{ "node", 2, 3, cmd_node,
 	    "node confirm-dead NODE    it is certainly off: take over", false },
 	{ "session", 2, 3, cmd_session,

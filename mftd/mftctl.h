@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "mftd/conf/conf.h"
 
 /* What the files of mftctl share. */
@@ -23,5 +25,31 @@ int mftctl_journal(const struct ctl *ctl, int argc, char **argv);
  * has something that is no record, or an error of mftd_inspect_find. */
 int mftctl_show(
     const struct ctl *ctl, const char *path, uint64_t last, bool follow);
+
+/* delivery list, show, hold and so on; partner scan and test.  As above. */
+int mftctl_delivery(const struct ctl *ctl, int argc, char **argv);
+int mftctl_partner(const struct ctl *ctl, int argc, char **argv);
+
+struct mftd_catalog;
+
+/* What a person wants of deliveries: argv[0] is "hold" and so on, behind it
+ * their ids.  As above. */
+int mftctl_wish(
+    const struct ctl *ctl, struct mftd_catalog *c, int argc, char **argv);
+
+/* Says what the catalog said of err. */
+void mftctl_catalog_failed(
+    const struct ctl *ctl, struct mftd_catalog *c, int err);
+
+/* ---- mftctl_json.c: members of an object o */
+
+/* Any bytes: what is not UTF-8 stands as \u00xx.  "" puts nothing. */
+void mftctl_put(json_t *o, const char *key, const char *text);
+void mftctl_put_number(json_t *o, const char *key, uint64_t v);
+void mftctl_put_hash(
+    json_t *o, const char *key, const uint8_t hash[MFTD_SHA256_BYTES]);
+
+/* In UTC, "2026-11-21T15:00:00.000000Z". */
+void mftctl_put_time(json_t *o, const char *key, int64_t time_us);
 
 #endif

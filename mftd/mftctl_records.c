@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include <jansson.h>
 
@@ -19,53 +18,8 @@
 
 /* A journal's records for people and for programs. */
 
-#define HEX_BYTES (2 * MFTD_SHA256_BYTES + 1)
 #define FOLLOW_MS 250 /* other nodes' writing is no event here */
 #define TORN_MAX 8 /* a record may be half there while it is written */
-
-static void
-put(json_t *o, const char *key, const char *text)
-{
-	/* a path need not be UTF-8: what is not stands as \u00xx */
-	char safe[6 * MFTD_PATH_BYTES];
-	json_t *s = json_string(text);
-	size_t n = 0;
-
-	if (s == NULL) {
-		for (; *text != '\0' && n + 2 < sizeof(safe); text++) {
-			uint8_t c = (uint8_t)*text;
-
-			if (c < 0x80) {
-				safe[n++] = (char)c;
-			} else {
-				safe[n++] = (char)(0xc0 | c >> 6);
-				safe[n++] = (char)(0x80 | (c & 0x3f));
-			}
-		}
-		s = json_stringn(safe, n);
-	}
-	if (text[0] != '\0' || n > 0)
-		json_object_set_new(o, key, s);
-	else
-		json_decref(s);
-}
-
-static void
-put_number(json_t *o, const char *key, uint64_t v)
-{
-	json_object_set_new(o, key, json_integer((json_int_t)v));
-}
-
-static void
-put_hash(json_t *o, const char *key, const uint8_t hash[MFTD_SHA256_BYTES])
-{
-	char hex[HEX_BYTES];
-	size_t i;
-
-	for (i = 0; i < MFTD_SHA256_BYTES; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-	put(o, key, hex);
-}
 
 static int
 put_open(json_t *o, struct mftd_buf *b)
@@ -75,9 +29,9 @@ put_open(json_t *o, struct mftd_buf *b)
 
 	if (e < 0)
 		return e;
-	put(o, "node", r.node);
-	put(o, "incarnation", r.incarnation);
-	put(o, "volume", r.volume);
+	mftctl_put(o, "node", r.node);
+	mftctl_put(o, "incarnation", r.incarnation);
+	mftctl_put(o, "volume", r.volume);
 	return 0;
 }
 
@@ -89,10 +43,10 @@ put_audit(json_t *o, struct mftd_buf *b)
 
 	if (e < 0)
 		return e;
-	put(o, "session", r.session);
-	put(o, "account", r.account);
-	put(o, "event", r.event);
-	put(o, "text", r.text);
+	mftctl_put(o, "session", r.session);
+	mftctl_put(o, "account", r.account);
+	mftctl_put(o, "event", r.event);
+	mftctl_put(o, "text", r.text);
 	return 0;
 }
 
@@ -104,9 +58,9 @@ put_part(json_t *o, struct mftd_buf *b)
 
 	if (e < 0)
 		return e;
-	put(o, "part", r.part);
-	put_number(o, "durable", r.durable);
-	put_number(o, "base", r.base);
+	mftctl_put(o, "part", r.part);
+	mftctl_put_number(o, "durable", r.durable);
+	mftctl_put_number(o, "base", r.base);
 	return 0;
 }
 
@@ -118,18 +72,18 @@ put_receipt(json_t *o, struct mftd_buf *b)
 
 	if (e < 0)
 		return e;
-	put(o, "receipt", r.id);
-	put(o, "session", r.session);
-	put(o, "account", r.account);
-	put(o, "volume", r.volume);
-	put(o, "root", r.root);
-	put(o, "folder", r.folder);
-	put(o, "path", r.path);
-	put(o, "part", r.part);
-	put_number(o, "size", r.size);
-	put_number(o, "inode", r.inode);
+	mftctl_put(o, "receipt", r.id);
+	mftctl_put(o, "session", r.session);
+	mftctl_put(o, "account", r.account);
+	mftctl_put(o, "volume", r.volume);
+	mftctl_put(o, "root", r.root);
+	mftctl_put(o, "folder", r.folder);
+	mftctl_put(o, "path", r.path);
+	mftctl_put(o, "part", r.part);
+	mftctl_put_number(o, "size", r.size);
+	mftctl_put_number(o, "inode", r.inode);
 	if (r.has_sha256)
-		put_hash(o, "sha256", r.sha256);
+		mftctl_put_hash(o, "sha256", r.sha256);
 	json_object_set_new(o, "routes", json_boolean(r.has_routes));
 	return 0;
 }
@@ -142,9 +96,9 @@ put_outcome(json_t *o, struct mftd_buf *b)
 
 	if (e < 0)
 		return e;
-	put(o, "receipt", r.receipt);
-	put(o, "part", r.part);
-	put(o, "reason", r.reason);
+	mftctl_put(o, "receipt", r.receipt);
+	mftctl_put(o, "part", r.part);
+	mftctl_put(o, "reason", r.reason);
 	return 0;
 }
 
@@ -156,12 +110,12 @@ put_name(json_t *o, struct mftd_buf *b)
 
 	if (e < 0)
 		return e;
-	put(o, "session", r.session);
-	put(o, "account", r.account);
-	put(o, "volume", r.volume);
-	put(o, "path", r.path);
-	put(o, "to", r.to);
-	put_number(o, "inode", r.inode);
+	mftctl_put(o, "session", r.session);
+	mftctl_put(o, "account", r.account);
+	mftctl_put(o, "volume", r.volume);
+	mftctl_put(o, "path", r.path);
+	mftctl_put(o, "to", r.to);
+	mftctl_put_number(o, "inode", r.inode);
 	return 0;
 }
 
@@ -173,9 +127,9 @@ put_seal(json_t *o, struct mftd_buf *b)
 
 	if (e < 0)
 		return e;
-	put(o, "of", r.stream);
-	put_number(o, "at", r.seq);
-	put_hash(o, "hash", r.hash);
+	mftctl_put(o, "of", r.stream);
+	mftctl_put_number(o, "at", r.seq);
+	mftctl_put_hash(o, "hash", r.hash);
 	return 0;
 }
 
@@ -201,21 +155,14 @@ record_json(const char *stream, const struct mftd_entry *e)
 {
 	struct mftd_buf *b = mftd_buf_from(e->payload, e->payload_bytes);
 	json_t *o = json_object();
-	time_t s = (time_t)(e->time_us / 1000000);
-	char text[64], when[96];
-	struct tm tm;
 
-	put(o, "stream", stream);
-	put_number(o, "seq", e->seq);
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(
-	    when, sizeof(when), "%s.%06dZ", text, (int)(e->time_us % 1000000));
-	put(o, "time", when);
-	put(o, "type", mftd_record_name(e->type));
+	mftctl_put(o, "stream", stream);
+	mftctl_put_number(o, "seq", e->seq);
+	mftctl_put_time(o, "time", e->time_us);
+	mftctl_put(o, "type", mftd_record_name(e->type));
 	if (b == NULL || e->type >= sizeof(putters) / sizeof(putters[0]) ||
 	    putters[e->type] == NULL || putters[e->type](o, b) < 0)
-		put_number(o, "unknown_bytes", e->payload_bytes);
+		mftctl_put_number(o, "unknown_bytes", e->payload_bytes);
 	mftd_buf_free(b);
 	return o;
 }

@@ -9,6 +9,8 @@
 
 #include "mftd/base/limits.h"
 
+#define TIME_END (1LL << 52) /* 13 hex digits: until 2112 */
+
 int
 mftd_id_random(const char *prefix, char *out, size_t size)
 {
@@ -22,6 +24,36 @@ mftd_id_random(const char *prefix, char *out, size_t size)
 	if (n < 0 || (size_t)n >= size || !mftd_id_valid(out))
 		return -EINVAL;
 	return 0;
+}
+
+int
+mftd_id_since(const char *prefix, int64_t time_us, char *out, size_t size)
+{
+	int n;
+
+	if (time_us < 0 || time_us >= TIME_END)
+		return -EINVAL;
+	n = snprintf(
+	    out, size, "%s-%013llx", prefix, (unsigned long long)time_us);
+	return n < 0 || (size_t)n >= size ? -EINVAL : 0;
+}
+
+int
+mftd_id_timed(const char *prefix, int64_t time_us, char *out, size_t size)
+{
+	uint64_t bits;
+	size_t len;
+	int n, r = mftd_id_since(prefix, time_us, out, size);
+
+	if (r < 0)
+		return r;
+	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		return -EIO;
+	len = strlen(out);
+	n = snprintf(
+	    out + len, size - len, "%012llx", (unsigned long long)(bits >> 16));
+	return n < 0 || (size_t)n >= size - len || !mftd_id_valid(out) ? -EINVAL
+								       : 0;
 }
 
 int

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Identifiers.  An incarnation is one life of a node's daemon: the node's name
@@ -21,6 +22,15 @@ int mftd_id_incarnation(const char *node, char *out, size_t size);
 /* Writes a fresh id of 16 hex digits, with prefix and '-' before it when prefix
  * is not NULL.  Errors as above. */
 int mftd_id_random(const char *prefix, char *out, size_t size);
+
+/* The same with the time before the random digits: 13 hex digits of
+ * microseconds since the epoch, so that ids sort as they were made.  time_us is
+ * positive. */
+int mftd_id_timed(const char *prefix, int64_t time_us, char *out, size_t size);
+
+/* What every id of that prefix starts with, or sorts behind, that was made at
+ * time_us or later. */
+int mftd_id_since(const char *prefix, int64_t time_us, char *out, size_t size);
 
 /* Whether text is an id as described above (1 to MFTD_ID_BYTES - 1 bytes). */
 bool mftd_id_valid(const char *text);

@@ -134,6 +134,9 @@ enum mftd_delivery_state {
 /* "QUEUED", as stored. */
 const char *mftd_delivery_state_name(enum mftd_delivery_state s);
 
+/* The state of that name, or -MFTD_E_CORRUPT. */
+int mftd_delivery_state_of(const char *name);
+
 struct mftd_delivery {
 	char id[MFTD_ID_BYTES];
 	char receipt[MFTD_ID_BYTES];
@@ -193,10 +196,5 @@ struct mftd_queue_counts {
 
 int mftd_catalog_counts(
     struct mftd_catalog *c, const char *queue, struct mftd_queue_counts *out);
-
-/* ---- lists for mftctl: fn is called per row, ordered by id; a negative return
- * of fn ends the list and is returned.  fn must not use c. */
-int mftd_catalog_deliveries(struct mftd_catalog *c,
-    int (*fn)(void *data, const struct mftd_delivery *d), void *data);
 
 #endif

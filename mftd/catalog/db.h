@@ -121,6 +121,12 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
 	"d.due_us, d.error"
 
+struct mftd_delivery;
+
+/* Takes a row of those columns.  0 or -MFTD_E_CORRUPT. */
+int mftd_db_get_delivery(
+    const struct mftd_db_value *row, struct mftd_delivery *d);
+
 /* Migrations in order, made from the folder schema at build time; ends with
  * NULL. Migration i brings the schema to version i + 1. */
 extern const char *const mftd_db_schema[];

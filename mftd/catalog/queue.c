@@ -11,7 +11,6 @@
 #include "mftd/catalog/db.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
-#define PAGE 500 /* rows of a list that are held at once */
 
 static const char *const state_names[MFTD_DELIVERY_STATE_COUNT] = {
 	[MFTD_DELIVERY_QUEUED] = "QUEUED",
@@ -34,9 +33,8 @@ mftd_delivery_state_name(enum mftd_delivery_state s)
 	return s < MFTD_DELIVERY_STATE_COUNT ? state_names[s] : "?";
 }
 
-/* Returns the state of that name, or -MFTD_E_CORRUPT. */
-static int
-state_of(const char *name)
+int
+mftd_delivery_state_of(const char *name)
 {
 	int i;
 
@@ -58,9 +56,8 @@ get_string(const struct mftd_db_value *v, char *out, size_t size)
 	return 0;
 }
 
-/* A row of MFTD_DB_DELIVERY_COLUMNS. */
-static int
-get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
+int
+mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 {
 	const struct {
 		char *to;
@@ -78,7 +75,7 @@ get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 		{ d->error, sizeof(d->error), 14 },
 	};
 	size_t i;
-	int r = state_of(row[7].p);
+	int r = mftd_delivery_state_of(row[7].p);
 
 	if (r < 0)
 		return r;
@@ -165,7 +162,7 @@ take_delivery(void *data, const struct mftd_db_value *row, int n)
 
 	if (l->n == l->max)
 		return -MFTD_E_CORRUPT;
-	r = get_delivery(row, &l->out[l->n]);
+	r = mftd_db_get_delivery(row, &l->out[l->n]);
 	l->n += r == 0;
 	return r;
 }
@@ -241,7 +238,7 @@ static int
 take_count(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_queue_counts *q = data;
-	int s = state_of(row[0].p);
+	int s = mftd_delivery_state_of(row[0].p);
 
 	if (s < 0)
 		return s;
@@ -264,41 +261,5 @@ mftd_catalog_counts(
 	    "SELECT state, count(*), min(due_us) FROM delivery "
 	    "WHERE queue = $1 GROUP BY state",
 	    v, N(v), take_count, out);
-	return r < 0 ? r : 0;
-}
-
-struct page {
-	int (*fn)(void *data, const struct mftd_delivery *d);
-	void *data;
-	struct mftd_delivery d; /* the last one */
-};
-
-static int
-take_listed(void *data, const struct mftd_db_value *row, int n)
-{
-	struct page *p = data;
-	int r = get_delivery(row, &p->d);
-
-	return r < 0 ? r : p->fn(p->data, &p->d);
-}
-
-int
-mftd_catalog_deliveries(struct mftd_catalog *c,
-    int (*fn)(void *data, const struct mftd_delivery *d), void *data)
-{
-	struct page p = { .fn = fn, .data = data };
-	char after[MFTD_ID_BYTES];
-	int r;
-
-	do {
-		memcpy(after, p.d.id, sizeof(after));
-		const struct mftd_db_value v[] = { DB_TEXT(after),
-			DB_INT(PAGE) };
-
-		r = mftd_db_run(c,
-		    "SELECT " MFTD_DB_DELIVERY_COLUMNS
-		    " FROM delivery d WHERE d.id > $1 ORDER BY d.id LIMIT $2",
-		    v, N(v), take_listed, &p);
-	} while (r == PAGE);
 	return r < 0 ? r : 0;
 }

@@ -157,7 +157,7 @@ make_name(struct mftd_catalog *c, const struct mftd_candidate *f,
 /* ---- the rows */
 
 /* One receipt, one route, one row: made, or given the new name while it has
- * not begun. */
+ * not begun.  What was held before its name took it back is held again. */
 static int
 put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
     const struct target *t)
@@ -165,7 +165,7 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 	char id[MFTD_ID_BYTES], name[MFTD_PATH_BYTES];
 	const char *fault = NULL;
 	int64_t seq;
-	int e = mftd_id_random("d", id, sizeof(id));
+	int e = mftd_id_timed("d", mftd_clock_wall_us(), id, sizeof(id));
 
 	if (e == 0)
 		e = make_name(c, f, t, name, &seq);
@@ -194,8 +194,10 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
 	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "
 	    "error = excluded.error, "
-	    "state = CASE WHEN delivery.state = 'HELD' AND "
-	    "excluded.state = 'QUEUED' THEN 'HELD' ELSE excluded.state END "
+	    "state = CASE WHEN excluded.state = 'QUEUED' AND "
+	    "(delivery.state = 'HELD' OR (SELECT w.to_state FROM delivery_wish "
+	    "w WHERE w.delivery = delivery.id ORDER BY w.n DESC LIMIT 1) = "
+	    "'HELD') THEN 'HELD' ELSE excluded.state END "
 	    "WHERE delivery.tries = 0 AND (delivery.state IN "
 	    "('QUEUED', 'HELD') OR (delivery.state IN ('CANCELLED', 'FAILED') "
 	    "AND delivery.unmatched = 1))",

@@ -34,8 +34,8 @@ open_password(struct mftd_call *call, const struct mftd_partner *p,
 
 int
 mftd_call_open(struct mftd_call *call, const struct mftd_partner *p,
-    const char *secret_key, const char *address, int (*go_on)(void *data),
-    void *data, struct mftd_ssh_client **out, char *why, size_t size)
+    const char *secret_key, const char *address, struct mftd_ssh_client **out,
+    char *why, size_t size)
 {
 	int r = 0;
 
@@ -55,8 +55,9 @@ mftd_call_open(struct mftd_call *call, const struct mftd_partner *p,
 		.macs = p->macs,
 		.connect_ms = p->connect_s * 1000,
 		.request_ms = p->request_s * 1000,
-		.go_on = go_on,
-		.data = data,
+		.go_on = call->target.go_on,
+		.told = call->target.told,
+		.data = call->target.data,
 	};
 	if (p->password != NULL) {
 		r = open_password(call, p, secret_key, why, size);

@@ -15,13 +15,14 @@ struct mftd_call {
 };
 
 /*
- * Opens what is sealed, calls and logs in.  secret_key: the node's file
+ * Opens what is sealed, calls and logs in.  call's go_on, told and data are set
+ * by the caller before, all else by this.  secret_key: the node's file
  * (secret.h), or NULL; address: just that one of its hosts, numeric
  * (ssh/client.h), or NULL.  call and p must outlive *out.  Errors are those of
  * mftd_ssh_client_open, and -MFTD_E_AUTH when the password cannot be opened.
  */
 int mftd_call_open(struct mftd_call *call, const struct mftd_partner *p,
-    const char *secret_key, const char *address, int (*go_on)(void *data),
-    void *data, struct mftd_ssh_client **out, char *why, size_t size);
+    const char *secret_key, const char *address, struct mftd_ssh_client **out,
+    char *why, size_t size);
 
 #endif

@@ -193,9 +193,10 @@ connect_partner(struct run *run, const char *address)
 	int r;
 
 	alarm(WATCHDOG_S);
+	run->call.target.go_on = holds_lease;
+	run->call.target.data = run;
 	r = mftd_call_open(&run->call, run->j->partner, run->j->secret_key,
-	    address, holds_lease, run, &run->client, run->why,
-	    sizeof(run->why));
+	    address, &run->client, run->why, sizeof(run->why));
 	if (r < 0)
 		return r;
 	r = mftd_remote_open(run->client, &run->remote);
@@ -356,7 +357,8 @@ conclude(struct run *run, enum mftd_verdict v, const char *why)
 {
 	int r;
 
-	log_info("the names at the partner say: %s", mftd_verdict_name(v));
+	log_info(
+	    "the names at the partner say: %s", mftd_delivery_verdict_name(v));
 	switch (v) {
 	case MFTD_VERDICT_REMOVE_TEMP:
 		drop_temp(run);

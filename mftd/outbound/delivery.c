@@ -66,8 +66,15 @@ static const struct row table[] = {
 
 	ROW(DELIVERED, FINISH, DONE, END),
 
+	/* whoever has seen what the partner has knows more than the evidence */
+	ROW(IN_DOUBT, ARRIVED, DELIVERED, FINISH),
+	ROW(IN_DOUBT, RESEND, QUEUED, NONE),
+
 	ROW(FAILED, REQUEUE, QUEUED, NONE),
-	ROW(HELD, REQUEUE, QUEUED, NONE),
+	ROW(FAILED, CANCEL, CANCELLED, END),
+
+	ROW(HELD, RELEASE, QUEUED, NONE),
+	ROW(HELD, CANCEL, CANCELLED, END),
 };
 
 static const char *const event_names[MFTD_EVENT_COUNT] = {
@@ -85,6 +92,9 @@ static const char *const event_names[MFTD_EVENT_COUNT] = {
 	[MFTD_EVENT_HOLD] = "HOLD",
 	[MFTD_EVENT_CANCEL] = "CANCEL",
 	[MFTD_EVENT_REQUEUE] = "REQUEUE",
+	[MFTD_EVENT_RELEASE] = "RELEASE",
+	[MFTD_EVENT_ARRIVED] = "ARRIVED",
+	[MFTD_EVENT_RESEND] = "RESEND",
 };
 
 static const char *const verdict_names[MFTD_VERDICT_COUNT] = {
@@ -105,7 +115,7 @@ mftd_delivery_event_name(uint32_t event)
 }
 
 const char *
-mftd_verdict_name(enum mftd_verdict v)
+mftd_delivery_verdict_name(enum mftd_verdict v)
 {
 	return v < MFTD_VERDICT_COUNT ? verdict_names[v] : "?";
 }

@@ -25,9 +25,13 @@ enum mftd_delivery_event {
 	MFTD_EVENT_REJECTED, /* the same, and trying again is of no use */
 	MFTD_EVENT_DOUBT, /* cannot be known */
 	MFTD_EVENT_FAIL, /* trying again is of no use */
-	MFTD_EVENT_HOLD, /* a person's wishes */
+	/* a person's wishes */
+	MFTD_EVENT_HOLD,
 	MFTD_EVENT_CANCEL,
-	MFTD_EVENT_REQUEUE,
+	MFTD_EVENT_REQUEUE, /* try again now */
+	MFTD_EVENT_RELEASE, /* it is held no more */
+	MFTD_EVENT_ARRIVED, /* in doubt: the partner has it */
+	MFTD_EVENT_RESEND, /* in doubt: the partner does not have it */
 	MFTD_EVENT_COUNT
 };
 
@@ -84,7 +88,7 @@ enum mftd_verdict {
 	MFTD_VERDICT_COUNT
 };
 
-const char *mftd_verdict_name(enum mftd_verdict v);
+const char *mftd_delivery_verdict_name(enum mftd_verdict v);
 
 /*
  * What the evidence proves.  Both looks were taken at the host where PUBLISHING

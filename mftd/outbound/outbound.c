@@ -192,6 +192,10 @@ look(struct mftd_queue *q)
 		return;
 	q->look_ms = mftd_clock_ms() + LOOK_MS;
 	count(q, &q->counts);
+	/* what a person says arrived is ours to finish; and what was held and
+	 * released while we had it in hand we may have claimed, and let go */
+	if (q->counts.active > MFTD_JOBS_MAX - mftd_jobs_free(q))
+		q->inherit = true;
 	if (mftd_queue_outcome(q, "version",
 		mftd_catalog_version(q->catalog, &version)) == 0 &&
 	    (q->objects == NULL || version != q->objects->version))

@@ -57,6 +57,7 @@ struct mftd_remote {
 	bool has_limits;
 	int write_err; /* the first failed WRITE's */
 	char why[MFTD_REASON_BYTES];
+	char offers[1024]; /* names of its extensions, a space before each */
 };
 
 static int
@@ -212,6 +213,25 @@ mftd_remote_why(const struct mftd_remote *m)
 
 /* ---- start */
 
+static void
+note_offer(struct mftd_remote *m, const uint8_t *name, size_t len)
+{
+	size_t have = strlen(m->offers), i;
+
+	if (have + 1 + len >= sizeof(m->offers))
+		return;
+	m->offers[have++] = ' ';
+	for (i = 0; i < len; i++)
+		m->offers[have++] =
+		    name[i] > ' ' && name[i] <= '~' ? (char)name[i] : '?';
+}
+
+const char *
+mftd_remote_offers(const struct mftd_remote *m)
+{
+	return m->offers[0] != '\0' ? m->offers + 1 : "";
+}
+
 static int
 read_version(struct mftd_remote *m)
 {
@@ -230,6 +250,7 @@ read_version(struct mftd_remote *m)
 		if (mftd_buf_get_string(m->in, &name, &name_len) < 0 ||
 		    mftd_buf_get_string(m->in, &value, &value_len) < 0)
 			return broken(m, "a bad extension list");
+		note_offer(m, name, name_len);
 		if (name_len == strlen("fsync@openssh.com") &&
 		    memcmp(name, "fsync@openssh.com", name_len) == 0)
 			m->has_sync = true;

@@ -27,6 +27,9 @@ int mftd_remote_open(struct mftd_ssh_client *c, struct mftd_remote **out);
 
 void mftd_remote_free(struct mftd_remote *m);
 
+/* The extensions that it offers, by name with a space between. */
+const char *mftd_remote_offers(const struct mftd_remote *m);
+
 /* Whether err is the server's own answer to the request. */
 bool mftd_remote_answered(int err);
 

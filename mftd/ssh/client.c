@@ -37,6 +37,14 @@ fail(struct mftd_ssh_client *c, int err, const char *what, const char *detail)
 	return err;
 }
 
+static void
+tell(const struct mftd_ssh_client *c, enum mftd_ssh_stage stage,
+    const char *what)
+{
+	if (c->t->told != NULL)
+		c->t->told(c->t->data, stage, what);
+}
+
 /* libssh has errors in words only; the cause is found in what they are about.
  */
 static int
@@ -97,19 +105,14 @@ set_list(ssh_session s, enum ssh_options_e option, const char *list)
 }
 
 static int
-set_options(struct mftd_ssh_client *c, int *fd)
+set_options(struct mftd_ssh_client *c, const char *algorithms, int *fd)
 {
 	const struct mftd_ssh_target *t = c->t;
-	char algorithms[512];
 	long timeout_s = t->connect_ms / 1000 > 0 ? t->connect_ms / 1000 : 1;
 	int no = 0;
 	unsigned int port = (unsigned int)t->port;
 	ssh_session s = c->session;
 
-	host_key_algorithms(t, algorithms, sizeof(algorithms));
-	if (algorithms[0] == '\0')
-		return fail(c, -MFTD_E_PARTNER_KEY, "no host key is pinned for",
-		    t->host);
 	/* no file of this account may have a say */
 	if (ssh_options_set(s, SSH_OPTIONS_PROCESS_CONFIG, &no) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") < 0 ||
@@ -131,15 +134,32 @@ set_options(struct mftd_ssh_client *c, int *fd)
 	return 0;
 }
 
+/* "ssh-ed25519 SHA256:…" */
+static void
+describe(ssh_key key, char *out, size_t size)
+{
+	unsigned char *hash = NULL;
+	char *print = NULL;
+	size_t len;
+
+	if (ssh_get_publickey_hash(
+		key, SSH_PUBLICKEY_HASH_SHA256, &hash, &len) == 0)
+		print = ssh_get_fingerprint_hash(
+		    SSH_PUBLICKEY_HASH_SHA256, hash, len);
+	snprintf(out, size, "%s %s", ssh_key_type_to_char(ssh_key_type(key)),
+	    print != NULL ? print : "");
+	ssh_string_free_char(print);
+	ssh_clean_pubkey_hash(&hash);
+}
+
 static int
 check_host_key(struct mftd_ssh_client *c)
 {
 	const struct mftd_ssh_target *t = c->t;
 	ssh_key seen = NULL, pin;
-	unsigned char *hash = NULL;
-	char type[64], *print = NULL;
+	char type[64], words[MFTD_REASON_BYTES];
 	bool known = false;
-	size_t i, len;
+	size_t i;
 
 	if (ssh_get_server_publickey(c->session, &seen) != SSH_OK)
 		return fail_ssh(c, -MFTD_E_PARTNER_KEY, "host key");
@@ -149,19 +169,13 @@ check_host_key(struct mftd_ssh_client *c)
 		    ssh_key_cmp(seen, pin, SSH_KEY_CMP_PUBLIC) == 0;
 		ssh_key_free(pin);
 	}
-	if (!known &&
-	    ssh_get_publickey_hash(
-		seen, SSH_PUBLICKEY_HASH_SHA256, &hash, &len) == 0)
-		print = ssh_get_fingerprint_hash(
-		    SSH_PUBLICKEY_HASH_SHA256, hash, len);
-	ssh_clean_pubkey_hash(&hash);
+	describe(seen, words, sizeof(words));
 	ssh_key_free(seen);
-	if (known)
-		return 0;
-	fail(c, 0, "its host key is not the pinned one",
-	    print != NULL ? print : "");
-	ssh_string_free_char(print);
-	return -MFTD_E_PARTNER_KEY;
+	if (!known)
+		return fail(c, -MFTD_E_PARTNER_KEY,
+		    "its host key is not the pinned one", words);
+	tell(c, MFTD_SSH_KNOWN, words);
+	return 0;
 }
 
 static int
@@ -179,6 +193,7 @@ start_subsystem(struct mftd_ssh_client *c)
 	    ssh_event_add_session(c->event, c->session) != SSH_OK)
 		return -ENOMEM;
 	ssh_set_blocking(c->session, 0);
+	tell(c, MFTD_SSH_STARTED, "sftp");
 	return 0;
 }
 
@@ -203,26 +218,25 @@ hang_up(struct mftd_ssh_client *c)
 	}
 }
 
-/* One call, up to the checked host key. */
+/* One call, up to the end of the key exchange; the host key is one of
+ * algorithms. */
 static int
-call(struct mftd_ssh_client *c, const char *place, bool numeric)
+exchange_keys(struct mftd_ssh_client *c, const char *place, bool numeric,
+    const char *algorithms)
 {
-	const struct mftd_ssh_target *t = c->t;
-	const struct mftd_dial dial = { .place = place,
-		.numeric = numeric,
-		.port = t->port,
-		.source = t->source,
-		.connect_ms = t->connect_ms,
-		.idle_ms = t->request_ms };
 	int fd, r;
 
 	c->session = ssh_new();
 	if (c->session == NULL)
 		return -ENOMEM;
-	fd = mftd_dial(&dial, c->address, c->why, sizeof(c->why));
+	fd = mftd_ssh_dial(c->t, place, numeric, c->address, c->why);
 	if (fd < 0)
 		return fd;
-	r = set_options(c, &fd);
+	if (algorithms[0] == '\0')
+		r = fail(c, -MFTD_E_PARTNER_KEY, "no host key is pinned for",
+		    c->t->host);
+	else
+		r = set_options(c, algorithms, &fd);
 	if (r < 0) {
 		mftd_fd_close(&fd);
 		return r;
@@ -231,7 +245,19 @@ call(struct mftd_ssh_client *c, const char *place, bool numeric)
 	mftd_shim_serve(fd);
 	if (ssh_connect(c->session) != SSH_OK)
 		return fail_ssh(c, -MFTD_E_CLOSED, "key exchange");
-	return check_host_key(c);
+	return 0;
+}
+
+/* One call, up to the checked host key. */
+static int
+call(struct mftd_ssh_client *c, const char *place, bool numeric)
+{
+	char algorithms[512];
+	int r;
+
+	host_key_algorithms(c->t, algorithms, sizeof(algorithms));
+	r = exchange_keys(c, place, numeric, algorithms);
+	return r == 0 ? check_host_key(c) : r;
 }
 
 /* Whether another host may do better. */
@@ -271,7 +297,11 @@ start(struct mftd_ssh_client *c)
 	if (r == 0)
 		r = mftd_ssh_log_in(c->session, c->t->key_file, c->t->password,
 		    c->why, sizeof(c->why));
-	return r == 0 ? start_subsystem(c) : r;
+	if (r < 0)
+		return r;
+	tell(c, MFTD_SSH_LOGGED_IN,
+	    c->t->key_file != NULL ? c->t->key_file : "by password");
+	return start_subsystem(c);
 }
 
 int
@@ -315,6 +345,53 @@ const char *
 mftd_ssh_client_why(const struct mftd_ssh_client *c)
 {
 	return c->why;
+}
+
+/* ---- a look at the host key */
+
+static int
+take_host_key(struct mftd_ssh_client *c, struct mftd_ssh_offer *out)
+{
+	ssh_key key = NULL;
+	char *b64 = NULL;
+	int n;
+
+	if (ssh_get_server_publickey(c->session, &key) != SSH_OK)
+		return fail_ssh(c, -MFTD_E_PARTNER_KEY, "host key");
+	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK) {
+		ssh_key_free(key);
+		return fail_ssh(c, -MFTD_E_PARTNER_KEY, "host key");
+	}
+	n = snprintf(out->line, sizeof(out->line), "%s %s",
+	    ssh_key_type_to_char(ssh_key_type(key)), b64);
+	describe(key, out->print, sizeof(out->print));
+	ssh_string_free_char(b64);
+	ssh_key_free(key);
+	return n < (int)sizeof(out->line) ? 0 : -EMSGSIZE;
+}
+
+int
+mftd_ssh_scan(const struct mftd_ssh_target *t, const char *algorithm,
+    struct mftd_ssh_offer *out, char *why, size_t size)
+{
+	struct mftd_ssh_client *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->t = t;
+	r = ssh_init() == 0 ? exchange_keys(c, t->host, false, algorithm)
+			    : -ENOMEM;
+	/* libssh has no other sign of it (kex.c, ssh_kex_select_methods) */
+	if (r == -MFTD_E_CLOSED &&
+	    strstr(c->why, "no match for method server host key") != NULL)
+		r = -ENOENT;
+	if (r == 0)
+		r = take_host_key(c, out);
+	snprintf(
+	    why, size, "%s", c->why[0] != '\0' ? c->why : mftd_strerror(r));
+	mftd_ssh_client_close(c);
+	return r;
 }
 
 /* ---- the stream */

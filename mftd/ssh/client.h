@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mftd/base/limits.h"
+
 /*
  * An SSH connection to a partner with one channel, its "sftp" subsystem, as a
  * stream of bytes both ways (RFC 4251 to 4254, by libssh).  Calls block, each
@@ -12,6 +14,16 @@
  * are is outbound/remote.h's.
  */
 struct mftd_ssh_client;
+
+/* What has been achieved, in this order. */
+enum mftd_ssh_stage {
+	MFTD_SSH_RESOLVED, /* "192.0.2.1:22", the first address */
+	MFTD_SSH_CONNECTED, /* the address */
+	MFTD_SSH_KNOWN, /* "ssh-ed25519 SHA256:…", a pinned host key */
+	MFTD_SSH_LOGGED_IN, /* the key file */
+	MFTD_SSH_STARTED, /* the subsystem */
+	MFTD_SSH_STAGES
+};
 
 /* Whom to call and how.  Nothing is trusted on first use: the server's key
  * must be one of host_keys. */
@@ -36,6 +48,8 @@ struct mftd_ssh_target {
 	/* Asked at least each 200 ms of waiting and before each write: 0, or
 	 * the error with which to give up.  May be NULL. */
 	int (*go_on)(void *data);
+	/* Told of each stage with what it came to.  May be NULL. */
+	void (*told)(void *data, enum mftd_ssh_stage stage, const char *what);
 	void *data;
 };
 
@@ -49,6 +63,18 @@ struct mftd_ssh_target {
  */
 int mftd_ssh_client_open(const struct mftd_ssh_target *t,
     struct mftd_ssh_client **out, char *why, size_t size);
+
+/* A host key that a server offers. */
+struct mftd_ssh_offer {
+	char line[MFTD_KEY_BYTES]; /* "type base64" */
+	char print[MFTD_REASON_BYTES]; /* "type SHA256:…" */
+};
+
+/* Calls, and looks at the host key that goes with a signature algorithm
+ * ("ssh-ed25519", "rsa-sha2-512"); of t only the address and the times count.
+ * -ENOENT: the server has none; else errors as of open. */
+int mftd_ssh_scan(const struct mftd_ssh_target *t, const char *algorithm,
+    struct mftd_ssh_offer *out, char *why, size_t size);
 
 /* Ends the connection; c may be NULL. */
 void mftd_ssh_client_close(struct mftd_ssh_client *c);

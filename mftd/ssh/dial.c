@@ -117,10 +117,10 @@ split_address(char *text, char **host)
 
 /* Connects to the first address that answers.  A descriptor or -errno. */
 static int
-dial_list(const struct mftd_dial *d, const struct addrinfo *list,
+dial_list(const struct mftd_ssh_target *t, const struct addrinfo *list,
     const struct addrinfo *source, char address[MFTD_ADDR_BYTES])
 {
-	int64_t deadline = mftd_clock_ms() + d->connect_ms;
+	int64_t deadline = mftd_clock_ms() + t->connect_ms;
 	const struct addrinfo *ai;
 	int fd = -EHOSTUNREACH;
 
@@ -146,30 +146,56 @@ resolve(const char *host, const char *port, int flags, struct addrinfo **list)
 	return getaddrinfo(host, port, &hints, list);
 }
 
-int
-mftd_dial(const struct mftd_dial *d, char address[MFTD_ADDR_BYTES], char *why,
-    size_t size)
+static void
+tell(const struct mftd_ssh_target *t, enum mftd_ssh_stage stage,
+    const char *what)
 {
-	int flags = d->numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0, fd, r = 0;
-	struct addrinfo *list = NULL, *source = NULL;
-	char text[PLACE_BYTES], number[16], *host, *port;
-	const char *at;
+	if (t->told != NULL)
+		t->told(t->data, stage, what);
+}
 
-	snprintf(text, sizeof(text), "%s", d->place);
+/* The addresses of the place, one at least, and our own if one is wanted.  0,
+ * or EAI_*, of which *at is the name. */
+static int
+find(const struct mftd_ssh_target *t, char *text, bool numeric,
+    struct addrinfo **list, struct addrinfo **source, const char **at)
+{
+	int flags = numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0, r;
+	char number[16], first[MFTD_ADDR_BYTES] = "", *host, *port;
+
 	port = split_address(text, &host);
-	snprintf(number, sizeof(number), "%d", d->port);
-	at = host;
-	r = resolve(host, port != NULL ? port : number, flags, &list);
-	if (r == 0 && d->source != NULL) {
-		at = d->source;
-		r = resolve(at, NULL, AI_NUMERICHOST, &source);
-	}
-	fd = r != 0 ? -EHOSTUNREACH : dial_list(d, list, source, address);
-	if (fd < 0)
-		snprintf(why, size, "%s: %s", at,
+	snprintf(number, sizeof(number), "%d", t->port);
+	*at = host;
+	r = resolve(host, port != NULL ? port : number, flags, list);
+	if (r != 0)
+		return r;
+	name_peer(*list, first);
+	tell(t, MFTD_SSH_RESOLVED, first);
+	if (t->source == NULL)
+		return 0;
+	*at = t->source;
+	return resolve(t->source, NULL, AI_NUMERICHOST, source);
+}
+
+int
+mftd_ssh_dial(const struct mftd_ssh_target *t, const char *place, bool numeric,
+    char address[MFTD_ADDR_BYTES], char why[MFTD_REASON_BYTES])
+{
+	struct addrinfo *list = NULL, *source = NULL;
+	char text[PLACE_BYTES];
+	const char *at;
+	int fd, r;
+
+	snprintf(text, sizeof(text), "%s", place);
+	r = find(t, text, numeric, &list, &source, &at);
+	fd = r != 0 ? -EHOSTUNREACH : dial_list(t, list, source, address);
+	if (fd < 0) {
+		snprintf(why, MFTD_REASON_BYTES, "%s: %s", at,
 		    r != 0 ? gai_strerror(r) : strerror(-fd));
-	else
-		set_socket(fd, d->idle_ms);
+	} else {
+		set_socket(fd, t->request_ms);
+		tell(t, MFTD_SSH_CONNECTED, address);
+	}
 	if (list != NULL)
 		freeaddrinfo(list);
 	if (source != NULL)

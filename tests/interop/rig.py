@@ -41,8 +41,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def keygen(path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "",
+def keygen(path, kind="ed25519"):
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "",
                     "-f", path], check=True)
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
@@ -111,10 +111,14 @@ class Rig:
             f"    keys: [\"{self.alice}\"]\n    password: \"sesame\"\n"))
         return path
 
+    @staticmethod
+    def program(name):
+        return BUILD / "mftd" / name
+
     def mftctl(self, *args, check=True):
         who = pwd.getpwnam(USER)
         return subprocess.run(
-            [BUILD / "mftd/mftctl", "-f", self.conf, *map(str, args)],
+            [self.program("mftctl"), "-f", self.conf, *map(str, args)],
             check=check, text=True, capture_output=True, user=who.pw_uid,
             group=who.pw_gid, extra_groups=[])
 

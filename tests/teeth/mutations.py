@@ -422,4 +422,18 @@ MUTATIONS = [
             (JOURNAL + "test_dormant",)),
     journal("whole_part_dormant", "dormant.c",
             "mark->durable - 1", "mark->durable", KILLED),
+
+    # a person's wishes
+    Mutation("wish_compares", "mftd/catalog/person.c",
+             "WHERE id = $1 AND state = $2", "WHERE id = $1 AND $2 <> ''",
+             ("tests/unit/catalog/test_catalog",)),
+    Mutation("wish_noted", "mftd/catalog/person.c",
+             "return r < 0 ? r : note(c, ch);",
+             "return r < 0 || ch->due_us == 0 ? r : note(c, ch);",
+             ("tests/unit/catalog/test_catalog",)),
+    Mutation("wish_in_publishing", "mftd/outbound/delivery.c",
+             "	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),\n",
+             "	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),\n"
+             "	ROW(PUBLISHING, CANCEL, CANCELLED, END),\n",
+             ("tests/unit/outbound/test_delivery",)),
 ]

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/person.h"
 #include "mftd/journal/record.h"
 
 /*
@@ -55,12 +56,17 @@ void apply_route(struct db *db, const struct mftd_route *like);
 void apply_calendar(struct db *db, const struct mftd_route *like,
     struct mftd_calendar *calendar);
 
+/* Files f0 to n - 1 published, each a delivery of route r0 and queue q that is
+ * due. */
+void publish_some(struct db *db, int n);
+
 /* The only delivery of that receipt; false when there is none or more. */
 bool find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d);
 
 void tests_objects(const struct CMUnitTest **t, size_t *n);
 void tests_forward(const struct CMUnitTest **t, size_t *n);
 void tests_queue(const struct CMUnitTest **t, size_t *n);
+void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
 
 #define DB_TEST(f) cmocka_unit_test_setup_teardown(f, db_setup, db_teardown)

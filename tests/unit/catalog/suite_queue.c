@@ -8,8 +8,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 
-/* n files published, each a delivery of queue q that is due. */
-static void
+void
 publish_some(struct db *db, int n)
 {
 	struct stream s = { .name = "s1", .time_us = 1000000000000000 };
@@ -146,49 +145,6 @@ step_stores_all_and_checks_the_state(void **state)
 	assert_true(q.next_due_us == 0);
 }
 
-static int
-count(void *data, const struct mftd_delivery *d)
-{
-	int *n = data;
-
-	return ++*n == 700 ? -ECANCELED : 0;
-}
-
-static int
-count_ordered(void *data, const struct mftd_delivery *d)
-{
-	char(*last)[MFTD_ID_BYTES] = data;
-
-	assert_true(strcmp(last[0], d->id) < 0);
-	strcpy(last[0], d->id);
-	last[1][0]++;
-	return 0;
-}
-
-static void
-list_is_whole_and_ordered(void **state)
-{
-	struct db *db = *state;
-	char last[2][MFTD_ID_BYTES] = { "" };
-
-	publish_some(db, 20);
-	assert_int_equal(
-	    mftd_catalog_deliveries(db->c, count_ordered, last), 0);
-	assert_int_equal(last[1][0], 20);
-}
-
-static void
-list_ends_when_told(void **state)
-{
-	struct db *db = *state;
-	int n = 698;
-
-	publish_some(db, 4);
-	assert_int_equal(mftd_catalog_deliveries(db->c, count, &n), -ECANCELED);
-	assert_int_equal(n, 700);
-	assert_int_equal(mftd_catalog_version(db->c, &(uint64_t) { 0 }), 0);
-}
-
 void
 tests_queue(const struct CMUnitTest **t, size_t *n)
 {
@@ -197,8 +153,6 @@ tests_queue(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(claim_takes_what_is_due_in_order),
 		DB_TEST(stale_owner_touches_nothing),
 		DB_TEST(step_stores_all_and_checks_the_state),
-		DB_TEST(list_is_whole_and_ordered),
-		DB_TEST(list_ends_when_told),
 	};
 
 	*t = tests;

@@ -259,17 +259,17 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 {
 	struct search s = { .receipt = receipt, .d = d };
 
-	assert_int_equal(mftd_catalog_deliveries(db->c, look, &s), 0);
+	assert_int_equal(mftd_catalog_deliveries(db->c, NULL, look, &s), 0);
 	return s.found == 1;
 }
 
 int
 main(void)
 {
-	static void (*const groups[])(const struct CMUnitTest **, size_t *) = {
-		tests_objects, tests_forward, tests_queue, tests_postgres
-	};
-	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 4 : 3;
+	static void (*const groups[])(
+	    const struct CMUnitTest **, size_t *) = { tests_objects,
+		tests_forward, tests_queue, tests_person, tests_postgres };
+	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 5 : 4;
 	const struct CMUnitTest *t;
 	int failed = 0;
 

@@ -22,6 +22,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/person.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/msg_journal.h"
@@ -395,7 +396,7 @@ offered_stream_is_forwarded(void **state)
 	expect_forwarded(rig, 201);
 	stop(rig);
 	assert_int_equal(mftd_catalog_open(rig->uri, "", &c), 0);
-	assert_int_equal(mftd_catalog_deliveries(c, count, &n), 0);
+	assert_int_equal(mftd_catalog_deliveries(c, NULL, count, &n), 0);
 	assert_int_equal(n, 1);
 	mftd_catalog_close(c);
 }

@@ -271,7 +271,8 @@ test_wrong_host_key(void **state)
 	prepare(w, 100);
 	w->partner.host_keys[0] = w->partner.other_key;
 	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_PARTNER_KEY);
-	assert_non_null(strstr(w->last_text, "not the pinned one: SHA256:"));
+	assert_non_null(
+	    strstr(w->last_text, "not the pinned one: ssh-ed25519 SHA256:"));
 	w->partner.p.n_host_keys = 0;
 	w->j.d.state = MFTD_DELIVERY_CLAIMED;
 	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_PARTNER_KEY);

@@ -25,19 +25,20 @@ static const struct {
 } diagram[] = {
 	/*                        CLAIM BEGIN SENT PUBLISH DELIVERED FINISH
 	 *                        RETRY REFUSED REJECTED DOUBT FAIL
-	 *                        HOLD CANCEL REQUEUE */
-	{ MFTD_DELIVERY_QUEUED, "C.........FHX." },
-	{ MFTD_DELIVERY_CLAIMED, ".S....W...FHX." },
-	{ MFTD_DELIVERY_SENDING, ".ST...W...FHX." },
-	{ MFTD_DELIVERY_SENT, ".S.P..W...FHX." },
-	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI...." },
-	{ MFTD_DELIVERY_DELIVERED, ".....D........" },
-	{ MFTD_DELIVERY_DONE, ".............." },
-	{ MFTD_DELIVERY_WAITING, "C.........FHXQ" },
-	{ MFTD_DELIVERY_IN_DOUBT, ".............." },
-	{ MFTD_DELIVERY_FAILED, ".............Q" },
-	{ MFTD_DELIVERY_HELD, ".............Q" },
-	{ MFTD_DELIVERY_CANCELLED, ".............." },
+	 *                        HOLD CANCEL REQUEUE
+	 *                        RELEASE ARRIVED RESEND */
+	{ MFTD_DELIVERY_QUEUED, "C.........FHX...." },
+	{ MFTD_DELIVERY_CLAIMED, ".S....W...FHX...." },
+	{ MFTD_DELIVERY_SENDING, ".ST...W...FHX...." },
+	{ MFTD_DELIVERY_SENT, ".S.P..W...FHX...." },
+	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI......." },
+	{ MFTD_DELIVERY_DELIVERED, ".....D..........." },
+	{ MFTD_DELIVERY_DONE, "................." },
+	{ MFTD_DELIVERY_WAITING, "C.........FHXQ..." },
+	{ MFTD_DELIVERY_IN_DOUBT, "...............VQ" },
+	{ MFTD_DELIVERY_FAILED, "............XQ..." },
+	{ MFTD_DELIVERY_HELD, "............X.Q.." },
+	{ MFTD_DELIVERY_CANCELLED, "................." },
 };
 
 static void
@@ -95,6 +96,8 @@ test_actions(void **state)
 	    MFTD_ACTION_FINISH);
 	assert_int_equal(action_of(MFTD_DELIVERY_PUBLISHING, MFTD_EVENT_DOUBT),
 	    MFTD_ACTION_END);
+	assert_int_equal(action_of(MFTD_DELIVERY_IN_DOUBT, MFTD_EVENT_ARRIVED),
+	    MFTD_ACTION_FINISH);
 }
 
 /* A name: '-' absent, 'm' matches, 's' wrong size, 't' wrong time (and right
@@ -173,7 +176,7 @@ test_every_evidence(void **state)
 				if (verdicts[v] != want)
 					print_message("%s known %d: %s\n",
 					    cases[i], known,
-					    mftd_verdict_name(v));
+					    mftd_delivery_verdict_name(v));
 				assert_int_equal(verdicts[v], want);
 			}
 }

@@ -24,6 +24,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/person.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/worker.h"
@@ -145,7 +146,8 @@ static void
 look(struct world *w, struct tally *t)
 {
 	memset(t, 0, sizeof(*t));
-	assert_int_equal(mftd_catalog_deliveries(w->catalog, tally_one, t), 0);
+	assert_int_equal(
+	    mftd_catalog_deliveries(w->catalog, NULL, tally_one, t), 0);
 }
 
 /* ---- the process */

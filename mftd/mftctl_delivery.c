@@ -1,0 +1,361 @@
+/* Part of mftd; see LICENSE. */
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/catalog/person.h"
+#include "mftd/mftctl.h"
+#include "mftd/outbound/deliver.h"
+
+/* Looks at deliveries. */
+
+#define US_PER_S 1000000
+
+/* A partner's file name must not move the terminal, or make a second row. */
+static const char *
+printable(const char *name, char *out, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && name[i] != '\0'; i++)
+		out[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f
+		    ? '?'
+		    : name[i];
+	out[i] = '\0';
+	return out;
+}
+
+static void
+print_json(json_t *o)
+{
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}
+
+static bool
+is_to_come(enum mftd_delivery_state s)
+{
+	return s == MFTD_DELIVERY_QUEUED || s == MFTD_DELIVERY_WAITING ||
+	    s == MFTD_DELIVERY_HELD;
+}
+
+/* ---- list */
+
+static void
+put_delivery(json_t *o, const struct mftd_delivery *d)
+{
+	mftctl_put(o, "id", d->id);
+	mftctl_put(o, "receipt", d->receipt);
+	mftctl_put(o, "route", d->route);
+	mftctl_put(o, "state", mftd_delivery_state_name(d->state));
+	mftctl_put_number(o, "tries", d->tries);
+	mftctl_put_number(o, "size", d->size);
+	mftctl_put(o, "partner", d->partner);
+	mftctl_put(o, "directory", d->directory);
+	mftctl_put(o, "name", d->name);
+	mftctl_put(o, "error", d->error);
+	if (is_to_come(d->state))
+		mftctl_put_time(o, "due", d->due_us);
+}
+
+static int
+print_delivery(void *data, const struct mftd_delivery *d)
+{
+	const struct ctl *ctl = data;
+	char name[MFTD_PATH_BYTES];
+	json_t *o;
+
+	if (ctl->json) {
+		o = json_object();
+		put_delivery(o, d);
+		print_json(o);
+	} else {
+		printf("%-28s %-16s %-10s %5u %12" PRIu64 " %s %s\n", d->id,
+		    d->route, mftd_delivery_state_name(d->state), d->tries,
+		    d->size, printable(d->name, name, sizeof(name)), d->error);
+	}
+	return 0;
+}
+
+/* Adds "FAILED,in_doubt" to the bits.  -EINVAL when one is no state. */
+static int
+parse_states(char *text, uint32_t *states)
+{
+	char *word, *at, *rest = NULL;
+	int s;
+
+	for (word = strtok_r(text, ",", &rest); word != NULL;
+	     word = strtok_r(NULL, ",", &rest)) {
+		for (at = word; *at != '\0'; at++)
+			*at = (char)toupper((unsigned char)*at);
+		s = mftd_delivery_state_of(word);
+		if (s < 0)
+			return -EINVAL;
+		*states |= 1u << s;
+	}
+	return *states != 0 ? 0 : -EINVAL;
+}
+
+/* "90s", "30m", "12h", "7d" ago, "2026-11-21" or "2026-11-21T15:00:00Z". */
+static int
+parse_since(const char *text, int64_t *out)
+{
+	static const char units[] = "smhd";
+	static const int64_t seconds[] = { 1, 60, 3600, 86400 };
+	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ" };
+	const char *unit;
+	struct tm tm;
+	char *end;
+	int64_t n;
+	size_t i;
+
+	n = strtoll(text, &end, 10);
+	unit = *end != '\0' ? strchr(units, *end) : NULL;
+	if (end > text && unit != NULL && end[1] == '\0' && n >= 0 &&
+	    n < 1000000) {
+		*out =
+		    mftd_clock_wall_us() - n * seconds[unit - units] * US_PER_S;
+		return *out > 0 ? 0 : -EINVAL;
+	}
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		memset(&tm, 0, sizeof(tm));
+		end = strptime(text, forms[i], &tm);
+		if (end == NULL || *end != '\0')
+			continue;
+		*out = (int64_t)timegm(&tm) * US_PER_S;
+		return *out > 0 ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+static int
+parse_count(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno == 0 && *end == '\0' && text[0] != '-' && *out > 0 &&
+		*out <= INT64_MAX
+	    ? 0
+	    : -EINVAL;
+}
+
+/* 0, or 2 after a message. */
+static int
+parse_filter(struct mftd_delivery_filter *f, int argc, char **argv)
+{
+	const char *wrong = NULL;
+	int c;
+
+	optind = 0; /* glibc's way to begin anew */
+	while (wrong == NULL && (c = getopt(argc, argv, "a:n:p:r:s:t:")) != -1)
+		switch (c) {
+		case 'a':
+			f->account = optarg;
+			break;
+		case 'n':
+			if (parse_count(optarg, &f->last) < 0)
+				wrong = "-n: a number from 1 on";
+			break;
+		case 'p':
+			f->partner = optarg;
+			break;
+		case 'r':
+			f->route = optarg;
+			break;
+		case 's':
+			if (parse_states(optarg, &f->states) < 0)
+				wrong = "-s: no such state; see mftctl(8)";
+			break;
+		case 't':
+			if (parse_since(optarg, &f->since_us) < 0)
+				wrong = "-t: such as 90s, 30m, 12h, 7d, "
+					"2026-11-21, 2026-11-21T15:00:00Z";
+			break;
+		default:
+			return 2;
+		}
+	if (wrong == NULL && optind != argc)
+		wrong = "delivery list: no more than options";
+	if (wrong == NULL)
+		return 0;
+	fprintf(stderr, "mftctl: %s\n", wrong);
+	return 2;
+}
+
+static int
+list(const struct ctl *ctl, struct mftd_catalog *c, int argc, char **argv)
+{
+	struct mftd_delivery_filter f = { 0 };
+	int r = parse_filter(&f, argc, argv);
+
+	if (r != 0)
+		return r;
+	r = mftd_catalog_deliveries(
+	    c, &f, print_delivery, (void *)(uintptr_t)ctl);
+	if (r < 0)
+		mftctl_catalog_failed(ctl, c, r);
+	return r < 0 ? 1 : 0;
+}
+
+/* ---- show */
+
+static int
+put_wish(void *data, const struct mftd_wish *w)
+{
+	json_t *o = json_object();
+
+	mftctl_put_time(o, "time", w->time_us);
+	mftctl_put(o, "who", w->who);
+	mftctl_put(o, "what", w->what);
+	mftctl_put(o, "from", mftd_delivery_state_name(w->from));
+	mftctl_put(o, "to", mftd_delivery_state_name(w->to));
+	json_array_append_new(data, o);
+	return 0;
+}
+
+/* All that put_delivery does not have. */
+static void
+put_story(json_t *o, const struct mftd_delivery_story *s)
+{
+	char temp[2 * MFTD_PATH_BYTES];
+
+	mftctl_put(o, "queue", s->queue);
+	mftctl_put(o, "host", s->d.host);
+	if (s->d.tries > 0 &&
+	    mftd_deliver_temp_name(&s->d, s->d.tries, temp, sizeof(temp)) == 0)
+		mftctl_put(o, "temporary", temp);
+	if (s->d.mtime > 0)
+		mftctl_put_time(o, "mtime", s->d.mtime * US_PER_S);
+	if (s->d.has_sha256)
+		mftctl_put_hash(o, "sha256", s->d.sha256);
+	mftctl_put_time(o, "received", s->received_us);
+	mftctl_put(o, "account", s->account);
+	mftctl_put(o, "session", s->session);
+	mftctl_put(o, "volume", s->d.volume);
+	mftctl_put(o, "path", s->path);
+	if (s->removed)
+		mftctl_put(o, "now", "removed");
+	else if (strcmp(s->path, s->path_now) != 0)
+		mftctl_put(o, "now", s->path_now);
+}
+
+static void
+print_story(json_t *o)
+{
+	char text[6 * MFTD_PATH_BYTES];
+	const char *key;
+	json_t *v, *w;
+	size_t i;
+
+	json_object_foreach(o, key, v) if (json_is_string(v))
+	    printf("%-10s %s\n", key,
+		printable(json_string_value(v), text, sizeof(text)));
+	else if (json_is_integer(v)) printf(
+	    "%-10s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(v));
+	json_array_foreach(json_object_get(o, "wishes"), i, w)
+		printf("%-10s %s by %s: %s, %s -> %s\n", "wish",
+		    json_string_value(json_object_get(w, "time")),
+		    json_string_value(json_object_get(w, "who")),
+		    json_string_value(json_object_get(w, "what")),
+		    json_string_value(json_object_get(w, "from")),
+		    json_string_value(json_object_get(w, "to")));
+	json_decref(o);
+}
+
+static int
+show_one(const struct ctl *ctl, struct mftd_catalog *c, const char *id)
+{
+	struct mftd_delivery_story s;
+	json_t *o, *wishes;
+	int r;
+
+	r = mftd_catalog_delivery(c, id, &s);
+	if (r == -ENOENT) {
+		fprintf(stderr, "mftctl: %s: there is no such delivery\n", id);
+		return 1;
+	}
+	wishes = json_array();
+	if (r == 0)
+		r = mftd_catalog_wishes(c, id, put_wish, wishes);
+	if (r < 0) {
+		mftctl_catalog_failed(ctl, c, r);
+		json_decref(wishes);
+		return 1;
+	}
+	o = json_object();
+	put_delivery(o, &s.d);
+	put_story(o, &s);
+	json_object_set_new(o, "wishes", wishes);
+	if (ctl->json)
+		print_json(o);
+	else
+		print_story(o);
+	return 0;
+}
+
+static int
+show(const struct ctl *ctl, struct mftd_catalog *c, int argc, char **argv)
+{
+	int i, r = 0;
+
+	for (i = 1; i < argc; i++) {
+		if (i > 1 && !ctl->json)
+			putchar('\n');
+		r |= show_one(ctl, c, argv[i]);
+	}
+	return r;
+}
+
+/* ---- which */
+
+static const struct action {
+	const char *word;
+	int argc_min; /* the word counts */
+	int (*fn)(const struct ctl *ctl, struct mftd_catalog *c, int argc,
+	    char **argv);
+} actions[] = {
+	{ "list", 1, list },
+	{ "show", 2, show },
+	{ "hold", 2, mftctl_wish },
+	{ "release", 2, mftctl_wish },
+	{ "retry", 2, mftctl_wish },
+	{ "cancel", 2, mftctl_wish },
+	{ "resolve", 3, mftctl_wish },
+};
+
+int
+mftctl_delivery(const struct ctl *ctl, int argc, char **argv)
+{
+	const struct action *a = actions;
+	const struct action *end = a + sizeof(actions) / sizeof(actions[0]);
+	struct mftd_catalog *c = NULL;
+	int r;
+
+	while (a < end && strcmp(argv[1], a->word) != 0)
+		a++;
+	if (a == end || argc - 1 < a->argc_min) {
+		fprintf(stderr,
+		    "mftctl: delivery: only list, show|hold|release|retry|"
+		    "cancel ID ..., and resolve ID delivered|resend\n");
+		return 2;
+	}
+	r = mftd_catalog_open(ctl->conf->catalog, "mftctl", &c);
+	if (r < 0) {
+		fprintf(stderr, "mftctl: %s: %s\n", ctl->conf->catalog,
+		    mftd_strerror(r));
+		return 1;
+	}
+	r = a->fn(ctl, c, argc - 1, argv + 1);
+	mftd_catalog_close(c);
+	return r;
+}

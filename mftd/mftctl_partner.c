@@ -1,0 +1,350 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mftd/base/err.h"
+#include "mftd/catalog/catalog.h"
+#include "mftd/mftctl.h"
+#include "mftd/outbound/probe.h"
+
+/*
+ * Looks at a partner from this node.  Each connection is a child's, which does
+ * it as the daemon's user, prints what it finds, and says by its exit status
+ * how it came out.
+ */
+
+#define OTHER 1 /* a child's end that has no other number */
+#define NOT_OFFERED 9
+
+static volatile sig_atomic_t ended; /* somebody does not want to wait */
+
+static void
+on_signal(int sig)
+{
+	ended = 1;
+}
+
+static void
+on_end(void (*handler)(int sig))
+{
+	const struct sigaction act = { .sa_handler = handler,
+		.sa_flags = SA_RESTART };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+}
+
+/* What the daemon may not read, it could not use. */
+static int
+become_daemon(const struct ctl *ctl)
+{
+	const struct passwd *pw;
+
+	if (geteuid() != 0)
+		return 0;
+	pw = getpwnam(ctl->conf->user);
+	if (pw == NULL || initgroups(pw->pw_name, pw->pw_gid) < 0 ||
+	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0) {
+		fprintf(stderr, "mftctl: cannot become %s\n", ctl->conf->user);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* Runs fn in a child.  What it returned, or OTHER after a message. */
+static int
+in_child(const struct ctl *ctl, int (*fn)(const struct ctl *ctl, void *data),
+    void *data)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		int r = become_daemon(ctl) == 0 ? fn(ctl, data) : OTHER;
+
+		fflush(NULL);
+		_exit(r);
+	}
+	if (pid < 0) {
+		fprintf(stderr, "mftctl: %s\n", strerror(errno));
+		return OTHER;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	fprintf(stderr, "mftctl: %s\n",
+	    WTERMSIG(status) == SIGALRM ? "no answer for two minutes"
+					: strsignal(WTERMSIG(status)));
+	return OTHER;
+}
+
+static void
+print_object(json_t *o)
+{
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}
+
+/* ---- scan */
+
+struct scan {
+	const char *host;
+	int port;
+	const char *algorithm;
+	const struct mftd_partner *partner; /* NULL: none is configured */
+};
+
+/* Whether that "type base64" is among the partner's lines. */
+static bool
+is_pinned(const struct mftd_partner *p, const char *line)
+{
+	size_t i, len = strlen(line);
+
+	for (i = 0; p != NULL && i < p->n_host_keys; i++)
+		if (strncmp(p->host_keys[i], line, len) == 0 &&
+		    (p->host_keys[i][len] == '\0' ||
+			p->host_keys[i][len] == ' '))
+			return true;
+	return false;
+}
+
+static void
+print_key(const struct ctl *ctl, const struct scan *s, const char *line,
+    const char *print)
+{
+	bool pinned = is_pinned(s->partner, line);
+	json_t *o;
+
+	if (!ctl->json) {
+		printf("# %s%s\n%s\n", print, pinned ? " (pinned)" : "", line);
+		return;
+	}
+	o = json_object();
+	mftctl_put(o, "key", line);
+	mftctl_put(o, "fingerprint", print);
+	json_object_set_new(o, "pinned", json_boolean(pinned));
+	print_object(o);
+}
+
+static int
+scan_one(const struct ctl *ctl, void *data)
+{
+	const struct scan *s = data;
+	char line[MFTD_KEY_BYTES], print[MFTD_REASON_BYTES];
+	char why[MFTD_REASON_BYTES] = "";
+	int r = mftd_probe_host_key(
+	    s->host, s->port, s->algorithm, line, print, why);
+
+	if (r == 0) {
+		print_key(ctl, s, line, print);
+		return 0;
+	}
+	if (r == -ENOENT)
+		return NOT_OFFERED;
+	fprintf(stderr, "mftctl: %s port %d: %s\n", s->host, s->port, why);
+	return OTHER;
+}
+
+/* Every host key there is; 0 when there is one. */
+static int
+scan_all(const struct ctl *ctl, struct scan *s)
+{
+	size_t i;
+	int r, keys = 0;
+
+	for (i = 0; (s->algorithm = mftd_probe_algorithm(i)) != NULL; i++) {
+		r = in_child(ctl, scan_one, s);
+		if (r != 0 && r != NOT_OFFERED)
+			return 1; /* the next would not do better */
+		keys += r == 0;
+	}
+	if (keys == 0)
+		fprintf(stderr,
+		    "mftctl: %s port %d: it offers no host key of a type that "
+		    "can be used\n",
+		    s->host, s->port);
+	return keys > 0 ? 0 : 1;
+}
+
+/* ---- test */
+
+static void
+print_finding(
+    void *data, enum mftd_finding f, const char *step, const char *text)
+{
+	static const char *const words[] = { "ok", "note", "FAIL" };
+	const struct ctl *ctl = data;
+	json_t *o;
+
+	if (ctl->json) {
+		o = json_object();
+		mftctl_put(o, "result", words[f]);
+		mftctl_put(o, "step", step);
+		mftctl_put(o, "text", text);
+		print_object(o);
+	} else {
+		printf("%-5s %s%s%s\n", words[f], step,
+		    text[0] != '\0' ? ": " : "", text);
+	}
+	fflush(stdout);
+}
+
+static bool
+is_ended(void *data)
+{
+	return ended != 0;
+}
+
+static int
+test_one(const struct ctl *ctl, void *data)
+{
+	return (int)mftd_probe(data);
+}
+
+/* The directories of its routes, each once. */
+static size_t
+find_directories(const struct mftd_objects *o, const char *partner, char **out)
+{
+	size_t i, k, n = 0;
+
+	for (i = 0; i < o->n_routes; i++) {
+		if (strcmp(o->routes[i].partner, partner) != 0)
+			continue;
+		for (k = 0; k < n; k++)
+			if (strcmp(out[k], o->routes[i].directory) == 0)
+				break;
+		if (k == n)
+			out[n++] = o->routes[i].directory;
+	}
+	return n;
+}
+
+static int
+test(const struct ctl *ctl, const struct mftd_objects *o,
+    const struct mftd_partner *p)
+{
+	char **directories = calloc(o->n_routes + 1, sizeof(*directories));
+	struct mftd_probe probe = { .partner = p,
+		.secret_key = ctl->conf->secret_key,
+		.directories = directories,
+		.found = print_finding,
+		.ended = is_ended,
+		.data = (void *)(uintptr_t)ctl };
+	struct scan scan = { p->host, p->port, NULL, p };
+	int r;
+
+	if (directories == NULL)
+		return 1;
+	probe.n_directories = find_directories(o, p->name, directories);
+	/* the child tidies up first */
+	on_end(on_signal);
+	r = in_child(ctl, test_one, &probe);
+	on_end(SIG_DFL);
+	free(directories);
+	if (r == MFTD_PROBED_HOST_KEY && !ctl->json && !ended) {
+		printf("it offers:\n");
+		scan_all(ctl, &scan);
+	}
+	return r == MFTD_PROBED_WORKS ? 0 : 1;
+}
+
+/* ---- which */
+
+static const struct mftd_partner *
+find_partner(const struct mftd_objects *o, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < o->n_partners; i++)
+		if (strcmp(o->partners[i].name, name) == 0)
+			return &o->partners[i];
+	fprintf(stderr, "mftctl: there is no partner %s\n", name);
+	return NULL;
+}
+
+/* Splits "HOST:PORT" or "[V6]:PORT" in place.  The port, or -EINVAL. */
+static int
+split(char *text, char **host)
+{
+	char *colon = strrchr(text, ':'), *end;
+	long port;
+
+	if (colon == NULL || colon == text)
+		return -EINVAL;
+	port = strtol(colon + 1, &end, 10);
+	if (*end != '\0' || port < 1 || port > 65535)
+		return -EINVAL;
+	*colon = '\0';
+	*host = text;
+	if (text[0] == '[' && colon[-1] == ']') {
+		colon[-1] = '\0';
+		*host = text + 1;
+	}
+	return (int)port;
+}
+
+static int
+load(const struct ctl *ctl, struct mftd_objects **out)
+{
+	struct mftd_catalog *c = NULL;
+	int r = mftd_catalog_open(ctl->conf->catalog, "mftctl", &c);
+
+	if (r < 0) {
+		fprintf(stderr, "mftctl: %s: %s\n", ctl->conf->catalog,
+		    mftd_strerror(r));
+		return r;
+	}
+	r = mftd_catalog_load(c, out);
+	if (r < 0)
+		mftctl_catalog_failed(ctl, c, r);
+	mftd_catalog_close(c);
+	return r;
+}
+
+int
+mftctl_partner(const struct ctl *ctl, int argc, char **argv)
+{
+	bool is_scan = strcmp(argv[1], "scan") == 0;
+	const struct mftd_partner *p;
+	struct mftd_objects *o = NULL;
+	struct scan s = { .host = NULL };
+	char *host = NULL;
+	int r = 1;
+
+	if (!is_scan && strcmp(argv[1], "test") != 0) {
+		fprintf(stderr,
+		    "mftctl: partner: only scan NAME|HOST:PORT and test "
+		    "NAME\n");
+		return 2;
+	}
+	if (is_scan && strchr(argv[2], ':') != NULL) {
+		s.port = split(argv[2], &host);
+		s.host = host;
+		if (s.port > 0)
+			return scan_all(ctl, &s);
+		fprintf(stderr, "mftctl: %s: not HOST:PORT\n", argv[2]);
+		return 2;
+	}
+	if (load(ctl, &o) < 0)
+		return 1;
+	p = find_partner(o, argv[2]);
+	if (p != NULL) {
+		s = (struct scan) { p->host, p->port, NULL, p };
+		r = is_scan ? scan_all(ctl, &s) : test(ctl, o, p);
+	}
+	mftd_objects_free(o);
+	return r;
+}

@@ -1,0 +1,153 @@
+# Part of mftd; see LICENSE.
+"""A partner: OpenSSH's sshd on a loopback port, with its files in a directory
+of its own, and an sftp-server that can be told to misbehave."""
+import contextlib
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from rig import free_port, keygen, TMP
+
+SSHD = "/usr/sbin/sshd"
+SERVER = "/usr/lib/openssh/sftp-server"
+START_S = 20
+_CONFIG = """ListenAddress 127.0.0.1:{port}
+HostKey {top}/host
+HostKey {top}/host-rsa
+AuthorizedKeysFile {top}/authorized
+StrictModes no
+UsePAM no
+PidFile none
+PasswordAuthentication no
+PermitRootLogin yes
+MaxStartups 100
+LogLevel ERROR
+SetEnv SHLVL=5
+Subsystem sftp {top}/sftp
+"""
+# SHLVL above: bash, started by sshd, else reads the user's .bashrc
+_SFTP = """#!/bin/sh
+exec 2>>{top}/log
+if [ -s {top}/fault ]; then
+	# shellcheck disable=SC2046
+	exec strace -qqq -o {top}/strace.$$ $(cat {top}/fault) \\
+	    {server} -e -l INFO $(cat {top}/options) -d {top}/home
+fi
+# shellcheck disable=SC2046
+exec {server} -e -l INFO $(cat {top}/options) -d {top}/home
+"""
+# sshd of root wants this directory: one that nobody else sees
+_OWN_RUN = ("mount -t tmpfs -o mode=755 run /run && mkdir /run/sshd && "
+            'exec "$@"')
+
+
+class Sshd:
+    """`with Sshd() as partner`; what it takes is in partner.home."""
+
+    def __init__(self, owner):
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="mftd-sshd-", dir=TMP))
+        self.top.chmod(0o755)
+        self.home = self.top / "home"
+        (self.home / "in").mkdir(parents=True)
+        self.port = free_port()
+        self.user = pwd.getpwuid(os.getuid()).pw_name
+        self.host_key = keygen(self.top / "host")
+        self.rsa_key = keygen(self.top / "host-rsa", "rsa")
+        self.key = self.top / "key"
+        self.public = keygen(self.key)
+        shutil.chown(self.key, owner)
+        self.authorize(True)
+        for name, text in (("sshd_config", _CONFIG), ("sftp", _SFTP),
+                           ("fault", ""), ("options", ""), ("log", "")):
+            (self.top / name).write_text(text.format(
+                port=self.port, top=self.top, server=SERVER))
+        (self.top / "sftp").chmod(0o755)
+        self.sshd = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.top)
+
+    def start(self):
+        self.sshd = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "sh",
+             "-c", _OWN_RUN, "sh", SSHD, "-D", "-e", "-f",
+             self.top / "sshd_config"],
+            stdin=subprocess.DEVNULL, stderr=open(
+                self.top / "sshd.log", "ab"), start_new_session=True)
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)    # a refused connect is no event
+
+    def stop(self):
+        """Ends it and what came of its connections."""
+        left = list(_descendants(self.sshd.pid))
+        self.sshd.terminate()
+        self.sshd.wait()
+        _kill(left)
+
+    def cut(self):
+        """Ends all connections: their servers do no more."""
+        _kill(_descendants(self.sshd.pid))
+
+    def authorize(self, yes):
+        """Whether mftd's key may log in."""
+        (self.top / "authorized").write_text(self.public + "\n" if yes
+                                             else "")
+
+    def fault(self, *arguments):
+        """What goes wrong in its next servers: strace's arguments."""
+        (self.top / "fault").write_text(" ".join(arguments))
+
+    def options(self, *arguments):
+        """The next servers', beside the usual."""
+        (self.top / "options").write_text(" ".join(arguments))
+
+    def names(self, directory="in"):
+        return sorted(os.listdir(self.home / directory))
+
+    def renames(self):
+        """The new name of each rename that it was asked for."""
+        return re.findall(r'rename old "[^"]*" new "([^"]*)"',
+                          (self.top / "log").read_text())
+
+    def objects(self, **more):
+        """This partner in an objects file."""
+        keys = more.get("host_keys", [self.host_key])
+        return (f"  - name: {more.get('name', 'acme')}\n    host: "
+                f"{more.get('host', '127.0.0.1')}\n"
+                f"    port: {more.get('port', self.port)}\n"
+                f"    user: {self.user}\n"
+                f"    key_file: {more.get('key', self.key)}\n"
+                f"    host_keys: [{', '.join(map(repr, keys))}]\n")
+
+
+def _kill(pids):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pid):
+    with contextlib.suppress(OSError):
+        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        for child in map(int, text.split()):
+            yield from _descendants(child)
+            yield child
