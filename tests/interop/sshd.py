@@ -80,12 +80,12 @@ class Sshd:
         shutil.rmtree(self.top)
 
     def start(self):
-        self.sshd = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "sh",
-             "-c", _OWN_RUN, "sh", SSHD, "-D", "-e", "-f",
-             self.top / "sshd_config"],
-            stdin=subprocess.DEVNULL, stderr=open(
-                self.top / "sshd.log", "ab"), start_new_session=True)
+        with open(self.top / "sshd.log", "ab") as log:
+            self.sshd = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "sh",
+                 "-c", _OWN_RUN, "sh", SSHD, "-D", "-e", "-f",
+                 self.top / "sshd_config"],
+                stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_S
         while True:
             try:

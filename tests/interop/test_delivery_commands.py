@@ -238,8 +238,8 @@ def test_failed_can_be_cancelled(rig, partner):
 
 def make_doubt(rig, partner, name, when="enter"):
     """The outbound process and its deliver are killed while the partner's
-    server is at the rename, and so is that one, and then neither name is there: it may be in
-    partner.home."""
+    server is at the rename, and so is that one; then neither name is there:
+    what was renamed is in partner.home."""
     partner.fault("-e", f"inject=?link,?linkat:delay_{when}=30s")
     id_ = upload(rig, name)
     wait_state(rig, id_, "PUBLISHING")

@@ -1,6 +1,6 @@
 # Part of mftd; see LICENSE.
-"""`mftctl partner scan` and `test` against a real sshd, and what they say of one
-that would not take deliveries."""
+"""`mftctl partner scan` and `test` against a real sshd, and what they say of
+one that would not take deliveries."""
 import asyncio
 import contextlib
 import json
