@@ -26,6 +26,7 @@ WRITTEN = ("tests/unit/sftp/test_faults", "written_back_meanwhile")
 SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
+AHEAD = ("tests/unit/sftp/test_ahead",)
 
 
 class Mutation(NamedTuple):
@@ -42,8 +43,8 @@ def journal(name, file, *rest, **more):
     return Mutation(name, f"mftd/journal/{file}", *rest, **more)
 
 
-def told(name, file, before, after):
-    return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, TOLD)
+def told(name, file, before, after, test=TOLD):
+    return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, test)
 
 
 def lag(name):
@@ -246,6 +247,14 @@ MUTATIONS = [
          "return true ? "),
     told("rewritten_meanwhile", "part.c",
          "p->cuts++; /* a sync under way says nothing of these bytes */", ";"),
+    told("truncated_meanwhile", "part.c",
+         "		p->contig = size;\n		p->cuts++;",
+         "		p->contig = size;",
+         ("tests/unit/sftp/test_pipeline",)),
+    told("not_begun", "sync.c", "if (!s->fatal && p->err == 0 && ",
+         "if (p->err == 0 && "),
+    told("behind_a_gap", "part.c", "if (p->guarded && off > p->contig)",
+         "if (false)", ("tests/unit/sftp/test_table",)),
     told("moved_meanwhile", "sync.c", "if (!same)", "if (!same && false)"),
     told("failed_sync", "sync.c",
          "	if (y->job.data_err < 0)\n		return y->job.data_err;", ""),
@@ -291,7 +300,8 @@ MUTATIONS = [
     told("gap", "part.c", "		mftd_sftp_ahead_add(&p->ahead, off, off + len);",
          "		p->contig = off + len;"),
     told("grown", "part.c", "	if (p->contig > size) {", "	if (true) {"),
-    told("not_counted_back", "part.c", "	if (p->contig > size) {", "	if (false) {"),
+    told("not_counted_back", "part.c", "	if (p->contig > size) {",
+         "	if (false) {"),
     told("cut_ahead", "part.c", "mftd_sftp_ahead_cut(&p->ahead, size);", ""),
     told("cut_base", "part.c", "	if (size < p->shown)\n		p->shown = size;",
          ""),
@@ -311,8 +321,21 @@ MUTATIONS = [
     told("answer_of_fsync", "close.c",
          "	if (err == 0)\n		err = mftd_sftp_op_ask(",
          "	err = mftd_sftp_op_ask("),
-    told("base_contig", "base.c", "	p->base_size = (uint64_t)st.st_size;", "	p->base_size = p->contig = (uint64_t)st.st_size;"),
-    told("base_counted", "base.c", "p->contig += (uint64_t)n;", "p->contig = p->base_size;"),
+    told("gap_of_one", "ahead.c", "a->at[0].from <= contig",
+         "a->at[0].from <= contig + 1", AHEAD),
+    told("gap_of_one_behind", "ahead.c", "a->at[end].from <= to",
+         "a->at[end].from <= to + 1", AHEAD),
+    told("gap_of_one_before", "ahead.c", "a->at[i].to < from",
+         "a->at[i].to + 1 < from", AHEAD),
+    told("cut_range", "ahead.c", "		a->at[a->n - 1].to = size;",
+         "		;", AHEAD),
+    told("base_contig", "base.c", "	p->base_size = (uint64_t)st.st_size;",
+         "	p->base_size = p->contig = (uint64_t)st.st_size;"),
+    told("base_counted", "base.c", "p->contig += (uint64_t)n;",
+         "p->contig = p->base_size;"),
+    told("base_cut_meanwhile", "base.c",
+         "	if (n == 0 && left > 0)\n		n = -EIO;",
+         "	if (n == 0 && left > 0)\n		p->contig = p->base_size;"),
     told("base_shown", "base.c", "	p->shown = (uint64_t)st.st_size;\n", ""),
 
     # the catalog's snapshot

@@ -24,6 +24,7 @@ struct held held;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
 static unsigned allowed; /* syncs of the held file */
+static pthread_t server; /* the thread that is no syncer's */
 
 int __real_fsync(int fd);
 int __real_fdatasync(int fd);
@@ -33,6 +34,17 @@ int __real_sync_file_range(int fd, off_t off, off_t len, unsigned flags);
 int __wrap_sync_file_range(int fd, off_t off, off_t len, unsigned flags);
 int __real_ioctl(int fd, unsigned long what, void *arg);
 int __wrap_ioctl(int fd, unsigned long what, void *arg);
+int __real_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
+int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
+
+/* The syncer's own waits come here too. */
+int
+__wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+{
+	if (held.let_at_wait && pthread_equal(pthread_self(), server))
+		held_allow(UINT_MAX);
+	return __real_pthread_cond_wait(c, m);
+}
 
 /* A base is copied, whatever file system this is. */
 int
@@ -131,6 +143,7 @@ held_setup(void **state)
 	peer_start(p);
 	held_allow(UINT_MAX);
 	held = (struct held) { .synced = -1 };
+	server = pthread_self();
 	*state = p;
 	return 0;
 }

@@ -258,6 +258,26 @@ no_last_sync_after_a_failed_write_back(void **state)
 	assert_int_equal(p->asked, 1);
 }
 
+/* The session ends while a sync is due that was not begun: it has no error, and
+ * means nothing.  The last one, which would make it true, fails. */
+static void
+sync_that_was_not_begun_tells_nothing(void **state)
+{
+	struct peer *p = *state;
+	uint64_t h = held_open(p, "/a", WCT);
+
+	held_allow(0);
+	held.failing = 2;
+	held_fill(p, h, 0, SYNC);
+	held_await(1);
+	held_fill(p, h, SYNC, SYNC + MIB);
+	peer_post(p, held_fsync(p, h));
+	held.let_at_wait = true;
+	held_end(p);
+	assert_int_equal(held.begun, 2);
+	assert_int_equal(p->asked, 1);
+}
+
 /* Bytes that were told are written over: they are taken back first. */
 static void
 told_bytes_are_taken_back(void **state)
@@ -382,6 +402,30 @@ base_is_told_as_far_as_it_was_copied(void **state)
 	each_tells_its_own(p, h, SYNC, SYNC + 4 * MIB + 1);
 }
 
+/* A base that somebody cuts while it is copied: the hole is nobody's bytes. */
+static void
+base_that_is_cut_is_not_told(void **state)
+{
+	struct peer *p = *state;
+	uint64_t h;
+	int fd;
+
+	file_make(p, "a", "");
+	fd = openat(p->root, "a", O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, SYNC + 4 * MIB), 0);
+	h = held_open(p, "/a", W);
+	peer_post(p, req_write(p, h, SYNC + 4 * MIB, "x", 1));
+	assert_true(no_answer(p));
+	assert_int_equal(ftruncate(fd, SYNC / 2), 0);
+	close(fd);
+	while (mftd_sftp_working(p->s))
+		assert_int_equal(mftd_sftp_continue(p->s), 0);
+	held_answered(p, SSH_FX_FAILURE);
+	held_end(p);
+	assert_true(p->told.durable <= SYNC / 2);
+}
+
 int
 main(void)
 {
@@ -399,12 +443,14 @@ main(void)
 		T(last_sync_that_fails_tells_nothing),
 		T(last_sync_whose_entry_fails_tells_nothing),
 		T(no_last_sync_after_a_failed_write_back),
+		T(sync_that_was_not_begun_tells_nothing),
 		T(told_bytes_are_taken_back),
 		T(bytes_that_cannot_be_taken_back_stay),
 		T(size_that_cannot_be_taken_back_stays),
 		T(what_was_ahead_is_cut),
 		T(base_is_told_along),
 		T(base_is_told_as_far_as_it_was_copied),
+		T(base_that_is_cut_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
