@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "mftd/ipc/chan.h"
+#include "mftd/ipc/msg_journal.h"
 #include "mftd/sftp/proto.h"
 
 #define PATIENCE_S 20
@@ -36,6 +38,20 @@ int __real_ioctl(int fd, unsigned long what, void *arg);
 int __wrap_ioctl(int fd, unsigned long what, void *arg);
 int __real_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
 int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
+
+int __real_mftd_chan_send(struct mftd_chan *c, uint32_t type, uint64_t ref,
+    const void *data, size_t len, const int *fds, int n_fds);
+int __wrap_mftd_chan_send(struct mftd_chan *c, uint32_t type, uint64_t ref,
+    const void *data, size_t len, const int *fds, int n_fds);
+
+int
+__wrap_mftd_chan_send(struct mftd_chan *c, uint32_t type, uint64_t ref,
+    const void *data, size_t len, const int *fds, int n_fds)
+{
+	if (type == MFTD_MSG_PART && held.deaf)
+		return -ENOBUFS;
+	return __real_mftd_chan_send(c, type, ref, data, len, fds, n_fds);
+}
 
 /* The syncer's own waits come here too. */
 int

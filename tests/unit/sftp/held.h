@@ -10,10 +10,9 @@
 #include "tests/unit/sftp/peer.h"
 
 /*
- * Syncs one by one, as a test lets them: the linker leads fdatasync, fsync,
- * sync_file_range, ioctl and pthread_cond_wait here (--wrap).  Of one file, the
- * held one, which is known by its mode, each fdatasync waits to be allowed; no
- * file is cloned.
+ * Syncs one by one, as a test lets them: the linker leads the calls here that
+ * stand in held.c (--wrap).  Of one file, the held one, which is known by its
+ * mode, each fdatasync waits to be allowed; no file is cloned.
  */
 #define HELD_MODE 0640
 #define HELD_PACKET (256u * 1024)
@@ -25,6 +24,7 @@ struct held {
 	bool fail_start; /* the next start of write-back fails */
 	bool fail_entry; /* the next sync of a directory fails */
 	unsigned entries; /* syncs of directories */
+	bool deaf; /* journal's queue is full whenever a PART comes */
 	bool let_at_wait; /* all is allowed once the server waits for a sync */
 };
 

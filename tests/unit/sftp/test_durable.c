@@ -342,6 +342,24 @@ size_that_cannot_be_taken_back_stays(void **state)
 	take_back_unheard(*state, true);
 }
 
+/* A full queue may have room again for the COMMIT that follows: of what journal
+ * was not told fsync says no, and the upload goes on. */
+static void
+fsync_that_is_not_told_fails(void **state)
+{
+	struct peer *p = *state;
+	uint64_t h = held_open(p, "/a", WCT);
+
+	held_put(p, h, 0, 1000);
+	held.deaf = true;
+	assert_int_equal(held_do_fsync(p, h), SSH_FX_FAILURE);
+	assert_int_equal(p->asked, 0);
+	held.deaf = false;
+	assert_int_equal(held_do_fsync(p, h), SSH_FX_OK);
+	assert_int_equal(p->told.durable, 1000);
+	assert_int_equal(p->asked, 2);
+}
+
 /* What was written ahead of a gap and cut off does not come back with what
  * closes the gap. */
 static void
@@ -447,6 +465,7 @@ main(void)
 		T(told_bytes_are_taken_back),
 		T(bytes_that_cannot_be_taken_back_stay),
 		T(size_that_cannot_be_taken_back_stays),
+		T(fsync_that_is_not_told_fails),
 		T(what_was_ahead_is_cut),
 		T(base_is_told_along),
 		T(base_is_told_as_far_as_it_was_copied),
