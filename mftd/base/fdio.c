@@ -137,10 +137,21 @@ out:
 	return r;
 }
 
+/* After a sync: an XFS that shuts down meanwhile, or has, lets it succeed
+ * though it has dropped what was to become durable; what it does refuse is a
+ * stat. */
+static int
+look_again(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -errno : 0;
+}
+
 int
 mftd_sync_data(int fd)
 {
-	return fdatasync(fd) < 0 ? -errno : 0;
+	return fdatasync(fd) < 0 ? -errno : look_again(fd);
 }
 
 int
@@ -155,13 +166,7 @@ mftd_sync_start(int fd, int64_t off, int64_t len)
 int
 mftd_sync_all(int fd)
 {
-	struct stat st;
-
-	if (fsync(fd) < 0)
-		return -errno;
-	/* an XFS that has shut down lets the fsync of a directory succeed whose
-	 * new entries it has just dropped; what it does refuse is a stat */
-	return fstat(fd, &st) < 0 ? -errno : 0;
+	return fsync(fd) < 0 ? -errno : look_again(fd);
 }
 
 int

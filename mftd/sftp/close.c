@@ -168,6 +168,9 @@ fsynced(struct mftd_sftp *s, struct mftd_sftp_op *op, int err)
 
 	if (err == 0 && !mftd_lease_held(s->env.lease))
 		err = -MFTD_E_NO_LEASE;
+	/* nothing is written meanwhile: journal was too busy to be told */
+	if (err == 0 && op->part->durable < op->part->contig)
+		err = -ENOBUFS;
 	snprintf(m.part, sizeof(m.part), "%s", op->part->id);
 	if (err == 0)
 		err = mftd_sftp_op_ask(s, op, MFTD_MSG_COMMIT, &m, sizeof(m));

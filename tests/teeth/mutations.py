@@ -25,6 +25,8 @@ PART = ("tests/unit/sftp/test_faults", "durable_before_publish")
 WRITTEN = ("tests/unit/sftp/test_faults", "written_back_meanwhile")
 SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
+TOLD = ("tests/unit/sftp/test_durable",)
+AHEAD = ("tests/unit/sftp/test_ahead",)
 
 
 class Mutation(NamedTuple):
@@ -39,6 +41,10 @@ class Mutation(NamedTuple):
 
 def journal(name, file, *rest, **more):
     return Mutation(name, f"mftd/journal/{file}", *rest, **more)
+
+
+def told(name, file, before, after, test=TOLD):
+    return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, test)
 
 
 def lag(name):
@@ -120,8 +126,13 @@ MUTATIONS = [
     Mutation("made_path_sync", "mftd/base/fdio.c",
              "r = mftd_sync_parent(dir, part);", "r = 0;", SMALL_FILES),
     Mutation("sync_looks_again", "mftd/base/fdio.c",
-             "return fstat(fd, &st) < 0 ? -errno : 0;", "return 0;",
+             "return fsync(fd) < 0 ? -errno : look_again(fd);",
+             "return fsync(fd) < 0 ? -errno : 0;",
              (JOURNAL + "test_disk", "sync_after_a_cut_on_xfs")),
+    Mutation("data_sync_looks_again", "mftd/base/fdio.c",
+             "return fdatasync(fd) < 0 ? -errno : look_again(fd);",
+             "return fdatasync(fd) < 0 ? -errno : 0;",
+             (JOURNAL + "test_disk", "syncs_during_a_cut_on_xfs")),
     journal("batch_sync", "batch.c",
             "if (mftd_work_sync(w) < 0)", "if (w->failed < 0)", DURABLE),
     journal("directory_sync", "work.c",
@@ -231,6 +242,109 @@ MUTATIONS = [
     Mutation("part_failed_write_back", "mftd/sftp/close.c",
              "(void)mftd_sftp_part_write_back(op->part, 0, 0);",
              "(void)mftd_sync_start(op->part->fd, 0, 0);", SESSION),
+
+    # what journal is told to be durable of an upload: what the sync found
+    told("later_bytes", "sync.c", "mftd_sftp_sync_tell(s, p, y->contig)",
+         "mftd_sftp_sync_tell(s, p, p->contig)"),
+    told("whole_size", "sync.c", "y->contig = p->contig;",
+         "y->contig = p->size;"),
+    told("cut_meanwhile", "sync.c", "return y->cuts == p->cuts ? ",
+         "return true ? "),
+    told("rewritten_meanwhile", "part.c",
+         "p->cuts++; /* a sync under way says nothing of these bytes */", ";"),
+    told("truncated_meanwhile", "part.c",
+         "		p->contig = size;\n		p->cuts++;",
+         "		p->contig = size;",
+         ("tests/unit/sftp/test_pipeline",)),
+    told("not_begun", "sync.c", "if (!s->fatal && p->err == 0 && ",
+         "if (p->err == 0 && "),
+    told("fsync_untold", "close.c",
+         "if (err == 0 && op->part->durable < op->part->contig)",
+         "if (false)"),
+    told("behind_a_gap", "part.c", "if (p->guarded && off > p->contig)",
+         "if (false)", ("tests/unit/sftp/test_table",)),
+    told("moved_meanwhile", "sync.c", "if (!same)", "if (!same && false)"),
+    told("failed_sync", "sync.c",
+         "	if (y->job.data_err < 0)\n		return y->job.data_err;", ""),
+    told("failed_entry", "sync.c",
+         "	if (y->job.entry_err < 0)\n		return y->job.entry_err;",
+         ""),
+    told("after_a_failed_one", "sync.c", "if (!s->fatal && p->err == 0 && ",
+         "if (!s->fatal && "),
+    told("last_after_a_failed_one", "sync.c", "if (p->lost || ", "if ("),
+    told("lost_by_a_sync", "sync.c", "p->lost |= y->job.data_err < 0;", ""),
+    told("last_failed", "sync.c",
+         "if (job.data_err == 0 && job.entry_err == 0)",
+         "if (job.entry_err == 0)"),
+    told("last_entry_failed", "sync.c",
+         "if (job.data_err == 0 && job.entry_err == 0)",
+         "if (job.data_err == 0)"),
+    told("last_whole_size", "sync.c",
+         "(void)mftd_sftp_sync_tell(s, p, p->contig);",
+         "(void)mftd_sftp_sync_tell(s, p, p->size);"),
+    told("last_not_synced", "sync.c",
+         "	mftd_syncer_run(&job);\n	if", "	if"),
+    told("not_heard_back", "sync.c",
+         "r == -ENOBUFS && bytes > p->durable", "r == -ENOBUFS"),
+    told("base", "sync.c", ".base = p->shown", ".base = 0"),
+    told("entry_durable_at_once", "sync.c",
+         "p->entry_durable ? -1 : s->env.parts_fd", "-1"),
+    told("two_at_once", "syncer.c", "if (!is_running(y, job->part))",
+         "if (true)"),
+    told("not_taken_back", "part.c",
+         "if (off < p->durable && (r = mftd_sftp_sync_tell(s, p, off)) < 0)",
+         "if (r = 0, false)"),
+    told("not_taken_back_and_goes_on", "part.c",
+         "if (off < p->durable && (r = mftd_sftp_sync_tell(s, p, off)) < 0)",
+         "if (off < p->durable && "
+         "(r = mftd_sftp_sync_tell(s, p, off)) < 0 && false)"),
+    told("not_cut", "part.c",
+         "if (size < p->durable && (r = mftd_sftp_sync_tell(s, p, size)) < 0)",
+         "if (r = 0, false)"),
+    told("not_cut_and_goes_on", "part.c",
+         "if (size < p->durable && (r = mftd_sftp_sync_tell(s, p, size)) < 0)",
+         "if (size < p->durable && "
+         "(r = mftd_sftp_sync_tell(s, p, size)) < 0 && false)"),
+    told("gap", "part.c", "		mftd_sftp_ahead_add(&p->ahead, off, off + len);",
+         "		p->contig = off + len;"),
+    told("grown", "part.c", "	if (p->contig > size) {", "	if (true) {"),
+    told("not_counted_back", "part.c", "	if (p->contig > size) {",
+         "	if (false) {"),
+    told("cut_ahead", "part.c", "mftd_sftp_ahead_cut(&p->ahead, size);", ""),
+    told("cut_base", "part.c", "	if (size < p->shown)\n		p->shown = size;",
+         ""),
+    told("moved_more", "part.c", "return mftd_sftp_sync_tell(s, p, durable);",
+         "return mftd_sftp_sync_tell(s, p, p->contig);"),
+    told("write_back_lost", "part.c", "	p->lost = true;\n", ""),
+    told("overwritten_above_durable", "part.c",
+         "	if (off < p->contig)\n		p->cuts++;",
+         "	if (off < p->durable)\n		p->cuts++;"),
+    told("written_first", "part.c",
+         "	if (off < p->durable && (r = mftd_sftp_sync_tell(s, p, off)) < 0)\n"
+         "		return r;\n"
+         "	r = mftd_fd_pwrite_full(p->fd, data, len, (int64_t)off);\n",
+         "	r = mftd_fd_pwrite_full(p->fd, data, len, (int64_t)off);\n"
+         "	if (off < p->durable && mftd_sftp_sync_tell(s, p, off) < 0)\n"
+         "		return -EIO;\n"),
+    told("answer_of_fsync", "close.c",
+         "	if (err == 0)\n		err = mftd_sftp_op_ask(",
+         "	err = mftd_sftp_op_ask("),
+    told("gap_of_one", "ahead.c", "a->at[0].from <= contig",
+         "a->at[0].from <= contig + 1", AHEAD),
+    told("gap_of_one_behind", "ahead.c", "a->at[end].from <= to",
+         "a->at[end].from <= to + 1", AHEAD),
+    told("gap_of_one_before", "ahead.c", "a->at[i].to < from",
+         "a->at[i].to + 1 < from", AHEAD),
+    told("cut_range", "ahead.c", "		a->at[a->n - 1].to = size;",
+         "		;", AHEAD),
+    told("base_contig", "base.c", "	p->base_size = (uint64_t)st.st_size;",
+         "	p->base_size = p->contig = (uint64_t)st.st_size;"),
+    told("base_counted", "base.c", "p->contig += (uint64_t)n;",
+         "p->contig = p->base_size;"),
+    told("base_cut_meanwhile", "base.c",
+         "	if (n == 0 && left > 0)\n		n = -EIO;",
+         "	if (n == 0 && left > 0)\n		p->contig = p->base_size;"),
+    told("base_shown", "base.c", "	p->shown = (uint64_t)st.st_size;\n", ""),
 
     # the catalog's snapshot
     Mutation("snapshot_sync", "mftd/catalog/sqlite.c",

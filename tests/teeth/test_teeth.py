@@ -53,12 +53,14 @@ class Program:
         name = path.replace("/", "_")
         self.objects = words(f"{name}_OBJECTS")
         self.libraries = words(f"{name}_LDADD", "LIBS")
+        # as automake does: a program's own take the place of everyone's
+        self.flags = words(f"{name}_LDFLAGS") or words("AM_LDFLAGS")
 
     def link(self, into, objects):
         """objects come before the build's own, whose place they take."""
         subprocess.run(
-            [*words("CCLD", "AM_CFLAGS", "CFLAGS", "AM_LDFLAGS", "LDFLAGS"),
-             "-o", into, *objects, *self.objects, *self.libraries],
+            [*words("CCLD", "AM_CFLAGS", "CFLAGS"), *self.flags,
+             *words("LDFLAGS"), "-o", into, *objects, *self.objects, *self.libraries],
             cwd=BUILD, check=True)
 
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -466,6 +467,103 @@ sync_after_a_cut_on_ext4(void **state)
 	apart(late_sync, "ext4");
 }
 
+/* One that writes and syncs until it may not any more. */
+#define WRITERS 6
+#define RACES 30
+#define FILE_BYTES (32 << 20) /* allocated ahead, as a segment is */
+#define BLOCK 4096
+
+struct writer {
+	struct tree *t;
+	pthread_barrier_t *ready;
+	char name[8];
+	int durable; /* blocks, by what the syncs said */
+};
+
+static void
+fill(uint8_t block[BLOCK], int i)
+{
+	memset(block, 1 + i % 250, BLOCK);
+}
+
+static void *
+write_on(void *data)
+{
+	struct writer *w = data;
+	uint8_t block[BLOCK];
+	int i, fd = openat(w->t->fd, w->name, O_RDWR | O_CREAT, 0600);
+
+	MUST(fd >= 0 && posix_fallocate(fd, 0, FILE_BYTES) == 0 &&
+	    fsync(fd) == 0);
+	pthread_barrier_wait(w->ready);
+	for (i = 0; i < FILE_BYTES / BLOCK; i++) {
+		fill(block, i);
+		if (pwrite(fd, block, BLOCK, (off_t)i * BLOCK) != BLOCK ||
+		    mftd_sync_data(fd) < 0)
+			break;
+		w->durable = i + 1;
+	}
+	close(fd);
+	return NULL;
+}
+
+static void
+check_blocks(const struct writer *w)
+{
+	int i, fd = openat(w->t->fd, w->name, O_RDONLY);
+	uint8_t block[BLOCK], want[BLOCK];
+
+	for (i = 0; i < w->durable; i++) {
+		fill(want, i);
+		MUST(pread(fd, block, BLOCK, (off_t)i * BLOCK) == BLOCK &&
+		    memcmp(block, want, BLOCK) == 0);
+	}
+	close(fd);
+}
+
+/* The moment of the cut is chance: of some cuts one at least comes in the
+ * middle of a sync that had better not succeed. */
+static void
+cut_in_syncs(struct tree *t, const char *type)
+{
+	struct writer w[WRITERS];
+	pthread_t threads[WRITERS];
+	pthread_barrier_t ready;
+	uint32_t how = NO_LOG_FLUSH;
+	char image[4200];
+	int i;
+
+	mount_new(t, type, image, sizeof(image));
+	use(t);
+	MUST(pthread_barrier_init(&ready, NULL, WRITERS + 1) == 0);
+	for (i = 0; i < WRITERS; i++) {
+		w[i] = (struct writer) { .t = t, .ready = &ready };
+		snprintf(w[i].name, sizeof(w[i].name), "f%d", i);
+		MUST(pthread_create(&threads[i], NULL, write_on, &w[i]) == 0);
+	}
+	pthread_barrier_wait(&ready);
+	poll(NULL, 0, 10 + (int)(mftd_clock_us() % 100));
+	MUST(ioctl(t->fd, FS_SHUTDOWN, &how) == 0);
+	for (i = 0; i < WRITERS; i++)
+		MUST(pthread_join(threads[i], NULL) == 0);
+	close(t->fd);
+	MUST(run("umount %s && mount -o loop %s %s", t->path, image, t->path) ==
+	    0);
+	t->fd = -1;
+	use(t);
+	for (i = 0; i < WRITERS; i++)
+		check_blocks(&w[i]);
+}
+
+static void
+syncs_during_a_cut_on_xfs(void **state)
+{
+	int i;
+
+	for (i = 0; i < RACES; i++)
+		apart(cut_in_syncs, "xfs");
+}
+
 static void
 sync_after_a_cut_on_xfs(void **state)
 {
@@ -493,6 +591,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(power_cut_on_xfs),
 		cmocka_unit_test(sync_after_a_cut_on_ext4),
 		cmocka_unit_test(sync_after_a_cut_on_xfs),
+		cmocka_unit_test(syncs_during_a_cut_on_xfs),
 		cmocka_unit_test(small_files_on_ext4),
 		cmocka_unit_test(small_files_on_xfs),
 	};
