@@ -91,9 +91,11 @@ MUTATIONS = [
 
     # each sync of a directory or file
     Mutation("sync_of_data", "mftd/base/fdio.c",
-             "return fdatasync(fd) < 0 ? -errno : 0;", "return 0;", PART),
-    Mutation("sync_of_all", "mftd/base/fdio.c", "if (fsync(fd) < 0)",
-             "if (false)", PART),
+             "return fdatasync(fd) < 0 ? -errno : look_again(fd);",
+             "return 0;", PART),
+    Mutation("sync_of_all", "mftd/base/fdio.c",
+             "return fsync(fd) < 0 ? -errno : look_again(fd);", "return 0;",
+             PART),
     Mutation("sync_of_dir", "mftd/base/fdio.c",
              "	r = mftd_sync_all(fd);\n	close(fd);",
              "	r = 0;\n	close(fd);", PART),
