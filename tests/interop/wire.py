@@ -74,12 +74,13 @@ class Wire:
             self._run(self._pass_on, server, client, False)
 
     def _break(self, client, server):
+        # first: the client may end, and ask, before this thread goes on
+        self.broken.set()
         if self.how == "reset":
             for s in (client, server):
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                              struct.pack("ii", 1, 0))
                 self._end(s)
-        self.broken.set()
 
     def _pass_on(self, source, target, counts):
         seen = 0
