@@ -71,8 +71,10 @@
 #define MFTD_SFTP_WAITING_MAX 256 /* requests that let others pass */
 #define MFTD_SFTP_WAITING_BYTES (64 * 257 * 1024) /* their bytes */
 
-#define MFTD_JOBS_MAX 64 /* deliveries of one queue in hand */
-#define MFTD_CLAIMED_MAX 16 /* of them, not yet in PUBLISHING */
+#define MFTD_JOBS_MAX 1024 /* deliveries of one queue in hand */
+#define MFTD_CLAIMED_MAX 512 /* of them, not yet in PUBLISHING */
+#define MFTD_DELIVER_BATCH_MAX 64 /* deliveries of one deliver at a time */
+#define MFTD_DELIVER_BATCH_BYTES (8LL * 1024 * 1024) /* of several */
 #define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* of them, to one partner */
 

@@ -41,7 +41,7 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND d.state IN "
 	    "('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
 	    "ORDER BY d.id LIMIT $4",
-	[MFTD_DB_STEP] =
+	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
 	    "mtime = $9, due_us = $10, sha256 = $11, error = $12 "
 	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
@@ -296,6 +296,35 @@ sqlite_rollback(struct mftd_db *db)
 		sqlite3_exec(s->h, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* MFTD_DB_STEPS: one delivery after the other. */
+static int
+run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
+    mftd_db_row_fn row, void *data)
+{
+	struct mftd_db_value one[MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES];
+	struct mftd_db_value *own = one + MFTD_DB_ROLE_VALUES;
+	sqlite3_stmt *st = NULL;
+	int at, rows = 0, r = 0, code;
+
+	memcpy(one, v, MFTD_DB_ROLE_VALUES * sizeof(*v));
+	code =
+	    sqlite3_prepare_v2(s->h, guarded_sql[MFTD_DB_STEPS], -1, &st, NULL);
+	if (code != SQLITE_OK)
+		r = failed(s, code);
+	for (at = MFTD_DB_ROLE_VALUES; r >= 0 && at < n;
+	     at += MFTD_DB_STEP_VALUES) {
+		memcpy(own, v + at, MFTD_DB_STEP_VALUES * sizeof(*v));
+		code = bind_all(
+		    st, one, MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES);
+		r = code == SQLITE_OK ? step_all(s, st, row, data)
+				      : failed(s, code);
+		rows += r;
+		sqlite3_reset(st);
+	}
+	sqlite3_finalize(st);
+	return r < 0 ? r : rows;
+}
+
 static int
 sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
@@ -308,10 +337,12 @@ sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 	r = sqlite_begin(db, MFTD_DB_WRITE);
 	if (r < 0)
 		return r;
-	r = sqlite_run(db, role, v, 3, NULL, NULL);
+	r = sqlite_run(db, role, v, MFTD_DB_ROLE_VALUES, NULL, NULL);
 	if (r == 0)
 		r = -MFTD_E_STALE_EPOCH;
-	if (r > 0)
+	if (r > 0 && which == MFTD_DB_STEPS)
+		r = rows = run_steps(of(db), v, n, row, data);
+	else if (r > 0)
 		r = rows = sqlite_run(db, guarded_sql[which], v, n, row, data);
 	if (r >= 0)
 		r = sqlite_commit(db);

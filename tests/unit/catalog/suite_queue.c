@@ -103,6 +103,123 @@ stale_owner_touches_nothing(void **state)
 	assert_string_equal(e.id, d.id);
 }
 
+/* n deliveries claimed by role, each with a step to SENDING. */
+static void
+claim_for_steps(struct db *db, struct mftd_role_row *role,
+    struct mftd_delivery *d, struct mftd_row_step *steps, size_t n)
+{
+	size_t i;
+
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", role), 0);
+	assert_int_equal(
+	    mftd_catalog_claim(db->c, role, mftd_clock_wall_us(), d, n),
+	    (int)n);
+	for (i = 0; i < n; i++) {
+		d[i].state = MFTD_DELIVERY_SENDING;
+		d[i].tries = (uint32_t)i + 1;
+		d[i].mtime = 1000 + (int64_t)i;
+		d[i].has_sha256 = i % 2 == 0;
+		memset(d[i].sha256, (int)i, sizeof(d[i].sha256));
+		snprintf(d[i].host, sizeof(d[i].host), "host %zu", i);
+		snprintf(d[i].error, sizeof(d[i].error), "'\"{}\\%zu", i);
+		steps[i] = (struct mftd_row_step) {
+			.d = &d[i], .from = MFTD_DELIVERY_CLAIMED, .result = 1
+		};
+	}
+}
+
+/* One of them is not where it is thought to be: the others are written, each
+ * with what is its own. */
+static void
+steps_are_written_at_once(void **state)
+{
+	struct mftd_delivery d[MFTD_DELIVER_BATCH_MAX], e;
+	struct mftd_row_step steps[MFTD_DELIVER_BATCH_MAX + 1];
+	struct db *db = *state;
+	struct mftd_role_row role;
+	size_t i;
+
+	publish_some(db, MFTD_DELIVER_BATCH_MAX);
+	claim_for_steps(db, &role, d, steps, MFTD_DELIVER_BATCH_MAX);
+	steps[7].from = MFTD_DELIVERY_SENT;
+	assert_int_equal(
+	    mftd_catalog_steps(db->c, &role, steps, MFTD_DELIVER_BATCH_MAX + 1),
+	    -EINVAL);
+	assert_int_equal(
+	    mftd_catalog_steps(db->c, &role, steps, MFTD_DELIVER_BATCH_MAX), 0);
+	for (i = 0; i < MFTD_DELIVER_BATCH_MAX; i++) {
+		assert_true(find_delivery(db, d[i].receipt, &e));
+		assert_int_equal(steps[i].result, i == 7 ? -ENOENT : 0);
+		assert_int_equal(e.state,
+		    i == 7 ? MFTD_DELIVERY_CLAIMED : MFTD_DELIVERY_SENDING);
+		if (i == 7)
+			continue;
+		assert_int_equal(e.tries, d[i].tries);
+		assert_int_equal(e.mtime, d[i].mtime);
+		assert_true(e.due_us == d[i].due_us);
+		assert_string_equal(e.host, d[i].host);
+		assert_string_equal(e.error, d[i].error);
+		assert_int_equal(e.has_sha256, d[i].has_sha256);
+		if (e.has_sha256)
+			assert_memory_equal(e.sha256, d[i].sha256, 32);
+	}
+}
+
+/* Nothing of a batch is written under an epoch that is not current. */
+static void
+stale_steps_touch_nothing(void **state)
+{
+	struct mftd_delivery d[3], e;
+	struct mftd_row_step steps[3];
+	struct db *db = *state;
+	struct mftd_role_row old, new, forged;
+	size_t i;
+
+	publish_some(db, 3);
+	claim_for_steps(db, &old, d, steps, 3);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "you", &new), 0);
+	forged = new;
+	strcpy(forged.owner, "me");
+	assert_int_equal(
+	    mftd_catalog_steps(db->c, &old, steps, 3), -MFTD_E_STALE_EPOCH);
+	assert_int_equal(
+	    mftd_catalog_steps(db->c, &forged, steps, 3), -MFTD_E_STALE_EPOCH);
+	for (i = 0; i < 3; i++) {
+		assert_true(find_delivery(db, d[i].receipt, &e));
+		assert_int_equal(e.state, MFTD_DELIVERY_CLAIMED);
+		assert_int_equal(e.tries, 0);
+	}
+}
+
+/* A batch of which one row cannot be written leaves the others as they were. */
+static void
+refused_steps_touch_nothing(void **state)
+{
+	struct mftd_delivery d[3], e;
+	struct mftd_row_step steps[3];
+	struct db *db = *state;
+	struct mftd_role_row role;
+	char trigger[] =
+	    "CREATE TRIGGER no BEFORE UPDATE ON delivery WHEN NEW.tries = 2 "
+	    "BEGIN SELECT raise(ABORT, 'no'); END";
+	size_t i;
+
+	publish_some(db, 3);
+	claim_for_steps(db, &role, d, steps, 3);
+	db_execute(db,
+	    db->postgres ? "ALTER TABLE delivery ADD CHECK (tries <> 2)"
+			 : trigger);
+	assert_int_equal(
+	    mftd_catalog_steps(db->c, &role, steps, 3), -MFTD_E_CATALOG);
+	for (i = 0; i < 3; i++) {
+		assert_true(find_delivery(db, d[i].receipt, &e));
+		assert_int_equal(e.state, MFTD_DELIVERY_CLAIMED);
+	}
+	steps[1] = steps[2];
+	assert_int_equal(mftd_catalog_steps(db->c, &role, steps, 2), 0);
+	assert_int_equal(steps[1].result, 0);
+}
+
 static void
 step_stores_all_and_checks_the_state(void **state)
 {
@@ -196,6 +313,9 @@ tests_queue(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(epoch_is_raised_per_queue),
 		DB_TEST(claim_takes_what_is_due_in_order),
 		DB_TEST(stale_owner_touches_nothing),
+		DB_TEST(steps_are_written_at_once),
+		DB_TEST(stale_steps_touch_nothing),
+		DB_TEST(refused_steps_touch_nothing),
 		DB_TEST(step_stores_all_and_checks_the_state),
 		DB_TEST(list_is_whole_and_ordered),
 		DB_TEST(list_ends_when_told),
