@@ -184,6 +184,10 @@ stale_steps_touch_nothing(void **state)
 	    mftd_catalog_steps(db->c, &old, steps, 3), -MFTD_E_STALE_EPOCH);
 	assert_int_equal(
 	    mftd_catalog_steps(db->c, &forged, steps, 3), -MFTD_E_STALE_EPOCH);
+	/* not even where the same owner has raised it */
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &new), 0);
+	assert_int_equal(
+	    mftd_catalog_steps(db->c, &old, steps, 3), -MFTD_E_STALE_EPOCH);
 	for (i = 0; i < 3; i++) {
 		assert_true(find_delivery(db, d[i].receipt, &e));
 		assert_int_equal(e.state, MFTD_DELIVERY_CLAIMED);
