@@ -68,6 +68,7 @@ enum mftd_msg_type {
 	MFTD_MSG_RECORD,
 	MFTD_MSG_FORWARDED,
 	/* outbound and deliver: msg_outbound.h */
+	MFTD_MSG_DELIVER_JOB,
 	MFTD_MSG_DELIVER_STEP,
 	MFTD_MSG_DELIVER_ANSWER,
 	MFTD_MSG_TYPE_END

@@ -356,7 +356,18 @@ has_one_delivered(void *data)
 	return w->ob.state.delivered == 1;
 }
 
+static bool
+has_epoch(void *data)
+{
+	struct world *w = data;
+
+	listen_to(w);
+	return w->ob.state.epoch > 0;
+}
+
 /* ---- tests */
+
+#define STORM 500 /* files: many batches */
 
 static void
 test_delivers(void **state)
@@ -475,9 +486,9 @@ test_crash_storm(void **state)
 	int i, failed;
 
 	make_catalog(w);
-	for (i = 0; i < 24; i++) {
+	for (i = 0; i < STORM; i++) {
 		snprintf(id, sizeof(id), "r-%d", i);
-		upload(w, id, 50000);
+		upload(w, id, 30000);
 	}
 	for (i = 0; i < 12; i++) {
 		start(w);
@@ -486,13 +497,14 @@ test_crash_storm(void **state)
 		crash(w);
 	}
 	start(w);
-	await_state(w, MFTD_DELIVERY_DONE, 24);
+	await_state(w, MFTD_DELIVERY_DONE, STORM);
+	assert_true(await(has_epoch, w));
 	assert_in_range(w->ob.state.epoch, 2, 13);
-	assert_int_equal(partner_names(&w->partner), 24);
+	assert_int_equal(partner_names(&w->partner), STORM);
 	failed = partner_count(&w->partner, "sent status Failure") +
 	    partner_count(&w->partner, "sent status No such file");
 	assert_in_range(
-	    partner_count(&w->partner, "rename old"), 24, 24 + failed);
+	    partner_count(&w->partner, "rename old"), STORM, STORM + failed);
 	look(w, &t);
 	assert_int_equal(t.by_state[MFTD_DELIVERY_IN_DOUBT], 0);
 }
@@ -520,6 +532,108 @@ test_stale(void **state)
 	look(w, &t);
 	assert_int_equal(t.last.state, MFTD_DELIVERY_PUBLISHING);
 	assert_int_equal(w->ob.state.epoch, 1);
+}
+
+static void
+upload_many(struct world *w, int n)
+{
+	char id[32];
+	int i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "r-%d", i);
+		upload(w, id, 5000);
+	}
+}
+
+/* Another owner raises when all of a batch is SENT: not one is renamed, and not
+ * one row is written. */
+static void
+test_stale_before_publishing(void **state)
+{
+	struct world *w = *state;
+	struct mftd_role_row role;
+	char fault[192];
+
+	make_catalog(w);
+	upload_many(w, 20);
+	/* who looks at that name does so after the rows of SENT */
+	snprintf(fault, sizeof(fault),
+	    "-P %s/r-19.csv -e inject=?lstat,newfstatat:delay_enter=3s",
+	    w->partner.in);
+	partner_fault(&w->partner, fault);
+	start(w);
+	await_state(w, MFTD_DELIVERY_SENT, 20);
+	assert_int_equal(
+	    mftd_catalog_raise(w->catalog, "default", "other", &role), 0);
+	assert_true(await(is_stale, w));
+	assert_true(await(is_childless, w));
+	await_state(w, MFTD_DELIVERY_SENT, 20);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+}
+
+static bool
+some_renamed(void *data)
+{
+	struct world *w = data;
+
+	return partner_has(&w->partner, "r-4.csv");
+}
+
+static pid_t
+pid_of_deliver(const struct world *w)
+{
+	char path[64];
+	FILE *f;
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", w->ob.pid,
+	    w->ob.pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	return pid;
+}
+
+/* kill -9 amid the renames of a batch, of deliver or of outbound: those that
+ * were renamed are not again. */
+static void
+killed_amid_renames(struct world *w, bool deliver)
+{
+	int refused;
+
+	make_catalog(w);
+	upload_many(w, 20);
+	partner_fault(
+	    &w->partner, "-e inject=?unlink,unlinkat:delay_exit=200ms");
+	start(w);
+	assert_true(await(some_renamed, w));
+	if (deliver)
+		kill(pid_of_deliver(w), SIGKILL);
+	else
+		crash(w);
+	partner_fault(&w->partner, "");
+	if (!deliver)
+		start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 20);
+	assert_int_equal(partner_names(&w->partner), 20);
+	refused = partner_count(&w->partner, "sent status Failure") +
+	    partner_count(&w->partner, "sent status No such file");
+	assert_in_range(
+	    partner_count(&w->partner, "rename old"), 20, 20 + refused);
+}
+
+static void
+test_deliver_killed_amid_renames(void **state)
+{
+	killed_amid_renames(*state, true);
+}
+
+static void
+test_crash_amid_renames(void **state)
+{
+	killed_amid_renames(*state, false);
 }
 
 static void
@@ -613,6 +727,9 @@ main(void)
 		TEST(test_takes_over_in_sending),
 		TEST(test_crash_storm),
 		TEST(test_stale),
+		TEST(test_stale_before_publishing),
+		TEST(test_deliver_killed_amid_renames),
+		TEST(test_crash_amid_renames),
 		TEST(test_promotes_without_catalog),
 		TEST(test_no_lease_no_epoch),
 		TEST(test_tries_again),
