@@ -179,7 +179,7 @@ struct mftd_row_step {
 };
 
 /*
- * Moves n deliveries, each another (up to MFTD_DELIVER_BATCH_MAX), from `from`
+ * Moves n deliveries, each another (up to MFTD_STEPS_MAX), from `from`
  * to d->state and stores their tries, host, mtime, due_us, sha256 and error
  * (bytes beyond ASCII become "?").  All at once: after an error none was moved
  * (or, as above, all that could be); one that is not in `from` hinders no

@@ -261,7 +261,7 @@ mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
 	size_t i, most = MFTD_DB_ROLE_VALUES + n * MFTD_DB_STEP_VALUES;
 	int r = -ENOMEM;
 
-	if (n == 0 || n > MFTD_DELIVER_BATCH_MAX)
+	if (n == 0 || n > MFTD_STEPS_MAX)
 		return -EINVAL;
 	v = calloc(most, sizeof(*v));
 	t = calloc(n, sizeof(*t));

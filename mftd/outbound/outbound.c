@@ -17,7 +17,7 @@
 
 #define TICK_MS 500
 #define CLAIM_MS 1000 /* how often to look for what is due */
-#define CLAIM_MOST (2 * MFTD_DELIVER_BATCH_MAX) /* at a time */
+#define CLAIM_MOST MFTD_STEPS_MAX /* at a time */
 #define LOOK_MS 5000 /* for a new configuration, and for the counts */
 #define SAY_MS 5000
 #define RAISE_FIRST_MS 500

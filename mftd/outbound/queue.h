@@ -82,7 +82,7 @@ struct mftd_queue {
 	TAILQ_HEAD(mftd_jobs, mftd_job) jobs;
 	size_t n_jobs; /* up to MFTD_JOBS_MAX */
 	struct mftd_runner runners[MFTD_DELIVERS_MAX];
-	struct mftd_attempt attempts[MFTD_DELIVER_BATCH_MAX];
+	struct mftd_attempt attempts[MFTD_STEPS_MAX];
 };
 
 /* Notes the outcome of a call of the catalog: trouble, its end, or a stale

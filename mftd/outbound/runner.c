@@ -119,10 +119,8 @@ mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		job->pending = job->asked = true;
 		job->unsure = false;
 	}
-	if (!rn->q->stale)
-		mftd_steps_write(rn->q);
-	if (rn->n == 0)
-		mftd_queue_wake(rn->q);
+	/* what others say meanwhile is written together with it */
+	mftd_queue_wake(rn->q);
 	return 0;
 }
 

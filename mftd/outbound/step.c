@@ -170,7 +170,7 @@ settle(struct mftd_attempt *a, const struct mftd_row_step *steps, size_t n,
 static int
 write_some(struct mftd_queue *q, struct mftd_attempt *a, size_t n)
 {
-	struct mftd_row_step steps[MFTD_DELIVER_BATCH_MAX];
+	struct mftd_row_step steps[MFTD_STEPS_MAX];
 	size_t i, left = n;
 	bool again = false;
 	int r = 0;
@@ -213,7 +213,7 @@ mftd_steps_write(struct mftd_queue *q)
 				mftd_runner_kill(job->runner);
 			continue;
 		}
-		if (++n == MFTD_DELIVER_BATCH_MAX) {
+		if (++n == MFTD_STEPS_MAX) {
 			r = write_some(q, q->attempts, n);
 			n = 0;
 		}

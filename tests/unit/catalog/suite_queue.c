@@ -133,21 +133,22 @@ claim_for_steps(struct db *db, struct mftd_role_row *role,
 static void
 steps_are_written_at_once(void **state)
 {
-	struct mftd_delivery d[MFTD_DELIVER_BATCH_MAX], e;
-	struct mftd_row_step steps[MFTD_DELIVER_BATCH_MAX + 1];
+	static struct mftd_delivery d[MFTD_STEPS_MAX];
+	struct mftd_delivery e;
+	struct mftd_row_step steps[MFTD_STEPS_MAX + 1];
 	struct db *db = *state;
 	struct mftd_role_row role;
 	size_t i;
 
-	publish_some(db, MFTD_DELIVER_BATCH_MAX);
-	claim_for_steps(db, &role, d, steps, MFTD_DELIVER_BATCH_MAX);
+	publish_some(db, MFTD_STEPS_MAX);
+	claim_for_steps(db, &role, d, steps, MFTD_STEPS_MAX);
 	steps[7].from = MFTD_DELIVERY_SENT;
 	assert_int_equal(
-	    mftd_catalog_steps(db->c, &role, steps, MFTD_DELIVER_BATCH_MAX + 1),
+	    mftd_catalog_steps(db->c, &role, steps, MFTD_STEPS_MAX + 1),
 	    -EINVAL);
 	assert_int_equal(
-	    mftd_catalog_steps(db->c, &role, steps, MFTD_DELIVER_BATCH_MAX), 0);
-	for (i = 0; i < MFTD_DELIVER_BATCH_MAX; i++) {
+	    mftd_catalog_steps(db->c, &role, steps, MFTD_STEPS_MAX), 0);
+	for (i = 0; i < MFTD_STEPS_MAX; i++) {
 		assert_true(find_delivery(db, d[i].receipt, &e));
 		assert_int_equal(steps[i].result, i == 7 ? -ENOENT : 0);
 		assert_int_equal(e.state,
