@@ -73,9 +73,9 @@
 
 #define MFTD_JOBS_MAX 1024 /* deliveries of one queue in hand */
 #define MFTD_CLAIMED_MAX 512 /* of them, not yet in PUBLISHING */
-#define MFTD_DELIVER_BATCH_MAX 64 /* deliveries of one deliver at a time */
+#define MFTD_DELIVER_BATCH_MAX 128 /* deliveries of one deliver at a time */
 #define MFTD_DELIVER_BATCH_BYTES (8LL * 1024 * 1024) /* of several */
-#define MFTD_STEPS_MAX 256 /* rows of deliveries written at once */
+#define MFTD_STEPS_MAX 512 /* rows of deliveries written at once */
 #define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* of them, to one partner */
 

@@ -23,6 +23,13 @@
 #define TURN_MS 200 /* go_on is asked this often */
 #define WRITE_MOST (1 << 20) /* handed to libssh at once */
 
+/* libssh's own choice with AES-GCM in front, which processors of today do
+ * several times faster than ChaCha20. */
+#define CIPHERS                                                \
+	"aes256-gcm@openssh.com,aes128-gcm@openssh.com,"       \
+	"chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr," \
+	"aes128-ctr"
+
 struct mftd_ssh_client {
 	const struct mftd_ssh_target *t;
 	ssh_session session;
@@ -231,6 +238,8 @@ set_options(struct mftd_ssh_client *c, int *fd)
 	    ssh_options_set(s, SSH_OPTIONS_PORT, &port) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_USER, t->user) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_HOSTKEYS, algorithms) < 0 ||
+	    ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, CIPHERS) < 0 ||
+	    ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, CIPHERS) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_COMPRESSION, "no") < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_TIMEOUT, &timeout_s) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_FD, fd) < 0)
