@@ -161,10 +161,13 @@ int mftd_catalog_raise(struct mftd_catalog *c, const char *queue,
  * is touched.
  */
 
-/* Claims up to max deliveries that are due (QUEUED or WAITING): they become
- * CLAIMED.  Returns how many, or an error. */
+/* Claims up to max deliveries that are due (QUEUED or WAITING), those that are
+ * due longest, of no partner more than MFTD_CLAIM_PARTNER_MAX, and none of the
+ * busy ones (" a b ", or ""): they become CLAIMED.  What it costs grows with
+ * the partners that have some, not with how many they have.  Returns how many,
+ * or an error. */
 int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
-    int64_t now_us, struct mftd_delivery *out, size_t max);
+    int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max);
 
 /* The deliveries that an earlier owner left in CLAIMED to PUBLISHING, up to max
  * (as they are).  Returns how many. */

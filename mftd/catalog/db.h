@@ -44,7 +44,8 @@ struct mftd_db;
  * first three parameters are queue, epoch, owner. */
 #define MFTD_DB_ROLE_VALUES 3
 enum mftd_db_guarded {
-	MFTD_DB_CLAIM, /* $4 now_us, $5 most; rows: the claimed deliveries */
+	MFTD_DB_CLAIM, /* $4 now_us, $5 most, $6 most of one partner, $7 " a b "
+			  partners to be left out; rows: what was claimed */
 	MFTD_DB_INHERITED, /* $4 most; rows: deliveries */
 	MFTD_DB_STEPS, /* for each delivery the values below; rows: the ids of
 			  those that were moved */

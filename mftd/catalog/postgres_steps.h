@@ -7,8 +7,8 @@
  * that waited for a row lock would write after another owner has raised the
  * epoch.  The first column says whether the role row was there; MATERIALIZED
  * keeps the lock ahead of the rest. */
-#define ROLE_ROW                                          \
-	"WITH r AS MATERIALIZED (SELECT queue FROM role " \
+#define ROLE_ROW                                                    \
+	"WITH RECURSIVE r AS MATERIALIZED (SELECT queue FROM role " \
 	"WHERE queue = $1 AND epoch = $2 AND owner = $3 FOR SHARE), "
 #define WITH_ROLE                                                       \
 	" SELECT (SELECT count(*) FROM r), u.* FROM (SELECT 1) AS one " \

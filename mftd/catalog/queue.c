@@ -173,12 +173,12 @@ take_delivery(void *data, const struct mftd_db_value *row, int n)
 
 int
 mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
-    int64_t now_us, struct mftd_delivery *out, size_t max)
+    int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max)
 {
 	struct list l = { .out = out, .max = max };
 	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
 		DB_INT(role->epoch), DB_TEXT(role->owner), DB_INT(now_us),
-		DB_INT(max) };
+		DB_INT(max), DB_INT(MFTD_CLAIM_PARTNER_MAX), DB_TEXT(busy) };
 
 	return c->db->ops->guarded(
 	    c->db, MFTD_DB_CLAIM, v, N(v), take_delivery, &l);

@@ -1,4 +1,5 @@
 /* Part of mftd; see LICENSE. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -50,6 +51,45 @@ mftd_jobs_unpublished(const struct mftd_queue *q)
 	TAILQ_FOREACH(job, &q->jobs, link)
 		n += !is_published(job->d.state);
 	return n;
+}
+
+/* A partner's jobs that have not come to PUBLISHING. */
+static size_t
+count_unpublished(const struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_job *job;
+	size_t n = 0;
+
+	TAILQ_FOREACH(job, &q->jobs, link)
+		n += !is_published(job->d.state) &&
+		    strcmp(job->d.partner, partner) == 0;
+	return n;
+}
+
+void
+mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size)
+{
+	const struct mftd_job *job;
+	char name[MFTD_NAME_BYTES + 3];
+	size_t len = 1, left = mftd_jobs_unpublished(q);
+
+	snprintf(out, size, " ");
+	TAILQ_FOREACH(job, &q->jobs, link) {
+		if (left < MFTD_CLAIMED_PARTNER_MAX)
+			return;
+		snprintf(name, sizeof(name), " %s ", job->d.partner);
+		if (is_published(job->d.state) || strstr(out, name) != NULL)
+			continue;
+		if (count_unpublished(q, job->d.partner) <
+		    MFTD_CLAIMED_PARTNER_MAX) {
+			left--;
+			continue;
+		}
+		if (len < size)
+			len += (size_t)snprintf(
+			    out + len, size - len, "%s ", job->d.partner);
+		left -= MFTD_CLAIMED_PARTNER_MAX;
+	}
 }
 
 bool

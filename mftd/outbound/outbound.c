@@ -155,6 +155,7 @@ static void
 claim(struct mftd_queue *q)
 {
 	struct mftd_delivery *d;
+	char busy[MFTD_BUSY_BYTES];
 	size_t most = room(q);
 	int i, r;
 
@@ -163,15 +164,16 @@ claim(struct mftd_queue *q)
 	d = calloc(most, sizeof(*d));
 	if (d == NULL)
 		return;
+	mftd_jobs_busy(q, busy, sizeof(busy));
 	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
 	r = mftd_queue_outcome(q, "claim",
 	    mftd_catalog_claim(
-		q->catalog, &q->role, mftd_clock_wall_us(), d, most));
+		q->catalog, &q->role, mftd_clock_wall_us(), busy, d, most));
 	if (r < 0)
 		q->inherit = true; /* it may have gone through */
 	for (i = 0; i < r; i++)
 		mftd_job_take(q, &d[i]);
-	if (r == (int)most) {
+	if (r > 0) {
 		q->claim_ms = 0;
 		mftd_queue_wake(q);
 	}

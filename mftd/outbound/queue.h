@@ -101,6 +101,11 @@ bool mftd_job_take(struct mftd_queue *q, const struct mftd_delivery *d);
 /* Jobs that have not come to PUBLISHING. */
 size_t mftd_jobs_unpublished(const struct mftd_queue *q);
 
+/* The partners that have MFTD_CLAIMED_PARTNER_MAX of these, as " a b ". */
+#define MFTD_BUSY_BYTES \
+	(MFTD_CLAIMED_MAX / MFTD_CLAIMED_PARTNER_MAX * MFTD_NAME_BYTES + 2)
+void mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size);
+
 /* Whether a deliver may have it now. */
 bool mftd_job_is_ready(const struct mftd_job *job);
 

@@ -54,19 +54,51 @@ claim_takes_what_is_due_in_order(void **state)
 	now = mftd_clock_wall_us();
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
 	assert_int_equal(
-	    mftd_catalog_claim(db->c, &role, now - 3600000000, d, 8), 0);
-	assert_int_equal(mftd_catalog_claim(db->c, &role, now, d, 2), 2);
+	    mftd_catalog_claim(db->c, &role, now - 3600000000, "", d, 8), 0);
+	assert_int_equal(mftd_catalog_claim(db->c, &role, now, "", d, 2), 2);
 	assert_int_equal(d[0].state, MFTD_DELIVERY_CLAIMED);
 	assert_string_equal(d[0].partner, "acme");
 	assert_true(find_delivery(db, d[0].receipt, &e));
 	assert_int_equal(e.state, MFTD_DELIVERY_CLAIMED);
 	assert_true(find_delivery(db, "f2", &e));
 	assert_int_equal(e.state, MFTD_DELIVERY_QUEUED);
-	assert_int_equal(mftd_catalog_claim(db->c, &role, now, d, 8), 1);
+	assert_int_equal(mftd_catalog_claim(db->c, &role, now, "", d, 8), 1);
 	assert_string_equal(d[0].receipt, "f2");
-	assert_int_equal(mftd_catalog_claim(db->c, &role, now, d, 8), 0);
+	assert_int_equal(mftd_catalog_claim(db->c, &role, now, "", d, 8), 0);
 	assert_int_equal(mftd_catalog_raise(db->c, "none", "me", &wrong), 0);
 	assert_int_equal(mftd_catalog_inherited(db->c, &wrong, d, 8), 0);
+}
+
+/* A partner with many older ones does not keep another's waiting; a busy one
+ * gets none. */
+static void
+claim_is_fair_to_partners(void **state)
+{
+	static struct mftd_delivery d[MFTD_CLAIM_PARTNER_MAX + 8];
+	struct db *db = *state;
+	struct mftd_role_row role;
+	int64_t now;
+	int i, n, others = 0;
+
+	publish_some(db, MFTD_CLAIM_PARTNER_MAX + 20);
+	db_execute(db,
+	    "UPDATE delivery SET partner = 'last', due_us = due_us + 5 "
+	    "WHERE receipt = 'f7' OR receipt = 'f8'");
+	now = mftd_clock_wall_us() + 10;
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
+	n = mftd_catalog_claim(db->c, &role, now, " acme lastly ", d, 1);
+	assert_int_equal(n, 1);
+	assert_string_equal(d[0].partner, "last");
+	n = mftd_catalog_claim(
+	    db->c, &role, now, "", d, MFTD_CLAIM_PARTNER_MAX + 8);
+	assert_int_equal(n, MFTD_CLAIM_PARTNER_MAX + 1);
+	for (i = 0; i < n; i++)
+		others += strcmp(d[i].partner, "last") == 0;
+	assert_int_equal(others, 1);
+	assert_int_equal(
+	    mftd_catalog_claim(db->c, &role, now, " last ", d, 1), 1);
+	assert_int_equal(
+	    mftd_catalog_claim(db->c, &role, now, " acme last ", d, 1), 0);
 }
 
 static void
@@ -80,14 +112,14 @@ stale_owner_touches_nothing(void **state)
 	publish_some(db, 2);
 	now = mftd_clock_wall_us();
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &old), 0);
-	assert_int_equal(mftd_catalog_claim(db->c, &old, now, &d, 1), 1);
+	assert_int_equal(mftd_catalog_claim(db->c, &old, now, "", &d, 1), 1);
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "you", &new), 0);
 	forged = new;
 	strcpy(forged.owner, "me");
 	e = d;
-	assert_int_equal(
-	    mftd_catalog_claim(db->c, &old, now, &e, 1), -MFTD_E_STALE_EPOCH);
-	assert_int_equal(mftd_catalog_claim(db->c, &forged, now, &e, 1),
+	assert_int_equal(mftd_catalog_claim(db->c, &old, now, "", &e, 1),
+	    -MFTD_E_STALE_EPOCH);
+	assert_int_equal(mftd_catalog_claim(db->c, &forged, now, "", &e, 1),
 	    -MFTD_E_STALE_EPOCH);
 	assert_int_equal(
 	    mftd_catalog_inherited(db->c, &old, &e, 1), -MFTD_E_STALE_EPOCH);
@@ -109,11 +141,14 @@ claim_for_steps(struct db *db, struct mftd_role_row *role,
     struct mftd_delivery *d, struct mftd_row_step *steps, size_t n)
 {
 	size_t i;
+	int r;
 
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", role), 0);
-	assert_int_equal(
-	    mftd_catalog_claim(db->c, role, mftd_clock_wall_us(), d, n),
-	    (int)n);
+	for (i = 0; i < n; i += (size_t)r) {
+		r = mftd_catalog_claim(
+		    db->c, role, mftd_clock_wall_us(), "", d + i, n - i);
+		assert_true(r > 0);
+	}
 	for (i = 0; i < n; i++) {
 		d[i].state = MFTD_DELIVERY_SENDING;
 		d[i].tries = (uint32_t)i + 1;
@@ -236,7 +271,8 @@ step_stores_all_and_checks_the_state(void **state)
 	publish_some(db, 1);
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
 	assert_int_equal(
-	    mftd_catalog_claim(db->c, &role, mftd_clock_wall_us(), &d, 1), 1);
+	    mftd_catalog_claim(db->c, &role, mftd_clock_wall_us(), "", &d, 1),
+	    1);
 	d.state = MFTD_DELIVERY_WAITING;
 	d.tries = 3;
 	d.mtime = 1234;
@@ -317,6 +353,7 @@ tests_queue(const struct CMUnitTest **t, size_t *n)
 	static const struct CMUnitTest tests[] = {
 		DB_TEST(epoch_is_raised_per_queue),
 		DB_TEST(claim_takes_what_is_due_in_order),
+		DB_TEST(claim_is_fair_to_partners),
 		DB_TEST(stale_owner_touches_nothing),
 		DB_TEST(steps_are_written_at_once),
 		DB_TEST(stale_steps_touch_nothing),
