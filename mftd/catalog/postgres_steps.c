@@ -8,11 +8,13 @@
 
 static const char head[] = ROLE_ROW "v (id, was, state, tries, host, mtime, "
 				    "due_us, sha256, error) AS (VALUES ";
+/* "|| ''": the rows are to be found by their ids, not by the indexes for queue
+ * and state, which a planner without statistics takes for narrower. */
 static const char tail[] =
     "), u AS (UPDATE delivery AS d SET state = v.state, tries = v.tries, "
     "host = v.host, mtime = v.mtime, due_us = v.due_us, sha256 = v.sha256, "
-    "error = v.error FROM r, v WHERE d.id = v.id AND d.state = v.was AND "
-    "d.queue = r.queue RETURNING d.id)" WITH_ROLE;
+    "error = v.error FROM r, v WHERE d.id = v.id AND d.state || '' = v.was "
+    "AND d.queue || '' = r.queue RETURNING d.id)" WITH_ROLE;
 
 char *
 mftd_postgres_steps(int n)

@@ -264,7 +264,8 @@ work(struct mftd_queue *q)
 		claim(q);
 	if (!q->stale)
 		mftd_jobs_work(q);
-	if (!q->stale)
+	/* that it can be read does not end a trouble with writing */
+	if (!q->stale && q->trouble[0] == '\0')
 		look(q);
 }
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/log.h"
@@ -546,30 +547,59 @@ upload_many(struct world *w, int n)
 	}
 }
 
-/* Another owner raises when all of a batch is SENT: not one is renamed, and not
- * one row is written. */
+/* Twenty files of one batch are SENT, and the partner takes its time to say
+ * whether a name exists. */
 static void
-test_stale_before_publishing(void **state)
+stop_at_sent(struct world *w)
 {
-	struct world *w = *state;
-	struct mftd_role_row role;
 	char fault[192];
 
 	make_catalog(w);
 	upload_many(w, 20);
-	/* who looks at that name does so after the rows of SENT */
 	snprintf(fault, sizeof(fault),
 	    "-P %s/r-19.csv -e inject=?lstat,newfstatat:delay_enter=3s",
 	    w->partner.in);
 	partner_fault(&w->partner, fault);
 	start(w);
 	await_state(w, MFTD_DELIVERY_SENT, 20);
+}
+
+/* Another owner raises then: not one is renamed, and not one row is written. */
+static void
+test_stale_before_publishing(void **state)
+{
+	struct world *w = *state;
+	struct mftd_role_row role;
+
+	stop_at_sent(w);
 	assert_int_equal(
 	    mftd_catalog_raise(w->catalog, "default", "other", &role), 0);
 	assert_true(await(is_stale, w));
 	assert_true(await(is_childless, w));
 	await_state(w, MFTD_DELIVERY_SENT, 20);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+}
+
+/* The catalog is away then: nothing is renamed until it is back. */
+static void
+test_catalog_away_before_publishing(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *h;
+
+	stop_at_sent(w);
+	assert_int_equal(
+	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(h, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	assert_true(await(says_why, w));
+	await_state(w, MFTD_DELIVERY_SENT, 20);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+	assert_int_equal(
+	    sqlite3_exec(h, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	await_state(w, MFTD_DELIVERY_DONE, 20);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 20);
 }
 
 static bool
@@ -728,6 +758,7 @@ main(void)
 		TEST(test_crash_storm),
 		TEST(test_stale),
 		TEST(test_stale_before_publishing),
+		TEST(test_catalog_away_before_publishing),
 		TEST(test_deliver_killed_amid_renames),
 		TEST(test_crash_amid_renames),
 		TEST(test_promotes_without_catalog),
