@@ -97,9 +97,6 @@ mftd_item_is_fresh(const struct mftd_item *it)
 	return mftd_item_goes_on(it) && !it->evidence;
 }
 
-/* Keeps the process from hanging in a call without a deadline of its own. */
-void mftd_batch_alive(void);
-
 /* ---- send.c */
 
 /* Opens .mft/out/<receipt>. */

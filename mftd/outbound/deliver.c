@@ -18,12 +18,6 @@
  * key exchange that crawls): SIGALRM ends this process. */
 #define WATCHDOG_S 120
 
-void
-mftd_batch_alive(void)
-{
-	alarm(WATCHDOG_S);
-}
-
 int
 mftd_deliver_final_name(const struct mftd_delivery *d, char *out, size_t size)
 {
@@ -112,11 +106,18 @@ mftd_batch_lost(struct mftd_batch *b, int err)
 }
 
 static int
-holds_lease(void *data)
+holds_lease(const struct mftd_batch *b)
 {
-	const struct mftd_batch *b = data;
-
 	return mftd_lease_held(b->j->lease) ? 0 : -MFTD_E_NO_LEASE;
+}
+
+/* Asked often while requests are under way, which have deadlines of their own.
+ */
+static int
+go_on_talking(void *data)
+{
+	alarm(WATCHDOG_S);
+	return holds_lease(data);
 }
 
 bool
@@ -170,7 +171,7 @@ ask(struct mftd_batch *b, const struct mftd_msg_step *steps, uint32_t n,
 		r = -MFTD_E_PROTOCOL;
 	if (r == 0)
 		*answer = *(const struct mftd_msg_deliver_answer *)m.data;
-	mftd_batch_alive();
+	alarm(WATCHDOG_S);
 	return r;
 }
 
@@ -256,10 +257,10 @@ connect_partner(struct mftd_batch *b)
 		.n_host_keys = p->n_host_keys,
 		.connect_ms = b->j->connect_ms,
 		.request_ms = b->j->request_ms,
-		.go_on = holds_lease,
+		.go_on = go_on_talking,
 		.data = b,
 	};
-	mftd_batch_alive();
+	alarm(WATCHDOG_S);
 	r = mftd_ssh_client_open(&b->target, &b->client, why, sizeof(why));
 	if (r == 0) {
 		r = mftd_remote_open(b->client, &b->remote);

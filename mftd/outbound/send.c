@@ -103,7 +103,6 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 			    n < 0 ? mftd_strerror((int)n) : "it is short");
 			break;
 		}
-		mftd_batch_alive();
 		if (EVP_DigestUpdate(b->sum, data, (size_t)n) != 1)
 			fail_source(it, -EIO, "no SHA-256");
 		r = mftd_remote_write(

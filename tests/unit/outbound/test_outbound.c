@@ -4,7 +4,9 @@
  * from journal records to delivered files, over crashes, changes of owner and
  * a catalog that is away.  The test plays parent and coordinator.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -369,6 +372,7 @@ has_epoch(void *data)
 /* ---- tests */
 
 #define STORM 500 /* files: many batches */
+#define MANY (MFTD_CLAIMED_MAX + 200)
 
 static void
 test_delivers(void **state)
@@ -580,6 +584,79 @@ test_stale_before_publishing(void **state)
 	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
 }
 
+static sqlite3 *
+open_beside(struct world *w)
+{
+	sqlite3 *h;
+
+	assert_int_equal(
+	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
+	sqlite3_busy_timeout(h, 10000);
+	return h;
+}
+
+static void
+run_sql(sqlite3 *h, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* One row is taken from us then: its file is not renamed, all others are. */
+static void
+test_cancelled_before_publishing(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *h;
+
+	stop_at_sent(w);
+	h = open_beside(w);
+	run_sql(
+	    h, "UPDATE delivery SET state = 'CANCELLED' WHERE receipt = 'r-7'");
+	sqlite3_close(h);
+	await_state(w, MFTD_DELIVERY_DONE, 19);
+	await_state(w, MFTD_DELIVERY_CANCELLED, 1);
+	assert_false(partner_has(&w->partner, "r-7.csv"));
+	assert_int_equal(partner_count(&w->partner, "rename old"), 19);
+}
+
+/* A partner that hangs has more waiting than one may have in hand, and longer:
+ * the other's file goes out all the same. */
+static void
+test_partner_that_hangs(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char sql[128];
+	sqlite3 *h;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 16), 0); /* and never accept */
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	make_catalog(w);
+	upload_many(w, MANY);
+	h = open_beside(w);
+	run_sql(h,
+	    "INSERT INTO partner SELECT 'slow', host, port, login, "
+	    "key_file FROM partner");
+	run_sql(h,
+	    "INSERT INTO partner_key SELECT 'slow', position, line "
+	    "FROM partner_key");
+	snprintf(sql, sizeof(sql),
+	    "UPDATE partner SET port = %d WHERE name = 'slow'",
+	    ntohs(sin.sin_port));
+	run_sql(h, sql);
+	run_sql(h, "UPDATE delivery SET partner = 'slow'");
+	sqlite3_close(h);
+	upload(w, "r-last", 1000);
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+	assert_true(partner_has(&w->partner, "r-last.csv"));
+	close(fd);
+}
+
 /* The catalog is away then: nothing is renamed until it is back. */
 static void
 test_catalog_away_before_publishing(void **state)
@@ -588,15 +665,12 @@ test_catalog_away_before_publishing(void **state)
 	sqlite3 *h;
 
 	stop_at_sent(w);
-	assert_int_equal(
-	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
-	assert_int_equal(
-	    sqlite3_exec(h, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	h = open_beside(w);
+	run_sql(h, "BEGIN EXCLUSIVE");
 	assert_true(await(says_why, w));
 	await_state(w, MFTD_DELIVERY_SENT, 20);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
-	assert_int_equal(
-	    sqlite3_exec(h, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	run_sql(h, "COMMIT");
 	assert_int_equal(sqlite3_close(h), SQLITE_OK);
 	await_state(w, MFTD_DELIVERY_DONE, 20);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 20);
@@ -758,7 +832,9 @@ main(void)
 		TEST(test_crash_storm),
 		TEST(test_stale),
 		TEST(test_stale_before_publishing),
+		TEST(test_cancelled_before_publishing),
 		TEST(test_catalog_away_before_publishing),
+		TEST(test_partner_that_hangs),
 		TEST(test_deliver_killed_amid_renames),
 		TEST(test_crash_amid_renames),
 		TEST(test_promotes_without_catalog),
