@@ -629,6 +629,7 @@ test_partner_that_hangs(void **state)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct tally t;
 	char sql[128];
 	sqlite3 *h;
 
@@ -654,6 +655,8 @@ test_partner_that_hangs(void **state)
 	start(w);
 	await_state(w, MFTD_DELIVERY_DONE, 1);
 	assert_true(partner_has(&w->partner, "r-last.csv"));
+	look(w, &t); /* not because the first of them were given up */
+	assert_int_equal(t.by_state[MFTD_DELIVERY_WAITING], 0);
 	close(fd);
 }
 
