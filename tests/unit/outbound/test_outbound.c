@@ -743,6 +743,27 @@ test_crash_amid_renames(void **state)
 	killed_amid_renames(*state, false);
 }
 
+/* Each server dies in its 100th rename, and with it the connection: the deliver
+ * that has further batches calls again. */
+static void
+test_servers_that_die(void **state)
+{
+	struct world *w = *state;
+	int refused;
+
+	make_catalog(w);
+	upload_many(w, 900);
+	partner_fault(
+	    &w->partner, "-e inject=?link,linkat:signal=KILL:when=100");
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 900);
+	assert_int_equal(partner_names(&w->partner), 900);
+	refused = partner_count(&w->partner, "sent status Failure");
+	/* the one under way was not done, and is asked for again */
+	assert_in_range(partner_count(&w->partner, "rename old"), 901,
+	    901 + refused + partner_count(&w->partner, "session opened"));
+}
+
 static void
 test_promotes_without_catalog(void **state)
 {
@@ -838,6 +859,7 @@ main(void)
 		TEST(test_cancelled_before_publishing),
 		TEST(test_catalog_away_before_publishing),
 		TEST(test_partner_that_hangs),
+		TEST(test_servers_that_die),
 		TEST(test_deliver_killed_amid_renames),
 		TEST(test_crash_amid_renames),
 		TEST(test_promotes_without_catalog),
