@@ -132,6 +132,7 @@ start_deliver(struct world *w, struct mftd_chan **c)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fds[0]);
+		close(w->partner.guard); /* or its end were not seen */
 		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
 		_exit(mftd_deliver_run(&w->j, *c) == 0 ? 0 : 1);
 	}
