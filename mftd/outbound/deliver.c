@@ -16,7 +16,7 @@
 
 /* The last resort where a call has no deadline of its own (name resolution, a
  * key exchange that crawls): SIGALRM ends this process. */
-#define WATCHDOG_S 120
+#define WATCHDOG_S MFTD_CALL_WATCHDOG_S
 
 int
 mftd_deliver_final_name(const struct mftd_delivery *d, char *out, size_t size)

@@ -15,7 +15,8 @@
 
 #define CONNECT_MS 10000
 #define REQUEST_MS 30000
-#define WATCHDOG_S 120 /* for what has no deadline of its own */
+/* For what has no deadline of its own. */
+#define WATCHDOG_S MFTD_CALL_WATCHDOG_S
 #define NAME_BYTES (MFTD_PATH_BYTES + 2 * MFTD_ID_BYTES)
 #define TEST_BYTES 4096
 #define DAY_S 86400
