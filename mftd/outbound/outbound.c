@@ -123,7 +123,8 @@ load_objects(struct mftd_queue *q)
 static void
 take_inherited(struct mftd_queue *q)
 {
-	struct mftd_delivery *d = calloc(MFTD_JOBS_MAX, sizeof(*d));
+	/* not calloc, which may touch all of it, and mostly none comes */
+	struct mftd_delivery *d = malloc(MFTD_JOBS_MAX * sizeof(*d));
 	int i, r;
 
 	if (d == NULL)
@@ -161,7 +162,7 @@ claim(struct mftd_queue *q)
 
 	if (mftd_clock_ms() < q->claim_ms || most == 0)
 		return;
-	d = calloc(most, sizeof(*d));
+	d = malloc(most * sizeof(*d)); /* as above */
 	if (d == NULL)
 		return;
 	mftd_jobs_busy(q, busy, sizeof(busy));
