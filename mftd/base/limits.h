@@ -71,10 +71,15 @@
 #define MFTD_SFTP_WAITING_MAX 256 /* requests that let others pass */
 #define MFTD_SFTP_WAITING_BYTES (64 * 257 * 1024) /* their bytes */
 
-#define MFTD_JOBS_MAX 64 /* deliveries of one queue in hand */
-#define MFTD_CLAIMED_MAX 16 /* of them, not yet in PUBLISHING */
+#define MFTD_JOBS_MAX 2048 /* deliveries of one queue in hand */
+#define MFTD_CLAIMED_MAX 1024 /* of them, not yet in PUBLISHING */
+#define MFTD_CLAIMED_PARTNER_MAX 512 /* of one partner: then no more of it */
+#define MFTD_CLAIM_PARTNER_MAX 256 /* of one partner, claimed at a time */
+#define MFTD_DELIVER_BATCH_MAX 128 /* deliveries of one deliver at a time */
+#define MFTD_DELIVER_BATCH_BYTES (8LL * 1024 * 1024) /* of several */
+#define MFTD_STEPS_MAX 512 /* rows of deliveries written at once */
 #define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
-#define MFTD_DELIVERS_PARTNER_MAX 4 /* of them, to one partner */
+#define MFTD_DELIVERS_PARTNER_MAX 4 /* to a partner, if not given */
 
 #define MFTD_CONTROL_REQUEST_BYTES 65536
 #define MFTD_CONTROL_CLIENTS_MAX 64

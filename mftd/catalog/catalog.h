@@ -173,19 +173,38 @@ int mftd_catalog_raise(struct mftd_catalog *c, const char *queue,
  * is touched.
  */
 
-/* Claims up to max deliveries that are due (QUEUED or WAITING): they become
- * CLAIMED.  Returns how many, or an error. */
+/* Claims up to max deliveries that are due (QUEUED or WAITING), those that are
+ * due longest, of no partner more than MFTD_CLAIM_PARTNER_MAX, and none of the
+ * busy ones (" a b ", or ""): they become CLAIMED.  What it costs grows with
+ * the partners that have some, not with how many they have.  Returns how many,
+ * or an error. */
 int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
-    int64_t now_us, struct mftd_delivery *out, size_t max);
+    int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max);
 
 /* The deliveries that an earlier owner left in CLAIMED to PUBLISHING, up to max
  * (as they are).  Returns how many. */
 int mftd_catalog_inherited(struct mftd_catalog *c,
     const struct mftd_role_row *role, struct mftd_delivery *out, size_t max);
 
-/* Moves a delivery from state `from` to d->state and stores its tries, host,
- * mtime, due_us, sha256 and error (bytes beyond ASCII become "?").  -ENOENT
- * when it is not in `from`: also after a step whose answer was lost. */
+/* One delivery's way from one state to the next. */
+struct mftd_row_step {
+	const struct mftd_delivery *d; /* as it is to be; the id says which */
+	enum mftd_delivery_state from;
+	int result; /* 0, or -ENOENT: it is not in `from` */
+};
+
+/*
+ * Moves n deliveries, each another (up to MFTD_STEPS_MAX), from `from`
+ * to d->state and stores their tries, host, mtime, due_us, sha256 and error
+ * (bytes beyond ASCII become "?").  All at once: after an error none was moved
+ * (or, as above, all that could be); one that is not in `from` hinders no
+ * other.
+ */
+int mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_row_step *steps, size_t n);
+
+/* The same for one.  -ENOENT when it is not in `from`: also after a step whose
+ * answer was lost. */
 int mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
     const struct mftd_delivery *d, enum mftd_delivery_state from);
 

@@ -42,12 +42,19 @@ struct mftd_db;
 
 /* Statements that begin with the role row (design section 7: epoch).  Their
  * first three parameters are queue, epoch, owner. */
+#define MFTD_DB_ROLE_VALUES 3
 enum mftd_db_guarded {
-	MFTD_DB_CLAIM, /* $4 now_us, $5 most; rows: the claimed deliveries */
+	MFTD_DB_CLAIM, /* $4 now_us, $5 most, $6 most of one partner, $7 " a b "
+			  partners to be left out; rows: what was claimed */
 	MFTD_DB_INHERITED, /* $4 most; rows: deliveries */
-	MFTD_DB_STEP, /* see the statement; a row: it was moved */
+	MFTD_DB_STEPS, /* for each delivery the values below; rows: the ids of
+			  those that were moved */
 	MFTD_DB_GUARDED_COUNT
 };
+
+/* Of a step: id, the state it is in, then what becomes of state, tries, host,
+ * mtime, due_us, sha256, error. */
+#define MFTD_DB_STEP_VALUES 9
 
 /* What a transaction locks out: others of the same kind, whole-catalog wide. */
 enum mftd_db_lock {

@@ -18,6 +18,7 @@
 #define MFTD_ACCOUNT_UMASK 022 /* unless it says another */
 #define MFTD_HOST_BYTES 256 /* a partner's host name */
 #define MFTD_PARTNER_HOSTS_MAX 8 /* besides the first */
+#define MFTD_PARTNER_CONNECT_S_MAX 120
 
 /* A directory elsewhere on the account's volume, shown in its root. */
 struct mftd_account_folder {

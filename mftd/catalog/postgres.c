@@ -15,6 +15,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/postgres_steps.h"
 
 #define CONNECT_S "5"
 /* The server ends a statement after STATEMENT_MS; it does not end a commit that
@@ -42,7 +43,12 @@ struct postgres {
 	int64_t keeps_until_ms;
 };
 
+/* Whatever the server thinks of the size of a table, which may be of yesterday:
+ * each statement that counts has an index to go by.  (Where there is none, a
+ * scan looks so dear to it then that it would compile it first.) */
 static const char settings[] =
+    "SET enable_seqscan = off;"
+    "SET jit = off;"
     "SET statement_timeout = '10s';"
     "SET idle_in_transaction_session_timeout = '10s';"
     "SET tcp_keepalives_idle = 2;"
@@ -52,22 +58,22 @@ static const char settings[] =
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') <> 'remote_apply';";
 
-/* FOR SHARE: at READ COMMITTED a plain look at the role row is of the
- * statement's snapshot, and a statement that waited for a row lock would write
- * after another owner has raised the epoch.  The first column says whether the
- * role row was there; MATERIALIZED keeps the lock ahead of the rest. */
-#define ROLE_ROW                                          \
-	"WITH r AS MATERIALIZED (SELECT queue FROM role " \
-	"WHERE queue = $1 AND epoch = $2 AND owner = $3 FOR SHARE), "
-#define WITH_ROLE                                                       \
-	" SELECT (SELECT count(*) FROM r), u.* FROM (SELECT 1) AS one " \
-	"LEFT JOIN u ON true"
-
+/* MFTD_DB_STEPS is made for their number: postgres_steps.h. */
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
+	/* p goes by the index from one partner to the next */
 	[MFTD_DB_CLAIM] = ROLE_ROW
-	"c AS MATERIALIZED (SELECT id FROM delivery WHERE queue = $1 AND "
-	"state IN ('QUEUED', 'WAITING') AND due_us <= $4 AND "
-	"EXISTS (SELECT 1 FROM r) ORDER BY due_us, id LIMIT $5), "
+	"p (name) AS ((SELECT d.partner FROM delivery d WHERE d.queue = $1 AND "
+	"d.state IN ('QUEUED', 'WAITING') AND EXISTS (SELECT 1 FROM r) "
+	"ORDER BY d.partner LIMIT 1) UNION ALL "
+	"SELECT (SELECT d.partner FROM delivery d WHERE d.queue = $1 AND "
+	"d.state IN ('QUEUED', 'WAITING') AND d.partner > p.name "
+	"ORDER BY d.partner LIMIT 1) FROM p WHERE p.name IS NOT NULL), "
+	"c AS MATERIALIZED (SELECT x.id FROM p, LATERAL "
+	"(SELECT d.id, d.due_us FROM delivery d WHERE d.queue = $1 AND "
+	"d.partner = p.name AND d.state IN ('QUEUED', 'WAITING') AND "
+	"d.due_us <= $4 ORDER BY d.due_us, d.id LIMIT $6) AS x "
+	"WHERE strpos($7::text, ' ' || p.name || ' ') = 0 "
+	"ORDER BY x.due_us, x.id LIMIT $5), "
 	"u AS (UPDATE delivery AS d SET state = 'CLAIMED' FROM c "
 	"WHERE d.id = c.id AND d.state IN ('QUEUED', 'WAITING') "
 	"RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE,
@@ -76,11 +82,6 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	" FROM delivery d, r WHERE d.queue = r.queue AND d.state IN "
 	"('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
 	"ORDER BY d.id LIMIT $4)" WITH_ROLE,
-	[MFTD_DB_STEP] = ROLE_ROW
-	"u AS (UPDATE delivery AS d SET state = $6, tries = $7, host = $8, "
-	"mtime = $9, due_us = $10, sha256 = $11, error = $12 FROM r "
-	"WHERE d.id = $4 AND d.state = $5 AND d.queue = r.queue "
-	"RETURNING d.id)" WITH_ROLE,
 };
 
 static struct postgres *
@@ -511,19 +512,26 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
-	PGresult *res;
+	char *steps = NULL;
+	PGresult *res = NULL;
 	int r;
 
+	if (which == MFTD_DB_STEPS) {
+		steps = mftd_postgres_steps(n);
+		if (steps == NULL)
+			return -ENOMEM;
+	}
 	/* a new connection may be to a server that took over */
 	r = connect_to(p);
 	if (r == 0 && mftd_clock_ms() >= p->keeps_until_ms)
 		r = postgres_keeps(db);
-	if (r < 0)
-		return r;
-	r = query(p, guarded_sql[which], v, n, &res);
+	if (r == 0)
+		r = query(
+		    p, steps != NULL ? steps : guarded_sql[which], v, n, &res);
 	if (r == 0)
 		r = give_guarded(p, res, row, data);
 	PQclear(res);
+	free(steps);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mftd/base/clock.h"
@@ -169,12 +170,12 @@ take_delivery(void *data, const struct mftd_db_value *row, int n)
 
 int
 mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
-    int64_t now_us, struct mftd_delivery *out, size_t max)
+    int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max)
 {
 	struct list l = { .out = out, .max = max };
 	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
 		DB_INT(role->epoch), DB_TEXT(role->owner), DB_INT(now_us),
-		DB_INT(max) };
+		DB_INT(max), DB_INT(MFTD_CLAIM_PARTNER_MAX), DB_TEXT(busy) };
 
 	return c->db->ops->guarded(
 	    c->db, MFTD_DB_CLAIM, v, N(v), take_delivery, &l);
@@ -192,12 +193,6 @@ mftd_catalog_inherited(struct mftd_catalog *c, const struct mftd_role_row *role,
 	    c->db, MFTD_DB_INHERITED, v, N(v), take_delivery, &l);
 }
 
-static int
-ignore_row(void *data, const struct mftd_db_value *row, int n)
-{
-	return 0;
-}
-
 /* Words of a partner's server may be any bytes; the database takes UTF-8. */
 static void
 make_ascii(char *out, size_t size, const char *text)
@@ -209,27 +204,90 @@ make_ascii(char *out, size_t size, const char *text)
 	out[i] = '\0';
 }
 
+/* What the parameters of one step point to beside its delivery. */
+struct texts {
+	char host[MFTD_NAME_BYTES], error[MFTD_REASON_BYTES];
+};
+
+static void
+put_step(
+    struct mftd_db_value *v, struct texts *t, const struct mftd_row_step *s)
+{
+	const struct mftd_delivery *d = s->d;
+
+	make_ascii(t->host, sizeof(t->host), d->host);
+	make_ascii(t->error, sizeof(t->error), d->error);
+	v[0] = DB_TEXT(d->id);
+	v[1] = DB_TEXT(mftd_delivery_state_name(s->from));
+	v[2] = DB_TEXT(mftd_delivery_state_name(d->state));
+	v[3] = DB_INT(d->tries);
+	v[4] = DB_TEXT(t->host);
+	v[5] = DB_INT(d->mtime);
+	v[6] = DB_INT(d->due_us);
+	v[7] = d->has_sha256 ? DB_BLOB(d->sha256, MFTD_SHA256_BYTES) : DB_NULL;
+	v[8] = DB_TEXT(t->error);
+}
+
+struct moved {
+	struct mftd_row_step *steps;
+	size_t n;
+};
+
+/* The id of a delivery that was moved. */
+static int
+take_moved(void *data, const struct mftd_db_value *row, int n)
+{
+	struct moved *m = data;
+	size_t i;
+
+	for (i = 0; i < m->n; i++)
+		if (strcmp(m->steps[i].d->id, row[0].p) == 0) {
+			m->steps[i].result = 0;
+			return 0;
+		}
+	return -MFTD_E_CORRUPT;
+}
+
+int
+mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_row_step *steps, size_t n)
+{
+	struct moved moved = { .steps = steps, .n = n };
+	struct mftd_db_value *v;
+	struct texts *t;
+	size_t i, most = MFTD_DB_ROLE_VALUES + n * MFTD_DB_STEP_VALUES;
+	int r = -ENOMEM;
+
+	if (n == 0 || n > MFTD_STEPS_MAX)
+		return -EINVAL;
+	v = calloc(most, sizeof(*v));
+	t = calloc(n, sizeof(*t));
+	if (v == NULL || t == NULL)
+		goto out;
+	v[0] = DB_TEXT(role->queue);
+	v[1] = DB_INT(role->epoch);
+	v[2] = DB_TEXT(role->owner);
+	for (i = 0; i < n; i++) {
+		put_step(v + MFTD_DB_ROLE_VALUES + i * MFTD_DB_STEP_VALUES,
+		    &t[i], &steps[i]);
+		steps[i].result = -ENOENT;
+	}
+	r = c->db->ops->guarded(
+	    c->db, MFTD_DB_STEPS, v, (int)most, take_moved, &moved);
+out:
+	free(v);
+	free(t);
+	return r < 0 ? r : 0;
+}
+
 int
 mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
     const struct mftd_delivery *d, enum mftd_delivery_state from)
 {
-	char host[MFTD_NAME_BYTES], error[MFTD_REASON_BYTES];
-	int r;
+	struct mftd_row_step step = { .d = d, .from = from };
+	int r = mftd_catalog_steps(c, role, &step, 1);
 
-	make_ascii(host, sizeof(host), d->host);
-	make_ascii(error, sizeof(error), d->error);
-	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
-		DB_INT(role->epoch), DB_TEXT(role->owner), DB_TEXT(d->id),
-		DB_TEXT(mftd_delivery_state_name(from)),
-		DB_TEXT(mftd_delivery_state_name(d->state)), DB_INT(d->tries),
-		DB_TEXT(host), DB_INT(d->mtime), DB_INT(d->due_us),
-		d->has_sha256 ? DB_BLOB(d->sha256, MFTD_SHA256_BYTES) : DB_NULL,
-		DB_TEXT(error) };
-
-	r = c->db->ops->guarded(c->db, MFTD_DB_STEP, v, N(v), ignore_row, NULL);
-	if (r == 0)
-		return -ENOENT;
-	return r < 0 ? r : 0;
+	return r < 0 ? r : step.result;
 }
 
 /* ---- looking on */

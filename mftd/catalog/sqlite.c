@@ -29,11 +29,21 @@ struct sqlite {
 #define ROLE_PARAMS "$1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL "
 
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
+	/* p goes by the index from one partner to the next */
 	[MFTD_DB_CLAIM] =
 	    "UPDATE delivery AS d SET state = 'CLAIMED' WHERE " ROLE_PARAMS
-	    "AND d.id IN (SELECT id FROM delivery WHERE queue = $1 AND "
-	    "state IN ('QUEUED', 'WAITING') AND due_us <= $4 "
-	    "ORDER BY due_us, id LIMIT $5) "
+	    "AND d.id IN (WITH RECURSIVE p (name) AS ("
+	    "SELECT min(partner) FROM delivery WHERE queue = $1 AND "
+	    "state IN ('QUEUED', 'WAITING') UNION ALL "
+	    "SELECT (SELECT min(o.partner) FROM delivery o WHERE "
+	    "o.queue = $1 AND o.state IN ('QUEUED', 'WAITING') AND "
+	    "o.partner > p.name) FROM p WHERE p.name IS NOT NULL) "
+	    "SELECT x.id FROM p CROSS JOIN delivery x ON x.id IN ("
+	    "SELECT y.id FROM delivery y WHERE y.queue = $1 AND "
+	    "y.partner = p.name AND y.state IN ('QUEUED', 'WAITING') AND "
+	    "y.due_us <= $4 ORDER BY y.due_us, y.id LIMIT $6) "
+	    "WHERE instr($7, ' ' || p.name || ' ') = 0 "
+	    "ORDER BY x.due_us, x.id LIMIT $5) "
 	    "RETURNING id, receipt, route, partner, volume, directory, name, "
 	    "state, tries, size, sha256, host, mtime, due_us, error",
 	[MFTD_DB_INHERITED] =
@@ -41,7 +51,7 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND d.state IN "
 	    "('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
 	    "ORDER BY d.id LIMIT $4",
-	[MFTD_DB_STEP] =
+	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
 	    "mtime = $9, due_us = $10, sha256 = $11, error = $12 "
 	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
@@ -296,6 +306,35 @@ sqlite_rollback(struct mftd_db *db)
 		sqlite3_exec(s->h, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* MFTD_DB_STEPS: one delivery after the other. */
+static int
+run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
+    mftd_db_row_fn row, void *data)
+{
+	struct mftd_db_value one[MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES];
+	struct mftd_db_value *own = one + MFTD_DB_ROLE_VALUES;
+	sqlite3_stmt *st = NULL;
+	int at, rows = 0, r = 0, code;
+
+	memcpy(one, v, MFTD_DB_ROLE_VALUES * sizeof(*v));
+	code =
+	    sqlite3_prepare_v2(s->h, guarded_sql[MFTD_DB_STEPS], -1, &st, NULL);
+	if (code != SQLITE_OK)
+		r = failed(s, code);
+	for (at = MFTD_DB_ROLE_VALUES; r >= 0 && at < n;
+	     at += MFTD_DB_STEP_VALUES) {
+		memcpy(own, v + at, MFTD_DB_STEP_VALUES * sizeof(*v));
+		code = bind_all(
+		    st, one, MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES);
+		r = code == SQLITE_OK ? step_all(s, st, row, data)
+				      : failed(s, code);
+		rows += r;
+		sqlite3_reset(st);
+	}
+	sqlite3_finalize(st);
+	return r < 0 ? r : rows;
+}
+
 static int
 sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
@@ -308,10 +347,12 @@ sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 	r = sqlite_begin(db, MFTD_DB_WRITE);
 	if (r < 0)
 		return r;
-	r = sqlite_run(db, role, v, 3, NULL, NULL);
+	r = sqlite_run(db, role, v, MFTD_DB_ROLE_VALUES, NULL, NULL);
 	if (r == 0)
 		r = -MFTD_E_STALE_EPOCH;
-	if (r > 0)
+	if (r > 0 && which == MFTD_DB_STEPS)
+		r = rows = run_steps(of(db), v, n, row, data);
+	else if (r > 0)
 		r = rows = sqlite_run(db, guarded_sql[which], v, n, row, data);
 	if (r >= 0)
 		r = sqlite_commit(db);

@@ -70,6 +70,7 @@ enum mftd_msg_type {
 	MFTD_MSG_LINKS,
 	MFTD_MSG_LINKS_SEEN,
 	/* outbound and deliver: msg_outbound.h */
+	MFTD_MSG_DELIVER_JOB,
 	MFTD_MSG_DELIVER_STEP,
 	MFTD_MSG_DELIVER_ANSWER,
 	MFTD_MSG_TYPE_END

@@ -6,22 +6,50 @@
 
 #include "mftd/base/limits.h"
 
-/* deliver -> outbound: an event of the delivery (outbound/delivery.h), answered
- * by DELIVER_ANSWER once its row is written: deliver goes on only then. */
-struct mftd_msg_deliver_step {
+/* outbound -> deliver: a delivery of the next batch.  When all are there
+ * deliver begins, and takes the batch after it only when each of them has
+ * ended. */
+struct mftd_msg_deliver_job {
+	uint32_t item; /* its place in the batch: 0, 1, … */
+	uint32_t more; /* how many follow */
+	uint32_t evidence; /* its row is in PUBLISHING: look before all else */
+	uint32_t settled; /* looked at for a while already (delivery.h) */
+	uint32_t tries; /* with this one */
+	uint32_t has_sha256;
+	uint64_t size;
+	int64_t mtime; /* to be set; evidence: seen set, or 0 */
+	uint8_t sha256[MFTD_SHA256_BYTES];
+	char id[MFTD_ID_BYTES];
+	char receipt[MFTD_ID_BYTES];
+	char volume[MFTD_NAME_BYTES];
+	char directory[MFTD_PATH_BYTES];
+	char name[MFTD_PATH_BYTES];
+};
+
+/* An event of a delivery (outbound/delivery.h). */
+struct mftd_msg_step {
+	uint32_t item;
 	uint32_t event;
 	int32_t err;
-	uint64_t bytes;
-	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
 	uint32_t has_sha256;
+	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
 	uint8_t sha256[MFTD_SHA256_BYTES];
-	char host[MFTD_NAME_BYTES]; /* BEGIN: the address that answered */
 	char text[MFTD_REASON_BYTES];
 };
 
-/* outbound -> deliver: go on (0), or stop at once. */
+/* deliver -> outbound: events of n deliveries of the batch, each another, in as
+ * many struct mftd_msg_step behind this.  Answered by DELIVER_ANSWER once their
+ * rows are written: deliver goes on only then. */
+struct mftd_msg_deliver_step {
+	uint32_t n;
+	uint32_t unused;
+	char host[MFTD_NAME_BYTES]; /* the address that answered; "" none */
+};
+
+/* outbound -> deliver: for each delivery of the question, by its item: go on
+ * (0), or let it alone. */
 struct mftd_msg_deliver_answer {
-	int32_t err;
+	int32_t err[MFTD_DELIVER_BATCH_MAX];
 };
 
 #endif

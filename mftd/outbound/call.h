@@ -8,6 +8,10 @@
 #include "mftd/catalog/secret.h"
 #include "mftd/ssh/client.h"
 
+/* How far off to set an alarm that go_on sets again: while one host is dialled
+ * and logged in at, go_on is not asked. */
+#define MFTD_CALL_WATCHDOG_S (3 * MFTD_PARTNER_CONNECT_S_MAX)
+
 /* A call to a partner as it is configured. */
 struct mftd_call {
 	struct mftd_ssh_target target;

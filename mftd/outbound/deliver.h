@@ -2,22 +2,20 @@
 #ifndef MFTD_OUTBOUND_DELIVER_H
 #define MFTD_OUTBOUND_DELIVER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/objects.h"
+#include "mftd/conf/conf.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
 
-/* One try of one delivery, or one look at what became of it. */
+/* Whom a deliver serves. */
 struct mftd_deliver {
-	struct mftd_delivery d; /* tries counts this one; mtime is chosen */
 	const struct mftd_partner *partner;
-	const char *volume_path;
+	const char *host; /* just this address (ssh/client.h); NULL */
+	const struct mftd_conf *conf; /* the volumes */
 	const struct mftd_lease *lease;
-	bool evidence; /* its row is in PUBLISHING: look before all else */
-	bool settled; /* looked at for a while already (delivery.h) */
 	const char *secret_key; /* the node's file, or NULL */
 };
 
@@ -32,9 +30,10 @@ int mftd_deliver_final_name(
     const struct mftd_delivery *d, char *out, size_t size);
 
 /*
- * Does it.  Each step is told to outbound over c and happens only after its
- * answer (ipc/msg_outbound.h).  Returns when there is nothing more to do: 0, or
- * a negative error when it was told to stop or outbound is gone.
+ * Takes batches of deliveries over c, one after the other, and does them over
+ * one connection to the partner.  Each step of each is told to outbound and
+ * happens only after its answer (ipc/msg_outbound.h).  Returns 0 when outbound
+ * has no more, or a negative error.
  */
 int mftd_deliver_run(const struct mftd_deliver *j, struct mftd_chan *c);
 

@@ -12,10 +12,12 @@
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
+#include "mftd/ipc/soon.h"
 #include "mftd/outbound/queue.h"
 
 #define TICK_MS 500
 #define CLAIM_MS 1000 /* how often to look for what is due */
+#define CLAIM_MOST MFTD_STEPS_MAX /* at a time */
 #define LOOK_MS 5000 /* for a new configuration, and for the counts */
 #define SAY_MS 5000
 #define RAISE_FIRST_MS 500
@@ -37,7 +39,7 @@ mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
 			  "raised; ending all deliveries",
 		    (unsigned long long)q->role.epoch);
 		q->stale = true;
-		mftd_jobs_kill(q, false);
+		mftd_runners_kill(q, false);
 		return r;
 	}
 	snprintf(text, sizeof(text), "%s: %s: %s", what, mftd_strerror(r),
@@ -111,6 +113,7 @@ load_objects(struct mftd_queue *q)
 	mftd_objects_free(q->objects);
 	q->objects = objects;
 	q->reload = false;
+	mftd_runners_retire(q);
 	log_info("configuration version %llu: %zu partners",
 	    (unsigned long long)objects->version, objects->n_partners);
 }
@@ -120,7 +123,8 @@ load_objects(struct mftd_queue *q)
 static void
 take_inherited(struct mftd_queue *q)
 {
-	struct mftd_delivery *d = calloc(MFTD_JOBS_MAX, sizeof(*d));
+	/* not calloc, which may touch all of it, and mostly none comes */
+	struct mftd_delivery *d = malloc(MFTD_JOBS_MAX * sizeof(*d));
 	int i, r;
 
 	if (d == NULL)
@@ -135,31 +139,46 @@ take_inherited(struct mftd_queue *q)
 	free(d);
 }
 
+/* How many more there is room for. */
+static size_t
+room(const struct mftd_queue *q)
+{
+	size_t busy = mftd_jobs_unpublished(q);
+	size_t free_jobs = MFTD_JOBS_MAX - q->n_jobs;
+	size_t n = busy < MFTD_CLAIMED_MAX ? MFTD_CLAIMED_MAX - busy : 0;
+
+	if (n > free_jobs)
+		n = free_jobs;
+	return n < CLAIM_MOST ? n : CLAIM_MOST;
+}
+
 static void
 claim(struct mftd_queue *q)
 {
-	struct mftd_delivery d[MFTD_DELIVERS_MAX];
-	size_t room = mftd_jobs_free(q), busy = mftd_jobs_unpublished(q);
+	struct mftd_delivery *d;
+	char busy[MFTD_BUSY_BYTES];
+	size_t most = room(q);
 	int i, r;
 
-	if (mftd_clock_ms() < q->claim_ms || busy >= MFTD_CLAIMED_MAX)
+	if (mftd_clock_ms() < q->claim_ms || most == 0)
 		return;
-	if (room > MFTD_CLAIMED_MAX - busy)
-		room = MFTD_CLAIMED_MAX - busy;
-	if (room > MFTD_DELIVERS_MAX)
-		room = MFTD_DELIVERS_MAX;
-	if (room == 0)
+	d = malloc(most * sizeof(*d)); /* as above */
+	if (d == NULL)
 		return;
+	mftd_jobs_busy(q, busy, sizeof(busy));
 	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
 	r = mftd_queue_outcome(q, "claim",
 	    mftd_catalog_claim(
-		q->catalog, &q->role, mftd_clock_wall_us(), d, room));
+		q->catalog, &q->role, mftd_clock_wall_us(), busy, d, most));
 	if (r < 0)
 		q->inherit = true; /* it may have gone through */
 	for (i = 0; i < r; i++)
 		mftd_job_take(q, &d[i]);
-	if (r == (int)room)
+	if (r > 0) {
 		q->claim_ms = 0;
+		mftd_queue_wake(q);
+	}
+	free(d);
 }
 
 /* ---- what is said of it */
@@ -194,7 +213,7 @@ look(struct mftd_queue *q)
 	count(q, &q->counts);
 	/* what a person says arrived is ours to finish; and what was held and
 	 * released while we had it in hand we may have claimed, and let go */
-	if (q->counts.active > MFTD_JOBS_MAX - mftd_jobs_free(q))
+	if (q->counts.active > q->n_jobs)
 		q->inherit = true;
 	if (mftd_queue_outcome(q, "version",
 		mftd_catalog_version(q->catalog, &version)) == 0 &&
@@ -246,11 +265,32 @@ work(struct mftd_queue *q)
 	mftd_jobs_work(q);
 	if (!q->stale && q->inherit && mftd_lease_held(q->w->lease))
 		take_inherited(q);
-	else if (!q->stale && !q->inherit && mftd_lease_held(q->w->lease))
+	if (!q->stale && !q->inherit && mftd_lease_held(q->w->lease))
 		claim(q);
-	mftd_jobs_work(q);
 	if (!q->stale)
+		mftd_jobs_work(q);
+	/* that it can be read does not end a trouble with writing */
+	if (!q->stale && q->trouble[0] == '\0')
 		look(q);
+}
+
+static void
+on_wake(void *data)
+{
+	struct mftd_queue *q = data;
+
+	q->awake = false;
+	if (!q->stale)
+		work(q);
+}
+
+/* Without a timer the next tick does it. */
+void
+mftd_queue_wake(struct mftd_queue *q)
+{
+	if (!q->awake)
+		q->awake =
+		    mftd_soon(q->w->loop, QB_LOOP_MED, q, on_wake, NULL) == 0;
 }
 
 static void
@@ -301,7 +341,7 @@ static const struct mftd_handler from_coordinator[] = {
 };
 
 static const struct mftd_handler from_deliver[] = {
-	{ MFTD_MSG_DELIVER_STEP, mftd_job_on_step },
+	{ MFTD_MSG_DELIVER_STEP, mftd_runner_on_step },
 	{ 0, NULL },
 };
 
@@ -311,7 +351,7 @@ static const struct mftd_link links[] = {
 	{ MFTD_PROC_COORDINATOR, from_coordinator, on_coordinator_up,
 	    on_coordinator_down },
 	{ MFTD_PROC_JOURNAL, NULL, NULL, NULL },
-	{ MFTD_PROC_DELIVER, from_deliver, NULL, mftd_job_on_down },
+	{ MFTD_PROC_DELIVER, from_deliver, NULL, mftd_runner_on_down },
 };
 
 void
@@ -327,13 +367,15 @@ mftd_outbound_main(struct mftd_worker *w)
 		exit(1);
 	}
 	q->w = w;
+	TAILQ_INIT(&q->jobs);
 	mftd_log_context("queue=%s", w->instance);
 	/* at once: promotion does not wait for the catalog */
 	mftd_worker_ready(w);
 	if (mftd_worker_timer(w, 0, tick, q) < 0)
 		exit(1);
 	mftd_worker_run(w);
-	mftd_jobs_kill(q, true);
+	mftd_runners_kill(q, true);
+	mftd_jobs_free(q);
 	mftd_catalog_close(q->catalog);
 	mftd_objects_free(q->objects);
 	free(q);

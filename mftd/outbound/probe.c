@@ -15,7 +15,8 @@
 
 #define CONNECT_MS 10000
 #define REQUEST_MS 30000
-#define WATCHDOG_S 120 /* for what has no deadline of its own */
+/* For what has no deadline of its own. */
+#define WATCHDOG_S MFTD_CALL_WATCHDOG_S
 #define NAME_BYTES (MFTD_PATH_BYTES + 2 * MFTD_ID_BYTES)
 #define TEST_BYTES 4096
 #define DAY_S 86400
@@ -31,6 +32,7 @@ struct probe {
 	char name[NAMES][NAME_BYTES];
 	bool made[NAMES]; /* to be removed */
 	bool fails;
+	char why[MFTD_REASON_BYTES]; /* the last request's failure */
 };
 
 static void
@@ -55,8 +57,43 @@ in_directory(
 static int
 refused(struct probe *b, const char *what)
 {
-	return in_directory(
-	    b, MFTD_FINDING_FAIL, what, mftd_remote_why(b->remote));
+	return in_directory(b, MFTD_FINDING_FAIL, what, b->why);
+}
+
+/* Waits for what was asked for with r as result, one request or several: 0,
+ * what the server answered to it, or the connection's error. */
+static int
+ask(struct probe *b, int r, const struct mftd_remote_answer *a)
+{
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	snprintf(b->why, sizeof(b->why), "%s",
+	    r < 0 ? mftd_remote_why(b->remote) : a->why);
+	return r < 0 ? r : a->err;
+}
+
+/* Whether err is the server's own answer. */
+static bool
+is_answer(int err)
+{
+	return err == -ENOENT || err == -EACCES || err == -EOPNOTSUPP ||
+	    err == -MFTD_E_PARTNER;
+}
+
+static int
+lstat_name(struct probe *b, const char *name, struct mftd_remote_attrs *attrs)
+{
+	struct mftd_remote_answer a = { 0 };
+
+	return ask(b, mftd_remote_lstat(b->remote, name, attrs, &a), &a);
+}
+
+static int
+rename_name(struct probe *b, const char *from, const char *to)
+{
+	struct mftd_remote_answer a = { 0 };
+
+	return ask(b, mftd_remote_rename(b->remote, from, to, &a), &a);
 }
 
 /* ---- the connection */
@@ -161,12 +198,12 @@ look_at_directory(struct probe *b)
 	int r;
 
 	snprintf(path, sizeof(path), "%s/.", b->directory);
-	r = mftd_remote_lstat(b->remote, path, &a);
+	r = lstat_name(b, path, &a);
 	if (r == 0 && a.exists)
 		return in_directory(b, MFTD_FINDING_OK, "directory", "");
-	if (r < 0 && !mftd_remote_answered(r))
+	if (r < 0 && !is_answer(r))
 		return refused(b, "directory");
-	r = mftd_remote_lstat(b->remote, b->directory, &a);
+	r = lstat_name(b, b->directory, &a);
 	if (r < 0)
 		return refused(b, "directory");
 	return in_directory(b, MFTD_FINDING_FAIL, "directory",
@@ -196,24 +233,25 @@ static int
 make_file(struct probe *b, int which, uint32_t mtime)
 {
 	static const char zeros[TEST_BYTES];
+	struct mftd_remote *m = b->remote;
+	struct mftd_remote_answer a[5] = { 0 };
 	struct mftd_remote_file f;
-	int r = mftd_remote_create(b->remote, b->name[which], &f);
+	int r = ask(b, mftd_remote_create(m, b->name[which], &f, &a[0]), &a[0]);
 
 	if (r < 0)
 		return refused(b, "create");
 	b->made[which] = true;
-	r = mftd_remote_write(b->remote, &f, 0, zeros, TEST_BYTES);
-	if (r == 0)
-		r = mftd_remote_drain(b->remote);
+	r = ask(
+	    b, mftd_remote_write(m, &f, 0, zeros, TEST_BYTES, &a[1]), &a[1]);
 	if (r < 0)
 		return refused(b, "write");
-	r = mftd_remote_sync(b->remote, &f);
+	r = ask(b, mftd_remote_sync(m, &f, &a[2]), &a[2]);
 	if (r < 0 && r != -EOPNOTSUPP)
 		return refused(b, "fsync");
-	r = mftd_remote_set_mtime(b->remote, &f, mtime);
-	if (r < 0 && !mftd_remote_answered(r))
+	r = ask(b, mftd_remote_set_mtime(m, &f, mtime, &a[3]), &a[3]);
+	if (r < 0 && !is_answer(r))
 		return refused(b, "setstat");
-	r = mftd_remote_close(b->remote, &f);
+	r = ask(b, mftd_remote_close(m, &f, &a[4]), &a[4]);
 	return r < 0 ? refused(b, "close") : 0;
 }
 
@@ -221,7 +259,7 @@ static int
 check_file(struct probe *b, uint32_t mtime)
 {
 	struct mftd_remote_attrs a;
-	int r = mftd_remote_lstat(b->remote, b->name[TEMP], &a);
+	int r = lstat_name(b, b->name[TEMP], &a);
 
 	if (r < 0)
 		return refused(b, "stat");
@@ -239,15 +277,15 @@ static int
 try_rename(struct probe *b)
 {
 	struct mftd_remote_attrs temp, final;
-	int r = mftd_remote_rename(b->remote, b->name[TEMP], b->name[FINAL]);
+	int r = rename_name(b, b->name[TEMP], b->name[FINAL]);
 
 	/* whatever it did: both names are ours */
 	b->made[FINAL] = true;
 	if (r < 0)
 		return refused(b, "rename");
-	r = mftd_remote_lstat(b->remote, b->name[TEMP], &temp);
+	r = lstat_name(b, b->name[TEMP], &temp);
 	if (r == 0)
-		r = mftd_remote_lstat(b->remote, b->name[FINAL], &final);
+		r = lstat_name(b, b->name[FINAL], &final);
 	if (r < 0)
 		return refused(b, "rename");
 	b->made[TEMP] = temp.exists;
@@ -261,7 +299,7 @@ try_rename(struct probe *b)
 static int
 try_clobber(struct probe *b)
 {
-	int r = mftd_remote_rename(b->remote, b->name[SECOND], b->name[FINAL]);
+	int r = rename_name(b, b->name[SECOND], b->name[FINAL]);
 
 	if (r == 0) {
 		b->made[SECOND] = false;
@@ -269,29 +307,28 @@ try_clobber(struct probe *b)
 		    "its rename replaces a file: one that comes there in the "
 		    "last moment would be lost");
 	}
-	if (!mftd_remote_answered(r))
+	if (!is_answer(r))
 		return refused(b, "no clobber");
-	return in_directory(
-	    b, MFTD_FINDING_OK, "no clobber", mftd_remote_why(b->remote));
+	return in_directory(b, MFTD_FINDING_OK, "no clobber", b->why);
 }
 
 /* Nothing is left there, whatever happened. */
 static void
 tidy_up(struct probe *b)
 {
+	struct mftd_remote_answer a;
 	bool left = false;
 	int i, r;
 
 	for (i = 0; i < NAMES; i++) {
 		if (!b->made[i])
 			continue;
-		r = mftd_remote_remove(b->remote, b->name[i]);
+		a = (struct mftd_remote_answer) { 0 };
+		r = ask(b, mftd_remote_remove(b->remote, b->name[i], &a), &a);
 		if (r == 0 || r == -ENOENT)
 			continue;
 		left = true;
-		found(b,
-		    mftd_remote_answered(r) ? MFTD_FINDING_NOTE
-					    : MFTD_FINDING_FAIL,
+		found(b, is_answer(r) ? MFTD_FINDING_NOTE : MFTD_FINDING_FAIL,
 		    b->name[i], "stays there: it cannot be removed");
 	}
 	if (b->made[FINAL] && !left)

@@ -17,11 +17,7 @@
 #include "mftd/conf/conf.h"
 #include "mftd/outbound/deliver.h"
 
-#define FILES_MAX 64
-
-/* Looks after which both names are taken as they are: by the backoff between
- * them that is half a minute after the first. */
-#define SETTLED_ROUNDS 4
+#define FILES_MAX (MFTD_DELIVER_BATCH_MAX + 64)
 
 /* It talks to strangers with a private key in its memory: no core, no way to
  * more rights, nothing of outbound's descriptors but its lock. */
@@ -40,17 +36,14 @@ confine(struct mftd_worker *w, int chan_fd)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static void __attribute__((noreturn)) child(struct mftd_job *job,
-    const struct mftd_partner *p, const char *volume_path, int fd, pid_t parent)
+static void __attribute__((noreturn)) child(
+    struct mftd_runner *rn, const struct mftd_partner *p, int fd, pid_t parent)
 {
-	struct mftd_worker *w = job->q->w;
-	bool evidence = job->d.state == MFTD_DELIVERY_PUBLISHING;
-	struct mftd_deliver j = { .d = job->d,
-		.partner = p,
-		.volume_path = volume_path,
+	struct mftd_worker *w = rn->q->w;
+	struct mftd_deliver j = { .partner = p,
+		.host = rn->host[0] != '\0' ? rn->host : NULL,
+		.conf = w->conf,
 		.lease = w->lease,
-		.evidence = evidence,
-		.settled = job->rounds >= SETTLED_ROUNDS,
 		.secret_key = w->conf->secret_key };
 	struct mftd_chan *c;
 
@@ -64,8 +57,7 @@ static void __attribute__((noreturn)) child(struct mftd_job *job,
 	prctl(PR_SET_NAME, "mftd:deliver");
 	mftd_log_open(w->conf->log, w->conf->log_level);
 	mftd_log_process("deliver");
-	mftd_log_context("delivery=%s partner=%s try=%u%s", job->d.id,
-	    job->d.partner, job->d.tries, evidence ? " evidence" : "");
+	mftd_log_context("partner=%s", rn->partner);
 	c = mftd_chan_new(fd, MFTD_PROC_OUTBOUND, w->instance);
 	_exit(c != NULL && mftd_deliver_run(&j, c) == 0 ? 0 : 1);
 }
@@ -73,16 +65,16 @@ static void __attribute__((noreturn)) child(struct mftd_job *job,
 static int
 on_exit_of_child(int fd, int revents, void *data)
 {
-	struct mftd_job *job = data;
+	struct mftd_runner *rn = data;
 	int status = 0;
 
-	if (job->pidfd != fd)
+	if (rn->pidfd != fd)
 		return 0;
-	if (waitpid(job->pid, &status, WNOHANG) == 0)
+	if (waitpid(rn->pid, &status, WNOHANG) == 0)
 		return 0;
-	qb_loop_poll_del(job->q->w->loop, fd);
-	mftd_fd_close(&job->pidfd);
-	mftd_job_reaped(job, status);
+	qb_loop_poll_del(rn->q->w->loop, fd);
+	mftd_fd_close(&rn->pidfd);
+	mftd_runner_reaped(rn, status);
 	return 0;
 }
 
@@ -96,10 +88,9 @@ give_up(pid_t pid, int err)
 }
 
 int
-mftd_job_spawn(
-    struct mftd_job *job, const struct mftd_partner *p, const char *volume_path)
+mftd_runner_spawn(struct mftd_runner *rn, const struct mftd_partner *p)
 {
-	struct mftd_worker *w = job->q->w;
+	struct mftd_worker *w = rn->q->w;
 	pid_t self = getpid(), pid;
 	int fds[2], r;
 
@@ -108,29 +99,29 @@ mftd_job_spawn(
 		return r;
 	pid = fork();
 	if (pid == 0)
-		child(job, p, volume_path, fds[1], self);
+		child(rn, p, fds[1], self);
 	r = pid < 0 ? -errno : 0;
 	mftd_fd_close(&fds[1]);
 	if (r < 0) {
 		mftd_fd_close(&fds[0]);
 		return r;
 	}
-	job->pidfd = pidfd_open(pid, 0);
-	if (job->pidfd < 0 ||
-	    qb_loop_poll_add(w->loop, QB_LOOP_MED, job->pidfd, POLLIN, job,
+	rn->pidfd = pidfd_open(pid, 0);
+	if (rn->pidfd < 0 ||
+	    qb_loop_poll_add(w->loop, QB_LOOP_MED, rn->pidfd, POLLIN, rn,
 		on_exit_of_child) < 0) {
-		mftd_fd_close(&job->pidfd);
+		mftd_fd_close(&rn->pidfd);
 		mftd_fd_close(&fds[0]);
 		return give_up(pid, -ENOMEM);
 	}
-	job->chan =
-	    mftd_worker_attach(w, fds[0], MFTD_PROC_DELIVER, job->d.id, job);
-	if (job->chan == NULL) {
-		qb_loop_poll_del(w->loop, job->pidfd);
-		mftd_fd_close(&job->pidfd);
+	rn->chan =
+	    mftd_worker_attach(w, fds[0], MFTD_PROC_DELIVER, rn->partner, rn);
+	if (rn->chan == NULL) {
+		qb_loop_poll_del(w->loop, rn->pidfd);
+		mftd_fd_close(&rn->pidfd);
 		mftd_fd_close(&fds[0]);
 		return give_up(pid, -ENOMEM);
 	}
-	job->pid = pid;
+	rn->pid = pid;
 	return 0;
 }

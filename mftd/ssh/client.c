@@ -20,6 +20,13 @@
 #define TURN_MS 200 /* go_on is asked this often */
 #define WRITE_MOST (1 << 20) /* handed to libssh at once */
 
+/* libssh's own choice with AES-GCM in front, which processors of today do
+ * several times faster than ChaCha20. */
+#define CIPHERS                                                \
+	"aes256-gcm@openssh.com,aes128-gcm@openssh.com,"       \
+	"chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr," \
+	"aes128-ctr"
+
 struct mftd_ssh_client {
 	const struct mftd_ssh_target *t;
 	ssh_session session;
@@ -108,6 +115,7 @@ static int
 set_options(struct mftd_ssh_client *c, const char *algorithms, int *fd)
 {
 	const struct mftd_ssh_target *t = c->t;
+	const char *ciphers = t->ciphers != NULL ? t->ciphers : CIPHERS;
 	long timeout_s = t->connect_ms / 1000 > 0 ? t->connect_ms / 1000 : 1;
 	int no = 0;
 	unsigned int port = (unsigned int)t->port;
@@ -123,8 +131,8 @@ set_options(struct mftd_ssh_client *c, const char *algorithms, int *fd)
 	    ssh_options_set(s, SSH_OPTIONS_USER, t->user) < 0 ||
 	    ssh_options_set(s, SSH_OPTIONS_HOSTKEYS, algorithms) < 0 ||
 	    !set_list(s, SSH_OPTIONS_KEY_EXCHANGE, t->key_exchanges) ||
-	    !set_list(s, SSH_OPTIONS_CIPHERS_C_S, t->ciphers) ||
-	    !set_list(s, SSH_OPTIONS_CIPHERS_S_C, t->ciphers) ||
+	    ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, ciphers) < 0 ||
+	    ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, ciphers) < 0 ||
 	    !set_list(s, SSH_OPTIONS_HMAC_C_S, t->macs) ||
 	    !set_list(s, SSH_OPTIONS_HMAC_S_C, t->macs) ||
 	    ssh_options_set(s, SSH_OPTIONS_COMPRESSION, "no") < 0 ||

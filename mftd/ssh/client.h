@@ -41,7 +41,8 @@ struct mftd_ssh_target {
 	char *const *host_keys; /* "type base64 [comment]" */
 	size_t n_host_keys;
 	const char *source; /* our address, numeric; NULL: any */
-	/* names with commas between; NULL: libssh's */
+	/* names with commas between; NULL: libssh's, of the ciphers AES-GCM
+	 * first */
 	const char *key_exchanges, *ciphers, *macs;
 	int connect_ms; /* for TCP, and again for each step of the login */
 	int request_ms; /* without any progress of a read or write */

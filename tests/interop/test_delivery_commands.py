@@ -421,7 +421,7 @@ def test_race_with_its_owner(partner, catalog):
         rig.up(objects(rig, partner))
         before = len(partner.renames())
         # windows in SENDING and in SENT, where it looks at the names
-        partner.fault("-e", "inject=?lstat,?newfstatat:delay_enter=100ms")
+        partner.fault("-e", "inject=?lstat,?newfstatat:delay_enter=20ms")
         caught = race(rig, names, content)
         print({what: collections.Counter(s) for what, s in caught.items()})
         assert set(RACE_STATES) <= set(caught["hold"])

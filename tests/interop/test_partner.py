@@ -141,6 +141,13 @@ def test_algorithms(rig):
         assert p.count("cipher: aes128-ctr MAC: hmac-sha2-512") == 2
 
 
+def test_usual_ciphers(rig):
+    """AES-GCM is taken when nobody says otherwise."""
+    with Partner() as p:
+        delivered(rig, p, key_file=p.key)
+        assert p.count("cipher: aes256-gcm@openssh.com MAC: <implicit>") == 2
+
+
 def test_no_such_algorithm(rig):
     with Partner() as p:
         rig.up(p.objects(rig.alice, key_file=p.key, ciphers="rot13"))

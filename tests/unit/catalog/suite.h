@@ -34,6 +34,9 @@ int db_teardown(void **state);
 /* Another handle on the same database. */
 struct mftd_catalog *db_open(struct db *db, const char *application);
 
+/* Runs a statement of the test's own, beside the catalog. */
+void db_execute(struct db *db, const char *sql);
+
 /* A stream that writes records, each 1 s after the one before. */
 struct stream {
 	const char *name;

@@ -52,8 +52,8 @@ begin_deliveries(struct db *db)
 	struct mftd_role_row role;
 
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
-	assert_true(
-	    mftd_catalog_claim(db->c, &role, mftd_clock_wall_us(), d, 8) > 0);
+	assert_true(mftd_catalog_claim(
+			db->c, &role, mftd_clock_wall_us(), "", d, 8) > 0);
 }
 
 static void
@@ -352,7 +352,7 @@ link_goes_when_nothing_needs_it(void **state)
 	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 0);
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
 	assert_int_equal(mftd_catalog_claim(db->c, &role,
-			     mftd_clock_wall_us() + 1000000, &d, 1),
+			     mftd_clock_wall_us() + 1000000, "", &d, 1),
 	    1);
 	d.state = MFTD_DELIVERY_IN_DOUBT;
 	assert_int_equal(

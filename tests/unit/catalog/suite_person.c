@@ -262,7 +262,7 @@ wish_takes_it_from_its_owner(void **state)
 	publish_some(db, 1);
 	now = mftd_clock_wall_us();
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
-	assert_int_equal(mftd_catalog_claim(db->c, &role, now, &d, 1), 1);
+	assert_int_equal(mftd_catalog_claim(db->c, &role, now, "", &d, 1), 1);
 	assert_int_equal(wish(db, d.id, "cancel", MFTD_DELIVERY_CLAIMED,
 			     MFTD_DELIVERY_CANCELLED, 0),
 	    0);

@@ -73,7 +73,7 @@ claim_one(struct db *db, struct mftd_role_row *role, struct mftd_delivery *d)
 	assert_int_equal(say_outcome(db, &s, "f1", MFTD_RECORD_PUBLISHED), 0);
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "old", role), 0);
 	assert_int_equal(
-	    mftd_catalog_claim(db->c, role, mftd_clock_wall_us(), d, 1), 1);
+	    mftd_catalog_claim(db->c, role, mftd_clock_wall_us(), "", d, 1), 1);
 }
 
 #define TERMINATED 200 /* beside the errors below */
@@ -198,7 +198,7 @@ database_that_may_forget_is_refused(void **state)
 	execute(admin,
 	    "SELECT 1 FROM pg_create_physical_replication_slot('standby')");
 	r = mftd_catalog_raise(db->c, "q", "you", &role);
-	claimed = mftd_catalog_claim(db->c, &role, 0, &d, 1);
+	claimed = mftd_catalog_claim(db->c, &role, 0, "", &d, 1);
 	execute(admin, "SELECT 1 FROM pg_drop_replication_slot('standby')");
 	PQfinish(admin);
 	assert_int_equal(r, -MFTD_E_CATALOG);

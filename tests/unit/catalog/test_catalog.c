@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <libpq-fe.h>
+#include <sqlite3.h>
 
 #include "mftd/base/buf.h"
 #include "mftd/catalog/db.h"
@@ -43,6 +44,28 @@ db_open(struct db *db, const char *application)
 
 	assert_int_equal(mftd_catalog_open(db->uri, application, &c), 0);
 	return c;
+}
+
+void
+db_execute(struct db *db, const char *sql)
+{
+	sqlite3 *h;
+	PGconn *conn;
+	PGresult *res;
+
+	if (!db->postgres) {
+		assert_int_equal(
+		    sqlite3_open(db->uri + strlen("sqlite:"), &h), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_close(h), SQLITE_OK);
+		return;
+	}
+	conn = PQconnectdb(db->uri);
+	res = PQexec(conn, sql);
+	assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
+	PQclear(res);
+	PQfinish(conn);
 }
 
 static struct db *

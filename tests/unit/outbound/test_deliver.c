@@ -25,187 +25,16 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
+#include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/deliver.h"
 #include "mftd/outbound/delivery.h"
-#include "tests/unit/outbound/partner.h"
+#include "tests/unit/outbound/player.h"
 
-#define NEVER MFTD_EVENT_COUNT
-
-/* When to kill deliver: at this event, before its row is written, between row
- * and answer, or once cond holds after the answer. */
-enum moment { BEFORE_ROW, AFTER_ROW, AFTER_ANSWER };
-
-struct plan {
-	enum mftd_delivery_event at;
-	enum moment moment;
-	bool (*cond)(void *data);
-};
-
-struct world {
-	struct partner partner;
-	char volume[80];
-	struct mftd_lease *lease;
-	struct mftd_deliver j; /* with the row */
-	int events[MFTD_EVENT_COUNT];
-	int last_err;
-	int settled_after; /* looks */
-	char last_text[MFTD_REASON_BYTES];
-};
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	char path[128];
-
-	*state = w;
-	if (w == NULL || partner_start(&w->partner) < 0)
-		return -1;
-	snprintf(w->volume, sizeof(w->volume), "%s/vol", w->partner.dir);
-	mkdir(w->volume, 0700);
-	snprintf(path, sizeof(path), "%s/.mft", w->volume);
-	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/.mft/out", w->volume);
-	mkdir(path, 0700);
-	w->lease = mftd_lease_new();
-	mftd_lease_hold(w->lease);
-	w->j.partner = &w->partner.p;
-	w->j.volume_path = w->volume;
-	w->j.lease = w->lease;
-	w->settled_after = 2;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	partner_stop(&w->partner);
-	free(w);
-	return 0;
-}
-
-/* A receipt with its file, and a claimed row for it. */
 static void
 prepare(struct world *w, uint64_t size)
 {
-	struct mftd_delivery *d = &w->j.d;
-	char path[160];
-
-	snprintf(d->id, sizeof(d->id), "d-1");
-	snprintf(d->receipt, sizeof(d->receipt), "r-1");
-	snprintf(d->directory, sizeof(d->directory), "%s", w->partner.in);
-	snprintf(d->name, sizeof(d->name), "report.csv");
-	d->size = size;
-	d->has_sha256 = true;
-	d->mtime = 1500000000;
-	d->state = MFTD_DELIVERY_CLAIMED;
-	snprintf(path, sizeof(path), "%s/.mft/out/r-1", w->volume);
-	make_file(path, size, 7, d->sha256);
-}
-
-/* Writes the row as outbound does. */
-static int
-apply(struct world *w, const struct mftd_msg_deliver_step *s)
-{
-	enum mftd_delivery_state next;
-	enum mftd_delivery_action action;
-	struct mftd_delivery *d = &w->j.d;
-	int r = mftd_delivery_step(
-	    d->state, (enum mftd_delivery_event)s->event, &next, &action);
-
-	if (r < 0)
-		return r;
-	w->events[s->event]++;
-	w->last_err = s->err;
-	snprintf(w->last_text, sizeof(w->last_text), "%s", s->text);
-	d->state = next;
-	if (s->event == MFTD_EVENT_BEGIN)
-		snprintf(d->host, sizeof(d->host), "%s", s->host);
-	if (s->event == MFTD_EVENT_PUBLISH)
-		d->mtime = s->mtime;
-	return 0;
-}
-
-static pid_t
-start_deliver(struct world *w, struct mftd_chan **c)
-{
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(mftd_chan_pair(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fds[0]);
-		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
-		_exit(mftd_deliver_run(&w->j, *c) == 0 ? 0 : 1);
-	}
-	close(fds[1]);
-	*c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
-	return pid;
-}
-
-/* Runs one deliver to its end, or to the moment to kill it. */
-static void
-run_once(struct world *w, const struct plan *plan)
-{
-	struct mftd_msg_deliver_answer answer;
-	const struct mftd_msg_deliver_step *s;
-	struct mftd_chan *c;
-	struct mftd_msg m;
-	bool now = false, last = false;
-	pid_t pid = start_deliver(w, &c);
-
-	while (!last && mftd_chan_wait(c, &m, mftd_clock_ms() + 40000) == 0) {
-		s = m.data;
-		now = s->event == (uint32_t)plan->at;
-		if (now && plan->moment == BEFORE_ROW)
-			break;
-		answer.err = apply(w, s);
-		last = now;
-		if (last && plan->moment == AFTER_ROW)
-			break;
-		mftd_chan_send(c, MFTD_MSG_DELIVER_ANSWER, 0, &answer,
-		    sizeof(answer), NULL, 0);
-	}
-	if (now && plan->cond != NULL)
-		assert_true(await(plan->cond, w));
-	if (now)
-		kill(pid, SIGKILL);
-	mftd_chan_free(c);
-	waitpid(pid, NULL, 0);
-}
-
-static bool
-is_final(enum mftd_delivery_state s)
-{
-	return s == MFTD_DELIVERY_DELIVERED || s == MFTD_DELIVERY_FAILED ||
-	    s == MFTD_DELIVERY_IN_DOUBT;
-}
-
-/* What outbound does after a deliver has died or given up: looks at the row
- * and tries again, up to a bound. */
-static void
-run_to_end(struct world *w, const struct plan *first)
-{
-	static const struct plan calm = { .at = NEVER };
-	int i;
-
-	for (i = 0; i < 5 + w->settled_after && !is_final(w->j.d.state); i++) {
-		w->j.evidence = w->j.d.state == MFTD_DELIVERY_PUBLISHING;
-		w->j.settled = i >= w->settled_after;
-		if (w->last_err == -EAGAIN)
-			poll(NULL, 0, 100); /* a short backoff */
-		if (!w->j.evidence)
-			w->j.d.tries++;
-		if (w->j.d.state == MFTD_DELIVERY_WAITING)
-			w->j.d.state = MFTD_DELIVERY_CLAIMED;
-		run_once(w, i == 0 && first != NULL ? first : &calm);
-		partner_fault(&w->partner, "");
-	}
+	prepare_one(w, 0, "report.csv", size);
 }
 
 /* It is there once, whole, and nothing else is. */
@@ -216,15 +45,15 @@ assert_arrived(struct world *w)
 	struct stat st;
 	char path[160];
 
-	if (w->j.d.state != MFTD_DELIVERY_DELIVERED)
+	if (w->d[0].state != MFTD_DELIVERY_DELIVERED)
 		print_message("last words: %s\n", w->last_text);
-	assert_int_equal(w->j.d.state, MFTD_DELIVERY_DELIVERED);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_DELIVERED);
 	snprintf(path, sizeof(path), "%s/report.csv", w->partner.in);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, w->j.d.size);
+	assert_int_equal(st.st_size, w->d[0].size);
 	assert_int_equal(st.st_mtime, 1500000000);
 	sum_file(path, sum);
-	assert_memory_equal(sum, w->j.d.sha256, sizeof(sum));
+	assert_memory_equal(sum, w->d[0].sha256, sizeof(sum));
 	assert_int_equal(partner_names(&w->partner), 1);
 }
 
@@ -255,9 +84,9 @@ run_and_expect(struct world *w, enum mftd_delivery_state want, int err)
 {
 	static const struct plan calm = { .at = NEVER };
 
-	w->j.d.tries = 1;
+	w->d[0].tries = 1;
 	run_once(w, &calm);
-	assert_int_equal(w->j.d.state, want);
+	assert_int_equal(w->d[0].state, want);
 	if (w->last_err != err)
 		print_message("last words: %s\n", w->last_text);
 	assert_int_equal(w->last_err, err);
@@ -274,7 +103,7 @@ test_wrong_host_key(void **state)
 	assert_non_null(
 	    strstr(w->last_text, "not the pinned one: ssh-ed25519 SHA256:"));
 	w->partner.p.n_host_keys = 0;
-	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
 	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_PARTNER_KEY);
 	assert_int_equal(partner_names(&w->partner), 0);
 	assert_int_equal(partner_count(&w->partner, "session opened"), 0);
@@ -291,7 +120,7 @@ test_login_refused(void **state)
 	w->partner.p.key_file = host_key;
 	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_AUTH);
 	w->partner.p.key_file = (char *)"/nonexistent";
-	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
 	run_and_expect(w, MFTD_DELIVERY_WAITING, -MFTD_E_AUTH);
 }
 
@@ -314,18 +143,18 @@ test_corrupt_source(void **state)
 	char path[160];
 
 	prepare(w, 100000);
-	w->j.d.sha256[0] ^= 1;
+	w->d[0].sha256[0] ^= 1;
 	run_and_expect(w, MFTD_DELIVERY_FAILED, -MFTD_E_CORRUPT);
-	w->j.d.state = MFTD_DELIVERY_CLAIMED;
-	w->j.d.size++;
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
+	w->d[0].size++;
 	run_and_expect(w, MFTD_DELIVERY_FAILED, -MFTD_E_CORRUPT);
-	w->j.d.state = MFTD_DELIVERY_CLAIMED;
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
 	snprintf(path, sizeof(path), "%s/.mft/out/r-1", w->volume);
 	unlink(path);
 	run_and_expect(w, MFTD_DELIVERY_FAILED, -ENOENT);
 	/* a volume that is away is not a lost source */
-	w->j.d.state = MFTD_DELIVERY_CLAIMED;
-	w->j.volume_path = "/nonexistent";
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
+	w->conf.volumes[0].path = (char *)"/nonexistent";
 	run_and_expect(w, MFTD_DELIVERY_WAITING, -EIO);
 	assert_int_equal(partner_names(&w->partner), 0);
 }
@@ -362,11 +191,10 @@ lose_lease(struct world *w, enum mftd_delivery_event at)
 {
 	struct plan plan = { .at = at, .moment = AFTER_ROW };
 
-	w->j.d.tries = 1;
+	w->d[0].tries = 1;
 	run_once(w, &plan);
 	mftd_lease_renew(w->lease, 0);
 	plan.at = NEVER;
-	w->j.evidence = true;
 	run_once(w, &plan);
 }
 
@@ -377,7 +205,7 @@ test_no_lease_no_rename(void **state)
 
 	prepare(w, 100);
 	lose_lease(w, MFTD_EVENT_PUBLISH);
-	assert_int_equal(w->j.d.state, MFTD_DELIVERY_PUBLISHING);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_PUBLISHING);
 	assert_int_equal(w->last_err, -MFTD_E_NO_LEASE);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
 	mftd_lease_hold(w->lease);
@@ -398,7 +226,7 @@ test_killed_anywhere(void **state)
 
 	for (i = 0; i < 4; i++)
 		for (m = BEFORE_ROW; m <= AFTER_ANSWER; m++) {
-			assert_int_equal(setup((void **)&w), 0);
+			assert_int_equal(world_setup((void **)&w), 0);
 			prepare(w, 300000);
 			plan.at = at[i];
 			plan.moment = (enum moment)m;
@@ -410,7 +238,7 @@ test_killed_anywhere(void **state)
 			assert_in_range(
 			    partner_count(&w->partner, "rename old"), 1,
 			    1 + refused);
-			teardown((void **)&w);
+			world_teardown((void **)&w);
 		}
 }
 
@@ -426,7 +254,7 @@ test_server_killed_in_rename(void **state)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		assert_int_equal(setup((void **)&w), 0);
+		assert_int_equal(world_setup((void **)&w), 0);
 		prepare(w, 300000);
 		partner_fault(&w->partner, faults[i]);
 		run_to_end(w, NULL);
@@ -436,7 +264,7 @@ test_server_killed_in_rename(void **state)
 		    partner_count(&w->partner, "rename old"), i == 0 ? 2 : 1);
 		/* a second rename needs the row, and so the epoch, again */
 		assert_int_equal(w->events[MFTD_EVENT_PUBLISH], i == 0 ? 2 : 1);
-		teardown((void **)&w);
+		world_teardown((void **)&w);
 	}
 }
 
@@ -511,14 +339,14 @@ test_consumed_is_in_doubt(void **state)
 	char path[160];
 
 	prepare(w, 300000);
-	w->j.d.tries = 1;
+	w->d[0].tries = 1;
 	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:delay_exit=3s");
 	run_once(w, &answer_lost);
 	snprintf(path, sizeof(path), "%s/report.csv", w->partner.in);
 	assert_int_equal(unlink(path), 0);
 	partner_fault(&w->partner, "");
 	run_to_end(w, NULL);
-	assert_int_equal(w->j.d.state, MFTD_DELIVERY_IN_DOUBT);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_IN_DOUBT);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
 }
 
@@ -534,7 +362,7 @@ test_rename_refused(void **state)
 	run_to_end(w, NULL);
 	assert_arrived(w);
 	assert_int_equal(w->events[MFTD_EVENT_REFUSED], 1);
-	assert_int_equal(w->j.d.tries, 2);
+	assert_int_equal(w->d[0].tries, 2);
 }
 
 /* Refused, and the server then will not say what is there: nothing is known, so
@@ -554,7 +382,7 @@ test_refused_and_blind(void **state)
 	run_to_end(w, NULL);
 	assert_arrived(w);
 	assert_int_equal(w->events[MFTD_EVENT_RETRY], 1);
-	assert_int_equal(w->j.d.tries, 1);
+	assert_int_equal(w->d[0].tries, 1);
 }
 
 static void
@@ -574,7 +402,8 @@ test_temp_names(void **state)
 	assert_int_equal(mftd_deliver_temp_name(&d, 1, out, 64), -EINVAL);
 }
 
-#define WITH_PARTNER(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define WITH_PARTNER(t) \
+	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
 
 int
 main(void)

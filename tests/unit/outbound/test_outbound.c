@@ -4,7 +4,9 @@
  * from journal records to delivered files, over crashes, changes of owner and
  * a catalog that is away.  The test plays parent and coordinator.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,11 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/log.h"
@@ -358,7 +362,19 @@ has_one_delivered(void *data)
 	return w->ob.state.delivered == 1;
 }
 
+static bool
+has_epoch(void *data)
+{
+	struct world *w = data;
+
+	listen_to(w);
+	return w->ob.state.epoch > 0;
+}
+
 /* ---- tests */
+
+#define STORM 500 /* files: many batches */
+#define MANY (MFTD_CLAIMED_MAX + 200)
 
 static void
 test_delivers(void **state)
@@ -477,9 +493,9 @@ test_crash_storm(void **state)
 	int i, failed;
 
 	make_catalog(w);
-	for (i = 0; i < 24; i++) {
+	for (i = 0; i < STORM; i++) {
 		snprintf(id, sizeof(id), "r-%d", i);
-		upload(w, id, 50000);
+		upload(w, id, 30000);
 	}
 	for (i = 0; i < 12; i++) {
 		start(w);
@@ -488,13 +504,14 @@ test_crash_storm(void **state)
 		crash(w);
 	}
 	start(w);
-	await_state(w, MFTD_DELIVERY_DONE, 24);
+	await_state(w, MFTD_DELIVERY_DONE, STORM);
+	assert_true(await(has_epoch, w));
 	assert_in_range(w->ob.state.epoch, 2, 13);
-	assert_int_equal(partner_names(&w->partner), 24);
+	assert_int_equal(partner_names(&w->partner), STORM);
 	failed = partner_count(&w->partner, "sent status Failure") +
 	    partner_count(&w->partner, "sent status No such file");
 	assert_in_range(
-	    partner_count(&w->partner, "rename old"), 24, 24 + failed);
+	    partner_count(&w->partner, "rename old"), STORM, STORM + failed);
 	look(w, &t);
 	assert_int_equal(t.by_state[MFTD_DELIVERY_IN_DOUBT], 0);
 }
@@ -522,6 +539,248 @@ test_stale(void **state)
 	look(w, &t);
 	assert_int_equal(t.last.state, MFTD_DELIVERY_PUBLISHING);
 	assert_int_equal(w->ob.state.epoch, 1);
+}
+
+/* Two files that do not go together, to a partner that wants one connection at
+ * a time. */
+static void
+test_one_connection(void **state)
+{
+	struct world *w = *state;
+
+	w->partner.p.connections = 1;
+	make_catalog(w);
+	upload(w, "r-1", MFTD_DELIVER_BATCH_BYTES - 1);
+	upload(w, "r-2", MFTD_DELIVER_BATCH_BYTES - 1);
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 2);
+	assert_int_equal(partner_names(&w->partner), 2);
+	assert_int_equal(partner_count(&w->partner, "session opened"), 1);
+}
+
+static void
+upload_many(struct world *w, int n)
+{
+	char id[32];
+	int i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "r-%d", i);
+		upload(w, id, 5000);
+	}
+}
+
+/* Twenty files of one batch are SENT, and the partner takes its time to say
+ * whether a name exists. */
+static void
+stop_at_sent(struct world *w)
+{
+	char fault[192];
+
+	make_catalog(w);
+	upload_many(w, 20);
+	snprintf(fault, sizeof(fault),
+	    "-P %s/r-19.csv -e inject=?lstat,newfstatat:delay_enter=3s",
+	    w->partner.in);
+	partner_fault(&w->partner, fault);
+	start(w);
+	await_state(w, MFTD_DELIVERY_SENT, 20);
+}
+
+/* Another owner raises then: not one is renamed, and not one row is written. */
+static void
+test_stale_before_publishing(void **state)
+{
+	struct world *w = *state;
+	struct mftd_role_row role;
+
+	stop_at_sent(w);
+	assert_int_equal(
+	    mftd_catalog_raise(w->catalog, "default", "other", &role), 0);
+	assert_true(await(is_stale, w));
+	assert_true(await(is_childless, w));
+	await_state(w, MFTD_DELIVERY_SENT, 20);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+}
+
+static sqlite3 *
+open_beside(struct world *w)
+{
+	sqlite3 *h;
+
+	assert_int_equal(
+	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
+	sqlite3_busy_timeout(h, 10000);
+	return h;
+}
+
+static void
+run_sql(sqlite3 *h, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* One row is taken from us then: its file is not renamed, all others are. */
+static void
+test_cancelled_before_publishing(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *h;
+
+	stop_at_sent(w);
+	h = open_beside(w);
+	run_sql(
+	    h, "UPDATE delivery SET state = 'CANCELLED' WHERE receipt = 'r-7'");
+	sqlite3_close(h);
+	await_state(w, MFTD_DELIVERY_DONE, 19);
+	await_state(w, MFTD_DELIVERY_CANCELLED, 1);
+	assert_false(partner_has(&w->partner, "r-7.csv"));
+	assert_int_equal(partner_count(&w->partner, "rename old"), 19);
+}
+
+/* A partner that hangs has more waiting than one may have in hand, and longer:
+ * the other's file goes out all the same. */
+static void
+test_partner_that_hangs(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct tally t;
+	char sql[128];
+	sqlite3 *h;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 16), 0); /* and never accept */
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	make_catalog(w);
+	upload_many(w, MANY);
+	h = open_beside(w);
+	run_sql(h,
+	    "INSERT INTO partner (name, host, port, login, key_file) "
+	    "SELECT 'slow', host, port, login, key_file FROM partner");
+	run_sql(h,
+	    "INSERT INTO partner_key SELECT 'slow', position, line "
+	    "FROM partner_key");
+	snprintf(sql, sizeof(sql),
+	    "UPDATE partner SET port = %d WHERE name = 'slow'",
+	    ntohs(sin.sin_port));
+	run_sql(h, sql);
+	run_sql(h, "UPDATE delivery SET partner = 'slow'");
+	sqlite3_close(h);
+	upload(w, "r-last", 1000);
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+	assert_true(partner_has(&w->partner, "r-last.csv"));
+	look(w, &t); /* not because the first of them were given up */
+	assert_int_equal(t.by_state[MFTD_DELIVERY_WAITING], 0);
+	close(fd);
+}
+
+/* The catalog is away then: nothing is renamed until it is back. */
+static void
+test_catalog_away_before_publishing(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *h;
+
+	stop_at_sent(w);
+	h = open_beside(w);
+	run_sql(h, "BEGIN EXCLUSIVE");
+	assert_true(await(says_why, w));
+	await_state(w, MFTD_DELIVERY_SENT, 20);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+	run_sql(h, "COMMIT");
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	await_state(w, MFTD_DELIVERY_DONE, 20);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 20);
+}
+
+static bool
+some_renamed(void *data)
+{
+	struct world *w = data;
+
+	return partner_has(&w->partner, "r-4.csv");
+}
+
+static pid_t
+pid_of_deliver(const struct world *w)
+{
+	char path[64];
+	FILE *f;
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", w->ob.pid,
+	    w->ob.pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	return pid;
+}
+
+/* kill -9 amid the renames of a batch, of deliver or of outbound: those that
+ * were renamed are not again. */
+static void
+killed_amid_renames(struct world *w, bool deliver)
+{
+	int refused;
+
+	make_catalog(w);
+	upload_many(w, 20);
+	partner_fault(
+	    &w->partner, "-e inject=?unlink,unlinkat:delay_exit=200ms");
+	start(w);
+	assert_true(await(some_renamed, w));
+	if (deliver)
+		kill(pid_of_deliver(w), SIGKILL);
+	else
+		crash(w);
+	partner_fault(&w->partner, "");
+	if (!deliver)
+		start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 20);
+	assert_int_equal(partner_names(&w->partner), 20);
+	refused = partner_count(&w->partner, "sent status Failure") +
+	    partner_count(&w->partner, "sent status No such file");
+	assert_in_range(
+	    partner_count(&w->partner, "rename old"), 20, 20 + refused);
+}
+
+static void
+test_deliver_killed_amid_renames(void **state)
+{
+	killed_amid_renames(*state, true);
+}
+
+static void
+test_crash_amid_renames(void **state)
+{
+	killed_amid_renames(*state, false);
+}
+
+/* Each server dies in its 100th rename, and with it the connection: the deliver
+ * that has further batches calls again. */
+static void
+test_servers_that_die(void **state)
+{
+	struct world *w = *state;
+	int refused;
+
+	make_catalog(w);
+	upload_many(w, 900);
+	partner_fault(
+	    &w->partner, "-e inject=?link,linkat:signal=KILL:when=100");
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 900);
+	assert_int_equal(partner_names(&w->partner), 900);
+	refused = partner_count(&w->partner, "sent status Failure");
+	/* the one under way was not done, and is asked for again */
+	assert_in_range(partner_count(&w->partner, "rename old"), 901,
+	    901 + refused + partner_count(&w->partner, "session opened"));
 }
 
 static void
@@ -611,10 +870,18 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_delivers),
 		TEST(test_many),
+		TEST(test_one_connection),
 		TEST(test_takes_over_in_publishing),
 		TEST(test_takes_over_in_sending),
 		TEST(test_crash_storm),
 		TEST(test_stale),
+		TEST(test_stale_before_publishing),
+		TEST(test_cancelled_before_publishing),
+		TEST(test_catalog_away_before_publishing),
+		TEST(test_partner_that_hangs),
+		TEST(test_servers_that_die),
+		TEST(test_deliver_killed_amid_renames),
+		TEST(test_crash_amid_renames),
 		TEST(test_promotes_without_catalog),
 		TEST(test_no_lease_no_epoch),
 		TEST(test_tries_again),

@@ -1,0 +1,25 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_POSTGRES_STEPS_H
+#define MFTD_CATALOG_POSTGRES_STEPS_H
+
+/* How a guarded statement begins and ends.  FOR SHARE: at READ COMMITTED a
+ * plain look at the role row is of the statement's snapshot, and a statement
+ * that waited for a row lock would write after another owner has raised the
+ * epoch.  The first column says whether the role row was there; MATERIALIZED
+ * keeps the lock ahead of the rest. */
+#define ROLE_ROW                                                    \
+	"WITH RECURSIVE r AS MATERIALIZED (SELECT queue FROM role " \
+	"WHERE queue = $1 AND epoch = $2 AND owner = $3 FOR SHARE), "
+#define WITH_ROLE                                                       \
+	" SELECT (SELECT count(*) FROM r), u.* FROM (SELECT 1) AS one " \
+	"LEFT JOIN u ON true"
+
+/*
+ * The text of MFTD_DB_STEPS for so many parameters in all; the caller frees it.
+ * NULL without memory.  One statement whatever their number: it is planned
+ * once, takes one round trip and one commit, and needs no transaction that a
+ * client which stops in its midst would leave open.
+ */
+char *mftd_postgres_steps(int n);
+
+#endif

@@ -1,0 +1,277 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/outbound/batch.h"
+
+/* ---- removing */
+
+/* Asks for a removal; who does not get one stays, which harms nobody. */
+static int
+remove_temp(struct mftd_batch *b, struct mftd_item *it)
+{
+	memset(&it->removed, 0, sizeof(it->removed));
+	return mftd_remote_remove(b->remote, it->temp, &it->removed);
+}
+
+static void
+say_what_stays(const struct mftd_item *it)
+{
+	if (it->removed.err < 0 && it->removed.err != -ENOENT)
+		log_warn(
+		    "%s stays at the partner: %s", it->temp, it->removed.why);
+}
+
+void
+mftd_batch_drop(struct mftd_batch *b)
+{
+	struct mftd_item *it, *end = b->items + b->n;
+	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
+
+	for (it = b->items; r == 0 && it < end; it++)
+		if (!it->active && it->drop)
+			r = remove_temp(b, it);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	for (it = b->items; it < end; it++) {
+		if (r == 0 && !it->active && it->drop)
+			say_what_stays(it);
+		if (!it->active)
+			it->drop = false;
+	}
+	if (r < 0 && b->remote != NULL)
+		mftd_batch_lost(b, r);
+}
+
+/* ---- looking */
+
+static int
+look_at_finals(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+{
+	struct mftd_item *it;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	if (r == 0 && chosen(it))
+		r = mftd_remote_lstat(
+		    b->remote, it->final, &it->final_attrs, &it->looked);
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+/* Looks at both names of the chosen ones.  The temporary one first: a rename in
+ * between then shows as both or as the final one, never as neither. */
+static int
+look(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+{
+	struct mftd_item *it;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !chosen(it))
+			continue;
+		memset(&it->looked, 0, sizeof(it->looked));
+		r = mftd_remote_lstat(
+		    b->remote, it->temp, &it->temp_attrs, &it->looked);
+	}
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	return r == 0 ? look_at_finals(b, chosen) : r;
+}
+
+static enum mftd_verdict
+judge(const struct mftd_item *it, bool settled, bool refused)
+{
+	const struct mftd_evidence e = { .temp = it->temp_attrs,
+		.final = it->final_attrs,
+		.size = it->d.size,
+		.mtime = it->mtime,
+		.refused = refused,
+		.settled = settled };
+
+	return mftd_delivery_judge(&e);
+}
+
+static void
+conclude(struct mftd_item *it, enum mftd_delivery_event event, int err,
+    const char *why)
+{
+	it->event = event;
+	it->err = err;
+	snprintf(it->why, sizeof(it->why), "%s", why);
+	it->renaming = false;
+}
+
+/* What the verdict means for its row. */
+static void
+act(struct mftd_item *it, enum mftd_verdict v)
+{
+	char why[MFTD_REASON_BYTES];
+
+	log_info("delivery %s: the names at the partner say: %s", it->d.id,
+	    mftd_delivery_verdict_name(v));
+	/* only once its row has left PUBLISHING */
+	it->drop = v == MFTD_VERDICT_RESTART || v == MFTD_VERDICT_REFUSED ||
+	    v == MFTD_VERDICT_REJECTED;
+	switch (v) {
+	case MFTD_VERDICT_RENAME:
+		it->evidence = false;
+		conclude(it, MFTD_EVENT_PUBLISH, 0, "");
+		break;
+	case MFTD_VERDICT_REMOVE_TEMP: /* removed already */
+	case MFTD_VERDICT_DELIVERED:
+		conclude(it, MFTD_EVENT_DELIVERED, 0, "");
+		break;
+	case MFTD_VERDICT_LOOK_AGAIN:
+		conclude(it, MFTD_EVENT_RETRY, -EAGAIN,
+		    "both names are at the partner: its server may be at it");
+		break;
+	case MFTD_VERDICT_RESTART:
+		conclude(it, MFTD_EVENT_REFUSED, -MFTD_E_PARTNER,
+		    "the temporary file at the partner is not whole");
+		break;
+	case MFTD_VERDICT_REFUSED:
+		snprintf(why, sizeof(why), "rename: %.200s", it->renamed.why);
+		conclude(it, MFTD_EVENT_REFUSED, -MFTD_E_PARTNER, why);
+		break;
+	case MFTD_VERDICT_REJECTED:
+		conclude(it, MFTD_EVENT_REJECTED, -EEXIST,
+		    "the name exists at the partner");
+		break;
+	default:
+		conclude(it, MFTD_EVENT_DOUBT, -MFTD_E_PARTNER,
+		    "what is at the partner neither proves nor excludes "
+		    "that it arrived");
+	}
+}
+
+/* Looks at the chosen ones and says what that means. */
+static int
+examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
+    bool refused)
+{
+	enum mftd_verdict v;
+	struct mftd_item *it;
+	int r = look(b, chosen);
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !chosen(it))
+			continue;
+		if (mftd_item_refused(it, &it->looked, "stat"))
+			continue;
+		v = judge(it, it->settled, refused);
+		if (v == MFTD_VERDICT_REMOVE_TEMP)
+			r = remove_temp(b, it);
+		act(it, v);
+	}
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+/* ---- before the rename */
+
+/* A name that exists is refused before anything is at stake, also by servers
+ * whose RENAME would replace it.  Only: it may be ours. */
+static void
+announce(struct mftd_item *it)
+{
+	if (mftd_item_refused(it, &it->looked, "stat"))
+		return;
+	if (it->final_attrs.exists &&
+	    judge(it, true, false) != MFTD_VERDICT_REMOVE_TEMP) {
+		it->lasting = true;
+		mftd_item_fail(
+		    it, -EEXIST, it->final, "the name exists at the partner");
+		return;
+	}
+	it->evidence = it->final_attrs.exists;
+	it->event = MFTD_EVENT_PUBLISH;
+}
+
+void
+mftd_batch_announce(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r;
+
+	if (b->remote == NULL)
+		return;
+	r = look_at_finals(
+	    b, mftd_item_is_fresh); /* the others were just seen */
+	if (r < 0) {
+		mftd_batch_lost(b, r);
+		return;
+	}
+	if (!mftd_batch_may_go_on(b))
+		return;
+	FOR_EACH_ACTIVE(it, b)
+	if (mftd_item_is_fresh(it))
+		announce(it);
+}
+
+/* ---- in PUBLISHING */
+
+static bool
+is_open(const struct mftd_item *it)
+{
+	return mftd_item_goes_on(it) && it->evidence;
+}
+
+void
+mftd_batch_examine(struct mftd_batch *b)
+{
+	int r;
+
+	if (b->remote == NULL)
+		return;
+	r = examine(b, is_open, false);
+	if (r < 0)
+		mftd_batch_lost(b, r);
+}
+
+static bool
+is_refused(const struct mftd_item *it)
+{
+	return mftd_item_goes_on(it) && it->renaming && it->renamed.err < 0;
+}
+
+/* Takes what was answered, also before the connection broke. */
+static void
+take_renamed(struct mftd_item *it)
+{
+	if (it->renamed.open == 0 && it->renamed.err == 0)
+		conclude(it, MFTD_EVENT_DELIVERED, 0, "");
+}
+
+void
+mftd_batch_rename(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r = 0;
+
+	if (b->remote == NULL || !mftd_batch_may_go_on(b))
+		return;
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (!it->renaming)
+			continue;
+		memset(&it->renamed, 0, sizeof(it->renamed));
+		it->renamed.open = 1; /* ours, until it is on its way */
+		if (r == 0)
+			r = mftd_remote_rename(
+			    b->remote, it->temp, it->final, &it->renamed);
+		it->renamed.open -= r == 0;
+	}
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	FOR_EACH_ACTIVE(it, b)
+	if (it->renaming)
+		take_renamed(it);
+	if (r == 0)
+		r = examine(b, is_refused, true);
+	if (r < 0)
+		mftd_batch_lost(b, r);
+}

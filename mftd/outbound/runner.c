@@ -1,0 +1,393 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
+#include "mftd/base/log.h"
+#include "mftd/conf/conf.h"
+#include "mftd/outbound/queue.h"
+
+/* Looks after which both names are taken as they are: by the backoff between
+ * them that is half a minute after the first. */
+#define SETTLED_ROUNDS 4
+
+#define FOR_EACH_RUNNER(rn, q)                                             \
+	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_DELIVERS_MAX; \
+	     (rn)++)
+
+void
+mftd_runner_kill(struct mftd_runner *rn)
+{
+	if (rn->pid > 0)
+		kill(rn->pid, SIGKILL);
+}
+
+void
+mftd_runners_kill(struct mftd_queue *q, bool wait)
+{
+	struct mftd_runner *rn;
+
+	FOR_EACH_RUNNER(rn, q)
+	mftd_runner_kill(rn);
+	FOR_EACH_RUNNER(rn, q)
+	if (wait && rn->pid > 0) {
+		waitpid(rn->pid, NULL, 0);
+		rn->pid = 0;
+		mftd_fd_close(&rn->pidfd);
+	}
+}
+
+void
+mftd_runners_retire(struct mftd_queue *q)
+{
+	struct mftd_runner *rn;
+
+	FOR_EACH_RUNNER(rn, q)
+	rn->retire = true;
+}
+
+/* ---- what it says, and hears */
+
+void
+mftd_runner_answer(struct mftd_job *job, int err, bool ended)
+{
+	struct mftd_runner *rn = job->runner;
+
+	if (rn == NULL)
+		return;
+	if (job->asked) {
+		job->asked = false;
+		rn->answer.err[job->item] = err;
+		rn->asked--;
+	}
+	if (ended) {
+		rn->jobs[job->item] = NULL;
+		rn->n--;
+		job->runner = NULL;
+	}
+	if (rn->asked == 0 && rn->chan != NULL)
+		mftd_worker_send(rn->q->w, rn->chan, MFTD_MSG_DELIVER_ANSWER, 0,
+		    &rn->answer, sizeof(rn->answer));
+}
+
+/* The gate for what follows the message's head: each step about another of its
+ * jobs, none of which waits for an answer. */
+static bool
+is_sound(const struct mftd_runner *rn, const struct mftd_msg *m)
+{
+	const struct mftd_msg_deliver_step *head = m->data;
+	const struct mftd_msg_step *s = (const void *)(head + 1);
+	bool seen[MFTD_DELIVER_BATCH_MAX] = { false };
+	uint32_t i;
+
+	if (rn->asked > 0 || head->n == 0 || head->n > MFTD_DELIVER_BATCH_MAX ||
+	    m->len != sizeof(*head) + head->n * sizeof(*s))
+		return false;
+	for (i = 0; i < head->n; i++) {
+		if (s[i].item >= MFTD_DELIVER_BATCH_MAX || seen[s[i].item] ||
+		    rn->jobs[s[i].item] == NULL ||
+		    rn->jobs[s[i].item]->pending ||
+		    memchr(s[i].text, '\0', sizeof(s[i].text)) == NULL)
+			return false;
+		seen[s[i].item] = true;
+	}
+	return true;
+}
+
+int
+mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	const struct mftd_msg_deliver_step *head = m->data;
+	const struct mftd_msg_step *s = (const void *)(head + 1);
+	struct mftd_runner *rn = mftd_chan_data(c);
+	struct mftd_job *job;
+	uint32_t i;
+
+	if (rn == NULL || !is_sound(rn, m))
+		return -MFTD_E_PROTOCOL;
+	snprintf(rn->address, sizeof(rn->address), "%s", head->host);
+	memset(&rn->answer, 0, sizeof(rn->answer));
+	rn->asked = head->n;
+	for (i = 0; i < head->n; i++) {
+		job = rn->jobs[s[i].item];
+		job->step = s[i];
+		snprintf(job->host, sizeof(job->host), "%s", head->host);
+		job->pending = job->asked = true;
+		job->unsure = false;
+	}
+	/* what others say meanwhile is written together with it */
+	mftd_queue_wake(rn->q);
+	return 0;
+}
+
+void
+mftd_runner_on_down(void *data, struct mftd_chan *c)
+{
+	struct mftd_runner *rn = mftd_chan_data(c);
+
+	if (rn == NULL || rn->chan != c)
+		return;
+	rn->chan = NULL;
+	mftd_runner_kill(rn);
+}
+
+static void
+hang_up(struct mftd_runner *rn)
+{
+	mftd_chan_set_data(rn->chan, NULL);
+	mftd_worker_detach(rn->q->w, rn->chan);
+	rn->chan = NULL;
+}
+
+void
+mftd_runner_reaped(struct mftd_runner *rn, int status)
+{
+	struct mftd_job *job;
+	struct mftd_msg m;
+	char text[64];
+	uint32_t i;
+
+	rn->pid = 0;
+	if (rn->chan != NULL) {
+		/* what it still said counts: read before its end is seen */
+		if (rn->asked == 0 && mftd_chan_recv(rn->chan, &m) == 0 &&
+		    m.type == MFTD_MSG_DELIVER_STEP)
+			mftd_runner_on_step(rn->q, rn->chan, &m);
+		if (rn->chan != NULL)
+			hang_up(rn);
+	}
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof(text), "deliver was ended by signal %d",
+		    WTERMSIG(status));
+	else
+		snprintf(text, sizeof(text), "deliver ended with %d",
+		    WEXITSTATUS(status));
+	for (i = 0; i < MFTD_DELIVER_BATCH_MAX; i++) {
+		job = rn->jobs[i];
+		rn->jobs[i] = NULL;
+		if (job == NULL)
+			continue;
+		job->runner = NULL;
+		job->asked = false;
+		if (!job->pending)
+			mftd_job_set_step(job, MFTD_EVENT_RETRY, -ECHILD, text);
+	}
+	mftd_queue_wake(rn->q);
+}
+
+/* ---- batches */
+
+static bool
+is_evidence(const struct mftd_job *job)
+{
+	return job->d.state == MFTD_DELIVERY_PUBLISHING;
+}
+
+/* Whether the runner's connection is one for the job: evidence is looked for at
+ * the host where PUBLISHING happened. */
+static bool
+suits(const struct mftd_runner *rn, const struct mftd_job *job)
+{
+	if (strcmp(rn->partner, job->d.partner) != 0)
+		return false;
+	if (!is_evidence(job) || job->d.host[0] == '\0')
+		return rn->host[0] == '\0';
+	return strcmp(rn->host, job->d.host) == 0 ||
+	    strcmp(rn->address, job->d.host) == 0;
+}
+
+/* The jobs of the next batch, in order.  How many. */
+static uint32_t
+gather(struct mftd_runner *rn, struct mftd_job **batch)
+{
+	struct mftd_job *job;
+	uint64_t bytes = 0;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH(job, &rn->q->jobs, link) {
+		if (n == MFTD_DELIVER_BATCH_MAX)
+			break;
+		if (!mftd_job_is_ready(job) || !suits(rn, job))
+			continue;
+		if (!is_evidence(job)) {
+			if (n > 0 &&
+			    (job->d.size > MFTD_DELIVER_BATCH_BYTES ||
+				bytes + job->d.size > MFTD_DELIVER_BATCH_BYTES))
+				break;
+			bytes += job->d.size;
+		}
+		batch[n++] = job;
+	}
+	return n;
+}
+
+static void
+send_job(struct mftd_runner *rn, const struct mftd_job *job, uint32_t more)
+{
+	const struct mftd_delivery *d = &job->d;
+	struct mftd_msg_deliver_job msg = { .item = job->item,
+		.more = more,
+		.evidence = is_evidence(job),
+		.settled = job->rounds >= SETTLED_ROUNDS,
+		.tries = d->tries,
+		.has_sha256 = d->has_sha256,
+		.size = d->size,
+		.mtime = d->mtime };
+
+	memcpy(msg.sha256, d->sha256, sizeof(msg.sha256));
+	snprintf(msg.id, sizeof(msg.id), "%s", d->id);
+	snprintf(msg.receipt, sizeof(msg.receipt), "%s", d->receipt);
+	snprintf(msg.volume, sizeof(msg.volume), "%s", d->volume);
+	snprintf(msg.directory, sizeof(msg.directory), "%s", d->directory);
+	snprintf(msg.name, sizeof(msg.name), "%s", d->name);
+	/* what does not go through ends with the channel */
+	mftd_worker_send(
+	    rn->q->w, rn->chan, MFTD_MSG_DELIVER_JOB, 0, &msg, sizeof(msg));
+}
+
+/* Gives the runner its next batch.  False: there is none for it. */
+static bool
+hand_over(struct mftd_runner *rn)
+{
+	struct mftd_job *batch[MFTD_DELIVER_BATCH_MAX];
+	uint32_t i, n = gather(rn, batch);
+
+	for (i = 0; i < n; i++) {
+		mftd_job_begin(batch[i]);
+		batch[i]->runner = rn;
+		batch[i]->item = i;
+		rn->jobs[i] = batch[i];
+	}
+	rn->n = n;
+	for (i = 0; i < n; i++)
+		send_job(rn, batch[i], n - i - 1);
+	return n > 0;
+}
+
+/* ---- who gets a deliver */
+
+static size_t
+count(const struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_runner *rn;
+	size_t n = 0;
+
+	FOR_EACH_RUNNER(rn, q)
+	n += rn->pid != 0 &&
+	    (partner == NULL || strcmp(rn->partner, partner) == 0);
+	return n;
+}
+
+static const struct mftd_partner *
+find_partner(const struct mftd_queue *q, const char *name)
+{
+	size_t i;
+
+	for (i = 0; q->objects != NULL && i < q->objects->n_partners; i++)
+		if (strcmp(q->objects->partners[i].name, name) == 0)
+			return &q->objects->partners[i];
+	return NULL;
+}
+
+/* How many delivers it may have at once.  For one that is not configured none
+ * is started, but that is said of its jobs without waiting. */
+static size_t
+most_of(const struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_partner *p = find_partner(q, partner);
+
+	return p != NULL ? (size_t)p->connections : MFTD_DELIVERS_MAX;
+}
+
+/* The first job that is ready, of a partner that may have one more deliver;
+ * first: that has none. */
+static struct mftd_job *
+find_waiting(struct mftd_queue *q, bool first)
+{
+	struct mftd_job *job;
+
+	TAILQ_FOREACH(job, &q->jobs, link)
+		if (mftd_job_is_ready(job) &&
+		    count(q, job->d.partner) <
+			(first ? 1 : most_of(q, job->d.partner)))
+			return job;
+	return NULL;
+}
+
+/* Starts a deliver for the job and what may go with it; without one, says so of
+ * the job. */
+static void
+start(struct mftd_queue *q, struct mftd_job *job)
+{
+	const struct mftd_partner *p = find_partner(q, job->d.partner);
+	struct mftd_runner *rn = q->runners;
+	const char *why = NULL;
+	int r = -MFTD_E_AUTH;
+
+	while (rn->pid != 0)
+		rn++;
+	if (p == NULL)
+		why = "its partner is not configured";
+	else if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL)
+		why = "its volume is not on this node";
+	if (why == NULL) {
+		memset(rn, 0, sizeof(*rn));
+		rn->q = q;
+		snprintf(rn->partner, sizeof(rn->partner), "%s", p->name);
+		if (is_evidence(job))
+			snprintf(rn->host, sizeof(rn->host), "%s", job->d.host);
+		r = mftd_runner_spawn(rn, p);
+		why = mftd_strerror(r);
+	}
+	if (r == 0) {
+		hand_over(rn);
+		return;
+	}
+	mftd_job_begin(job);
+	mftd_job_set_step(job, MFTD_EVENT_RETRY, r, why);
+}
+
+/* Whether it is to go on: not where another partner has none and all places are
+ * taken, nor past an older job of its own that wants another host. */
+static bool
+may_go_on(struct mftd_runner *rn)
+{
+	struct mftd_queue *q = rn->q;
+	struct mftd_job *job;
+
+	if (rn->retire || !mftd_lease_held(q->w->lease))
+		return false;
+	if (count(q, NULL) == MFTD_DELIVERS_MAX &&
+	    find_waiting(q, true) != NULL)
+		return false;
+	TAILQ_FOREACH(job, &q->jobs, link)
+		if (mftd_job_is_ready(job) &&
+		    strcmp(job->d.partner, rn->partner) == 0)
+			return suits(rn, job);
+	return false;
+}
+
+void
+mftd_runners_work(struct mftd_queue *q)
+{
+	struct mftd_runner *rn;
+	struct mftd_job *job;
+
+	FOR_EACH_RUNNER(rn, q)
+	if (rn->chan != NULL && rn->n == 0 && rn->asked == 0 &&
+	    (!may_go_on(rn) || !hand_over(rn)))
+		hang_up(rn);
+	while (mftd_lease_held(q->w->lease) &&
+	    count(q, NULL) < MFTD_DELIVERS_MAX) {
+		job = find_waiting(q, true); /* each partner its first, then */
+		if (job == NULL)
+			job = find_waiting(q, false);
+		if (job == NULL)
+			break;
+		start(q, job);
+	}
+}

@@ -1,0 +1,223 @@
+/* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
+#include "mftd/outbound/queue.h"
+
+static uint32_t
+any_number(void)
+{
+	uint32_t n = 0;
+
+	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+		n = (uint32_t)mftd_clock_us();
+	return n;
+}
+
+void
+mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
+    const char *text)
+{
+	memset(&job->step, 0, sizeof(job->step));
+	job->step.event = event;
+	job->step.err = err;
+	snprintf(job->step.text, sizeof(job->step.text), "%s", text);
+	job->pending = true;
+	job->unsure = false;
+}
+
+/* ---- the row */
+
+static int64_t
+wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
+{
+	if (action != MFTD_ACTION_BACKOFF && action != MFTD_ACTION_EVIDENCE)
+		return 0;
+	if (job->step.err == -MFTD_E_PARTNER_KEY ||
+	    job->step.err == -MFTD_E_AUTH)
+		return mftd_delivery_long_ms(any_number());
+	return mftd_delivery_backoff_ms(
+	    action == MFTD_ACTION_EVIDENCE ? job->rounds + 1 : job->d.tries,
+	    any_number());
+}
+
+/* What the job's step makes of the row.  Nothing comes after DELIVERED yet: the
+ * row is DONE with it. */
+static int
+next_row(struct mftd_job *job, struct mftd_attempt *a)
+{
+	const struct mftd_msg_step *s = &job->step;
+	struct mftd_delivery *d = &a->d;
+	enum mftd_delivery_state next;
+	int r = mftd_delivery_step(job->d.state,
+	    (enum mftd_delivery_event)s->event, &next, &a->action);
+
+	if (r == 0 && a->action == MFTD_ACTION_FINISH)
+		r = mftd_delivery_step(
+		    next, MFTD_EVENT_FINISH, &next, &a->action);
+	if (r < 0)
+		return r;
+	a->job = job;
+	a->wait_ms = wait_after(job, a->action);
+	*d = job->d;
+	d->state = next;
+	snprintf(d->error, sizeof(d->error), "%s", s->text);
+	if (a->wait_ms > 0)
+		d->due_us = mftd_clock_wall_us() + a->wait_ms * 1000;
+	if (s->event == MFTD_EVENT_SENT && !d->has_sha256) {
+		d->has_sha256 = s->has_sha256 != 0;
+		memcpy(d->sha256, s->sha256, sizeof(d->sha256));
+	}
+	if (s->event == MFTD_EVENT_PUBLISH) {
+		d->mtime = s->mtime;
+		snprintf(d->host, sizeof(d->host), "%s", job->host);
+	}
+	return 0;
+}
+
+/* The one place where a delivery's state changes. */
+static void
+set_row(struct mftd_job *job, const struct mftd_delivery *d)
+{
+	enum mftd_log_level level = MFTD_LOG_INFO;
+
+	if (d->state == MFTD_DELIVERY_FAILED ||
+	    d->state == MFTD_DELIVERY_IN_DOUBT)
+		level = MFTD_LOG_ERROR;
+	mftd_log(level, "delivery %s (%s to %s): %s -> %s%s%s", d->id,
+	    d->receipt, d->partner, mftd_delivery_state_name(job->d.state),
+	    mftd_delivery_state_name(d->state), d->error[0] != '\0' ? ": " : "",
+	    d->error);
+	job->d = *d;
+}
+
+/* What follows once the row is written. */
+static void
+act(const struct mftd_attempt *a)
+{
+	struct mftd_job *job = a->job;
+
+	set_row(job, &a->d);
+	job->pending = job->unsure = false;
+	if (a->action == MFTD_ACTION_EVIDENCE) {
+		job->rounds++;
+		job->start_ms = mftd_clock_ms() + a->wait_ms;
+	}
+	if (job->step.event == MFTD_EVENT_DELIVERED)
+		job->q->delivered++;
+	mftd_runner_answer(job, 0, a->action != MFTD_ACTION_GO_ON);
+}
+
+/* Its row is somebody else's now. */
+static void
+let_go(struct mftd_job *job)
+{
+	log_warn("delivery %s is no longer %s: let go", job->d.id,
+	    mftd_delivery_state_name(job->d.state));
+	job->pending = job->unsure = false;
+	job->d.state = MFTD_DELIVERY_HELD; /* not ours, as it were */
+	mftd_runner_answer(job, -ENOENT, true);
+}
+
+/* ---- writing */
+
+/* Steps of all n attempts from the states that are thought to be the rows', or,
+ * again, from those that they are to have. */
+static int
+write_rows(struct mftd_queue *q, const struct mftd_attempt *a, size_t n,
+    bool again, struct mftd_row_step *steps)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		steps[i] = (struct mftd_row_step) { .d = &a[i].d,
+			.from = again ? a[i].d.state : a[i].job->d.state };
+	return mftd_catalog_steps(q->catalog, &q->role, steps, n);
+}
+
+/*
+ * Acts on what was written and keeps the rest at the beginning of a, of which
+ * the number is returned: an earlier attempt of theirs may have been committed
+ * though its answer never came; then the row is already as we want it.
+ */
+static size_t
+settle(struct mftd_attempt *a, const struct mftd_row_step *steps, size_t n,
+    bool again)
+{
+	size_t i, left = 0;
+
+	for (i = 0; i < n; i++) {
+		if (steps[i].result == 0) {
+			act(&a[i]);
+		} else if (again || !a[i].job->unsure) {
+			let_go(a[i].job);
+		} else {
+			if (left < i)
+				a[left] = a[i];
+			left++;
+		}
+	}
+	return left;
+}
+
+/* Writes n attempts at once.  Where that is refused, each for itself: one bad
+ * row must not hold up the others. */
+static int
+write_some(struct mftd_queue *q, struct mftd_attempt *a, size_t n)
+{
+	struct mftd_row_step steps[MFTD_STEPS_MAX];
+	size_t i, left = n;
+	bool again = false;
+	int r = 0;
+
+	do {
+		r = write_rows(q, a, left, again, steps);
+		if (r == -MFTD_E_CATALOG && n > 1) {
+			for (i = 0; i < left; i++)
+				r = write_some(q, &a[i], 1);
+			return r;
+		}
+		mftd_queue_outcome(q, "step", r);
+		for (i = 0; r < 0 && i < left; i++)
+			a[i].job->unsure = true;
+		if (r == 0)
+			left = settle(a, steps, left, again);
+		again = true;
+	} while (r == 0 && left > 0);
+	return r;
+}
+
+void
+mftd_steps_write(struct mftd_queue *q)
+{
+	struct mftd_job *job;
+	size_t n = 0;
+	int r = 0;
+
+	TAILQ_FOREACH(job, &q->jobs, link) {
+		if ((r < 0 && r != -MFTD_E_CATALOG) || q->stale)
+			return;
+		if (!job->pending)
+			continue;
+		if (next_row(job, &q->attempts[n]) < 0) {
+			log_error("delivery %s: %s in %s refused", job->d.id,
+			    mftd_delivery_event_name(job->step.event),
+			    mftd_delivery_state_name(job->d.state));
+			job->pending = false;
+			if (job->runner != NULL)
+				mftd_runner_kill(job->runner);
+			continue;
+		}
+		if (++n == MFTD_STEPS_MAX) {
+			r = write_some(q, q->attempts, n);
+			n = 0;
+		}
+	}
+	if (n > 0)
+		write_some(q, q->attempts, n);
+}
