@@ -2,7 +2,6 @@
 #include "mftd/catalog/account_file.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,32 +256,6 @@ check_modes(const struct mftd_check *p, struct mftd_account_file *f)
 	return 0;
 }
 
-/* "10", "64K", "2M", "5G", "1T": at least 1, below 2^63.  text may be NULL. */
-static int
-take_size(const struct mftd_check *p, const char *name, const char *text,
-    const char *units, uint64_t *out)
-{
-	const char *unit;
-	char *end;
-	uint64_t v;
-	unsigned shift = 0;
-
-	if (text == NULL)
-		return 0;
-	errno = 0;
-	v = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
-	if (v == 0 || errno != 0)
-		return mftd_check_refuse(p, name, "must be a number from 1");
-	if (*end != '\0' && (unit = strchr(units, *end)) != NULL) {
-		shift = 10 * (unsigned)(unit - units + 1);
-		end++;
-	}
-	if (*end != '\0' || v > (uint64_t)INT64_MAX >> shift)
-		return mftd_check_refuse(p, name, "must be a number from 1");
-	*out = v << shift;
-	return 0;
-}
-
 static int
 check_bounds(const struct mftd_check *p, struct mftd_account_file *f)
 {
@@ -291,18 +264,18 @@ check_bounds(const struct mftd_check *p, struct mftd_account_file *f)
 	int r = 0;
 
 	if (f->quota != NULL) {
-		r = take_size(
+		r = mftd_check_size(
 		    p, "quota.bytes", f->quota->bytes, units, &a->quota_bytes);
 		if (r == 0)
-			r = take_size(p, "quota.files", f->quota->files, "",
-			    &a->quota_files);
+			r = mftd_check_size(p, "quota.files", f->quota->files,
+			    "", &a->quota_files);
 	}
 	if (r == 0 && f->bandwidth != NULL)
-		r = take_size(
+		r = mftd_check_size(
 		    p, "bandwidth.in", f->bandwidth->in, units, &a->in_bytes_s);
 	if (r == 0 && f->bandwidth != NULL)
-		r = take_size(p, "bandwidth.out", f->bandwidth->out, units,
-		    &a->out_bytes_s);
+		r = mftd_check_size(p, "bandwidth.out", f->bandwidth->out,
+		    units, &a->out_bytes_s);
 	if (r == 0 && mftd_check_given(p, "sessions") &&
 	    (a->sessions_max < 1 || a->sessions_max > SESSIONS_MOST))
 		r = mftd_check_refuse(p, "sessions", "must be 1 to 65535");

@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -145,4 +147,29 @@ mftd_check_plain(const char *text)
 		if (iscntrl((unsigned char)*text))
 			return false;
 	return true;
+}
+
+int
+mftd_check_size(const struct mftd_check *p, const char *name, const char *text,
+    const char *units, uint64_t *out)
+{
+	const char *unit;
+	char *end;
+	uint64_t v;
+	unsigned shift = 0;
+
+	if (text == NULL)
+		return 0;
+	errno = 0;
+	v = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
+	if (v == 0 || errno != 0)
+		return mftd_check_refuse(p, name, "must be a number from 1");
+	if (*end != '\0' && (unit = strchr(units, *end)) != NULL) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		end++;
+	}
+	if (*end != '\0' || v > (uint64_t)INT64_MAX >> shift)
+		return mftd_check_refuse(p, name, "must be a number from 1");
+	*out = v << shift;
+	return 0;
 }

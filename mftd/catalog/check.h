@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "mftd/conf/conf.h"
 #include "mftd/conf/yaml.h"
@@ -29,6 +30,12 @@ bool mftd_check_given(const struct mftd_check *p, const char *name);
 
 /* Whether text holds no control character. */
 bool mftd_check_plain(const char *text);
+
+/* A size, "10", "64K", "2M", "5G", "1T", with those of the units that are
+ * allowed: at least 1, below 2^63.  text may be NULL: *out stays.  0 or
+ * -MFTD_E_CONF. */
+int mftd_check_size(const struct mftd_check *p, const char *name,
+    const char *text, const char *units, uint64_t *out);
 
 /* Public keys, "type base64 [comment]".  0 or -MFTD_E_CONF. */
 int mftd_check_keys(

@@ -76,6 +76,7 @@ struct mftd_partner {
 	char *key_exchanges, *ciphers, *macs; /* lists; NULL: as usual */
 	int connections; /* at once */
 	int connect_s, request_s; /* time-outs */
+	uint64_t bandwidth; /* bytes per second to it, in all; 0: no bound */
 };
 
 struct mftd_route {

@@ -18,6 +18,7 @@
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define HOST_PORT_BYTES (MFTD_HOST_BYTES + 8)
 #define ALGORITHMS_BYTES 1024
+#define SIZE_BYTES 32
 
 #define TEXT(key, flags, member, size) \
 	CYAML_FIELD_STRING_PTR(        \
@@ -49,6 +50,7 @@ static const cyaml_schema_field_t fields[] = { TEXT("name", NEEDED, p.name,
 	TEXT("key_exchanges", MAY, p.key_exchanges, ALGORITHMS_BYTES),
 	TEXT("ciphers", MAY, p.ciphers, ALGORITHMS_BYTES),
 	TEXT("macs", MAY, p.macs, ALGORITHMS_BYTES),
+	TEXT("bandwidth", MAY, bandwidth, SIZE_BYTES),
 	NUMBER("connections", connections), NUMBER("connect_s", connect_s),
 	NUMBER("request_s", request_s), CYAML_FIELD_END };
 
@@ -201,7 +203,9 @@ mftd_partner_file_check(
 	    (r = check_source(p, pt)) < 0 ||
 	    (r = check_algorithms(p, "key_exchanges", pt->key_exchanges)) < 0 ||
 	    (r = check_algorithms(p, "ciphers", pt->ciphers)) < 0 ||
-	    (r = check_algorithms(p, "macs", pt->macs)) < 0)
+	    (r = check_algorithms(p, "macs", pt->macs)) < 0 ||
+	    (r = mftd_check_size(p, "bandwidth", list[i].bandwidth, "KMGT",
+		 &pt->bandwidth)) < 0)
 		return r;
 	return mftd_check_keys(p, "host_keys", pt->host_keys, pt->n_host_keys);
 }

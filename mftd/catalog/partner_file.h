@@ -11,6 +11,7 @@
 struct mftd_partner_file {
 	struct mftd_partner p;
 	char *password;
+	char *bandwidth; /* with a unit */
 };
 
 /* Of one entry of the list. */

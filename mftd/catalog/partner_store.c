@@ -25,13 +25,13 @@ put_row(struct mftd_catalog *c, const struct mftd_partner *p)
 		DB_TEXT(p->password), DB_TEXT(p->source),
 		DB_TEXT(p->key_exchanges), DB_TEXT(p->ciphers),
 		DB_TEXT(p->macs), DB_INT(p->connections), DB_INT(p->connect_s),
-		DB_INT(p->request_s) };
+		DB_INT(p->request_s), DB_INT(p->bandwidth) };
 
 	r = mftd_rows_put(c,
 	    "INSERT INTO partner (name, host, port, login, key_file, "
 	    "other_hosts, password, source, key_exchanges, ciphers, macs, "
-	    "connections, connect_s, request_s) VALUES ($1, $2, $3, $4, $5, "
-	    "$6, $7, $8, $9, $10, $11, $12, $13, $14)",
+	    "connections, connect_s, request_s, bandwidth) VALUES ($1, $2, $3, "
+	    "$4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
 	    v, N(v));
 	free(hosts);
 	return r;
@@ -78,6 +78,7 @@ take_row(void *data, const struct mftd_db_value *row, int n)
 	p->connections = (int)row[11].i;
 	p->connect_s = (int)row[12].i;
 	p->request_s = (int)row[13].i;
+	p->bandwidth = (uint64_t)row[14].i;
 	return 0;
 }
 
@@ -113,7 +114,7 @@ mftd_partners_load(struct mftd_catalog *c, struct mftd_objects *o)
 	r = mftd_db_run(c,
 	    "SELECT name, host, port, login, key_file, other_hosts, password, "
 	    "source, key_exchanges, ciphers, macs, connections, connect_s, "
-	    "request_s FROM partner ORDER BY name",
+	    "request_s, bandwidth FROM partner ORDER BY name",
 	    NULL, 0, take_row, o);
 	if (r >= 0)
 		r = mftd_db_run(c,

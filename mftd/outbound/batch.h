@@ -77,6 +77,10 @@ bool mftd_item_refused(
  * gone. */
 int mftd_batch_tell(struct mftd_batch *b);
 
+/* Waits until so many bytes may go, by the partner's bandwidth.  An error: the
+ * lease is gone. */
+int mftd_batch_pace(struct mftd_batch *b, size_t bytes);
+
 /* The connection failed by err: gives it up, and fails every item that has no
  * event yet. */
 void mftd_batch_lost(struct mftd_batch *b, int err);

@@ -9,6 +9,7 @@
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
+#include "mftd/outbound/pace.h"
 
 /* Whom a deliver serves. */
 struct mftd_deliver {
@@ -17,6 +18,7 @@ struct mftd_deliver {
 	const struct mftd_conf *conf; /* the volumes */
 	const struct mftd_lease *lease;
 	const char *secret_key; /* the node's file, or NULL */
+	struct mftd_pace *pace; /* the partner's, if it has a bandwidth */
 };
 
 /* The temporary name of this try: in the final name's directory, and never used

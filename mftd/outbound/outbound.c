@@ -13,6 +13,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/soon.h"
+#include "mftd/outbound/pace.h"
 #include "mftd/outbound/queue.h"
 
 #define TICK_MS 500
@@ -359,7 +360,9 @@ mftd_outbound_main(struct mftd_worker *w)
 {
 	struct mftd_queue *q = calloc(1, sizeof(*q));
 
-	if (q == NULL || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	if (q == NULL ||
+	    (q->paces = mftd_paces_new(MFTD_DELIVERS_MAX)) == NULL ||
+	    signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
 	    mftd_id_random(w->conf->node, q->owner, sizeof(q->owner)) < 0 ||
 	    mftd_worker_init(w, links, sizeof(links) / sizeof(links[0]), q) <
 		0) {

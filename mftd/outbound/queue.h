@@ -17,6 +17,7 @@
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c and
  * spawn.c share it. */
 
+struct mftd_pace;
 struct mftd_queue;
 struct mftd_runner;
 
@@ -51,6 +52,7 @@ struct mftd_runner {
 	uint32_t n; /* of them, that have not ended */
 	uint32_t asked; /* of them, that it waits to hear of */
 	struct mftd_msg_deliver_answer answer; /* so far */
+	size_t pace; /* the partner's, of the queue's paces */
 };
 
 /* A step that is being written. */
@@ -82,6 +84,7 @@ struct mftd_queue {
 	TAILQ_HEAD(mftd_jobs, mftd_job) jobs;
 	size_t n_jobs; /* up to MFTD_JOBS_MAX */
 	struct mftd_runner runners[MFTD_DELIVERS_MAX];
+	struct mftd_pace *paces; /* MFTD_DELIVERS_MAX of them */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
 };
 

@@ -9,6 +9,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
+#include "mftd/outbound/pace.h"
 #include "mftd/outbound/queue.h"
 
 /* Looks after which both names are taken as they are: by the backoff between
@@ -318,6 +319,34 @@ find_waiting(struct mftd_queue *q, bool first)
 	return NULL;
 }
 
+static bool
+has_pace(const struct mftd_queue *q, size_t pace)
+{
+	const struct mftd_runner *rn;
+
+	FOR_EACH_RUNNER(rn, q)
+	if (rn->pid != 0 && rn->pace == pace)
+		return true;
+	return false;
+}
+
+/* The pace of all delivers of that partner, or one that nobody has: there are
+ * as many as delivers. */
+static size_t
+choose_pace(struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_runner *rn;
+	size_t i = 0;
+
+	FOR_EACH_RUNNER(rn, q)
+	if (rn->pid != 0 && strcmp(rn->partner, partner) == 0)
+		return rn->pace;
+	while (has_pace(q, i))
+		i++;
+	mftd_pace_reset(mftd_paces_at(q->paces, i));
+	return i;
+}
+
 /* Starts a deliver for the job and what may go with it; without one, says so of
  * the job. */
 static void
@@ -337,6 +366,7 @@ start(struct mftd_queue *q, struct mftd_job *job)
 	if (why == NULL) {
 		memset(rn, 0, sizeof(*rn));
 		rn->q = q;
+		rn->pace = choose_pace(q, p->name);
 		snprintf(rn->partner, sizeof(rn->partner), "%s", p->name);
 		if (is_evidence(job))
 			snprintf(rn->host, sizeof(rn->host), "%s", job->d.host);

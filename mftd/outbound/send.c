@@ -105,8 +105,10 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 		}
 		if (EVP_DigestUpdate(b->sum, data, (size_t)n) != 1)
 			fail_source(it, -EIO, "no SHA-256");
-		r = mftd_remote_write(
-		    b->remote, &it->file, off, data, (size_t)n, &it->wrote);
+		r = mftd_batch_pace(b, (size_t)n);
+		if (r == 0)
+			r = mftd_remote_write(b->remote, &it->file, off, data,
+			    (size_t)n, &it->wrote);
 		off += (uint64_t)n;
 	}
 	if (EVP_DigestFinal_ex(b->sum, it->sum, NULL) != 1 &&
@@ -230,6 +232,8 @@ send_all(struct mftd_batch *b)
 	uint32_t at = 0;
 	int r = data != NULL ? tidy_up(b) : -ENOMEM;
 
+	if (b->j->partner->bandwidth > 0)
+		chunk = mftd_pace_chunk(b->j->partner->bandwidth, chunk);
 	while (r == 0 && at < b->n)
 		r = send_some(b, &at, data, chunk);
 	if (r == 0)

@@ -16,6 +16,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/outbound/deliver.h"
+#include "mftd/outbound/pace.h"
 
 #define FILES_MAX (MFTD_DELIVER_BATCH_MAX + 64)
 
@@ -44,7 +45,8 @@ static void __attribute__((noreturn)) child(
 		.host = rn->host[0] != '\0' ? rn->host : NULL,
 		.conf = w->conf,
 		.lease = w->lease,
-		.secret_key = w->conf->secret_key };
+		.secret_key = w->conf->secret_key,
+		.pace = mftd_paces_at(rn->q->paces, rn->pace) };
 	struct mftd_chan *c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

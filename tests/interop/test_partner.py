@@ -2,6 +2,7 @@
 """How a partner is called: hosts, address, algorithms, key and password; with
 OpenSSH's server."""
 import contextlib
+import datetime
 import json
 import os
 import socketserver
@@ -131,6 +132,32 @@ def test_source_address(rig):
     with Partner() as p:
         delivered(rig, p, key_file=p.key, source="127.0.0.7")
         assert p.count("Connection from 127.0.0.7 port") == 1
+
+
+def when(rig, what):
+    """The times of the log at which deliveries went so, in seconds."""
+    return [datetime.datetime.fromisoformat(t).timestamp()
+            for t in rig.lines(rf"(?m)^(\S+) .* delivery .*: {what}")]
+
+
+def test_bandwidth(rig):
+    """Of both connections together; it may only take longer."""
+    mib = 1 << 20
+    (rig.top / "big").write_bytes(os.urandom(9 * mib))
+    with Partner() as p:
+        rig.up(p.objects(rig.alice, key_file=p.key, connections=2,
+                         bandwidth="6M"))
+        assert rig.sftp(f"put {rig.top}/big one\n"
+                        f"put {rig.top}/big two\n").returncode == 0
+        p.wait_for(lambda: len(when(rig, "\\S+ -> DONE")) == 2,
+                   "both are there")
+        taken = max(when(rig, "SENDING -> SENT")) - \
+            min(when(rig, "CLAIMED -> SENDING"))
+        # a quarter second may be made up for, and times are of milliseconds
+        assert taken >= 18 / 6 - 0.26
+        for name in ("one", "two"):
+            assert (p.files / name).read_bytes() == \
+                (rig.top / "big").read_bytes()
 
 
 def test_algorithms(rig):

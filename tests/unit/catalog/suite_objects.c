@@ -83,6 +83,7 @@ static struct mftd_partner partners[] = {
 	    .macs = "m",
 	    .connections = 1,
 	    .connect_s = 2,
+	    .bandwidth = 5ULL << 30,
 	    .request_s = 3 },
 };
 static char *files[] = { "*.csv", "in/*" }, *except[] = { "x*" };
@@ -162,6 +163,7 @@ check_best(const struct mftd_partner *p)
 	assert_string_equal(p->macs, "m");
 	assert_int_equal(p->connections, 1);
 	assert_int_equal(p->connect_s, 2);
+	assert_true(p->bandwidth == 5ULL << 30);
 	assert_int_equal(p->request_s, 3);
 }
 

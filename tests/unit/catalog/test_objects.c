@@ -461,6 +461,10 @@ partners_are_checked(void **state)
 	    ":12: partners[0].ciphers: must be names with commas between");
 	refused(ACCOUNT PARTNER "    connections: 9\n",
 	    ":12: partners[0].connections: must be 1 to 8");
+	refused(ACCOUNT PARTNER "    bandwidth: 0\n",
+	    ":12: partners[0].bandwidth: must be a number from 1");
+	refused(ACCOUNT PARTNER "    bandwidth: 10X\n",
+	    ":12: partners[0].bandwidth: must be a number from 1");
 	refused(ACCOUNT PARTNER "    connect_s: 0\n",
 	    ":12: partners[0].connect_s: must be 1 to 120");
 	refused(ACCOUNT PARTNER "    request_s: 601\n",
