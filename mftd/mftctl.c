@@ -406,8 +406,10 @@ static const struct command {
 	    "  delivery resolve ID delivered|resend\n"
 	    "                            what goes out: look at it, steer it",
 	    false },
-	{ "partner", 3, 3, mftctl_partner,
-	    "partner scan NAME|HOST:PORT\n"
+	{ "partner", 2, 3, mftctl_partner,
+	    "partner list | show NAME  whether anything is sent to them\n"
+	    "  partner resume NAME       send to it again, now\n"
+	    "  partner scan NAME|HOST:PORT\n"
 	    "                            the host keys it offers, to confirm\n"
 	    "  partner test NAME         whether a delivery to it would work",
 	    false },

@@ -3,6 +3,7 @@
 #define MFTD_MFTCTL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -26,11 +27,19 @@ int mftctl_journal(const struct ctl *ctl, int argc, char **argv);
 int mftctl_show(
     const struct ctl *ctl, const char *path, uint64_t last, bool follow);
 
-/* delivery list, show, hold and so on; partner scan and test.  As above. */
+/* delivery list, show, hold and so on; partner scan, test and so on.  As
+ * above. */
 int mftctl_delivery(const struct ctl *ctl, int argc, char **argv);
 int mftctl_partner(const struct ctl *ctl, int argc, char **argv);
 
 struct mftd_catalog;
+
+/* partner list, show and resume: argv[0] is the word, behind it the name.  As
+ * above. */
+int mftctl_partner_state(const struct ctl *ctl, int argc, char **argv);
+
+/* Who is at it: "bob@n1", "bob as root@n1". */
+void mftctl_name_me(const struct ctl *ctl, char *out, size_t size);
 
 /* What a person wants of deliveries: argv[0] is "hold" and so on, behind it
  * their ids.  As above. */

@@ -11,6 +11,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/person.h"
+#include "mftd/catalog/tries.h"
 #include "mftd/mftctl.h"
 #include "mftd/outbound/deliver.h"
 
@@ -223,6 +224,43 @@ put_wish(void *data, const struct mftd_wish *w)
 	return 0;
 }
 
+/* Where its tries go, and which of them may still be at it. */
+struct tries {
+	json_t *list;
+	const struct mftd_delivery *d;
+};
+
+static bool
+is_at_it(enum mftd_delivery_state s)
+{
+	return s == MFTD_DELIVERY_SENDING || s == MFTD_DELIVERY_SENT ||
+	    s == MFTD_DELIVERY_PUBLISHING;
+}
+
+/* One that nobody ended is either at it, or its process was ended. */
+static int
+put_try(void *data, const struct mftd_try *t)
+{
+	const struct tries *all = data;
+	json_t *o = json_object();
+
+	mftctl_put_number(o, "n", t->n);
+	mftctl_put_time(o, "begin", t->begin_us);
+	if (t->end_us != 0)
+		mftctl_put_time(o, "end", t->end_us);
+	mftctl_put(o, "host", t->host);
+	mftctl_put_number(o, "bytes", t->bytes);
+	if (t->end_us != 0)
+		mftctl_put(o, "outcome", t->outcome);
+	else if (t->n == all->d->tries && is_at_it(all->d->state))
+		mftctl_put(o, "outcome", "under way");
+	else
+		mftctl_put(o, "outcome", "never ended");
+	mftctl_put(o, "error", t->error);
+	json_array_append_new(all->list, o);
+	return 0;
+}
+
 /* All that put_delivery does not have. */
 static void
 put_story(json_t *o, const struct mftd_delivery_story *s)
@@ -249,6 +287,27 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 		mftctl_put(o, "now", s->path_now);
 }
 
+static const char *
+text_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text != NULL ? text : "-";
+}
+
+static void
+print_try(const json_t *t)
+{
+	printf("%-10s %" JSON_INTEGER_FORMAT ": %s to %s, %s, "
+	       "%" JSON_INTEGER_FORMAT " bytes: %s%s%s\n",
+	    "try", json_integer_value(json_object_get(t, "n")),
+	    text_of(t, "begin"), text_of(t, "end"), text_of(t, "host"),
+	    json_integer_value(json_object_get(t, "bytes")),
+	    text_of(t, "outcome"),
+	    json_object_get(t, "error") != NULL ? ": " : "",
+	    json_object_get(t, "error") != NULL ? text_of(t, "error") : "");
+}
+
 static void
 print_story(json_t *o)
 {
@@ -262,6 +321,8 @@ print_story(json_t *o)
 		printable(json_string_value(v), text, sizeof(text)));
 	else if (json_is_integer(v)) printf(
 	    "%-10s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(v));
+	json_array_foreach(json_object_get(o, "tried"), i, w)
+		print_try(w);
 	json_array_foreach(json_object_get(o, "wishes"), i, w)
 		printf("%-10s %s by %s: %s, %s -> %s\n", "wish",
 		    json_string_value(json_object_get(w, "time")),
@@ -277,6 +338,7 @@ show_one(const struct ctl *ctl, struct mftd_catalog *c, const char *id)
 {
 	struct mftd_delivery_story s;
 	json_t *o, *wishes;
+	struct tries tries = { .d = &s.d };
 	int r;
 
 	r = mftd_catalog_delivery(c, id, &s);
@@ -285,16 +347,21 @@ show_one(const struct ctl *ctl, struct mftd_catalog *c, const char *id)
 		return 1;
 	}
 	wishes = json_array();
+	tries.list = json_array();
 	if (r == 0)
 		r = mftd_catalog_wishes(c, id, put_wish, wishes);
+	if (r == 0)
+		r = mftd_catalog_tries(c, id, put_try, &tries);
 	if (r < 0) {
 		mftctl_catalog_failed(ctl, c, r);
 		json_decref(wishes);
+		json_decref(tries.list);
 		return 1;
 	}
 	o = json_object();
 	put_delivery(o, &s.d);
 	put_story(o, &s);
+	json_object_set_new(o, "tried", tries.list);
 	json_object_set_new(o, "wishes", wishes);
 	if (ctl->json)
 		print_json(o);

@@ -324,10 +324,10 @@ mftctl_partner(const struct ctl *ctl, int argc, char **argv)
 	char *host = NULL;
 	int r = 1;
 
-	if (!is_scan && strcmp(argv[1], "test") != 0) {
-		fprintf(stderr,
-		    "mftctl: partner: only scan NAME|HOST:PORT and test "
-		    "NAME\n");
+	if (!is_scan && strcmp(argv[1], "test") != 0)
+		return mftctl_partner_state(ctl, argc - 1, argv + 1);
+	if (argc != 3) {
+		fprintf(stderr, "usage: mftctl partner %s NAME\n", argv[1]);
 		return 2;
 	}
 	if (is_scan && strchr(argv[2], ':') != NULL) {

@@ -70,9 +70,8 @@ put_user(uid_t uid, char *out, size_t size)
 		snprintf(out, size, "uid %u", (unsigned int)uid);
 }
 
-/* "bob@n1", "bob as root@n1" */
-static void
-name_me(const struct ctl *ctl, char *out, size_t size)
+void
+mftctl_name_me(const struct ctl *ctl, char *out, size_t size)
 {
 	char me[MFTD_NAME_BYTES], in[MFTD_NAME_BYTES];
 	uid_t uid = login_uid();
@@ -145,7 +144,7 @@ wish(const struct ctl *ctl, struct mftd_catalog *c, const struct kind *k,
 	struct mftd_wish w = { .from = MFTD_DELIVERY_QUEUED };
 	int races = 0, r;
 
-	name_me(ctl, w.who, sizeof(w.who));
+	mftctl_name_me(ctl, w.who, sizeof(w.who));
 	snprintf(w.what, sizeof(w.what), "%s%s%s", k->word,
 	    k->answer != NULL ? " " : "", k->answer != NULL ? k->answer : "");
 	do

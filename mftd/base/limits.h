@@ -80,6 +80,13 @@
 #define MFTD_STEPS_MAX 512 /* rows of deliveries written at once */
 #define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* to a partner, if not given */
+#define MFTD_RETRY_TRIES 100 /* of a delivery, if not given */
+#define MFTD_RETRY_TRIES_MAX 10000
+#define MFTD_RETRY_HOURS 24 /* from the first of them, if not given */
+#define MFTD_RETRY_HOURS_MAX 8760
+#define MFTD_TRIES_KEPT 32 /* the last ones of a delivery, as rows */
+#define MFTD_PARTNER_CALLS_MAX 3 /* in vain, in a row: then it is stopped */
+#define MFTD_PROBES_MAX 2 /* delivers that look whether one is back */
 
 #define MFTD_CONTROL_REQUEST_BYTES 65536
 #define MFTD_CONTROL_CLIENTS_MAX 64

@@ -27,6 +27,17 @@ mftd_db_text(const char *s)
 	return v;
 }
 
+struct mftd_db_value
+mftd_db_ascii(char *out, size_t size, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && text[i] != '\0'; i++)
+		out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	out[i] = '\0';
+	return DB_TEXT(out);
+}
+
 int
 mftd_db_take_int(void *data, const struct mftd_db_value *row, int n)
 {

@@ -154,6 +154,9 @@ struct mftd_delivery {
 	int64_t mtime; /* the unique one that was set, or 0 */
 	int64_t due_us; /* not before, wall clock */
 	char error[MFTD_REASON_BYTES];
+	uint32_t retry_tries, retry_hours; /* its bounds; 0: none */
+	uint32_t tries_before; /* those that count no more for them */
+	int64_t first_us; /* when the first that counts began; 0: none has */
 };
 
 /*
@@ -186,17 +189,30 @@ int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
 int mftd_catalog_inherited(struct mftd_catalog *c,
     const struct mftd_role_row *role, struct mftd_delivery *out, size_t max);
 
+/* The row of a try: the one that d->tries counts. */
+struct mftd_try {
+	uint32_t n; /* as read back */
+	int64_t begin_us;
+	int64_t end_us; /* 0: nobody has ended it */
+	uint64_t bytes; /* of the file, sent */
+	char host[MFTD_NAME_BYTES]; /* the address; "": it came to none */
+	char outcome[MFTD_NAME_BYTES]; /* the event that ended it; "" none */
+	char error[MFTD_REASON_BYTES]; /* as read back; written: d->error */
+};
+
 /* One delivery's way from one state to the next. */
 struct mftd_row_step {
 	const struct mftd_delivery *d; /* as it is to be; the id says which */
 	enum mftd_delivery_state from;
+	const struct mftd_try *t; /* to be written with it; NULL: none */
 	int result; /* 0, or -ENOENT: it is not in `from` */
 };
 
 /*
  * Moves n deliveries, each another (up to MFTD_STEPS_MAX), from `from`
- * to d->state and stores their tries, host, mtime, due_us, sha256 and error
- * (bytes beyond ASCII become "?").  All at once: after an error none was moved
+ * to d->state and stores their tries, host, mtime, due_us, sha256, error (bytes
+ * beyond ASCII become "?") and first_us, and the rows of their tries, of which
+ * the last MFTD_TRIES_KEPT stay.  All at once: after an error none was moved
  * (or, as above, all that could be); one that is not in `from` hinders no
  * other.
  */

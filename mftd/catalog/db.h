@@ -33,6 +33,10 @@ struct mftd_db_value {
 /* s may be NULL: SQL's NULL. */
 struct mftd_db_value mftd_db_text(const char *s);
 
+/* Words of a partner's server may be any bytes, the database takes UTF-8: text
+ * into out, what is not printable ASCII as "?". */
+struct mftd_db_value mftd_db_ascii(char *out, size_t size, const char *text);
+
 /* Takes a row; its values are valid during the call, in which db must not be
  * used.  A negative return ends the statement and is returned. */
 typedef int (*mftd_db_row_fn)(
@@ -49,12 +53,16 @@ enum mftd_db_guarded {
 	MFTD_DB_INHERITED, /* $4 most; rows: deliveries */
 	MFTD_DB_STEPS, /* for each delivery the values below; rows: the ids of
 			  those that were moved */
+	MFTD_DB_PARTNER, /* $4 partner, $5 the state it is in, then what becomes
+			    of state, fault, since_us, reason, probes, probe_us;
+			    rows: the partner, if it was moved */
 	MFTD_DB_GUARDED_COUNT
 };
 
 /* Of a step: id, the state it is in, then what becomes of state, tries, host,
- * mtime, due_us, sha256, error. */
-#define MFTD_DB_STEP_VALUES 9
+ * mtime, due_us, sha256, error, first_us; then of its try slot (NULL: it has
+ * none), begin_us, end_us, host, bytes, outcome. */
+#define MFTD_DB_STEP_VALUES 16
 
 /* What a transaction locks out: others of the same kind, whole-catalog wide. */
 enum mftd_db_lock {
@@ -126,7 +134,8 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_DELIVERY_COLUMNS                                        \
 	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
-	"d.due_us, d.error"
+	"d.due_us, d.error, d.retry_tries, d.retry_hours, "             \
+	"d.tries_before, d.first_us"
 
 struct mftd_delivery;
 

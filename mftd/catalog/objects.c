@@ -18,6 +18,7 @@
 #include "mftd/catalog/partner_file.h"
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
+#include "mftd/catalog/retry_file.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
 #include "mftd/conf/yaml.h"
@@ -65,6 +66,8 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT("schedule", MAY, mftd_route, schedule, MFTD_SCHEDULE_BYTES),
 	TEXT("time_zone", MAY, mftd_route, time_zone, MFTD_ZONE_BYTES),
 	TEXT("calendar", MAY, mftd_route, calendar, MFTD_NAME_BYTES),
+	CYAML_FIELD_MAPPING("retry", CYAML_FLAG_OPTIONAL, struct mftd_route,
+	    retry, mftd_retry_file_fields),
 	CYAML_FIELD_END
 };
 
@@ -253,6 +256,8 @@ check_route(const struct mftd_check *p, struct file *f)
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
 		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
 	e = check_naming(p, r);
+	if (e == 0)
+		e = mftd_retry_file_check(p, &r->retry);
 	return e == 0 ? check_time(p, f, r) : e;
 }
 

@@ -79,6 +79,12 @@ struct mftd_partner {
 	uint64_t bandwidth; /* bytes per second to it, in all; 0: no bound */
 };
 
+/* How long a delivery is tried; 0: without that bound. */
+struct mftd_retry {
+	int tries;
+	int hours; /* from the first of them */
+};
+
 struct mftd_route {
 	char *name;
 	char *account; /* uploads of this account … */
@@ -94,6 +100,7 @@ struct mftd_route {
 	char *schedule; /* when it begins to send (schedule.h); NULL: always */
 	char *time_zone; /* default UTC */
 	char *calendar; /* on whose closed days it does not; or NULL */
+	struct mftd_retry retry;
 };
 
 struct mftd_calendar {

@@ -11,10 +11,12 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/partner_state.h"
+#include "mftd/catalog/tries.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define PAGE 500 /* rows of a list that are held at once */
-#define DELIVERY_COLUMNS 15
+#define DELIVERY_COLUMNS 19
 
 /* ---- lists */
 
@@ -219,9 +221,13 @@ move(struct mftd_catalog *c, const struct change *ch)
 		ch->due_us != 0 ? DB_INT(ch->due_us) : DB_NULL };
 	int r;
 
+	/* what somebody wants to go out has all its tries before it again */
 	r = mftd_db_run(c,
 	    "UPDATE delivery SET state = $3, "
-	    "due_us = coalesce(CAST($4 AS BIGINT), due_us) "
+	    "due_us = coalesce(CAST($4 AS BIGINT), due_us), "
+	    "tries_before = CASE WHEN $3 = 'QUEUED' THEN tries "
+	    "ELSE tries_before END, "
+	    "first_us = CASE WHEN $3 = 'QUEUED' THEN 0 ELSE first_us END "
 	    "WHERE id = $1 AND state = $2",
 	    v, N(v), NULL, NULL);
 	return r == 0 ? -ENOENT : r;
@@ -250,6 +256,10 @@ change(struct mftd_catalog *c, void *data)
 	const struct change *ch = data;
 	int r = move(c, ch);
 
+	if (r >= 0)
+		r = mftd_try_end(c, ch->delivery, ch->w->what);
+	if (r >= 0 && ch->w->to == MFTD_DELIVERY_QUEUED)
+		r = mftd_partner_state_ask(c, ch->delivery);
 	return r < 0 ? r : note(c, ch);
 }
 

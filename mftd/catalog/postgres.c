@@ -82,6 +82,15 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	" FROM delivery d, r WHERE d.queue = r.queue AND d.state IN "
 	"('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
 	"ORDER BY d.id LIMIT $4)" WITH_ROLE,
+	[MFTD_DB_PARTNER] = ROLE_ROW
+	"u AS (INSERT INTO partner_state AS s (queue, partner, state, fault, "
+	"since_us, reason, probes, probe_us) SELECT r.queue, $4::text, "
+	"$6::text, $7::text, $8::bigint, $9::text, $10::bigint, $11::bigint "
+	"FROM r ON CONFLICT (queue, partner) DO UPDATE SET "
+	"state = excluded.state, fault = excluded.fault, "
+	"since_us = excluded.since_us, reason = excluded.reason, "
+	"probes = excluded.probes, probe_us = excluded.probe_us "
+	"WHERE s.state IN ($5::text, $6::text) RETURNING s.partner)" WITH_ROLE,
 };
 
 static struct postgres *

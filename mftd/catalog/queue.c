@@ -94,6 +94,10 @@ mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 		memcpy(d->sha256, row[10].p, MFTD_SHA256_BYTES);
 	d->mtime = row[12].i;
 	d->due_us = row[13].i;
+	d->retry_tries = (uint32_t)row[15].i;
+	d->retry_hours = (uint32_t)row[16].i;
+	d->tries_before = (uint32_t)row[17].i;
+	d->first_us = row[18].i;
 	return 0;
 }
 
@@ -193,21 +197,25 @@ mftd_catalog_inherited(struct mftd_catalog *c, const struct mftd_role_row *role,
 	    c->db, MFTD_DB_INHERITED, v, N(v), take_delivery, &l);
 }
 
-/* Words of a partner's server may be any bytes; the database takes UTF-8. */
-static void
-make_ascii(char *out, size_t size, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size && text[i] != '\0'; i++)
-		out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-	out[i] = '\0';
-}
-
 /* What the parameters of one step point to beside its delivery. */
 struct texts {
 	char host[MFTD_NAME_BYTES], error[MFTD_REASON_BYTES];
+	char try_host[MFTD_NAME_BYTES];
 };
+
+static void
+put_try(struct mftd_db_value *v, struct texts *t, const struct mftd_row_step *s)
+{
+	static const struct mftd_try none;
+	const struct mftd_try *try = s->t != NULL ? s->t : &none;
+
+	v[0] = s->t != NULL ? DB_INT(s->d->tries % MFTD_TRIES_KEPT) : DB_NULL;
+	v[1] = DB_INT(try->begin_us);
+	v[2] = DB_INT(try->end_us);
+	v[3] = mftd_db_ascii(t->try_host, sizeof(t->try_host), try->host);
+	v[4] = DB_INT(try->bytes);
+	v[5] = DB_TEXT(try->outcome);
+}
 
 static void
 put_step(
@@ -215,17 +223,17 @@ put_step(
 {
 	const struct mftd_delivery *d = s->d;
 
-	make_ascii(t->host, sizeof(t->host), d->host);
-	make_ascii(t->error, sizeof(t->error), d->error);
 	v[0] = DB_TEXT(d->id);
 	v[1] = DB_TEXT(mftd_delivery_state_name(s->from));
 	v[2] = DB_TEXT(mftd_delivery_state_name(d->state));
 	v[3] = DB_INT(d->tries);
-	v[4] = DB_TEXT(t->host);
+	v[4] = mftd_db_ascii(t->host, sizeof(t->host), d->host);
 	v[5] = DB_INT(d->mtime);
 	v[6] = DB_INT(d->due_us);
 	v[7] = d->has_sha256 ? DB_BLOB(d->sha256, MFTD_SHA256_BYTES) : DB_NULL;
-	v[8] = DB_TEXT(t->error);
+	v[8] = mftd_db_ascii(t->error, sizeof(t->error), d->error);
+	v[9] = DB_INT(d->first_us);
+	put_try(v + 10, t, s);
 }
 
 struct moved {

@@ -14,6 +14,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
+#include "mftd/catalog/tries.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
 #define COLUMNS_MAX 32
@@ -45,7 +46,8 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "WHERE instr($7, ' ' || p.name || ' ') = 0 "
 	    "ORDER BY x.due_us, x.id LIMIT $5) "
 	    "RETURNING id, receipt, route, partner, volume, directory, name, "
-	    "state, tries, size, sha256, host, mtime, due_us, error",
+	    "state, tries, size, sha256, host, mtime, due_us, error, "
+	    "retry_tries, retry_hours, tries_before, first_us",
 	[MFTD_DB_INHERITED] =
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d "
 	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND d.state IN "
@@ -53,9 +55,19 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "ORDER BY d.id LIMIT $4",
 	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
-	    "mtime = $9, due_us = $10, sha256 = $11, error = $12 "
+	    "mtime = $9, due_us = $10, sha256 = $11, error = $12, "
+	    "first_us = $13 "
 	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
 	    "RETURNING id",
+	[MFTD_DB_PARTNER] =
+	    "INSERT INTO partner_state AS s (queue, partner, state, fault, "
+	    "since_us, reason, probes, probe_us) "
+	    "SELECT $1, $4, $6, $7, $8, $9, $10, $11 WHERE " ROLE_PARAMS
+	    "ON CONFLICT (queue, partner) DO UPDATE SET "
+	    "state = excluded.state, fault = excluded.fault, "
+	    "since_us = excluded.since_us, reason = excluded.reason, "
+	    "probes = excluded.probes, probe_us = excluded.probe_us "
+	    "WHERE s.state IN ($5, $6) RETURNING partner",
 };
 
 static struct sqlite *
@@ -306,6 +318,45 @@ sqlite_rollback(struct mftd_db *db)
 		sqlite3_exec(s->h, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* The values of a step that are its delivery's; those behind are its try's. */
+#define OWN_VALUES (MFTD_DB_ROLE_VALUES + 10)
+
+/* A step of one delivery.  Returns how many were moved. */
+static int
+move_one(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v,
+    mftd_db_row_fn row, void *data)
+{
+	int code = bind_all(st, v, OWN_VALUES);
+	int r =
+	    code == SQLITE_OK ? step_all(s, st, row, data) : failed(s, code);
+
+	sqlite3_reset(st);
+	return r;
+}
+
+/* The row of its try. */
+static int
+put_try(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v)
+{
+	const struct mftd_db_value *try = v + OWN_VALUES;
+	const struct mftd_db_value own[] = { v[3], try[0], v[6], try[1], try[2],
+		try[3], try[4], try[5], v[11] };
+	int code = bind_all(st, own, sizeof(own) / sizeof(own[0]));
+	int r =
+	    code == SQLITE_OK ? step_all(s, st, NULL, NULL) : failed(s, code);
+
+	sqlite3_reset(st);
+	return r;
+}
+
+static int
+prepare(struct sqlite *s, const char *sql, sqlite3_stmt **st)
+{
+	int code = sqlite3_prepare_v2(s->h, sql, -1, st, NULL);
+
+	return code == SQLITE_OK ? 0 : failed(s, code);
+}
+
 /* MFTD_DB_STEPS: one delivery after the other. */
 static int
 run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
@@ -313,25 +364,26 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 {
 	struct mftd_db_value one[MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES];
 	struct mftd_db_value *own = one + MFTD_DB_ROLE_VALUES;
-	sqlite3_stmt *st = NULL;
-	int at, rows = 0, r = 0, code;
+	sqlite3_stmt *step = NULL, *try = NULL;
+	int at, rows = 0, r;
 
 	memcpy(one, v, MFTD_DB_ROLE_VALUES * sizeof(*v));
-	code =
-	    sqlite3_prepare_v2(s->h, guarded_sql[MFTD_DB_STEPS], -1, &st, NULL);
-	if (code != SQLITE_OK)
-		r = failed(s, code);
+	r = prepare(s, guarded_sql[MFTD_DB_STEPS], &step);
+	if (r == 0)
+		r = prepare(s,
+		    MFTD_TRY_INTO "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+				  "$9)" MFTD_TRY_UPSERT,
+		    &try);
 	for (at = MFTD_DB_ROLE_VALUES; r >= 0 && at < n;
 	     at += MFTD_DB_STEP_VALUES) {
 		memcpy(own, v + at, MFTD_DB_STEP_VALUES * sizeof(*v));
-		code = bind_all(
-		    st, one, MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES);
-		r = code == SQLITE_OK ? step_all(s, st, row, data)
-				      : failed(s, code);
+		r = move_one(s, step, one, row, data);
 		rows += r;
-		sqlite3_reset(st);
+		if (r > 0 && one[OWN_VALUES].type != MFTD_DB_NULL)
+			r = put_try(s, try, one);
 	}
-	sqlite3_finalize(st);
+	sqlite3_finalize(step);
+	sqlite3_finalize(try);
 	return r < 0 ? r : rows;
 }
 

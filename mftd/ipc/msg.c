@@ -167,7 +167,8 @@ static const struct layout {
 		STR(mftd_msg_deliver_job, name) } },
 	[MFTD_MSG_DELIVER_STEP] = { "deliver-step",
 	    sizeof(struct mftd_msg_deliver_step), 0, 0, true,
-	    { STR(mftd_msg_deliver_step, host) } },
+	    { STR(mftd_msg_deliver_step, host),
+		STR(mftd_msg_deliver_step, why) } },
 	[MFTD_MSG_DELIVER_ANSWER] = { "deliver-answer",
 	    sizeof(struct mftd_msg_deliver_answer), 0, 0, false, { { 0, 0 } } },
 };

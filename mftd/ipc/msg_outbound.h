@@ -33,17 +33,24 @@ struct mftd_msg_step {
 	int32_t err;
 	uint32_t has_sha256;
 	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
+	uint64_t bytes; /* of the file, sent by this try so far */
 	uint8_t sha256[MFTD_SHA256_BYTES];
 	char text[MFTD_REASON_BYTES];
 };
 
+/* How deliver's last call of the partner went, if it was not told yet. */
+enum mftd_called { MFTD_CALLED_NOT, MFTD_CALLED_LET_IN, MFTD_CALLED_IN_VAIN };
+
 /* deliver -> outbound: events of n deliveries of the batch, each another, in as
- * many struct mftd_msg_step behind this.  Answered by DELIVER_ANSWER once their
- * rows are written: deliver goes on only then. */
+ * many struct mftd_msg_step behind this; a probe's first has none.  Answered by
+ * DELIVER_ANSWER once their rows are written: deliver goes on only then. */
 struct mftd_msg_deliver_step {
 	uint32_t n;
+	uint32_t called; /* enum mftd_called */
+	int32_t err; /* of a call in vain, as in mftd_strerror */
 	uint32_t unused;
 	char host[MFTD_NAME_BYTES]; /* the address that answered; "" none */
+	char why[MFTD_REASON_BYTES]; /* a call in vain */
 };
 
 /* outbound -> deliver: for each delivery of the question, by its item: go on

@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 
+#include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/call.h"
 #include "mftd/outbound/deliver.h"
 #include "mftd/outbound/delivery.h"
@@ -36,6 +37,7 @@ struct mftd_item {
 	int source;
 	uint8_t sum[MFTD_SHA256_BYTES];
 	int64_t mtime; /* as the partner shows it, or 0 */
+	uint64_t sent; /* bytes, on their way or there */
 	struct mftd_remote_file file;
 	struct mftd_remote_attrs temp_attrs, final_attrs;
 	struct mftd_remote_answer opened, wrote, synced, dated, closed;
@@ -50,6 +52,9 @@ struct mftd_batch {
 	struct mftd_call call;
 	struct mftd_ssh_client *client;
 	struct mftd_remote *remote; /* NULL: no connection */
+	enum mftd_called called; /* to be told with the next events */
+	int call_err; /* of a call in vain */
+	char call_why[MFTD_REASON_BYTES];
 	EVP_MD *sha256;
 	EVP_MD_CTX *sum;
 	struct mftd_item *items; /* MFTD_DELIVER_BATCH_MAX of them */

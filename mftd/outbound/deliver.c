@@ -170,7 +170,8 @@ put_step(
 	*s = (struct mftd_msg_step) { .item = (uint32_t)(it - b->items),
 		.event = it->event,
 		.err = it->err,
-		.mtime = it->mtime };
+		.mtime = it->mtime,
+		.bytes = it->sent };
 	snprintf(s->text, sizeof(s->text), "%s", it->why);
 	if (it->event == MFTD_EVENT_SENT) {
 		s->has_sha256 = 1;
@@ -186,9 +187,14 @@ static int
 ask(struct mftd_batch *b, const struct mftd_msg_step *steps, uint32_t n,
     struct mftd_msg_deliver_answer *answer)
 {
-	struct mftd_msg_deliver_step head = { .n = n };
+	struct mftd_msg_deliver_step head = {
+		.n = n, .called = b->called, .err = b->call_err
+	};
 	struct mftd_msg m;
 	int r;
+
+	snprintf(head.why, sizeof(head.why), "%s", b->call_why);
+	b->called = MFTD_CALLED_NOT;
 
 	if (b->client != NULL)
 		snprintf(head.host, sizeof(head.host), "%s",
@@ -269,6 +275,23 @@ say(struct mftd_batch *b, enum mftd_delivery_event event)
 
 /* ---- the connection */
 
+/* A call was in vain: what is not in PUBLISHING has not begun. */
+static void
+put_back_all(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (it->event != MFTD_EVENT_COUNT)
+			continue;
+		mftd_item_fail(it, b->call_err, b->call_why, "");
+		it->drop = false;
+		if (!it->publishing)
+			it->event = MFTD_EVENT_PUT_BACK;
+	}
+}
+
 static void
 connect_partner(struct mftd_batch *b)
 {
@@ -288,10 +311,26 @@ connect_partner(struct mftd_batch *b)
 			snprintf(why, sizeof(why), "sftp: %s",
 			    mftd_ssh_client_why(b->client));
 	}
+	b->called = r == 0 ? MFTD_CALLED_LET_IN : MFTD_CALLED_IN_VAIN;
+	b->call_err = r;
+	snprintf(b->call_why, sizeof(b->call_why), "%s",
+	    r == 0 || why[0] != '\0' ? why : mftd_strerror(r));
 	if (r < 0) {
-		fail_all(b, r, why[0] != '\0' ? why : mftd_strerror(r), "");
+		put_back_all(b);
 		disconnect(b);
 	}
+}
+
+/* A call without a batch.  -MFTD_E_CLOSED: it was in vain. */
+static int
+probe(struct mftd_batch *b)
+{
+	struct mftd_msg_deliver_answer answer;
+	int r;
+
+	connect_partner(b);
+	r = ask(b, NULL, 0, &answer);
+	return r == 0 && b->remote == NULL ? -MFTD_E_CLOSED : r;
 }
 
 /* ---- the whole */
@@ -422,7 +461,8 @@ mftd_deliver_run(const struct mftd_deliver *j, struct mftd_chan *c)
 	b.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (b.items == NULL || b.sum == NULL || b.sha256 == NULL)
 		goto out;
-	while ((r = take_batch(&b)) == 0) {
+	r = j->probe ? probe(&b) : 0;
+	while (r == 0 && (r = take_batch(&b)) == 0) {
 		r = do_batch(&b);
 		for (i = 0; i < b.n; i++)
 			mftd_fd_close(&b.items[i].source);

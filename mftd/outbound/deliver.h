@@ -2,6 +2,7 @@
 #ifndef MFTD_OUTBOUND_DELIVER_H
 #define MFTD_OUTBOUND_DELIVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "mftd/catalog/catalog.h"
@@ -14,6 +15,7 @@
 /* Whom a deliver serves. */
 struct mftd_deliver {
 	const struct mftd_partner *partner;
+	bool probe; /* call first, and say how that went */
 	const char *host; /* just this address (ssh/client.h); NULL */
 	const struct mftd_conf *conf; /* the volumes */
 	const struct mftd_lease *lease;

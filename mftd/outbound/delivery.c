@@ -7,6 +7,7 @@
 #define FIRST_MS 1500
 #define STEP_MS 5000
 #define MOST_MS (15 * 60 * 1000)
+#define US_PER_HOUR (3600 * INT64_C(1000000))
 
 struct row {
 	enum mftd_delivery_state state;
@@ -37,6 +38,7 @@ static const struct row table[] = {
 	ROW(CLAIMED, BEGIN, SENDING, GO_ON),
 	ROW(CLAIMED, RETRY, WAITING, BACKOFF),
 	ROW(CLAIMED, FAIL, FAILED, END),
+	ROW(CLAIMED, PUT_BACK, WAITING, BACKOFF),
 	ROW(CLAIMED, HOLD, HELD, END),
 	ROW(CLAIMED, CANCEL, CANCELLED, END),
 
@@ -45,6 +47,7 @@ static const struct row table[] = {
 	ROW(SENDING, SENT, SENT, GO_ON),
 	ROW(SENDING, RETRY, WAITING, BACKOFF),
 	ROW(SENDING, FAIL, FAILED, END),
+	ROW(SENDING, PUT_BACK, WAITING, BACKOFF),
 	ROW(SENDING, HOLD, HELD, END),
 	ROW(SENDING, CANCEL, CANCELLED, END),
 
@@ -52,6 +55,7 @@ static const struct row table[] = {
 	ROW(SENT, PUBLISH, PUBLISHING, GO_ON),
 	ROW(SENT, RETRY, WAITING, BACKOFF),
 	ROW(SENT, FAIL, FAILED, END),
+	ROW(SENT, PUT_BACK, WAITING, BACKOFF),
 	ROW(SENT, HOLD, HELD, END),
 	ROW(SENT, CANCEL, CANCELLED, END),
 
@@ -89,6 +93,7 @@ static const char *const event_names[MFTD_EVENT_COUNT] = {
 	[MFTD_EVENT_REJECTED] = "REJECTED",
 	[MFTD_EVENT_DOUBT] = "DOUBT",
 	[MFTD_EVENT_FAIL] = "FAIL",
+	[MFTD_EVENT_PUT_BACK] = "PUT_BACK",
 	[MFTD_EVENT_HOLD] = "HOLD",
 	[MFTD_EVENT_CANCEL] = "CANCEL",
 	[MFTD_EVENT_REQUEUE] = "REQUEUE",
@@ -182,6 +187,15 @@ mftd_delivery_judge(const struct mftd_evidence *e)
 	if (!e->temp.has_size)
 		return MFTD_VERDICT_IN_DOUBT;
 	return e->refused ? MFTD_VERDICT_REFUSED : MFTD_VERDICT_RENAME;
+}
+
+bool
+mftd_delivery_is_spent(const struct mftd_delivery *d, int64_t now_us)
+{
+	if (d->retry_tries > 0 && d->tries >= d->tries_before + d->retry_tries)
+		return true;
+	return d->retry_hours > 0 && d->first_us > 0 &&
+	    now_us - d->first_us >= d->retry_hours * US_PER_HOUR;
 }
 
 static int64_t

@@ -25,6 +25,7 @@ enum mftd_delivery_event {
 	MFTD_EVENT_REJECTED, /* the same, and trying again is of no use */
 	MFTD_EVENT_DOUBT, /* cannot be known */
 	MFTD_EVENT_FAIL, /* trying again is of no use */
+	MFTD_EVENT_PUT_BACK, /* not tried: its partner is not to be had */
 	/* a person's wishes */
 	MFTD_EVENT_HOLD,
 	MFTD_EVENT_CANCEL,
@@ -101,6 +102,10 @@ const char *mftd_delivery_verdict_name(enum mftd_verdict v);
  * enough (settled) that server is taken for dead.
  */
 enum mftd_verdict mftd_delivery_judge(const struct mftd_evidence *e);
+
+/* Whether no further try is to follow the one that ends now, for the bounds of
+ * its route. */
+bool mftd_delivery_is_spent(const struct mftd_delivery *d, int64_t now_us);
 
 /* How long to wait after the tries-th try (from 1): about 1.5 s, then 5 s
  * doubling to 15 min, each moved by up to a quarter by random. */

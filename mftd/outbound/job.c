@@ -98,7 +98,8 @@ mftd_job_is_ready(const struct mftd_job *job)
 	return job->runner == NULL && !job->pending &&
 	    is_in_hand(job->d.state) &&
 	    job->d.state != MFTD_DELIVERY_DELIVERED &&
-	    mftd_clock_ms() >= job->start_ms;
+	    mftd_clock_ms() >= job->start_ms &&
+	    mftd_breaker_stops(job->q, job->d.partner) == NULL;
 }
 
 void
@@ -106,8 +107,10 @@ mftd_job_begin(struct mftd_job *job)
 {
 	uint32_t n = 0;
 
+	job->begin_us = mftd_clock_wall_us();
 	if (job->d.state == MFTD_DELIVERY_PUBLISHING)
 		return;
+	job->begun = true;
 	job->d.tries++;
 	job->rounds = 0;
 	if (job->d.mtime != 0)
@@ -142,15 +145,31 @@ sweep(struct mftd_queue *q)
 	}
 }
 
+/* Those that are in hand for nothing: their owner died between the two rows, or
+ * their partner was stopped before a deliver got them. */
+static void
+conclude(struct mftd_queue *q)
+{
+	struct mftd_job *job;
+	const char *why;
+
+	TAILQ_FOREACH(job, &q->jobs, link) {
+		if (job->pending || job->runner != NULL)
+			continue;
+		if (job->d.state == MFTD_DELIVERY_DELIVERED)
+			mftd_job_set_step(job, MFTD_EVENT_FINISH, 0, "");
+		if (!is_in_hand(job->d.state) || is_published(job->d.state))
+			continue;
+		why = mftd_breaker_stops(q, job->d.partner);
+		if (why != NULL)
+			mftd_job_put_back(job, 0, why);
+	}
+}
+
 void
 mftd_jobs_work(struct mftd_queue *q)
 {
-	struct mftd_job *job;
-
-	/* their owner died between the two rows */
-	TAILQ_FOREACH(job, &q->jobs, link)
-		if (job->d.state == MFTD_DELIVERY_DELIVERED && !job->pending)
-			mftd_job_set_step(job, MFTD_EVENT_FINISH, 0, "");
+	conclude(q);
 	mftd_steps_write(q);
 	if (!q->stale)
 		mftd_runners_work(q);

@@ -111,6 +111,8 @@ load_objects(struct mftd_queue *q)
 	if (mftd_queue_outcome(
 		q, "load", mftd_catalog_load(q->catalog, &objects)) < 0)
 		return;
+	if (q->objects != NULL)
+		mftd_breakers_ask(q);
 	mftd_objects_free(q->objects);
 	q->objects = objects;
 	q->reload = false;
@@ -153,24 +155,44 @@ room(const struct mftd_queue *q)
 	return n < CLAIM_MOST ? n : CLAIM_MOST;
 }
 
+/* The partners of which nothing is claimed: the busy ones, and those that are
+ * stopped.  The caller frees it; NULL without memory. */
+static char *
+left_out(const struct mftd_queue *q)
+{
+	char busy[MFTD_BUSY_BYTES], *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f == NULL)
+		return NULL;
+	mftd_jobs_busy(q, busy, sizeof(busy));
+	fputs(busy, f);
+	mftd_breakers_print(q, f);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 static void
 claim(struct mftd_queue *q)
 {
 	struct mftd_delivery *d;
-	char busy[MFTD_BUSY_BYTES];
 	size_t most = room(q);
+	char *without;
 	int i, r;
 
 	if (mftd_clock_ms() < q->claim_ms || most == 0)
 		return;
 	d = malloc(most * sizeof(*d)); /* as above */
-	if (d == NULL)
-		return;
-	mftd_jobs_busy(q, busy, sizeof(busy));
+	without = left_out(q);
+	if (d == NULL || without == NULL)
+		goto out;
 	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
 	r = mftd_queue_outcome(q, "claim",
 	    mftd_catalog_claim(
-		q->catalog, &q->role, mftd_clock_wall_us(), busy, d, most));
+		q->catalog, &q->role, mftd_clock_wall_us(), without, d, most));
 	if (r < 0)
 		q->inherit = true; /* it may have gone through */
 	for (i = 0; i < r; i++)
@@ -179,6 +201,8 @@ claim(struct mftd_queue *q)
 		q->claim_ms = 0;
 		mftd_queue_wake(q);
 	}
+out:
+	free(without);
 	free(d);
 }
 
@@ -212,6 +236,7 @@ look(struct mftd_queue *q)
 		return;
 	q->look_ms = mftd_clock_ms() + LOOK_MS;
 	count(q, &q->counts);
+	mftd_breakers_read(q);
 	/* what a person says arrived is ours to finish; and what was held and
 	 * released while we had it in hand we may have claimed, and let go */
 	if (q->counts.active > q->n_jobs)
@@ -261,8 +286,11 @@ work(struct mftd_queue *q)
 		raise_epoch(q);
 	if (q->role.epoch != 0 && q->reload)
 		load_objects(q);
-	if (q->role.epoch == 0 || q->objects == NULL)
+	if (q->role.epoch != 0 && !q->breakers_read)
+		q->breakers_read = mftd_breakers_read(q) == 0;
+	if (q->role.epoch == 0 || q->objects == NULL || !q->breakers_read)
 		return;
+	mftd_breakers_work(q);
 	mftd_jobs_work(q);
 	if (!q->stale && q->inherit && mftd_lease_held(q->w->lease))
 		take_inherited(q);
@@ -371,6 +399,7 @@ mftd_outbound_main(struct mftd_worker *w)
 	}
 	q->w = w;
 	TAILQ_INIT(&q->jobs);
+	TAILQ_INIT(&q->breakers);
 	mftd_log_context("queue=%s", w->instance);
 	/* at once: promotion does not wait for the catalog */
 	mftd_worker_ready(w);
@@ -379,6 +408,7 @@ mftd_outbound_main(struct mftd_worker *w)
 	mftd_worker_run(w);
 	mftd_runners_kill(q, true);
 	mftd_jobs_free(q);
+	mftd_breakers_free(q);
 	mftd_catalog_close(q->catalog);
 	mftd_objects_free(q->objects);
 	free(q);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -12,10 +13,11 @@
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/ipc/worker.h"
+#include "mftd/outbound/breaker.h"
 #include "mftd/outbound/delivery.h"
 
-/* The state of the outbound process; outbound.c, job.c, step.c, runner.c and
- * spawn.c share it. */
+/* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
+ * spawn.c and breakers.c share it. */
 
 struct mftd_pace;
 struct mftd_queue;
@@ -32,6 +34,9 @@ struct mftd_job {
 	bool asked; /* the runner waits to hear of it */
 	bool pending; /* step is to be written */
 	bool unsure; /* an attempt to write it may have gone through */
+	bool begun; /* d.tries counts a try that no row has yet */
+	bool not_called; /* step: its partner was not to be had */
+	int64_t begin_us; /* when a deliver got it */
 	struct mftd_msg_step step;
 	char host[MFTD_NAME_BYTES]; /* where step happened */
 	int64_t start_ms; /* not before (mftd_clock_ms) */
@@ -45,6 +50,7 @@ struct mftd_runner {
 	int pidfd;
 	struct mftd_chan *chan; /* to it; NULL: it is to end */
 	bool retire; /* no further batch: its configuration is of yesterday */
+	bool probe; /* it calls, and has not said yet how that went */
 	char partner[MFTD_NAME_BYTES];
 	char host[MFTD_NAME_BYTES]; /* just there; "" as configured */
 	char address[MFTD_NAME_BYTES]; /* where it is; "" nowhere yet */
@@ -55,10 +61,23 @@ struct mftd_runner {
 	size_t pace; /* the partner's, of the queue's paces */
 };
 
+/* A partner's circuit breaker. */
+struct mftd_breaker {
+	TAILQ_ENTRY(mftd_breaker) link;
+	struct mftd_partner_row row; /* as it is to be */
+	enum mftd_partner_state written; /* what the catalog has */
+	bool pending; /* it is to be written */
+	bool probing; /* half-open: a deliver is at it */
+	bool seen; /* among the rows that were just read */
+	uint32_t calls; /* in vain, since one was answered */
+	int64_t probe_ms; /* when the next probe is due (mftd_clock_ms) */
+};
+
 /* A step that is being written. */
 struct mftd_attempt {
 	struct mftd_job *job;
 	struct mftd_delivery d; /* the row as it is to be */
+	struct mftd_try t; /* with it, if begin_us is not 0 */
 	enum mftd_delivery_action action;
 	int64_t wait_ms;
 };
@@ -83,6 +102,8 @@ struct mftd_queue {
 	int64_t said_ms;
 	TAILQ_HEAD(mftd_jobs, mftd_job) jobs;
 	size_t n_jobs; /* up to MFTD_JOBS_MAX */
+	TAILQ_HEAD(mftd_breakers, mftd_breaker) breakers;
+	bool breakers_read; /* since the epoch is ours */
 	struct mftd_runner runners[MFTD_DELIVERS_MAX];
 	struct mftd_pace *paces; /* MFTD_DELIVERS_MAX of them */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
@@ -127,6 +148,10 @@ void mftd_jobs_free(struct mftd_queue *q);
 void mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event,
     int err, const char *text);
 
+/* Its partner is not to be had, in those words: what has not come to PUBLISHING
+ * goes back, and the try that was to begin does not count. */
+void mftd_job_put_back(struct mftd_job *job, int err, const char *text);
+
 /* Writes all pending steps, many at a time; they stay pending while the catalog
  * is away. */
 void mftd_steps_write(struct mftd_queue *q);
@@ -149,12 +174,49 @@ void mftd_runners_kill(struct mftd_queue *q, bool wait);
 /* The configuration has changed: each takes no further batch. */
 void mftd_runners_retire(struct mftd_queue *q);
 
+/* Whether there is a place for a probe now. */
+bool mftd_runner_may_probe(const struct mftd_queue *q);
+
+/* Starts a deliver that calls the partner, says how that went, and takes
+ * batches then as any other.  -ENOENT: it is not configured. */
+int mftd_runner_probe(struct mftd_queue *q, const char *partner);
+
 /* The link to deliver. */
 int mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m);
 void mftd_runner_on_down(void *data, struct mftd_chan *c);
 
 /* Ends the tie to a deliver, which was reaped with that status. */
 void mftd_runner_reaped(struct mftd_runner *rn, int status);
+
+/* ---- breakers.c */
+
+/* A call of the partner came to err (0: let in), in those words. */
+void mftd_breakers_called(
+    struct mftd_queue *q, const char *partner, int err, const char *why);
+
+/* Why nothing is sent to the partner; NULL: it is. */
+const char *mftd_breaker_stops(const struct mftd_queue *q, const char *partner);
+
+/* How long a delivery waits of whose partner a call was in vain. */
+int64_t mftd_breaker_backoff_ms(
+    const struct mftd_queue *q, const char *partner);
+
+/* The partners to which nothing is sent, a space behind each. */
+void mftd_breakers_print(const struct mftd_queue *q, FILE *f);
+
+/* Reads all rows: at first, and then what people did.  0 or an error. */
+int mftd_breakers_read(struct mftd_queue *q);
+
+/* Writes what is to be written, starts the probes that are due. */
+void mftd_breakers_work(struct mftd_queue *q);
+
+/* Whether a probe waits for a place. */
+bool mftd_breakers_want_probe(const struct mftd_queue *q);
+
+/* The configuration has changed: it may be mended, probe them all. */
+void mftd_breakers_ask(struct mftd_queue *q);
+
+void mftd_breakers_free(struct mftd_queue *q);
 
 /* ---- spawn.c */
 

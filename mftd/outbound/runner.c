@@ -51,6 +51,12 @@ mftd_runners_retire(struct mftd_queue *q)
 	rn->retire = true;
 }
 
+static bool
+is_evidence(const struct mftd_job *job)
+{
+	return job->d.state == MFTD_DELIVERY_PUBLISHING;
+}
+
 /* ---- what it says, and hears */
 
 void
@@ -85,8 +91,10 @@ is_sound(const struct mftd_runner *rn, const struct mftd_msg *m)
 	bool seen[MFTD_DELIVER_BATCH_MAX] = { false };
 	uint32_t i;
 
-	if (rn->asked > 0 || head->n == 0 || head->n > MFTD_DELIVER_BATCH_MAX ||
-	    m->len != sizeof(*head) + head->n * sizeof(*s))
+	if (rn->asked > 0 || (head->n == 0) != rn->probe ||
+	    head->n > MFTD_DELIVER_BATCH_MAX ||
+	    m->len != sizeof(*head) + head->n * sizeof(*s) ||
+	    (head->called == MFTD_CALLED_IN_VAIN) != (head->err < 0))
 		return false;
 	for (i = 0; i < head->n; i++) {
 		if (s[i].item >= MFTD_DELIVER_BATCH_MAX || seen[s[i].item] ||
@@ -97,6 +105,19 @@ is_sound(const struct mftd_runner *rn, const struct mftd_msg *m)
 		seen[s[i].item] = true;
 	}
 	return true;
+}
+
+/* How its call went, if it has called. */
+static void
+take_call(struct mftd_runner *rn, const struct mftd_msg_deliver_step *head)
+{
+	if (head->called != MFTD_CALLED_NOT)
+		mftd_breakers_called(rn->q, rn->partner, head->err, head->why);
+	if (!rn->probe)
+		return;
+	rn->probe = false;
+	mftd_worker_send(rn->q->w, rn->chan, MFTD_MSG_DELIVER_ANSWER, 0,
+	    &rn->answer, sizeof(rn->answer));
 }
 
 int
@@ -112,6 +133,7 @@ mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		return -MFTD_E_PROTOCOL;
 	snprintf(rn->address, sizeof(rn->address), "%s", head->host);
 	memset(&rn->answer, 0, sizeof(rn->answer));
+	take_call(rn, head);
 	rn->asked = head->n;
 	for (i = 0; i < head->n; i++) {
 		job = rn->jobs[s[i].item];
@@ -119,6 +141,8 @@ mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		snprintf(job->host, sizeof(job->host), "%s", head->host);
 		job->pending = job->asked = true;
 		job->unsure = false;
+		job->not_called = head->called == MFTD_CALLED_IN_VAIN &&
+		    (s[i].event == MFTD_EVENT_PUT_BACK || is_evidence(job));
 	}
 	/* what others say meanwhile is written together with it */
 	mftd_queue_wake(rn->q);
@@ -144,11 +168,19 @@ hang_up(struct mftd_runner *rn)
 	rn->chan = NULL;
 }
 
+/* deliver's watchdog: a call that has no end. */
+static bool
+is_alarm(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+}
+
 void
 mftd_runner_reaped(struct mftd_runner *rn, int status)
 {
 	struct mftd_job *job;
 	struct mftd_msg m;
+	bool called; /* in vain */
 	char text[64];
 	uint32_t i;
 
@@ -167,6 +199,9 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 	else
 		snprintf(text, sizeof(text), "deliver ended with %d",
 		    WEXITSTATUS(status));
+	called = rn->address[0] == '\0' && (rn->probe || is_alarm(status));
+	if (called)
+		mftd_breakers_called(rn->q, rn->partner, -ETIMEDOUT, text);
 	for (i = 0; i < MFTD_DELIVER_BATCH_MAX; i++) {
 		job = rn->jobs[i];
 		rn->jobs[i] = NULL;
@@ -174,19 +209,15 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 			continue;
 		job->runner = NULL;
 		job->asked = false;
-		if (!job->pending)
+		if (!job->pending && called)
+			mftd_job_put_back(job, -ETIMEDOUT, text);
+		else if (!job->pending)
 			mftd_job_set_step(job, MFTD_EVENT_RETRY, -ECHILD, text);
 	}
 	mftd_queue_wake(rn->q);
 }
 
 /* ---- batches */
-
-static bool
-is_evidence(const struct mftd_job *job)
-{
-	return job->d.state == MFTD_DELIVERY_PUBLISHING;
-}
 
 /* Whether the runner's connection is one for the job: evidence is looked for at
  * the host where PUBLISHING happened. */
@@ -347,27 +378,61 @@ choose_pace(struct mftd_queue *q, const char *partner)
 	return i;
 }
 
+/* A free place, for that partner. */
+static struct mftd_runner *
+take_place(struct mftd_queue *q, const struct mftd_partner *p)
+{
+	struct mftd_runner *rn = q->runners;
+
+	while (rn->pid != 0)
+		rn++;
+	memset(rn, 0, sizeof(*rn));
+	rn->q = q;
+	rn->pace = choose_pace(q, p->name);
+	snprintf(rn->partner, sizeof(rn->partner), "%s", p->name);
+	return rn;
+}
+
+bool
+mftd_runner_may_probe(const struct mftd_queue *q)
+{
+	const struct mftd_runner *rn;
+	int n = 0;
+
+	FOR_EACH_RUNNER(rn, q)
+	n += rn->pid != 0 && rn->probe;
+	return n < MFTD_PROBES_MAX && count(q, NULL) < MFTD_DELIVERS_MAX;
+}
+
+int
+mftd_runner_probe(struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_partner *p = find_partner(q, partner);
+	struct mftd_runner *rn;
+
+	if (p == NULL)
+		return -ENOENT;
+	rn = take_place(q, p);
+	rn->probe = true;
+	return mftd_runner_spawn(rn, p);
+}
+
 /* Starts a deliver for the job and what may go with it; without one, says so of
  * the job. */
 static void
 start(struct mftd_queue *q, struct mftd_job *job)
 {
 	const struct mftd_partner *p = find_partner(q, job->d.partner);
-	struct mftd_runner *rn = q->runners;
+	struct mftd_runner *rn;
 	const char *why = NULL;
 	int r = -MFTD_E_AUTH;
 
-	while (rn->pid != 0)
-		rn++;
 	if (p == NULL)
 		why = "its partner is not configured";
 	else if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL)
 		why = "its volume is not on this node";
 	if (why == NULL) {
-		memset(rn, 0, sizeof(*rn));
-		rn->q = q;
-		rn->pace = choose_pace(q, p->name);
-		snprintf(rn->partner, sizeof(rn->partner), "%s", p->name);
+		rn = take_place(q, p);
 		if (is_evidence(job))
 			snprintf(rn->host, sizeof(rn->host), "%s", job->d.host);
 		r = mftd_runner_spawn(rn, p);
@@ -392,7 +457,7 @@ may_go_on(struct mftd_runner *rn)
 	if (rn->retire || !mftd_lease_held(q->w->lease))
 		return false;
 	if (count(q, NULL) == MFTD_DELIVERS_MAX &&
-	    find_waiting(q, true) != NULL)
+	    (find_waiting(q, true) != NULL || mftd_breakers_want_probe(q)))
 		return false;
 	TAILQ_FOREACH(job, &q->jobs, link)
 		if (mftd_job_is_ready(job) &&
@@ -408,7 +473,7 @@ mftd_runners_work(struct mftd_queue *q)
 	struct mftd_job *job;
 
 	FOR_EACH_RUNNER(rn, q)
-	if (rn->chan != NULL && rn->n == 0 && rn->asked == 0 &&
+	if (rn->chan != NULL && rn->n == 0 && rn->asked == 0 && !rn->probe &&
 	    (!may_go_on(rn) || !hand_over(rn)))
 		hang_up(rn);
 	while (mftd_lease_held(q->w->lease) &&

@@ -110,6 +110,7 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 			r = mftd_remote_write(b->remote, &it->file, off, data,
 			    (size_t)n, &it->wrote);
 		off += (uint64_t)n;
+		it->sent = off;
 	}
 	if (EVP_DigestFinal_ex(b->sum, it->sum, NULL) != 1 &&
 	    mftd_item_goes_on(it))

@@ -42,6 +42,7 @@ static void __attribute__((noreturn)) child(
 {
 	struct mftd_worker *w = rn->q->w;
 	struct mftd_deliver j = { .partner = p,
+		.probe = rn->probe,
 		.host = rn->host[0] != '\0' ? rn->host : NULL,
 		.conf = w->conf,
 		.lease = w->lease,

@@ -28,7 +28,17 @@ mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
 	job->step.err = err;
 	snprintf(job->step.text, sizeof(job->step.text), "%s", text);
 	job->pending = true;
-	job->unsure = false;
+	job->unsure = job->not_called = false;
+}
+
+void
+mftd_job_put_back(struct mftd_job *job, int err, const char *text)
+{
+	mftd_job_set_step(job,
+	    job->d.state == MFTD_DELIVERY_PUBLISHING ? MFTD_EVENT_RETRY
+						     : MFTD_EVENT_PUT_BACK,
+	    err, text);
+	job->not_called = true;
 }
 
 /* ---- the row */
@@ -38,12 +48,79 @@ wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
 {
 	if (action != MFTD_ACTION_BACKOFF && action != MFTD_ACTION_EVIDENCE)
 		return 0;
+	if (job->not_called)
+		return mftd_breaker_backoff_ms(job->q, job->d.partner);
 	if (job->step.err == -MFTD_E_PARTNER_KEY ||
 	    job->step.err == -MFTD_E_AUTH)
 		return mftd_delivery_long_ms(any_number());
-	return mftd_delivery_backoff_ms(
-	    action == MFTD_ACTION_EVIDENCE ? job->rounds + 1 : job->d.tries,
+	return mftd_delivery_backoff_ms(action == MFTD_ACTION_EVIDENCE
+		? job->rounds + 1
+		: job->d.tries - job->d.tries_before,
 	    any_number());
+}
+
+/* What counts for the bounds of its tries, and the event that it comes to: what
+ * would be tried again is not when they are reached. */
+static enum mftd_delivery_event
+count_try(const struct mftd_job *job, struct mftd_delivery *d)
+{
+	enum mftd_delivery_event event =
+	    (enum mftd_delivery_event)job->step.event;
+
+	if (event == MFTD_EVENT_PUT_BACK) {
+		d->tries -= job->begun;
+		return event;
+	}
+	if (d->first_us == 0)
+		d->first_us = job->begin_us;
+	if (!mftd_delivery_is_spent(d, mftd_clock_wall_us()))
+		return event;
+	if (event == MFTD_EVENT_REFUSED)
+		return MFTD_EVENT_REJECTED;
+	return event == MFTD_EVENT_RETRY && d->state != MFTD_DELIVERY_PUBLISHING
+	    ? MFTD_EVENT_FAIL
+	    : event;
+}
+
+/* Its words: why it is not tried again, where that is not its own. */
+static void
+put_error(const struct mftd_job *job, enum mftd_delivery_event event,
+    struct mftd_delivery *d)
+{
+	const char *text = job->step.text;
+
+	if (event == (enum mftd_delivery_event)job->step.event)
+		snprintf(d->error, sizeof(d->error), "%s", text);
+	else
+		snprintf(d->error, sizeof(d->error),
+		    "given up after %u tries: %.200s",
+		    d->tries - d->tries_before, text);
+}
+
+/* The row of its try, where the step begins or ends one: a try begins when its
+ * partner has let us in. */
+static void
+put_try(const struct mftd_job *job, enum mftd_delivery_event event,
+    struct mftd_attempt *a)
+{
+	bool ends = a->action == MFTD_ACTION_BACKOFF ||
+	    a->action == MFTD_ACTION_END || a->action == MFTD_ACTION_FINISH;
+
+	memset(&a->t, 0, sizeof(a->t));
+	if (event == MFTD_EVENT_PUT_BACK || event == MFTD_EVENT_FINISH ||
+	    (!ends && event != MFTD_EVENT_BEGIN))
+		return;
+	a->t.begin_us = job->begin_us;
+	snprintf(a->t.host, sizeof(a->t.host), "%s", job->host);
+	if (!ends)
+		return;
+	a->t.end_us = mftd_clock_wall_us();
+	a->t.bytes = job->step.bytes;
+	/* in PUBLISHING it was sent wholly, be it by an owner that is gone */
+	if (job->d.state == MFTD_DELIVERY_PUBLISHING && a->t.bytes == 0)
+		a->t.bytes = job->d.size;
+	snprintf(a->t.outcome, sizeof(a->t.outcome), "%s",
+	    mftd_delivery_event_name(event));
 }
 
 /* What the job's step makes of the row.  Nothing comes after DELIVERED yet: the
@@ -53,10 +130,13 @@ next_row(struct mftd_job *job, struct mftd_attempt *a)
 {
 	const struct mftd_msg_step *s = &job->step;
 	struct mftd_delivery *d = &a->d;
+	enum mftd_delivery_event event;
 	enum mftd_delivery_state next;
-	int r = mftd_delivery_step(job->d.state,
-	    (enum mftd_delivery_event)s->event, &next, &a->action);
+	int r;
 
+	*d = job->d;
+	event = count_try(job, d);
+	r = mftd_delivery_step(job->d.state, event, &next, &a->action);
 	if (r == 0 && a->action == MFTD_ACTION_FINISH)
 		r = mftd_delivery_step(
 		    next, MFTD_EVENT_FINISH, &next, &a->action);
@@ -64,9 +144,9 @@ next_row(struct mftd_job *job, struct mftd_attempt *a)
 		return r;
 	a->job = job;
 	a->wait_ms = wait_after(job, a->action);
-	*d = job->d;
 	d->state = next;
-	snprintf(d->error, sizeof(d->error), "%s", s->text);
+	put_error(job, event, d);
+	put_try(job, event, a);
 	if (a->wait_ms > 0)
 		d->due_us = mftd_clock_wall_us() + a->wait_ms * 1000;
 	if (s->event == MFTD_EVENT_SENT && !d->has_sha256) {
@@ -105,7 +185,7 @@ act(const struct mftd_attempt *a)
 	set_row(job, &a->d);
 	job->pending = job->unsure = false;
 	if (a->action == MFTD_ACTION_EVIDENCE) {
-		job->rounds++;
+		job->rounds += !job->not_called;
 		job->start_ms = mftd_clock_ms() + a->wait_ms;
 	}
 	if (job->step.event == MFTD_EVENT_DELIVERED)
@@ -136,7 +216,8 @@ write_rows(struct mftd_queue *q, const struct mftd_attempt *a, size_t n,
 
 	for (i = 0; i < n; i++)
 		steps[i] = (struct mftd_row_step) { .d = &a[i].d,
-			.from = again ? a[i].d.state : a[i].job->d.state };
+			.from = again ? a[i].d.state : a[i].job->d.state,
+			.t = a[i].t.begin_us != 0 ? &a[i].t : NULL };
 	return mftd_catalog_steps(q->catalog, &q->role, steps, n);
 }
 

@@ -28,7 +28,7 @@ PidFile none
 PasswordAuthentication no
 PermitRootLogin yes
 MaxStartups 100
-LogLevel ERROR
+LogLevel {level}
 SetEnv SHLVL=5
 Subsystem sftp {top}/sftp
 """
@@ -51,7 +51,7 @@ _OWN_RUN = ("mount -t tmpfs -o mode=755 run /run && mkdir /run/sshd && "
 class Sshd:
     """`with Sshd() as partner`; what it takes is in partner.home."""
 
-    def __init__(self, owner):
+    def __init__(self, owner, level="ERROR"):
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="mftd-sshd-", dir=TMP))
         self.top.chmod(0o755)
         self.home = self.top / "home"
@@ -67,7 +67,7 @@ class Sshd:
         for name, text in (("sshd_config", _CONFIG), ("sftp", _SFTP),
                            ("fault", ""), ("options", ""), ("log", "")):
             (self.top / name).write_text(text.format(
-                port=self.port, top=self.top, server=SERVER))
+                port=self.port, top=self.top, server=SERVER, level=level))
         (self.top / "sftp").chmod(0o755)
         self.sshd = None
 
@@ -119,6 +119,15 @@ class Sshd:
     def options(self, *arguments):
         """The next servers', beside the usual."""
         (self.top / "options").write_text(" ".join(arguments))
+
+    def calls(self):
+        """How many connections there were; with the level VERBOSE."""
+        return (self.top / "sshd.log").read_text().count("Connection from")
+
+    def change_host_key(self):
+        """Its next start has another one."""
+        (self.top / "host").unlink()
+        self.host_key = keygen(self.top / "host")
 
     def names(self, directory="in"):
         return sorted(os.listdir(self.home / directory))

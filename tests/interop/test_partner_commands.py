@@ -332,7 +332,9 @@ def test_rename_that_replaces(rig, partner):
 
 def test_wrong_use(rig):
     for args, code, word in ((["test", "nobody"], 1, "no partner nobody"),
-                             (["frob", "acme"], 2, "only scan"),
+                             (["frob", "acme"], 2, "only list"),
+                             (["show"], 2, "show|resume|test NAME"),
+                             (["resume", "nobody"], 1, "no partner nobody"),
                              (["test"], 2, "partner test NAME"),
                              (["scan", "a", "b"], 2, "partner scan")):
         done = rig.mftctl("partner", *args, check=False)

@@ -88,6 +88,7 @@ whole_file_is_taken(void **state)
 			 "    name_template: \"{name}.{seq:3}\"\n"
 			 "    schedule: 0 6 * * mon-fri\n"
 			 "    time_zone: Europe/Berlin\n    calendar: bank\n"
+			 "    retry: {tries: 3}\n"
 			 "  - {name: s, account: alice, partner: acme}\n"
 			 "calendars:\n  - name: bank\n"
 			 "    closed: [2027-12-25, 2028-02-29]\n",
@@ -128,6 +129,10 @@ whole_file_is_taken(void **state)
 	assert_null(o->routes[1].name_template);
 	assert_string_equal(o->routes[0].schedule, "0 6 * * mon-fri");
 	assert_string_equal(o->routes[0].calendar, "bank");
+	assert_int_equal(o->routes[0].retry.tries, 3);
+	assert_int_equal(o->routes[0].retry.hours, 24);
+	assert_int_equal(o->routes[1].retry.tries, 100);
+	assert_int_equal(o->routes[1].retry.hours, 24);
 	assert_int_equal(o->calendars[0].n_closed, 2);
 	assert_string_equal(o->calendars[0].closed[0], "2027-12-25");
 	mftd_objects_free(o);
@@ -492,6 +497,10 @@ routes_are_checked(void **state)
 	    ":16: routes[0].settle_s: must be 0 to 3600");
 	refused(ACCOUNT PARTNER ROUTE "    directory: \"a\\tb\"\n",
 	    ":16: routes[0].directory: holds a control character");
+	refused(ACCOUNT PARTNER ROUTE "    retry: {tries: 0}\n",
+	    ":16: routes[0].retry.tries: must be 1 to 10000");
+	refused(ACCOUNT PARTNER ROUTE "    retry: {hours: 8761}\n",
+	    ":16: routes[0].retry.hours: must be 1 to 8760");
 	refused(ACCOUNT PARTNER ROUTE "    schedule: 0 24 * * *\n",
 	    ":16: routes[0].schedule: its hour is none of 0 to 23");
 	refused(ACCOUNT PARTNER ROUTE "    time_zone: UTC\n",

@@ -25,20 +25,21 @@ static const struct {
 } diagram[] = {
 	/*                        CLAIM BEGIN SENT PUBLISH DELIVERED FINISH
 	 *                        RETRY REFUSED REJECTED DOUBT FAIL
+	 *                        PUT_BACK
 	 *                        HOLD CANCEL REQUEUE
 	 *                        RELEASE ARRIVED RESEND */
-	{ MFTD_DELIVERY_QUEUED, "C.........FHX...." },
-	{ MFTD_DELIVERY_CLAIMED, ".S....W...FHX...." },
-	{ MFTD_DELIVERY_SENDING, ".ST...W...FHX...." },
-	{ MFTD_DELIVERY_SENT, ".S.P..W...FHX...." },
-	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI......." },
-	{ MFTD_DELIVERY_DELIVERED, ".....D..........." },
-	{ MFTD_DELIVERY_DONE, "................." },
-	{ MFTD_DELIVERY_WAITING, "C.........FHXQ..." },
-	{ MFTD_DELIVERY_IN_DOUBT, "...............VQ" },
-	{ MFTD_DELIVERY_FAILED, "............XQ..." },
-	{ MFTD_DELIVERY_HELD, "............X.Q.." },
-	{ MFTD_DELIVERY_CANCELLED, "................." },
+	{ MFTD_DELIVERY_QUEUED, "C.........F.HX...." },
+	{ MFTD_DELIVERY_CLAIMED, ".S....W...FWHX...." },
+	{ MFTD_DELIVERY_SENDING, ".ST...W...FWHX...." },
+	{ MFTD_DELIVERY_SENT, ".S.P..W...FWHX...." },
+	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI........" },
+	{ MFTD_DELIVERY_DELIVERED, ".....D............" },
+	{ MFTD_DELIVERY_DONE, ".................." },
+	{ MFTD_DELIVERY_WAITING, "C.........F.HXQ..." },
+	{ MFTD_DELIVERY_IN_DOUBT, "................VQ" },
+	{ MFTD_DELIVERY_FAILED, ".............XQ..." },
+	{ MFTD_DELIVERY_HELD, ".............X.Q.." },
+	{ MFTD_DELIVERY_CANCELLED, ".................." },
 };
 
 static void
@@ -207,6 +208,44 @@ test_backoff(void **state)
 	    mftd_delivery_backoff_ms(5, 1), mftd_delivery_backoff_ms(5, 777));
 }
 
+/* The bounds of a route: so many tries, so many hours since the first of them;
+ * those before a person began anew count no more. */
+static void
+test_spent(void **state)
+{
+	static const int64_t hour_us = 3600000000, now_us = 1000 * 3600000000;
+	static const struct {
+		uint32_t tries, before, most, hours;
+		int64_t age_us; /* -1: no try has begun */
+		bool spent;
+	} cases[] = {
+		{ 1, 0, 2, 1, 0, false },
+		{ 2, 0, 2, 1, 0, true },
+		{ 3, 0, 2, 1, 0, true },
+		{ 5, 4, 2, 1, 0, false },
+		{ 6, 4, 2, 1, 0, true },
+		{ 1, 0, 100, 24, 24 * hour_us - 1, false },
+		{ 1, 0, 100, 24, 24 * hour_us, true },
+		{ 1, 0, 100, 24, -1, false },
+		{ 1, 0, 100, 8760, 999 * hour_us, false },
+		{ 1000000, 0, 0, 0, 999 * hour_us, false },
+	};
+	struct mftd_delivery d;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&d, 0, sizeof(d));
+		d.tries = cases[i].tries;
+		d.tries_before = cases[i].before;
+		d.retry_tries = cases[i].most;
+		d.retry_hours = cases[i].hours;
+		if (cases[i].age_us >= 0)
+			d.first_us = now_us - cases[i].age_us;
+		assert_int_equal(
+		    mftd_delivery_is_spent(&d, now_us), cases[i].spent);
+	}
+}
+
 int
 main(void)
 {
@@ -215,6 +254,7 @@ main(void)
 		cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_every_evidence),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_spent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
