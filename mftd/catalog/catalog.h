@@ -154,6 +154,8 @@ struct mftd_delivery {
 	int64_t mtime; /* the unique one that was set, or 0 */
 	int64_t due_us; /* not before, wall clock */
 	char error[MFTD_REASON_BYTES];
+	struct mftd_handling at; /* the partner */
+	struct mftd_progress has; /* come to there */
 };
 
 /*
@@ -195,10 +197,10 @@ struct mftd_row_step {
 
 /*
  * Moves n deliveries, each another (up to MFTD_STEPS_MAX), from `from`
- * to d->state and stores their tries, host, mtime, due_us, sha256 and error
- * (bytes beyond ASCII become "?").  All at once: after an error none was moved
- * (or, as above, all that could be); one that is not in `from` hinders no
- * other.
+ * to d->state and stores their tries, host, mtime, due_us, sha256, error and
+ * progress (bytes beyond ASCII become "?").  All at once: after an error none
+ * was moved (or, as above, all that could be); one that is not in `from`
+ * hinders no other.
  */
 int mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
     struct mftd_row_step *steps, size_t n);

@@ -53,8 +53,8 @@ enum mftd_db_guarded {
 };
 
 /* Of a step: id, the state it is in, then what becomes of state, tries, host,
- * mtime, due_us, sha256, error. */
-#define MFTD_DB_STEP_VALUES 9
+ * mtime, due_us, sha256, error, temp_try, number, verified, skipped. */
+#define MFTD_DB_STEP_VALUES 13
 
 /* What a transaction locks out: others of the same kind, whole-catalog wide. */
 enum mftd_db_lock {
@@ -126,7 +126,18 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_DELIVERY_COLUMNS                                        \
 	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
-	"d.due_us, d.error"
+	"d.due_us, d.error, " MFTD_DB_HANDLING_COLUMNS
+/* What a delivery has of its route (struct mftd_handling), in table route too;
+ * with what it came to (struct mftd_progress). */
+#define MFTD_DB_ROUTE_HANDLING_COLUMNS                       \
+	"if_exists, resume, mtime_kind, mode, temp_suffix, " \
+	"temp_directory, trigger_name, trigger_line"
+#define MFTD_DB_HANDLING_VALUES 8
+#define MFTD_DB_HANDLING_COLUMNS       \
+	MFTD_DB_ROUTE_HANDLING_COLUMNS \
+	", temp_try, number, verified, skipped"
+#define MFTD_DB_HANDLING_AT 15 /* the first of these */
+#define MFTD_DB_DELIVERY_VALUES 27
 
 struct mftd_delivery;
 

@@ -7,13 +7,16 @@
 #include "mftd/catalog/db.h"
 
 static const char head[] = ROLE_ROW "v (id, was, state, tries, host, mtime, "
-				    "due_us, sha256, error) AS (VALUES ";
+				    "due_us, sha256, error, temp_try, number, "
+				    "verified, skipped) AS (VALUES ";
 /* "|| ''": the rows are to be found by their ids, not by the indexes for queue
  * and state, which a planner without statistics takes for narrower. */
 static const char tail[] =
     "), u AS (UPDATE delivery AS d SET state = v.state, tries = v.tries, "
     "host = v.host, mtime = v.mtime, due_us = v.due_us, sha256 = v.sha256, "
-    "error = v.error FROM r, v WHERE d.id = v.id AND d.state || '' = v.was "
+    "error = v.error, temp_try = v.temp_try, number = v.number, "
+    "verified = v.verified, skipped = v.skipped FROM r, v WHERE d.id = v.id "
+    "AND d.state || '' = v.was "
     "AND d.queue || '' = r.queue RETURNING d.id)" WITH_ROLE;
 
 char *
@@ -31,9 +34,11 @@ mftd_postgres_steps(int n)
 	     at += MFTD_DB_STEP_VALUES)
 		fprintf(f,
 		    "($%d::text, $%d::text, $%d::text, $%d::bigint, $%d::text, "
-		    "$%d::bigint, $%d::bigint, $%d::bytea, $%d::text)%s",
+		    "$%d::bigint, $%d::bigint, $%d::bytea, $%d::text, "
+		    "$%d::bigint, $%d::bigint, $%d::text, $%d::bigint)%s",
 		    at, at + 1, at + 2, at + 3, at + 4, at + 5, at + 6, at + 7,
-		    at + 8, rows > 0 ? ", " : "");
+		    at + 8, at + 9, at + 10, at + 11, at + 12,
+		    rows > 0 ? ", " : "");
 	fputs(tail, f);
 	if (fclose(f) != 0) {
 		free(sql);

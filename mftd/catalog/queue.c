@@ -10,6 +10,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/handling_store.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 
@@ -94,7 +95,7 @@ mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 		memcpy(d->sha256, row[10].p, MFTD_SHA256_BYTES);
 	d->mtime = row[12].i;
 	d->due_us = row[13].i;
-	return 0;
+	return mftd_handling_get(row + MFTD_DB_HANDLING_AT, &d->at, &d->has);
 }
 
 /* ---- the role */
@@ -226,6 +227,7 @@ put_step(
 	v[6] = DB_INT(d->due_us);
 	v[7] = d->has_sha256 ? DB_BLOB(d->sha256, MFTD_SHA256_BYTES) : DB_NULL;
 	v[8] = DB_TEXT(t->error);
+	mftd_progress_put(v + 9, &d->has);
 }
 
 struct moved {

@@ -16,7 +16,7 @@
 #include "mftd/base/log.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
-#define COLUMNS_MAX 32
+#define COLUMNS_MAX 64
 
 struct sqlite {
 	struct mftd_db db;
@@ -45,7 +45,8 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "WHERE instr($7, ' ' || p.name || ' ') = 0 "
 	    "ORDER BY x.due_us, x.id LIMIT $5) "
 	    "RETURNING id, receipt, route, partner, volume, directory, name, "
-	    "state, tries, size, sha256, host, mtime, due_us, error",
+	    "state, tries, size, sha256, host, mtime, due_us, "
+	    "error, " MFTD_DB_HANDLING_COLUMNS,
 	[MFTD_DB_INHERITED] =
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d "
 	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND d.state IN "
@@ -53,7 +54,8 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "ORDER BY d.id LIMIT $4",
 	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
-	    "mtime = $9, due_us = $10, sha256 = $11, error = $12 "
+	    "mtime = $9, due_us = $10, sha256 = $11, error = $12, "
+	    "temp_try = $13, number = $14, verified = $15, skipped = $16 "
 	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
 	    "RETURNING id",
 };

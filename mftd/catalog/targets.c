@@ -9,6 +9,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
+#include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
@@ -26,6 +27,7 @@ struct target {
 	int64_t settle_s;
 	int64_t due_us; /* -1: its schedule names no time any more */
 	bool takes;
+	struct mftd_handling at;
 	struct target *next;
 };
 
@@ -92,6 +94,8 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	    get(&row[2], t->partner, sizeof(t->partner)) < 0 ||
 	    get(&row[3], t->directory, sizeof(t->directory)) < 0 ||
 	    get(&row[7], t->template, sizeof(t->template)) < 0)
+		return -MFTD_E_CORRUPT;
+	if (mftd_handling_get(&row[11], &t->at, NULL) < 0)
 		return -MFTD_E_CORRUPT;
 	return due_at(t, text_of(&row[8]), text_of(&row[9]), text_of(&row[10]),
 	    &t->due_us);
@@ -176,9 +180,9 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 			"makes";
 	else if (t->due_us < 0)
 		fault = "its route's schedule names no time";
-	const struct mftd_db_value v[] = { DB_TEXT(id), DB_TEXT(f->receipt),
-		DB_TEXT(t->route), DB_TEXT(t->queue), DB_TEXT(t->partner),
-		DB_TEXT(f->volume), DB_TEXT(t->directory),
+	struct mftd_db_value v[15 + MFTD_DB_HANDLING_VALUES] = { DB_TEXT(id),
+		DB_TEXT(f->receipt), DB_TEXT(t->route), DB_TEXT(t->queue),
+		DB_TEXT(t->partner), DB_TEXT(f->volume), DB_TEXT(t->directory),
 		DB_BLOB(name, strlen(name)), DB_INT(f->size),
 		f->sha256 != NULL ? DB_BLOB(f->sha256, MFTD_SHA256_BYTES)
 				  : DB_NULL,
@@ -186,11 +190,13 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
 		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : "") };
 
+	mftd_handling_put(v + 15, &t->at);
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
 	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
-	    "error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
-	    "$12, $14, $15) "
+	    "error, " MFTD_DB_ROUTE_HANDLING_COLUMNS ") "
+	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
+	    "$12, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) "
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
 	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "
 	    "error = excluded.error, "
@@ -231,7 +237,8 @@ mftd_targets_put(
 
 	e = mftd_db_run(c,
 	    "SELECT r.name, queue, partner, directory, settle_s, files, "
-	    "except_files, name_template, schedule, time_zone, closed "
+	    "except_files, name_template, schedule, time_zone, "
+	    "closed, " MFTD_DB_ROUTE_HANDLING_COLUMNS " "
 	    "FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
 	    "WHERE account = $1 ORDER BY r.name DESC",
 	    v, N(v), take_target, &all);
