@@ -10,10 +10,11 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/handling.h"
 #include "mftd/catalog/person.h"
 #include "mftd/catalog/tries.h"
 #include "mftd/mftctl.h"
-#include "mftd/outbound/deliver.h"
+#include "mftd/outbound/names.h"
 
 /* Looks at deliveries. */
 
@@ -265,13 +266,22 @@ put_try(void *data, const struct mftd_try *t)
 static void
 put_story(json_t *o, const struct mftd_delivery_story *s)
 {
+	const struct mftd_progress *has = &s->d.has;
 	char temp[2 * MFTD_PATH_BYTES];
 
 	mftctl_put(o, "queue", s->queue);
 	mftctl_put(o, "host", s->d.host);
 	if (s->d.tries > 0 &&
-	    mftd_deliver_temp_name(&s->d, s->d.tries, temp, sizeof(temp)) == 0)
+	    mftd_deliver_temp_name(&s->d,
+		has->temp_try != 0 ? has->temp_try : s->d.tries, temp,
+		sizeof(temp)) == 0)
 		mftctl_put(o, "temporary", temp);
+	if (has->number > 0 &&
+	    mftd_deliver_final_name(&s->d, temp, sizeof(temp)) == 0)
+		mftctl_put(o, "numbered", temp);
+	mftctl_put(o, "verified", mftd_verified_name(has->verified));
+	if (has->skipped)
+		mftctl_put(o, "skipped", "the partner had it");
 	if (s->d.mtime > 0)
 		mftctl_put_time(o, "mtime", s->d.mtime * US_PER_S);
 	if (s->d.has_sha256)

@@ -78,6 +78,13 @@
 #define MFTD_DELIVER_BATCH_MAX 128 /* deliveries of one deliver at a time */
 #define MFTD_DELIVER_BATCH_BYTES (8LL * 1024 * 1024) /* of several */
 #define MFTD_STEPS_MAX 512 /* rows of deliveries written at once */
+#define MFTD_TEMP_SUFFIX_BYTES 32 /* temp_suffix of a route */
+#define MFTD_TEMP_DIRECTORY_BYTES 512 /* its temp_directory */
+#define MFTD_TRIGGER_BYTES 256 /* its trigger, or trigger_line */
+#define MFTD_NUMBER_MAX 999 /* in a name where the plain one exists */
+#define MFTD_RESUME_BYTES (16 * 1024 * 1024) /* a smaller file starts over */
+#define MFTD_RESUME_BACK_BYTES (4 * 1024 * 1024) /* then sent again */
+#define MFTD_RESUME_READ_BYTES (1024 * 1024) /* compared before these */
 #define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* to a partner, if not given */
 #define MFTD_RETRY_TRIES 100 /* of a delivery, if not given */

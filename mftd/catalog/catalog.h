@@ -157,6 +157,8 @@ struct mftd_delivery {
 	uint32_t retry_tries, retry_hours; /* its bounds; 0: none */
 	uint32_t tries_before; /* those that count no more for them */
 	int64_t first_us; /* when the first that counts began; 0: none has */
+	struct mftd_handling at; /* the partner */
+	struct mftd_progress has; /* come to there */
 };
 
 /*
@@ -211,9 +213,9 @@ struct mftd_row_step {
 /*
  * Moves n deliveries, each another (up to MFTD_STEPS_MAX), from `from`
  * to d->state and stores their tries, host, mtime, due_us, sha256, error (bytes
- * beyond ASCII become "?") and first_us, and the rows of their tries, of which
- * the last MFTD_TRIES_KEPT stay.  All at once: after an error none was moved
- * (or, as above, all that could be); one that is not in `from` hinders no
+ * beyond ASCII become "?"), progress and first_us, and the rows of their tries,
+ * of which the last MFTD_TRIES_KEPT stay.  All at once: after an error none was
+ * moved (or, as above, all that could be); one that is not in `from` hinders no
  * other.
  */
 int mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,

@@ -60,9 +60,11 @@ enum mftd_db_guarded {
 };
 
 /* Of a step: id, the state it is in, then what becomes of state, tries, host,
- * mtime, due_us, sha256, error, first_us; then of its try slot (NULL: it has
- * none), begin_us, end_us, host, bytes, outcome. */
-#define MFTD_DB_STEP_VALUES 16
+ * mtime, due_us, sha256, error, temp_try, number, verified, skipped, first_us;
+ * then of its try slot (NULL: it has none), begin_us, end_us, host, bytes,
+ * outcome. */
+#define MFTD_DB_STEP_OWN_VALUES 14
+#define MFTD_DB_STEP_VALUES (MFTD_DB_STEP_OWN_VALUES + 6)
 
 /* What a transaction locks out: others of the same kind, whole-catalog wide. */
 enum mftd_db_lock {
@@ -134,8 +136,23 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_DELIVERY_COLUMNS                                        \
 	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
-	"d.due_us, d.error, d.retry_tries, d.retry_hours, "             \
-	"d.tries_before, d.first_us"
+	"d.due_us, d.error, " MFTD_DB_HANDLING_COLUMNS                  \
+	", retry_tries, retry_hours, tries_before, first_us"
+/* What a delivery has of its route (struct mftd_handling), in table route too;
+ * with what it came to (struct mftd_progress). */
+#define MFTD_DB_ROUTE_HANDLING_COLUMNS                       \
+	"if_exists, resume, mtime_kind, mode, temp_suffix, " \
+	"temp_directory, trigger_name, trigger_line"
+#define MFTD_DB_HANDLING_VALUES 8
+#define MFTD_DB_HANDLING_COLUMNS       \
+	MFTD_DB_ROUTE_HANDLING_COLUMNS \
+	", temp_try, number, verified, skipped"
+#define MFTD_DB_HANDLING_AT 15 /* the first of these */
+#define MFTD_DB_BOUNDS_AT 27 /* retry_tries */
+#define MFTD_DB_DELIVERY_VALUES 31
+/* What a delivery copies of its route when it is made: columns of both. */
+#define MFTD_DB_COPIED_COLUMNS \
+	MFTD_DB_ROUTE_HANDLING_COLUMNS ", retry_tries, retry_hours"
 
 struct mftd_delivery;
 

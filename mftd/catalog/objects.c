@@ -15,6 +15,7 @@
 #include "mftd/base/limits.h"
 #include "mftd/catalog/account_file.h"
 #include "mftd/catalog/check.h"
+#include "mftd/catalog/handling_file.h"
 #include "mftd/catalog/partner_file.h"
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
@@ -68,7 +69,7 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT("calendar", MAY, mftd_route, calendar, MFTD_NAME_BYTES),
 	CYAML_FIELD_MAPPING("retry", CYAML_FLAG_OPTIONAL, struct mftd_route,
 	    retry, mftd_retry_file_fields),
-	CYAML_FIELD_END
+	MFTD_HANDLING_FIELDS, CYAML_FIELD_END
 };
 
 static const cyaml_schema_value_t day = {
@@ -258,6 +259,8 @@ check_route(const struct mftd_check *p, struct file *f)
 	e = check_naming(p, r);
 	if (e == 0)
 		e = mftd_retry_file_check(p, &r->retry);
+	if (e == 0)
+		e = mftd_handling_file_check(p, f->routes, p->index);
 	return e == 0 ? check_time(p, f, r) : e;
 }
 
@@ -500,6 +503,7 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->schedule);
 		free(r->time_zone);
 		free(r->calendar);
+		mftd_handling_words_free(&r->words);
 	}
 	for (c = o->calendars; c < o->calendars + o->n_calendars; c++) {
 		free(c->name);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "mftd/conf/conf.h"
+#include "mftd/ipc/handling.h"
 
 /*
  * The configured objects: what `mftctl apply FILE` reads, the catalog keeps and
@@ -85,6 +86,11 @@ struct mftd_retry {
 	int hours; /* from the first of them */
 };
 
+/* As they stand in a file, or NULL (handling_file.h). */
+struct mftd_handling_words {
+	char *if_exists, *resume, *mtime, *mode;
+};
+
 struct mftd_route {
 	char *name;
 	char *account; /* uploads of this account … */
@@ -101,6 +107,8 @@ struct mftd_route {
 	char *time_zone; /* default UTC */
 	char *calendar; /* on whose closed days it does not; or NULL */
 	struct mftd_retry retry;
+	struct mftd_handling at; /* the partner */
+	struct mftd_handling_words words; /* just of a file */
 };
 
 struct mftd_calendar {

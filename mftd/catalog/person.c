@@ -16,7 +16,6 @@
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define PAGE 500 /* rows of a list that are held at once */
-#define DELIVERY_COLUMNS 19
 
 /* ---- lists */
 
@@ -175,7 +174,7 @@ static int
 take_story(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_delivery_story *s = data;
-	const struct mftd_db_value *more = row + DELIVERY_COLUMNS;
+	const struct mftd_db_value *more = row + MFTD_DB_DELIVERY_VALUES;
 
 	s->received_us = more[5].i;
 	s->removed = more[6].i != 0;

@@ -25,7 +25,7 @@
 #define SERVER_MIN 140000 /* pg_terminate_backend that waits */
 #define TERMINATE_MS "3000"
 #define KEEPS_MS 60000 /* how long the last look at its settings is good */
-#define COLUMNS_MAX 32
+#define COLUMNS_MAX 64
 #define LOCK_FORWARD "7239842561"
 #define LOCK_MIGRATE "7239842562"
 

@@ -8,7 +8,8 @@
 #include "mftd/catalog/tries.h"
 
 static const char head[] = ROLE_ROW "v (id, was, state, tries, host, mtime, "
-				    "due_us, sha256, error, first_us, slot, "
+				    "due_us, sha256, error, temp_try, number, "
+				    "verified, skipped, first_us, slot, "
 				    "begin_us, end_us, try_host, bytes, "
 				    "outcome) AS (VALUES ";
 /* "|| ''": the rows are to be found by their ids, not by the indexes for queue
@@ -16,7 +17,9 @@ static const char head[] = ROLE_ROW "v (id, was, state, tries, host, mtime, "
 static const char tail[] =
     "), m AS (UPDATE delivery AS d SET state = v.state, tries = v.tries, "
     "host = v.host, mtime = v.mtime, due_us = v.due_us, sha256 = v.sha256, "
-    "error = v.error, first_us = v.first_us FROM r, v WHERE d.id = v.id AND "
+    "error = v.error, temp_try = v.temp_try, number = v.number, "
+    "verified = v.verified, skipped = v.skipped, first_us = v.first_us "
+    "FROM r, v WHERE d.id = v.id AND "
     "d.state || '' = v.was AND d.queue || '' = r.queue RETURNING v.*), "
     "t AS (" MFTD_TRY_INTO "SELECT id, slot, tries, begin_us, end_us, "
     "try_host, bytes, outcome, error FROM m WHERE slot IS NOT "
@@ -38,11 +41,13 @@ mftd_postgres_steps(int n)
 		fprintf(f,
 		    "($%d::text, $%d::text, $%d::text, $%d::bigint, $%d::text, "
 		    "$%d::bigint, $%d::bigint, $%d::bytea, $%d::text, "
+		    "$%d::bigint, $%d::bigint, $%d::text, $%d::bigint, "
 		    "$%d::bigint, $%d::bigint, $%d::bigint, $%d::bigint, "
 		    "$%d::text, $%d::bigint, $%d::text)%s",
 		    at, at + 1, at + 2, at + 3, at + 4, at + 5, at + 6, at + 7,
 		    at + 8, at + 9, at + 10, at + 11, at + 12, at + 13, at + 14,
-		    at + 15, rows > 0 ? ", " : "");
+		    at + 15, at + 16, at + 17, at + 18, at + 19,
+		    rows > 0 ? ", " : "");
 	fputs(tail, f);
 	if (fclose(f) != 0) {
 		free(sql);

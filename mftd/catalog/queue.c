@@ -10,6 +10,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/handling_store.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 
@@ -94,11 +95,11 @@ mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 		memcpy(d->sha256, row[10].p, MFTD_SHA256_BYTES);
 	d->mtime = row[12].i;
 	d->due_us = row[13].i;
-	d->retry_tries = (uint32_t)row[15].i;
-	d->retry_hours = (uint32_t)row[16].i;
-	d->tries_before = (uint32_t)row[17].i;
-	d->first_us = row[18].i;
-	return 0;
+	d->retry_tries = (uint32_t)row[MFTD_DB_BOUNDS_AT].i;
+	d->retry_hours = (uint32_t)row[MFTD_DB_BOUNDS_AT + 1].i;
+	d->tries_before = (uint32_t)row[MFTD_DB_BOUNDS_AT + 2].i;
+	d->first_us = row[MFTD_DB_BOUNDS_AT + 3].i;
+	return mftd_handling_get(row + MFTD_DB_HANDLING_AT, &d->at, &d->has);
 }
 
 /* ---- the role */
@@ -232,8 +233,9 @@ put_step(
 	v[6] = DB_INT(d->due_us);
 	v[7] = d->has_sha256 ? DB_BLOB(d->sha256, MFTD_SHA256_BYTES) : DB_NULL;
 	v[8] = mftd_db_ascii(t->error, sizeof(t->error), d->error);
-	v[9] = DB_INT(d->first_us);
-	put_try(v + 10, t, s);
+	mftd_progress_put(v + 9, &d->has);
+	v[13] = DB_INT(d->first_us);
+	put_try(v + MFTD_DB_STEP_OWN_VALUES, t, s);
 }
 
 struct moved {

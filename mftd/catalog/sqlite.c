@@ -17,7 +17,7 @@
 #include "mftd/catalog/tries.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
-#define COLUMNS_MAX 32
+#define COLUMNS_MAX 64
 
 struct sqlite {
 	struct mftd_db db;
@@ -46,8 +46,9 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "WHERE instr($7, ' ' || p.name || ' ') = 0 "
 	    "ORDER BY x.due_us, x.id LIMIT $5) "
 	    "RETURNING id, receipt, route, partner, volume, directory, name, "
-	    "state, tries, size, sha256, host, mtime, due_us, error, "
-	    "retry_tries, retry_hours, tries_before, first_us",
+	    "state, tries, size, sha256, host, mtime, due_us, "
+	    "error, " MFTD_DB_HANDLING_COLUMNS
+	    ", retry_tries, retry_hours, tries_before, first_us",
 	[MFTD_DB_INHERITED] =
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d "
 	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND d.state IN "
@@ -56,7 +57,8 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
 	    "mtime = $9, due_us = $10, sha256 = $11, error = $12, "
-	    "first_us = $13 "
+	    "temp_try = $13, number = $14, verified = $15, skipped = $16, "
+	    "first_us = $17 "
 	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
 	    "RETURNING id",
 	[MFTD_DB_PARTNER] =
@@ -319,7 +321,7 @@ sqlite_rollback(struct mftd_db *db)
 }
 
 /* The values of a step that are its delivery's; those behind are its try's. */
-#define OWN_VALUES (MFTD_DB_ROLE_VALUES + 10)
+#define OWN_VALUES (MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_OWN_VALUES)
 
 /* A step of one delivery.  Returns how many were moved. */
 static int

@@ -14,6 +14,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/catalog/account_store.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/partner_store.h"
 #include "mftd/catalog/rows.h"
 
@@ -44,6 +45,8 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 	    "time_zone, calendar, retry_tries, retry_hours) VALUES ($1, $2, "
 	    "$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 	    v, N(v));
+	if (e == 0)
+		e = mftd_route_handling_put(c, r->name, &r->at);
 out:
 	free(files);
 	free(except);
@@ -191,7 +194,7 @@ load(struct mftd_catalog *c, void *data)
 		    "time_zone, calendar, retry_tries, retry_hours "
 		    "FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : mftd_route_handlings_load(c, o);
 }
 
 int

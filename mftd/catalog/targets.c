@@ -25,7 +25,6 @@ struct target {
 	char template[MFTD_TEMPLATE_BYTES]; /* "": as it is called */
 	int64_t settle_s;
 	int64_t due_us; /* -1: its schedule names no time any more */
-	int64_t retry_tries, retry_hours;
 	bool takes;
 	struct target *next;
 };
@@ -86,8 +85,6 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	t->next = all->list;
 	all->list = t;
 	t->settle_s = row[4].i;
-	t->retry_tries = row[11].i;
-	t->retry_hours = row[12].i;
 	t->takes =
 	    mftd_patterns_take(text_of(&row[5]), text_of(&row[6]), all->path);
 	if (get(&row[0], t->route, sizeof(t->route)) < 0 ||
@@ -187,14 +184,15 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 				  : DB_NULL,
 		DB_INT(t->due_us), DB_INT(seq),
 		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
-		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : ""),
-		DB_INT(t->retry_tries), DB_INT(t->retry_hours) };
+		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : "") };
 
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
 	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
-	    "error, retry_tries, retry_hours) VALUES ($1, $2, $3, $4, $5, $6, "
-	    "$7, $8, $13, $9, $10, $11, $12, $14, $15, $16, $17) "
+	    "error, " MFTD_DB_COPIED_COLUMNS ") "
+	    "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
+	    "$12, $14, $15, " MFTD_DB_COPIED_COLUMNS
+	    " FROM route WHERE name = $3 "
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
 	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "
 	    "error = excluded.error, "
@@ -235,8 +233,7 @@ mftd_targets_put(
 
 	e = mftd_db_run(c,
 	    "SELECT r.name, queue, partner, directory, settle_s, files, "
-	    "except_files, name_template, schedule, time_zone, closed, "
-	    "retry_tries, retry_hours "
+	    "except_files, name_template, schedule, time_zone, closed "
 	    "FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
 	    "WHERE account = $1 ORDER BY r.name DESC",
 	    v, N(v), take_target, &all);

@@ -10,7 +10,7 @@
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/ipc/msg_session.h"
 
-#define STRINGS_MAX 5
+#define STRINGS_MAX 10
 
 struct field {
 	size_t off, size; /* size 0 ends the list */
@@ -164,7 +164,12 @@ static const struct layout {
 	    { STR(mftd_msg_deliver_job, id), STR(mftd_msg_deliver_job, receipt),
 		STR(mftd_msg_deliver_job, volume),
 		STR(mftd_msg_deliver_job, directory),
-		STR(mftd_msg_deliver_job, name) } },
+		STR(mftd_msg_deliver_job, name),
+		STR(mftd_msg_deliver_job, host),
+		STR(mftd_msg_deliver_job, at.temp_suffix),
+		STR(mftd_msg_deliver_job, at.temp_directory),
+		STR(mftd_msg_deliver_job, at.trigger),
+		STR(mftd_msg_deliver_job, at.trigger_line) } },
 	[MFTD_MSG_DELIVER_STEP] = { "deliver-step",
 	    sizeof(struct mftd_msg_deliver_step), 0, 0, true,
 	    { STR(mftd_msg_deliver_step, host),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "mftd/base/limits.h"
+#include "mftd/ipc/handling.h"
 
 /* outbound -> deliver: a delivery of the next batch.  When all are there
  * deliver begins, and takes the batch after it only when each of them has
@@ -14,6 +15,7 @@ struct mftd_msg_deliver_job {
 	uint32_t more; /* how many follow */
 	uint32_t evidence; /* its row is in PUBLISHING: look before all else */
 	uint32_t settled; /* looked at for a while already (delivery.h) */
+	uint32_t delivered; /* it is in DELIVERED: do what comes afterwards */
 	uint32_t tries; /* with this one */
 	uint32_t has_sha256;
 	uint64_t size;
@@ -24,6 +26,9 @@ struct mftd_msg_deliver_job {
 	char volume[MFTD_NAME_BYTES];
 	char directory[MFTD_PATH_BYTES];
 	char name[MFTD_PATH_BYTES];
+	char host[MFTD_NAME_BYTES]; /* where it was under way; "" nowhere */
+	struct mftd_handling at; /* the partner */
+	struct mftd_progress has; /* come to there */
 };
 
 /* An event of a delivery (outbound/delivery.h). */
@@ -34,6 +39,7 @@ struct mftd_msg_step {
 	uint32_t has_sha256;
 	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
 	uint64_t bytes; /* of the file, sent by this try so far */
+	struct mftd_progress has;
 	uint8_t sha256[MFTD_SHA256_BYTES];
 	char text[MFTD_REASON_BYTES];
 };

@@ -11,6 +11,7 @@
 #include "mftd/outbound/call.h"
 #include "mftd/outbound/deliver.h"
 #include "mftd/outbound/delivery.h"
+#include "mftd/outbound/names.h"
 #include "mftd/outbound/remote.h"
 #include "mftd/ssh/client.h"
 
@@ -21,6 +22,7 @@
  * drops out; the others go on.  deliver.c, send.c and publish.c share it.
  */
 #define MFTD_REMOTE_PATH_BYTES (2 * MFTD_PATH_BYTES + 2)
+#define MFTD_OPEN_MOST 16 /* handles asked for at a time: servers have few */
 
 struct mftd_item {
 	struct mftd_delivery d; /* tries counts this one; mtime is chosen */
@@ -31,6 +33,13 @@ struct mftd_item {
 	bool renaming; /* its row is, and the rename is ours to do */
 	bool lasting; /* trying again is of no use */
 	bool drop; /* its temporary name, once its event is told */
+	bool delivered; /* what comes after it is to be done */
+	bool shared; /* its temporary name is a partner's convention */
+	bool taken; /* its final name is another's: it needs a number */
+	bool going_on; /* its temporary name may hold what a cut try sent */
+	bool resumed; /* an earlier try's server may write to it too */
+	uint64_t from; /* what is before this the partner has */
+	bool summed; /* sum is known */
 	uint32_t event; /* to be told next; MFTD_EVENT_COUNT: none */
 	int err; /* with it */
 	char why[MFTD_REASON_BYTES];
@@ -40,10 +49,13 @@ struct mftd_item {
 	uint64_t sent; /* bytes, on their way or there */
 	struct mftd_remote_file file;
 	struct mftd_remote_attrs temp_attrs, final_attrs;
-	struct mftd_remote_answer opened, wrote, synced, dated, closed;
-	struct mftd_remote_answer looked, renamed, removed;
+	struct mftd_remote_sum remote_sum;
+	struct mftd_remote_answer opened, wrote, synced, dated, allowed;
+	struct mftd_remote_answer closed, checked, looked, renamed, removed;
 	char temp[MFTD_REMOTE_PATH_BYTES];
 	char final[MFTD_REMOTE_PATH_BYTES];
+	char trigger[MFTD_REMOTE_PATH_BYTES]; /* "" none */
+	char trigger_temp[MFTD_REMOTE_PATH_BYTES];
 };
 
 struct mftd_batch {
@@ -104,12 +116,15 @@ mftd_item_goes_on(const struct mftd_item *it)
 static inline bool
 mftd_item_is_fresh(const struct mftd_item *it)
 {
-	return mftd_item_goes_on(it) && !it->evidence;
+	return mftd_item_goes_on(it) && !it->evidence && !it->delivered;
 }
+
+/* Gives it the temporary name of its own try. */
+void mftd_item_begin_anew(struct mftd_item *it);
 
 /* ---- send.c */
 
-/* Opens .mft/out/<receipt>. */
+/* Opens .mft/out/<receipt>, and takes its mtime where that is wanted. */
 void mftd_item_open_source(const struct mftd_conf *conf, struct mftd_item *it);
 
 /* Brings all that go on to the partner, under their temporary names, and checks
@@ -118,19 +133,26 @@ void mftd_batch_send(struct mftd_batch *b);
 
 /* ---- publish.c */
 
-/* Those that were SENT: refuses the ones whose name exists, and says PUBLISH of
- * the others. */
+/* Those that were SENT: does with the ones whose name exists what their route
+ * says, and says PUBLISH of the others. */
 void mftd_batch_announce(struct mftd_batch *b);
 
 /* Those in PUBLISHING of which it is not known what has become: looks, and
  * says. */
 void mftd_batch_examine(struct mftd_batch *b);
 
-/* Those that are ours to rename: does it, and says what came of it. */
+/* Those that are ours to rename: does it, and says what came of it: of one that
+ * needs another name PUBLISH once more. */
 void mftd_batch_rename(struct mftd_batch *b);
 
-/* Removes the temporary names that are of no more use; failing to harms
- * nobody. */
+/* Removes the temporary names that are of no more use; failing to harms nobody.
+ * _shared: those of partners' conventions, while their deliveries are ours. */
 void mftd_batch_drop(struct mftd_batch *b);
+void mftd_batch_drop_shared(struct mftd_batch *b);
+
+/* ---- number.c */
+
+/* Gives those whose final name is taken the first number that is free. */
+int mftd_batch_number(struct mftd_batch *b);
 
 #endif

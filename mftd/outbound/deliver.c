@@ -11,44 +11,15 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
-#include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/batch.h"
+#include "mftd/outbound/trigger.h"
 
 /* The last resort where a call has no deadline of its own (name resolution, a
  * key exchange that crawls): SIGALRM ends this process. */
 #define WATCHDOG_S MFTD_CALL_WATCHDOG_S
 #define PACE_SLICE_US 200000
-
-int
-mftd_deliver_final_name(const struct mftd_delivery *d, char *out, size_t size)
-{
-	bool top = d->directory[0] == '\0' || strcmp(d->directory, ".") == 0;
-	int n = snprintf(out, size, "%s%s%s", top ? "" : d->directory,
-	    top ? "" : "/", d->name);
-
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
-int
-mftd_deliver_temp_name(
-    const struct mftd_delivery *d, uint32_t tries, char *out, size_t size)
-{
-	char *slash;
-	size_t left;
-	int n;
-
-	if (!mftd_id_valid(d->id))
-		return -EINVAL;
-	if (mftd_deliver_final_name(d, out, size) < 0)
-		return -ENAMETOOLONG;
-	slash = strrchr(out, '/');
-	slash = slash != NULL ? slash + 1 : out;
-	left = size - (size_t)(slash - out);
-	n = snprintf(slash, left, ".mft-%s.%u.part", d->id, tries);
-	return n < 0 || (size_t)n >= left ? -ENAMETOOLONG : 0;
-}
 
 /* ---- items */
 
@@ -171,7 +142,8 @@ put_step(
 		.event = it->event,
 		.err = it->err,
 		.mtime = it->mtime,
-		.bytes = it->sent };
+		.bytes = it->sent,
+		.has = it->d.has };
 	snprintf(s->text, sizeof(s->text), "%s", it->why);
 	if (it->event == MFTD_EVENT_SENT) {
 		s->has_sha256 = 1;
@@ -223,12 +195,26 @@ go_on(struct mftd_item *it)
 	case MFTD_EVENT_BEGIN:
 	case MFTD_EVENT_SENT:
 		break;
+	case MFTD_EVENT_DELIVERED:
+		it->delivered = true;
+		it->evidence = it->settled = false;
+		it->active = it->trigger_temp[0] != '\0';
+		break;
 	default:
 		it->active = false;
 	}
 	it->event = MFTD_EVENT_COUNT;
 	it->why[0] = '\0';
 	it->err = 0;
+}
+
+/* Its row is somebody else's: what lies at the partner may be too, unless it is
+ * nobody's. */
+static void
+let_alone(struct mftd_item *it, int err)
+{
+	it->active = false;
+	it->drop = err == -ECANCELED && !it->evidence && !it->shared;
 }
 
 int
@@ -240,6 +226,7 @@ mftd_batch_tell(struct mftd_batch *b)
 	uint32_t n = 0;
 	int r;
 
+	mftd_batch_drop_shared(b);
 	FOR_EACH_ACTIVE(it, b)
 	if (it->event != MFTD_EVENT_COUNT)
 		put_step(b, it, &steps[n++]);
@@ -252,12 +239,10 @@ mftd_batch_tell(struct mftd_batch *b)
 	{
 		if (it->event == MFTD_EVENT_COUNT)
 			continue;
-		if (answer.err[it - b->items] == 0) {
+		if (answer.err[it - b->items] == 0)
 			go_on(it);
-		} else {
-			it->active = false;
-			it->drop = false;
-		}
+		else
+			let_alone(it, answer.err[it - b->items]);
 	}
 	return 0;
 }
@@ -346,23 +331,133 @@ any_goes_on(const struct mftd_batch *b)
 	return false;
 }
 
+static void
+fail_name(struct mftd_item *it, int err)
+{
+	mftd_item_fail(it, err, "name", mftd_strerror(err));
+}
+
+/* Names: those of its row, or, of one that is to be sent, as its route has
+ * them. */
+static int
+make_names(struct mftd_item *it)
+{
+	struct mftd_delivery *d = &it->d;
+	uint32_t tries = d->has.temp_try != 0 ? d->has.temp_try : d->tries;
+	int r = mftd_deliver_final_name(d, it->final, sizeof(it->final));
+
+	if (r == 0)
+		r = mftd_deliver_temp_name(
+		    d, tries, it->temp, sizeof(it->temp));
+	if (r == 0 && d->at.trigger[0] != '\0')
+		r = mftd_deliver_trigger_temp(
+		    d, it->trigger_temp, sizeof(it->trigger_temp));
+	return r;
+}
+
 /* Names, and the sources. */
 static void
 prepare(struct mftd_batch *b, struct mftd_item *it)
 {
-	int r = mftd_deliver_final_name(&it->d, it->final, sizeof(it->final));
+	struct mftd_progress *has = &it->d.has;
+	bool begun = it->evidence || it->delivered;
+	int r;
 
-	it->publishing = it->evidence;
-	if (r == 0)
-		r = mftd_deliver_temp_name(
-		    &it->d, it->d.tries, it->temp, sizeof(it->temp));
+	it->publishing = begun;
+	it->shared = mftd_deliver_is_shared(&it->d);
+	it->resumed = has->temp_try != 0 && has->temp_try != it->d.tries;
+	if (!begun)
+		*has = (struct mftd_progress) { .temp_try = has->temp_try };
+	r = make_names(it);
 	if (r < 0)
-		mftd_item_fail(it, r, "name", mftd_strerror(r));
-	else if (it->evidence)
+		fail_name(it, r);
+	else if (begun)
 		it->mtime = it->d.mtime;
 	else
 		mftd_item_open_source(b->j->conf, it);
+	it->summed = begun && it->d.has_sha256;
+	if (it->summed)
+		memcpy(it->sum, it->d.sha256, sizeof(it->sum));
 	it->drop = false;
+}
+
+void
+mftd_item_begin_anew(struct mftd_item *it)
+{
+	int r;
+
+	it->going_on = it->resumed = false;
+	it->from = 0;
+	it->d.has.temp_try = it->d.tries;
+	r = make_names(it);
+	if (r < 0)
+		fail_name(it, r);
+}
+
+/* Where an earlier try was cut at this very host its temporary name may be of
+ * use. */
+static void
+choose_temp(struct mftd_batch *b, struct mftd_item *it)
+{
+	const struct mftd_delivery *d = &it->d;
+
+	it->going_on = d->at.resume && d->size >= MFTD_RESUME_BYTES &&
+	    d->has.temp_try != 0 && b->client != NULL &&
+	    strcmp(d->host, mftd_ssh_client_address(b->client)) == 0;
+	if (!it->going_on)
+		mftd_item_begin_anew(it);
+}
+
+static bool
+any_renames(const struct mftd_batch *b)
+{
+	const struct mftd_item *it;
+
+	FOR_EACH_ACTIVE(it, b)
+	if (it->renaming)
+		return true;
+	return false;
+}
+
+/* From BEGIN to SENT. */
+static int
+send_batch(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r;
+
+	FOR_EACH_ACTIVE(it, b)
+	if (mftd_item_is_fresh(it))
+		choose_temp(b, it);
+	say(b, MFTD_EVENT_BEGIN);
+	r = mftd_batch_tell(b);
+	if (r == 0)
+		mftd_batch_send(b);
+	say(b, MFTD_EVENT_SENT);
+	return r == 0 ? mftd_batch_tell(b) : r;
+}
+
+/* From SENT to DELIVERED. */
+static int
+publish_batch(struct mftd_batch *b)
+{
+	int r;
+
+	mftd_batch_announce(b);
+	mftd_batch_write_triggers(b);
+	r = mftd_batch_tell(b);
+	if (r == 0) {
+		mftd_batch_examine(b);
+		mftd_batch_write_triggers(b);
+		r = mftd_batch_tell(b);
+	}
+	/* more than once where a name was taken meanwhile */
+	while (r == 0 && any_renames(b)) {
+		mftd_batch_rename(b);
+		mftd_batch_write_triggers(b);
+		r = mftd_batch_tell(b);
+	}
+	return r;
 }
 
 /* The phases of design section 7.  Between two of them the rows are written;
@@ -377,24 +472,13 @@ do_batch(struct mftd_batch *b)
 	prepare(b, it);
 	if (any_goes_on(b))
 		connect_partner(b);
-	say(b, MFTD_EVENT_BEGIN);
-	r = mftd_batch_tell(b);
-	if (r == 0)
-		mftd_batch_send(b);
-	say(b, MFTD_EVENT_SENT);
-	if (r == 0)
-		r = mftd_batch_tell(b);
+	r = send_batch(b);
 	if (r == 0) {
 		mftd_batch_drop(b);
-		mftd_batch_announce(b);
-		r = mftd_batch_tell(b);
+		r = publish_batch(b);
 	}
 	if (r == 0) {
-		mftd_batch_examine(b);
-		r = mftd_batch_tell(b);
-	}
-	if (r == 0) {
-		mftd_batch_rename(b);
+		mftd_batch_trigger(b);
 		r = mftd_batch_tell(b);
 	}
 	if (r == 0)
@@ -418,6 +502,10 @@ take_job(struct mftd_item *it, const struct mftd_msg_deliver_job *job)
 	d->mtime = job->mtime;
 	d->has_sha256 = job->has_sha256 != 0;
 	memcpy(d->sha256, job->sha256, sizeof(d->sha256));
+	snprintf(d->host, sizeof(d->host), "%s", job->host);
+	d->at = job->at;
+	d->has = job->has;
+	it->delivered = job->delivered != 0;
 	it->evidence = job->evidence != 0;
 	it->settled = job->settled != 0;
 	it->source = -1;

@@ -3,7 +3,6 @@
 #define MFTD_OUTBOUND_DELIVER_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/objects.h"
@@ -22,16 +21,6 @@ struct mftd_deliver {
 	const char *secret_key; /* the node's file, or NULL */
 	struct mftd_pace *pace; /* the partner's, if it has a bandwidth */
 };
-
-/* The temporary name of this try: in the final name's directory, and never used
- * by another try, so that what an earlier connection still sends too late finds
- * nothing.  -ENAMETOOLONG beyond size bytes. */
-int mftd_deliver_temp_name(
-    const struct mftd_delivery *d, uint32_t tries, char *out, size_t size);
-
-/* The final name.  As above. */
-int mftd_deliver_final_name(
-    const struct mftd_delivery *d, char *out, size_t size);
 
 /*
  * Takes batches of deliveries over c, one after the other, and does them over

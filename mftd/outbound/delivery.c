@@ -69,6 +69,8 @@ static const struct row table[] = {
 	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),
 
 	ROW(DELIVERED, FINISH, DONE, END),
+	/* what comes afterwards did not work */
+	ROW(DELIVERED, RETRY, DELIVERED, EVIDENCE),
 
 	/* whoever has seen what the partner has knows more than the evidence */
 	ROW(IN_DOUBT, ARRIVED, DELIVERED, FINISH),
@@ -110,6 +112,7 @@ static const char *const verdict_names[MFTD_VERDICT_COUNT] = {
 	[MFTD_VERDICT_RESTART] = "restart",
 	[MFTD_VERDICT_REFUSED] = "refused",
 	[MFTD_VERDICT_REJECTED] = "rejected",
+	[MFTD_VERDICT_RENUMBER] = "another name",
 	[MFTD_VERDICT_IN_DOUBT] = "in doubt",
 };
 
@@ -144,49 +147,120 @@ mftd_delivery_step(enum mftd_delivery_state state,
 	return -EINVAL;
 }
 
+/* ---- evidence */
+
 static bool
 size_is(const struct mftd_remote_attrs *a, uint64_t size)
 {
 	return a->has_size && a->size == size;
 }
 
-/* Whether the final name is certainly this delivery's. */
 static bool
-is_ours(const struct mftd_evidence *e)
+mtime_is(const struct mftd_evidence *e, const struct mftd_remote_attrs *a)
 {
-	return e->final.exists && size_is(&e->final, e->size) &&
-	    e->mtime != 0 && e->final.has_mtime &&
-	    e->final.mtime == (uint32_t)e->mtime;
+	return e->mtime != 0 && a->has_mtime && a->mtime == (uint32_t)e->mtime;
+}
+
+/* Whether what stands there is certainly this delivery's file. */
+static bool
+is_ours(const struct mftd_evidence *e, const struct mftd_remote_attrs *a)
+{
+	return a->exists && size_is(a, e->size) &&
+	    a->content != MFTD_CONTENT_OTHER &&
+	    (mtime_is(e, a) || a->content == MFTD_CONTENT_SAME);
 }
 
 /* Whether it is certainly not: what cannot be told is neither. */
 static bool
-is_foreign(const struct mftd_evidence *e)
+is_foreign(const struct mftd_evidence *e, const struct mftd_remote_attrs *a)
 {
-	if (e->final.has_size && e->final.size != e->size)
+	if ((a->has_size && a->size != e->size) ||
+	    a->content == MFTD_CONTENT_OTHER)
 		return true;
-	return e->mtime != 0 && e->final.has_mtime &&
-	    e->final.mtime != (uint32_t)e->mtime;
+	return e->mtime != 0 && a->has_mtime && !mtime_is(e, a) &&
+	    !e->resumed && a->content != MFTD_CONTENT_SAME;
+}
+
+enum temp { TEMP_GONE, TEMP_WHOLE, TEMP_BROKEN, TEMP_UNKNOWN };
+
+/* Our temporary file.  Under a name that is ours alone it needs no proof. */
+static enum temp
+temp_of(const struct mftd_evidence *e)
+{
+	const struct mftd_remote_attrs *a = &e->temp;
+
+	if (!a->exists)
+		return TEMP_GONE;
+	if (e->shared && is_ours(e, a))
+		return TEMP_WHOLE;
+	if (e->shared)
+		return is_foreign(e, a) ? TEMP_GONE : TEMP_UNKNOWN;
+	if (!a->has_size)
+		return TEMP_UNKNOWN;
+	return size_is(a, e->size) ? TEMP_WHOLE : TEMP_BROKEN;
+}
+
+/* The final name is ours. */
+static enum mftd_verdict
+judge_ours(const struct mftd_evidence *e, enum temp temp)
+{
+	if (temp == TEMP_GONE || (e->shared && temp == TEMP_UNKNOWN))
+		return MFTD_VERDICT_DELIVERED;
+	return e->settled || e->skipped ? MFTD_VERDICT_REMOVE_TEMP
+					: MFTD_VERDICT_LOOK_AGAIN;
+}
+
+/* Our temporary file is there, and nothing is in its way. */
+static enum mftd_verdict
+judge_free(const struct mftd_evidence *e, enum temp temp)
+{
+	if (temp == TEMP_BROKEN)
+		return MFTD_VERDICT_RESTART;
+	if (temp == TEMP_UNKNOWN)
+		return MFTD_VERDICT_IN_DOUBT;
+	return e->refused ? MFTD_VERDICT_REFUSED : MFTD_VERDICT_RENAME;
+}
+
+/* It is there, and the final name another's. */
+static enum mftd_verdict
+judge_taken(const struct mftd_evidence *e, enum temp temp)
+{
+	if (e->if_exists == MFTD_IF_EXISTS_OVERWRITE)
+		return judge_free(e, temp);
+	if (e->if_exists != MFTD_IF_EXISTS_NUMBER)
+		return MFTD_VERDICT_REJECTED;
+	if (temp != TEMP_WHOLE)
+		return judge_free(e, temp);
+	/* an earlier RENAME may be under way: to the name that is taken now */
+	return e->refused || e->settled ? MFTD_VERDICT_RENUMBER
+					: MFTD_VERDICT_LOOK_AGAIN;
+}
+
+static enum mftd_verdict
+judge(const struct mftd_evidence *e, enum temp temp)
+{
+	if (is_ours(e, &e->final))
+		return judge_ours(e, temp);
+	if (temp == TEMP_GONE)
+		return e->skipped ? MFTD_VERDICT_RESTART
+				  : MFTD_VERDICT_IN_DOUBT;
+	if (!e->final.exists)
+		return judge_free(e, temp);
+	if (is_foreign(e, &e->final))
+		return judge_taken(e, temp);
+	return e->if_exists == MFTD_IF_EXISTS_OVERWRITE ? judge_free(e, temp)
+							: MFTD_VERDICT_IN_DOUBT;
 }
 
 enum mftd_verdict
 mftd_delivery_judge(const struct mftd_evidence *e)
 {
-	if (!e->temp.exists)
-		return is_ours(e) ? MFTD_VERDICT_DELIVERED
-				  : MFTD_VERDICT_IN_DOUBT;
-	if (e->final.exists) {
-		if (is_ours(e))
-			return e->settled ? MFTD_VERDICT_REMOVE_TEMP
-					  : MFTD_VERDICT_LOOK_AGAIN;
-		return is_foreign(e) ? MFTD_VERDICT_REJECTED
-				     : MFTD_VERDICT_IN_DOUBT;
-	}
-	if (e->temp.has_size && e->temp.size != e->size)
-		return MFTD_VERDICT_RESTART;
-	if (!e->temp.has_size)
-		return MFTD_VERDICT_IN_DOUBT;
-	return e->refused ? MFTD_VERDICT_REFUSED : MFTD_VERDICT_RENAME;
+	enum mftd_verdict v = judge(e, temp_of(e));
+
+	if (e->shared && !e->settled && !e->refused && !e->skipped &&
+	    v != MFTD_VERDICT_DELIVERED)
+		v = MFTD_VERDICT_LOOK_AGAIN;
+	return v;
 }
 
 bool

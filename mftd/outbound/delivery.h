@@ -58,6 +58,13 @@ int mftd_delivery_step(enum mftd_delivery_state state,
     enum mftd_delivery_event event, enum mftd_delivery_state *next,
     enum mftd_delivery_action *action);
 
+/* Whether what stands under a name is the source, by SHA-256. */
+enum mftd_content {
+	MFTD_CONTENT_UNKNOWN, /* nobody looked, or nobody can */
+	MFTD_CONTENT_SAME,
+	MFTD_CONTENT_OTHER
+};
+
 /* A name at the partner as LSTAT shows it. */
 struct mftd_remote_attrs {
 	bool exists;
@@ -65,6 +72,7 @@ struct mftd_remote_attrs {
 	bool has_mtime;
 	uint64_t size;
 	uint32_t mtime; /* seconds since the epoch */
+	enum mftd_content content; /* by looking into it */
 };
 
 /* All that is known of a delivery in PUBLISHING. */
@@ -72,7 +80,13 @@ struct mftd_evidence {
 	struct mftd_remote_attrs temp; /* its temporary name */
 	struct mftd_remote_attrs final; /* its final name */
 	uint64_t size; /* of the source */
-	int64_t mtime; /* the one that was set and seen set; 0: none */
+	int64_t mtime; /* the one that was set and seen set; 0: none, or it is
+			  not this delivery's alone */
+	enum mftd_if_exists if_exists; /* its route's word */
+	bool shared; /* the temporary name is not this delivery's alone */
+	bool resumed; /* an earlier try's server may write to it still, and so
+			 change its mtime; what it writes is the same */
+	bool skipped; /* no rename was ever asked for */
 	bool refused; /* this worker's rename was answered with a refusal */
 	bool settled; /* looked at for so long that no server is at it still */
 };
@@ -85,6 +99,7 @@ enum mftd_verdict {
 	MFTD_VERDICT_RESTART, /* not published, and not whole any more */
 	MFTD_VERDICT_REFUSED, /* not published: the server will not have it */
 	MFTD_VERDICT_REJECTED, /* not published: another file has the name */
+	MFTD_VERDICT_RENUMBER, /* the same: rename to another name */
 	MFTD_VERDICT_IN_DOUBT,
 	MFTD_VERDICT_COUNT
 };
@@ -92,7 +107,17 @@ enum mftd_verdict {
 const char *mftd_delivery_verdict_name(enum mftd_verdict v);
 
 /*
- * What the evidence proves.  Both looks were taken at the host where PUBLISHING
+ * What the evidence proves.  A file is this delivery's when its size is right
+ * and its mtime the one of this delivery, or its content the source's.  A
+ * temporary name of a partner's convention counts only with such a proof: else
+ * it is somebody else's, and ours is gone; and a RENAME of ours that is still
+ * under way at a dead connection's server could take what another delivery
+ * writes there, so nothing but DELIVERED is concluded before it is settled.
+ *
+ * Overwriting is one step at the server (posix-rename): the temporary name is
+ * there before it, and not after it, whatever the final name shows.
+ *
+ * Both looks were taken at the host where PUBLISHING
  * happened, the temporary name first.
  *
  * OpenSSH's sftp-server renames by link and unlink, and where the unlink fails

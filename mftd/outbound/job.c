@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "mftd/base/clock.h"
+#include "mftd/outbound/names.h"
 #include "mftd/outbound/queue.h"
 
 /* The mtime that marks a delivery lies up to a day before its first try, so
@@ -17,11 +18,59 @@ is_published(enum mftd_delivery_state s)
 	return s == MFTD_DELIVERY_PUBLISHING || s == MFTD_DELIVERY_DELIVERED;
 }
 
+/* Delivered, and nothing comes afterwards. */
+static bool
+is_finished(const struct mftd_delivery *d)
+{
+	return d->state == MFTD_DELIVERY_DELIVERED && d->at.trigger[0] == '\0';
+}
+
 static bool
 is_in_hand(enum mftd_delivery_state s)
 {
 	return s == MFTD_DELIVERY_CLAIMED || s == MFTD_DELIVERY_SENDING ||
 	    s == MFTD_DELIVERY_SENT || is_published(s);
+}
+
+static uint64_t
+hash(uint64_t h, const char *text)
+{
+	for (; *text != '\0'; text++) /* FNV-1a */
+		h = (h ^ (unsigned char)*text) * 0x100000001b3;
+	return h;
+}
+
+/* Two that are one by chance only wait for each other. */
+static uint64_t
+place_of(const struct mftd_delivery *d)
+{
+	char temp[2 * MFTD_PATH_BYTES + 2];
+
+	if (!mftd_deliver_is_shared(d) ||
+	    mftd_deliver_temp_name(d, d->tries, temp, sizeof(temp)) < 0)
+		return 0;
+	return hash(hash(0xcbf29ce484222325, d->partner), temp) | 1;
+}
+
+/* Whether an older one, or one that may be at it, has the same place. */
+static bool
+is_kept_waiting(const struct mftd_job *job)
+{
+	const struct mftd_job *other;
+	bool older = true;
+
+	if (job->place == 0 || is_published(job->d.state))
+		return false;
+	TAILQ_FOREACH(other, &job->q->jobs, link) {
+		if (other == job)
+			older = false;
+		else if (other->place == job->place &&
+		    is_in_hand(other->d.state) &&
+		    (older || other->runner != NULL || other->pending ||
+			is_published(other->d.state)))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -37,6 +86,7 @@ mftd_job_take(struct mftd_queue *q, const struct mftd_delivery *d)
 		return false;
 	job->q = q;
 	job->d = *d;
+	job->place = place_of(d);
 	TAILQ_INSERT_TAIL(&q->jobs, job, link);
 	q->n_jobs++;
 	return true;
@@ -96,9 +146,8 @@ bool
 mftd_job_is_ready(const struct mftd_job *job)
 {
 	return job->runner == NULL && !job->pending &&
-	    is_in_hand(job->d.state) &&
-	    job->d.state != MFTD_DELIVERY_DELIVERED &&
-	    mftd_clock_ms() >= job->start_ms &&
+	    is_in_hand(job->d.state) && !is_finished(&job->d) &&
+	    mftd_clock_ms() >= job->start_ms && !is_kept_waiting(job) &&
 	    mftd_breaker_stops(job->q, job->d.partner) == NULL;
 }
 
@@ -108,7 +157,7 @@ mftd_job_begin(struct mftd_job *job)
 	uint32_t n = 0;
 
 	job->begin_us = mftd_clock_wall_us();
-	if (job->d.state == MFTD_DELIVERY_PUBLISHING)
+	if (is_published(job->d.state))
 		return;
 	job->begun = true;
 	job->d.tries++;
@@ -156,7 +205,7 @@ conclude(struct mftd_queue *q)
 	TAILQ_FOREACH(job, &q->jobs, link) {
 		if (job->pending || job->runner != NULL)
 			continue;
-		if (job->d.state == MFTD_DELIVERY_DELIVERED)
+		if (is_finished(&job->d))
 			mftd_job_set_step(job, MFTD_EVENT_FINISH, 0, "");
 		if (!is_in_hand(job->d.state) || is_published(job->d.state))
 			continue;

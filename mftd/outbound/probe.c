@@ -236,7 +236,10 @@ make_file(struct probe *b, int which, uint32_t mtime)
 	struct mftd_remote *m = b->remote;
 	struct mftd_remote_answer a[5] = { 0 };
 	struct mftd_remote_file f;
-	int r = ask(b, mftd_remote_create(m, b->name[which], &f, &a[0]), &a[0]);
+	int r = ask(b,
+	    mftd_remote_open_file(
+		m, b->name[which], MFTD_REMOTE_CREATE, 0, &f, &a[0]),
+	    &a[0]);
 
 	if (r < 0)
 		return refused(b, "create");

@@ -6,6 +6,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/outbound/batch.h"
+#include "mftd/outbound/compare.h"
 
 /* ---- removing */
 
@@ -17,12 +18,44 @@ remove_temp(struct mftd_batch *b, struct mftd_item *it)
 	return mftd_remote_remove(b->remote, it->temp, &it->removed);
 }
 
+/* And its trigger file, which nobody will rename. */
+static int
+remove_all(struct mftd_batch *b, struct mftd_item *it)
+{
+	int r = remove_temp(b, it);
+
+	if (r == 0 && it->trigger_temp[0] != '\0')
+		r = mftd_remote_remove(
+		    b->remote, it->trigger_temp, &it->removed);
+	return r;
+}
+
 static void
 say_what_stays(const struct mftd_item *it)
 {
 	if (it->removed.err < 0 && it->removed.err != -ENOENT)
 		log_warn(
 		    "%s stays at the partner: %s", it->temp, it->removed.why);
+}
+
+void
+mftd_batch_drop_shared(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (!it->shared || !it->drop)
+			continue;
+		if (r == 0)
+			r = remove_all(b, it);
+		it->drop = false;
+	}
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r < 0 && b->remote != NULL)
+		mftd_batch_lost(b, r);
 }
 
 void
@@ -33,7 +66,7 @@ mftd_batch_drop(struct mftd_batch *b)
 
 	for (it = b->items; r == 0 && it < end; it++)
 		if (!it->active && it->drop)
-			r = remove_temp(b, it);
+			r = remove_all(b, it);
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
 	for (it = b->items; it < end; it++) {
@@ -82,6 +115,38 @@ look(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
 	return r == 0 ? look_at_finals(b, chosen) : r;
 }
 
+/* Whether only its content can tell what it is: its size is right, and its
+ * mtime does not prove that it is ours. */
+static bool
+needs_look(const struct mftd_item *it, const struct mftd_remote_attrs *a)
+{
+	bool dated = it->mtime != 0 && a->has_mtime;
+
+	if (!a->exists || !a->has_size || a->size != it->d.size)
+		return false;
+	if (dated && a->mtime == (uint32_t)it->mtime)
+		return false;
+	return !dated || it->resumed ||
+	    it->d.at.if_exists == MFTD_IF_EXISTS_SKIP;
+}
+
+/* Looks into what LSTAT did not tell enough of. */
+static int
+look_into(struct mftd_batch *b, struct mftd_item *it)
+{
+	enum mftd_verification how = it->d.has.verified;
+	int r = 0;
+
+	if (it->shared && needs_look(it, &it->temp_attrs))
+		r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
+	if (r == 0 && needs_look(it, &it->final_attrs))
+		r = mftd_item_look_into(
+		    b, it, it->final, &it->final_attrs, &how);
+	if (it->final_attrs.content == MFTD_CONTENT_SAME)
+		it->d.has.verified = how;
+	return r;
+}
+
 static enum mftd_verdict
 judge(const struct mftd_item *it, bool settled, bool refused)
 {
@@ -89,6 +154,10 @@ judge(const struct mftd_item *it, bool settled, bool refused)
 		.final = it->final_attrs,
 		.size = it->d.size,
 		.mtime = it->mtime,
+		.if_exists = (enum mftd_if_exists)it->d.at.if_exists,
+		.shared = it->shared,
+		.resumed = it->resumed,
+		.skipped = it->d.has.skipped != 0,
 		.refused = refused,
 		.settled = settled };
 
@@ -114,11 +183,16 @@ act(struct mftd_item *it, enum mftd_verdict v)
 	log_info("delivery %s: the names at the partner say: %s", it->d.id,
 	    mftd_delivery_verdict_name(v));
 	/* only once its row has left PUBLISHING */
-	it->drop = v == MFTD_VERDICT_RESTART || v == MFTD_VERDICT_REFUSED ||
-	    v == MFTD_VERDICT_REJECTED;
+	it->drop = !it->shared &&
+	    (v == MFTD_VERDICT_RESTART || v == MFTD_VERDICT_REFUSED ||
+		v == MFTD_VERDICT_REJECTED);
 	switch (v) {
+	case MFTD_VERDICT_RENUMBER:
+		it->taken = true; /* and then: */
+	/* fall through */
 	case MFTD_VERDICT_RENAME:
 		it->evidence = false;
+		it->d.has.skipped = 0;
 		conclude(it, MFTD_EVENT_PUBLISH, 0, "");
 		break;
 	case MFTD_VERDICT_REMOVE_TEMP: /* removed already */
@@ -131,7 +205,9 @@ act(struct mftd_item *it, enum mftd_verdict v)
 		break;
 	case MFTD_VERDICT_RESTART:
 		conclude(it, MFTD_EVENT_REFUSED, -MFTD_E_PARTNER,
-		    "the temporary file at the partner is not whole");
+		    it->d.has.skipped
+			? "what the partner had is no more the same"
+			: "the temporary file at the partner is not whole");
 		break;
 	case MFTD_VERDICT_REFUSED:
 		snprintf(why, sizeof(why), "rename: %.200s", it->renamed.why);
@@ -163,53 +239,101 @@ examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
 			continue;
 		if (mftd_item_refused(it, &it->looked, "stat"))
 			continue;
+		r = look_into(b, it);
+		if (r < 0)
+			break;
 		v = judge(it, it->settled, refused);
 		if (v == MFTD_VERDICT_REMOVE_TEMP)
 			r = remove_temp(b, it);
 		act(it, v);
 	}
-	return r == 0 ? mftd_remote_drain(b->remote) : r;
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	return r == 0 ? mftd_batch_number(b) : r;
 }
 
 /* ---- before the rename */
 
-/* A name that exists is refused before anything is at stake, also by servers
+/* A name that exists is seen to before anything is at stake, also with servers
  * whose RENAME would replace it.  Only: it may be ours. */
 static void
 announce(struct mftd_item *it)
 {
-	if (mftd_item_refused(it, &it->looked, "stat"))
-		return;
-	if (it->final_attrs.exists &&
-	    judge(it, true, false) != MFTD_VERDICT_REMOVE_TEMP) {
+	enum mftd_verdict v = MFTD_VERDICT_RENAME;
+
+	if (it->final_attrs.exists)
+		v = judge(it, true, false);
+	it->event = MFTD_EVENT_PUBLISH;
+	if (v == MFTD_VERDICT_REMOVE_TEMP) {
+		it->evidence = true;
+		it->d.has.skipped =
+		    it->final_attrs.content == MFTD_CONTENT_SAME;
+	} else if (v != MFTD_VERDICT_RENAME &&
+	    it->d.at.if_exists == MFTD_IF_EXISTS_NUMBER) {
+		it->taken = true;
+	} else if (v != MFTD_VERDICT_RENAME) {
 		it->lasting = true;
 		mftd_item_fail(
 		    it, -EEXIST, it->final, "the name exists at the partner");
-		return;
 	}
-	it->evidence = it->final_attrs.exists;
+}
+
+/* What the partner had: its row says so first, and then it is looked at once
+ * more. */
+static void
+announce_skipped(struct mftd_item *it)
+{
+	it->evidence = true;
 	it->event = MFTD_EVENT_PUBLISH;
+}
+
+static int
+announce_all(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !mftd_item_is_fresh(it))
+			continue;
+		if (it->d.has.skipped)
+			announce_skipped(it);
+		else if (mftd_item_refused(it, &it->looked, "stat"))
+			continue;
+		else if (it->d.at.if_exists != MFTD_IF_EXISTS_SKIP ||
+		    (r = look_into(b, it)) == 0)
+			announce(it);
+	}
+	return r == 0 ? mftd_batch_number(b) : r;
+}
+
+/* Nobody is about to rename. */
+static void
+unsay(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+
+	FOR_EACH_ACTIVE(it, b)
+	if (it->event == MFTD_EVENT_PUBLISH)
+		it->event = MFTD_EVENT_COUNT;
 }
 
 void
 mftd_batch_announce(struct mftd_batch *b)
 {
-	struct mftd_item *it;
 	int r;
 
 	if (b->remote == NULL)
 		return;
 	r = look_at_finals(
 	    b, mftd_item_is_fresh); /* the others were just seen */
+	if (r == 0 && mftd_batch_may_go_on(b))
+		r = announce_all(b);
 	if (r < 0) {
+		unsay(b);
 		mftd_batch_lost(b, r);
-		return;
 	}
-	if (!mftd_batch_may_go_on(b))
-		return;
-	FOR_EACH_ACTIVE(it, b)
-	if (mftd_item_is_fresh(it))
-		announce(it);
 }
 
 /* ---- in PUBLISHING */
@@ -217,7 +341,7 @@ mftd_batch_announce(struct mftd_batch *b)
 static bool
 is_open(const struct mftd_item *it)
 {
-	return mftd_item_goes_on(it) && it->evidence;
+	return mftd_item_goes_on(it) && it->evidence && !it->delivered;
 }
 
 void
@@ -250,8 +374,11 @@ void
 mftd_batch_rename(struct mftd_batch *b)
 {
 	struct mftd_item *it;
+	bool over;
 	int r = 0;
 
+	if (b->remote == NULL)
+		mftd_batch_lost(b, -MFTD_E_CLOSED);
 	if (b->remote == NULL || !mftd_batch_may_go_on(b))
 		return;
 	FOR_EACH_ACTIVE(it, b)
@@ -260,8 +387,9 @@ mftd_batch_rename(struct mftd_batch *b)
 			continue;
 		memset(&it->renamed, 0, sizeof(it->renamed));
 		it->renamed.open = 1; /* ours, until it is on its way */
+		over = it->d.at.if_exists == MFTD_IF_EXISTS_OVERWRITE;
 		if (r == 0)
-			r = mftd_remote_rename(
+			r = (over ? mftd_remote_replace : mftd_remote_rename)(
 			    b->remote, it->temp, it->final, &it->renamed);
 		it->renamed.open -= r == 0;
 	}

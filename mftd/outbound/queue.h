@@ -41,6 +41,9 @@ struct mftd_job {
 	char host[MFTD_NAME_BYTES]; /* where step happened */
 	int64_t start_ms; /* not before (mftd_clock_ms) */
 	uint32_t rounds; /* looks at what became of it */
+	uint64_t place; /* of its temporary name, if that is a partner's
+			   convention: who has the same waits; 0: it is its own
+			 */
 };
 
 /* A deliver process: it has one batch at a time, all of one partner. */

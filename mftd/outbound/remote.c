@@ -10,66 +10,8 @@
 #include "mftd/base/buf.h"
 #include "mftd/base/err.h"
 #include "mftd/base/limits.h"
+#include "mftd/outbound/remote_wire.h"
 #include "mftd/ssh/client.h"
-
-/* draft-ietf-secsh-filexfer-02, sections 3 and 7 */
-#define FXP_INIT 1
-#define FXP_VERSION 2
-#define FXP_OPEN 3
-#define FXP_CLOSE 4
-#define FXP_WRITE 6
-#define FXP_LSTAT 7
-#define FXP_FSETSTAT 10
-#define FXP_REMOVE 13
-#define FXP_RENAME 18
-#define FXP_STATUS 101
-#define FXP_HANDLE 102
-#define FXP_ATTRS 105
-#define FXP_EXTENDED 200
-#define FXP_EXTENDED_REPLY 201
-#define SFTP_VERSION 3
-#define OPEN_WRITE 0x02
-#define OPEN_CREAT 0x08
-#define OPEN_EXCL 0x20
-#define ATTR_SIZE 0x01
-#define ATTR_UIDGID 0x02
-#define ATTR_PERMISSIONS 0x04
-#define ATTR_TIMES 0x08
-#define STATUS_OK 0
-#define STATUS_NO_SUCH_FILE 2
-#define STATUS_PERMISSION_DENIED 3
-#define STATUS_OP_UNSUPPORTED 8
-
-#define CHUNK_BYTES 32768 /* every server takes that much (section 3) */
-#define CHUNK_MOST 261120 /* OpenSSH's bound, where limits@ allows it */
-#define FLIGHT_BYTES (4 << 20) /* written and not yet answered */
-#define FLIGHT_REQUESTS 256
-#define REQUEST_BYTES (3 * MFTD_PATH_BYTES)
-#define OUT_BYTES (2 * CHUNK_BYTES) /* kept to be sent together */
-
-/* A request on its way. */
-struct flying {
-	uint32_t id;
-	uint8_t want; /* type of its answer; 0: this place is free */
-	void *out; /* what that fills; NULL for a STATUS */
-	size_t bytes; /* of a WRITE */
-	struct mftd_remote_answer *answer;
-};
-
-struct mftd_remote {
-	struct mftd_ssh_client *c;
-	struct mftd_buf *packet; /* the one that is being made */
-	struct mftd_buf *out;
-	struct mftd_buf *in;
-	uint32_t id;
-	struct flying flying[FLIGHT_REQUESTS]; /* by id */
-	size_t n_flying, flying_bytes;
-	size_t chunk;
-	bool has_sync;
-	bool has_limits;
-	char why[MFTD_REASON_BYTES];
-	char offers[1024]; /* names of its extensions, a space before each */
-};
 
 static int
 broken(struct mftd_remote *m, const char *what)
@@ -161,7 +103,8 @@ take_status(struct mftd_remote *m, const struct flying *f)
 		return f->want == FXP_STATUS
 		    ? 0
 		    : broken(m, "a STATUS where more was asked");
-	if (code == STATUS_NO_SUCH_FILE && f->want == FXP_ATTRS)
+	if ((code == STATUS_NO_SUCH_FILE && f->want == FXP_ATTRS) ||
+	    (code == STATUS_EOF && f->want == FXP_DATA))
 		return 0; /* an answer like another */
 	if (a->err < 0)
 		return 0;
@@ -211,6 +154,45 @@ take_handle(struct mftd_remote *m, struct mftd_remote_file *f)
 	return 0;
 }
 
+static int
+take_data(struct mftd_remote *m, struct mftd_remote_data *d)
+{
+	const uint8_t *bytes;
+	size_t len;
+
+	if (mftd_buf_get_string(m->in, &bytes, &len) < 0 || len > d->size)
+		return broken(m, "bad DATA");
+	memcpy(d->at, bytes, len);
+	d->len = len;
+	return 0;
+}
+
+static bool
+is_word(const uint8_t *text, size_t len, const char *word)
+{
+	return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+/* The answer of check-file: the algorithm and the hash; before it ProFTPD,
+ * paramiko and mftd have the extension's name, which the draft has not.  Of
+ * another algorithm nothing is known. */
+static int
+take_sum(struct mftd_remote *m, struct mftd_remote_sum *sum)
+{
+	const uint8_t *word;
+	size_t len;
+
+	if (mftd_buf_get_string(m->in, &word, &len) < 0 ||
+	    (is_word(word, len, "check-file") &&
+		mftd_buf_get_string(m->in, &word, &len) < 0))
+		return broken(m, "a short check-file answer");
+	sum->known = is_word(word, len, "sha256") &&
+	    mftd_buf_len(m->in) == sizeof(sum->sha256);
+	if (sum->known)
+		memcpy(sum->sha256, mftd_buf_data(m->in), sizeof(sum->sha256));
+	return 0;
+}
+
 /* OpenSSH PROTOCOL section 4.8: four numbers, the third is the largest
  * write. */
 static int
@@ -251,6 +233,10 @@ land_one(struct mftd_remote *m)
 		r = take_attrs(m, f->out);
 	else if (type == FXP_HANDLE)
 		r = take_handle(m, f->out);
+	else if (type == FXP_DATA)
+		r = take_data(m, f->out);
+	else if (f->out != NULL)
+		r = take_sum(m, f->out);
 	else
 		r = take_limits(m);
 	if (r < 0)
@@ -275,8 +261,8 @@ mftd_remote_drain(struct mftd_remote *m)
 /* ---- requests */
 
 /* Starts a request; its fields are put into m->packet. */
-static int
-begin(struct mftd_remote *m, uint8_t type)
+int
+mftd_remote_begin(struct mftd_remote *m, uint8_t type)
 {
 	int r;
 
@@ -286,20 +272,20 @@ begin(struct mftd_remote *m, uint8_t type)
 }
 
 /* Starts a request about a name. */
-static int
-begin_path(struct mftd_remote *m, uint8_t type, const char *path)
+int
+mftd_remote_begin_path(struct mftd_remote *m, uint8_t type, const char *path)
 {
-	int r = begin(m, type);
+	int r = mftd_remote_begin(m, type);
 
 	return r == 0 ? mftd_buf_put_cstring(m->packet, path) : r;
 }
 
 /* Starts a request about an open file. */
-static int
-begin_file(
+int
+mftd_remote_begin_file(
     struct mftd_remote *m, uint8_t type, const struct mftd_remote_file *f)
 {
-	int r = begin(m, type);
+	int r = mftd_remote_begin(m, type);
 
 	return r == 0 ? mftd_buf_put_string(m->packet, f->handle, f->len) : r;
 }
@@ -333,8 +319,8 @@ send_with(struct mftd_remote *m, const void *more, size_t more_len)
 }
 
 /* Sends what begin started; want and out as in struct flying. */
-static int
-submit_with(struct mftd_remote *m, uint8_t want, void *out,
+int
+mftd_remote_submit_with(struct mftd_remote *m, uint8_t want, void *out,
     struct mftd_remote_answer *answer, const void *more, size_t more_len)
 {
 	struct flying *f = &m->flying[m->id % FLIGHT_REQUESTS];
@@ -358,115 +344,11 @@ submit_with(struct mftd_remote *m, uint8_t want, void *out,
 	return send_with(m, more, more_len);
 }
 
-static int
-submit(struct mftd_remote *m, uint8_t want, void *out,
+int
+mftd_remote_submit(struct mftd_remote *m, uint8_t want, void *out,
     struct mftd_remote_answer *answer)
 {
-	return submit_with(m, want, out, answer, NULL, 0);
-}
-
-int
-mftd_remote_lstat(struct mftd_remote *m, const char *path,
-    struct mftd_remote_attrs *a, struct mftd_remote_answer *answer)
-{
-	int r = begin_path(m, FXP_LSTAT, path);
-
-	memset(a, 0, sizeof(*a));
-	return r == 0 ? submit(m, FXP_ATTRS, a, answer) : r;
-}
-
-int
-mftd_remote_remove(
-    struct mftd_remote *m, const char *path, struct mftd_remote_answer *answer)
-{
-	int r = begin_path(m, FXP_REMOVE, path);
-
-	return r == 0 ? submit(m, FXP_STATUS, NULL, answer) : r;
-}
-
-int
-mftd_remote_rename(struct mftd_remote *m, const char *from, const char *to,
-    struct mftd_remote_answer *answer)
-{
-	int r = begin_path(m, FXP_RENAME, from);
-
-	if (r == 0)
-		r = mftd_buf_put_cstring(m->packet, to);
-	return r == 0 ? submit(m, FXP_STATUS, NULL, answer) : r;
-}
-
-int
-mftd_remote_create(struct mftd_remote *m, const char *path,
-    struct mftd_remote_file *f, struct mftd_remote_answer *answer)
-{
-	int r = begin_path(m, FXP_OPEN, path);
-
-	if (r == 0)
-		r = mftd_buf_put_u32(
-		    m->packet, OPEN_WRITE | OPEN_CREAT | OPEN_EXCL);
-	if (r == 0)
-		r = mftd_buf_put_u32(m->packet, 0); /* no attributes */
-	return r == 0 ? submit(m, FXP_HANDLE, f, answer) : r;
-}
-
-size_t
-mftd_remote_chunk(const struct mftd_remote *m)
-{
-	return m->chunk;
-}
-
-int
-mftd_remote_write(struct mftd_remote *m, const struct mftd_remote_file *f,
-    uint64_t offset, const void *data, size_t len,
-    struct mftd_remote_answer *answer)
-{
-	int r = begin_file(m, FXP_WRITE, f);
-
-	if (r == 0)
-		r = mftd_buf_put_u64(m->packet, offset);
-	if (r == 0)
-		r = mftd_buf_put_u32(m->packet, (uint32_t)len);
-	return r == 0 ? submit_with(m, FXP_STATUS, NULL, answer, data, len) : r;
-}
-
-int
-mftd_remote_sync(struct mftd_remote *m, const struct mftd_remote_file *f,
-    struct mftd_remote_answer *answer)
-{
-	int r;
-
-	if (!m->has_sync) {
-		answer->err = -EOPNOTSUPP;
-		return 0;
-	}
-	r = begin_path(m, FXP_EXTENDED, "fsync@openssh.com");
-	if (r == 0)
-		r = mftd_buf_put_string(m->packet, f->handle, f->len);
-	return r == 0 ? submit(m, FXP_STATUS, NULL, answer) : r;
-}
-
-int
-mftd_remote_set_mtime(struct mftd_remote *m, const struct mftd_remote_file *f,
-    uint32_t mtime, struct mftd_remote_answer *answer)
-{
-	int r = begin_file(m, FXP_FSETSTAT, f);
-
-	if (r == 0)
-		r = mftd_buf_put_u32(m->packet, ATTR_TIMES);
-	if (r == 0)
-		r = mftd_buf_put_u32(m->packet, mtime);
-	if (r == 0)
-		r = mftd_buf_put_u32(m->packet, mtime);
-	return r == 0 ? submit(m, FXP_STATUS, NULL, answer) : r;
-}
-
-int
-mftd_remote_close(struct mftd_remote *m, const struct mftd_remote_file *f,
-    struct mftd_remote_answer *answer)
-{
-	int r = begin_file(m, FXP_CLOSE, f);
-
-	return r == 0 ? submit(m, FXP_STATUS, NULL, answer) : r;
+	return mftd_remote_submit_with(m, want, out, answer, NULL, 0);
 }
 
 /* ---- start */
@@ -509,12 +391,12 @@ read_version(struct mftd_remote *m)
 		    mftd_buf_get_string(m->in, &value, &value_len) < 0)
 			return broken(m, "a bad extension list");
 		note_offer(m, name, name_len);
-		if (name_len == strlen("fsync@openssh.com") &&
-		    memcmp(name, "fsync@openssh.com", name_len) == 0)
-			m->has_sync = true;
-		if (name_len == strlen("limits@openssh.com") &&
-		    memcmp(name, "limits@openssh.com", name_len) == 0)
-			m->has_limits = true;
+		m->has_sync |= is_word(name, name_len, "fsync@openssh.com");
+		m->has_limits |= is_word(name, name_len, "limits@openssh.com");
+		m->has_posix_rename |=
+		    is_word(name, name_len, "posix-rename@openssh.com");
+		m->has_check_file |= is_word(name, name_len, "check-file") ||
+		    is_word(name, name_len, "check-file-name");
 	}
 	return 0;
 }
@@ -524,10 +406,10 @@ ask_limits(struct mftd_remote *m)
 {
 	/* a refusal is an answer too */
 	struct mftd_remote_answer answer = { 0 };
-	int r = begin_path(m, FXP_EXTENDED, "limits@openssh.com");
+	int r = mftd_remote_begin_path(m, FXP_EXTENDED, "limits@openssh.com");
 
 	if (r == 0)
-		r = submit(m, FXP_EXTENDED_REPLY, NULL, &answer);
+		r = mftd_remote_submit(m, FXP_EXTENDED_REPLY, NULL, &answer);
 	return r == 0 ? mftd_remote_drain(m) : r;
 }
 

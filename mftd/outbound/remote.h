@@ -58,14 +58,49 @@ int mftd_remote_remove(
 int mftd_remote_rename(struct mftd_remote *m, const char *from, const char *to,
     struct mftd_remote_answer *answer);
 
+/* posix-rename@openssh.com: replaces what is there.  Where the server does not
+ * offer it, its answer is -EOPNOTSUPP at once. */
+int mftd_remote_replace(struct mftd_remote *m, const char *from, const char *to,
+    struct mftd_remote_answer *answer);
+bool mftd_remote_can_replace(const struct mftd_remote *m);
+
+/* The SHA-256 of length bytes from 0 on, 0: of all: by check-file
+ * (draft-ietf-secsh-filexfer-extensions-00, section 3).  Where the server does
+ * not offer it, its answer is -EOPNOTSUPP at once. */
+struct mftd_remote_sum {
+	bool known;
+	uint8_t sha256[MFTD_SHA256_BYTES];
+};
+int mftd_remote_sum(struct mftd_remote *m, const char *path, uint64_t length,
+    struct mftd_remote_sum *sum, struct mftd_remote_answer *answer);
+bool mftd_remote_can_sum(const struct mftd_remote *m);
+
 struct mftd_remote_file {
 	uint8_t handle[256]; /* the draft's bound */
 	size_t len;
 };
 
-/* Creates path for writing; fails where it exists. */
-int mftd_remote_create(struct mftd_remote *m, const char *path,
-    struct mftd_remote_file *f, struct mftd_remote_answer *answer);
+enum mftd_remote_how {
+	MFTD_REMOTE_CREATE, /* to write; fails where it exists */
+	MFTD_REMOTE_EMPTY, /* to write, nothing left of what was there */
+	MFTD_REMOTE_GO_ON, /* to write what exists */
+	MFTD_REMOTE_LOOK /* to read */
+};
+
+/* Opens path.  mode: what one that is made is to have, 0: as the server
+ * likes. */
+int mftd_remote_open_file(struct mftd_remote *m, const char *path,
+    enum mftd_remote_how how, uint32_t mode, struct mftd_remote_file *f,
+    struct mftd_remote_answer *answer);
+
+/* READs up to size bytes to at; len: so many came, 0: the end. */
+struct mftd_remote_data {
+	uint8_t *at;
+	size_t size, len;
+};
+int mftd_remote_read(struct mftd_remote *m, const struct mftd_remote_file *f,
+    uint64_t offset, struct mftd_remote_data *data,
+    struct mftd_remote_answer *answer);
 
 /* How many bytes one WRITE is to carry. */
 size_t mftd_remote_chunk(const struct mftd_remote *m);
@@ -84,6 +119,11 @@ int mftd_remote_sync(struct mftd_remote *m, const struct mftd_remote_file *f,
 /* Sets access and modification time. */
 int mftd_remote_set_mtime(struct mftd_remote *m,
     const struct mftd_remote_file *f, uint32_t mtime,
+    struct mftd_remote_answer *answer);
+
+/* Sets permissions. */
+int mftd_remote_set_mode(struct mftd_remote *m,
+    const struct mftd_remote_file *f, uint32_t mode,
     struct mftd_remote_answer *answer);
 
 int mftd_remote_close(struct mftd_remote *m, const struct mftd_remote_file *f,

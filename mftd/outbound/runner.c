@@ -51,10 +51,12 @@ mftd_runners_retire(struct mftd_queue *q)
 	rn->retire = true;
 }
 
+/* Whether it is about what is at one host already. */
 static bool
 is_evidence(const struct mftd_job *job)
 {
-	return job->d.state == MFTD_DELIVERY_PUBLISHING;
+	return job->d.state == MFTD_DELIVERY_PUBLISHING ||
+	    job->d.state == MFTD_DELIVERY_DELIVERED;
 }
 
 /* ---- what it says, and hears */
@@ -263,12 +265,15 @@ send_job(struct mftd_runner *rn, const struct mftd_job *job, uint32_t more)
 	const struct mftd_delivery *d = &job->d;
 	struct mftd_msg_deliver_job msg = { .item = job->item,
 		.more = more,
-		.evidence = is_evidence(job),
+		.evidence = d->state == MFTD_DELIVERY_PUBLISHING,
+		.delivered = d->state == MFTD_DELIVERY_DELIVERED,
 		.settled = job->rounds >= SETTLED_ROUNDS,
 		.tries = d->tries,
 		.has_sha256 = d->has_sha256,
 		.size = d->size,
-		.mtime = d->mtime };
+		.mtime = d->mtime,
+		.at = d->at,
+		.has = d->has };
 
 	memcpy(msg.sha256, d->sha256, sizeof(msg.sha256));
 	snprintf(msg.id, sizeof(msg.id), "%s", d->id);
@@ -276,6 +281,7 @@ send_job(struct mftd_runner *rn, const struct mftd_job *job, uint32_t more)
 	snprintf(msg.volume, sizeof(msg.volume), "%s", d->volume);
 	snprintf(msg.directory, sizeof(msg.directory), "%s", d->directory);
 	snprintf(msg.name, sizeof(msg.name), "%s", d->name);
+	snprintf(msg.host, sizeof(msg.host), "%s", d->host);
 	/* what does not go through ends with the channel */
 	mftd_worker_send(
 	    rn->q->w, rn->chan, MFTD_MSG_DELIVER_JOB, 0, &msg, sizeof(msg));

@@ -12,9 +12,9 @@
 #include "mftd/base/log.h"
 #include "mftd/base/path.h"
 #include "mftd/outbound/batch.h"
+#include "mftd/outbound/compare.h"
 
 #define OLD_TEMPS_MAX 8 /* earlier tries whose leftovers are looked for */
-#define OPEN_MOST 16 /* handles asked for at a time: servers have few */
 
 /* ---- the source */
 
@@ -60,14 +60,25 @@ mftd_item_open_source(const struct mftd_conf *conf, struct mftd_item *it)
 	else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != d->size)
 		fail_source(
 		    it, -MFTD_E_CORRUPT, "its size is not the receipt's");
+	else if (d->at.preserve)
+		it->d.mtime = st.st_mtime;
 	mftd_fd_close(&out);
 	mftd_fd_close(&root);
 }
 
 /* ---- sending: a negative return is the connection's end */
 
+/* To be sent: not so what the partner has already. */
+static bool
+is_to_send(const struct mftd_item *it)
+{
+	return mftd_item_is_fresh(it) && !it->d.has.skipped;
+}
+
 /* Removes what earlier tries left.  Not only for tidiness: a rename of theirs
- * that is still under way somewhere then finds nothing. */
+ * that is still under way somewhere then finds nothing.  Under a partner's
+ * convention it is what anybody left: nobody else of ours is at it now
+ * (job.c). */
 static int
 remove_old_temps(struct mftd_batch *b, struct mftd_item *it)
 {
@@ -76,7 +87,13 @@ remove_old_temps(struct mftd_batch *b, struct mftd_item *it)
 	char name[MFTD_REMOTE_PATH_BYTES];
 	int r = 0;
 
+	if (it->shared)
+		return it->from == 0
+		    ? mftd_remote_remove(b->remote, it->temp, &it->removed)
+		    : 0;
 	for (; r == 0 && t < d->tries; t++) {
+		if (t == d->has.temp_try)
+			continue;
 		if (mftd_deliver_temp_name(d, t, name, sizeof(name)) < 0)
 			return 0; /* no try had it, then */
 		r = mftd_remote_remove(b->remote, name, &it->removed);
@@ -84,8 +101,21 @@ remove_old_temps(struct mftd_batch *b, struct mftd_item *it)
 	return r;
 }
 
-/* Copies the source, summing it up on the way, as long as nothing is refused.
- */
+/* Waits for its turn, and writes. */
+static int
+write_some(struct mftd_batch *b, struct mftd_item *it, uint64_t off,
+    const void *data, size_t len)
+{
+	int r = mftd_batch_pace(b, len);
+
+	if (r < 0)
+		return r;
+	return mftd_remote_write(
+	    b->remote, &it->file, off, data, len, &it->wrote);
+}
+
+/* Copies the source from it->from on, summing up all of it on the way, as long
+ * as nothing is refused. */
 static int
 copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 {
@@ -105,13 +135,12 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 		}
 		if (EVP_DigestUpdate(b->sum, data, (size_t)n) != 1)
 			fail_source(it, -EIO, "no SHA-256");
-		r = mftd_batch_pace(b, (size_t)n);
-		if (r == 0)
-			r = mftd_remote_write(b->remote, &it->file, off, data,
-			    (size_t)n, &it->wrote);
+		if (off + (uint64_t)n > it->from)
+			r = write_some(b, it, off, data, (size_t)n);
 		off += (uint64_t)n;
 		it->sent = off;
 	}
+	it->summed = true;
 	if (EVP_DigestFinal_ex(b->sum, it->sum, NULL) != 1 &&
 	    mftd_item_goes_on(it))
 		fail_source(it, -EIO, "no SHA-256");
@@ -127,6 +156,9 @@ send_one(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 
 	if (r == 0)
 		r = mftd_remote_sync(b->remote, &it->file, &it->synced);
+	if (r == 0 && it->d.at.mode != 0)
+		r = mftd_remote_set_mode(
+		    b->remote, &it->file, it->d.at.mode, &it->allowed);
 	if (r == 0)
 		r = mftd_remote_set_mtime(
 		    b->remote, &it->file, (uint32_t)it->d.mtime, &it->dated);
@@ -136,21 +168,32 @@ send_one(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 	return r;
 }
 
+/* Until it is whole it is for its owner only, who has to go on with it after a
+ * cut. */
+static int
+open_temp(struct mftd_batch *b, struct mftd_item *it)
+{
+	uint32_t mode = it->d.at.mode != 0 ? 0600 : 0;
+
+	return mftd_remote_open_file(b->remote, it->temp,
+	    it->from > 0 ? MFTD_REMOTE_GO_ON : MFTD_REMOTE_CREATE, mode,
+	    &it->file, &it->opened);
+}
+
 /* Opens the next few, from *at on, and sends them: what they are answered is
  * waited for only with the next ones. */
 static int
 send_some(struct mftd_batch *b, uint32_t *at, void *data, size_t chunk)
 {
-	struct mftd_item *some[OPEN_MOST], *it;
+	struct mftd_item *some[MFTD_OPEN_MOST], *it;
 	int i, n = 0, r = 0;
 
-	for (; r == 0 && n < OPEN_MOST && *at < b->n; ++*at) {
+	for (; r == 0 && n < MFTD_OPEN_MOST && *at < b->n; ++*at) {
 		it = &b->items[*at];
-		if (!mftd_item_is_fresh(it))
+		if (!is_to_send(it))
 			continue;
 		some[n++] = it;
-		r = mftd_remote_create(
-		    b->remote, it->temp, &it->file, &it->opened);
+		r = open_temp(b, it);
 	}
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
@@ -170,8 +213,33 @@ check_answers(struct mftd_item *it)
 		it->synced.err = 0;
 	/* that the time cannot be set is seen below, and no failure */
 	if (!mftd_item_refused(it, &it->wrote, "write") &&
-	    !mftd_item_refused(it, &it->synced, "fsync"))
+	    !mftd_item_refused(it, &it->synced, "fsync") &&
+	    !mftd_item_refused(it, &it->allowed, "mode"))
 		mftd_item_refused(it, &it->closed, "close");
+}
+
+/* What the server says of the hash decides; where it says nothing, the size
+ * does. */
+static void
+check_hash(struct mftd_item *it)
+{
+	it->d.has.verified = MFTD_VERIFIED_SIZE;
+	if (!it->remote_sum.known)
+		return;
+	it->d.has.verified = MFTD_VERIFIED_HASH;
+	if (memcmp(it->remote_sum.sha256, it->sum, sizeof(it->sum)) != 0)
+		mftd_item_fail(it, -MFTD_E_PARTNER, "check",
+		    "the SHA-256 at the partner is another");
+}
+
+static bool
+source_is_right(struct mftd_item *it)
+{
+	if (!it->d.has_sha256 ||
+	    memcmp(it->d.sha256, it->sum, sizeof(it->sum)) == 0)
+		return true;
+	fail_source(it, -MFTD_E_CORRUPT, "its SHA-256 is not the receipt's");
+	return false;
 }
 
 static void
@@ -185,12 +253,12 @@ check_temp(struct mftd_item *it)
 	if (!a->exists || !a->has_size || a->size != d->size)
 		mftd_item_fail(it, -MFTD_E_PARTNER, "check",
 		    "the size at the partner is another");
-	else if (d->has_sha256 &&
-	    memcmp(d->sha256, it->sum, sizeof(it->sum)) != 0)
-		fail_source(
-		    it, -MFTD_E_CORRUPT, "its SHA-256 is not the receipt's");
+	else if (source_is_right(it))
+		check_hash(it);
 	it->mtime =
-	    a->has_mtime && a->mtime == (uint32_t)d->mtime ? d->mtime : 0;
+	    !d->at.preserve && a->has_mtime && a->mtime == (uint32_t)d->mtime
+	    ? d->mtime
+	    : 0;
 }
 
 static int
@@ -200,9 +268,15 @@ look_at_temps(struct mftd_batch *b)
 	int r = 0;
 
 	FOR_EACH_ACTIVE(it, b)
-	if (r == 0 && mftd_item_is_fresh(it))
+	{
+		if (r < 0 || !is_to_send(it))
+			continue;
 		r = mftd_remote_lstat(
 		    b->remote, it->temp, &it->temp_attrs, &it->looked);
+		if (r == 0)
+			r = mftd_remote_sum(b->remote, it->temp, 0,
+			    &it->remote_sum, &it->checked);
+	}
 	return r == 0 ? mftd_remote_drain(b->remote) : r;
 }
 
@@ -213,7 +287,7 @@ tidy_up(struct mftd_batch *b)
 	int r = 0;
 
 	FOR_EACH_ACTIVE(it, b)
-	if (r == 0 && mftd_item_is_fresh(it))
+	if (r == 0 && is_to_send(it))
 		r = remove_old_temps(b, it);
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
@@ -243,6 +317,79 @@ send_all(struct mftd_batch *b)
 	return r;
 }
 
+/* ---- what need not be sent */
+
+/* Whether the partner has it already, all of it: then just that is to be
+ * published, as it were. */
+static int
+skip_same(struct mftd_batch *b, struct mftd_item *it)
+{
+	struct mftd_remote_attrs *a = &it->final_attrs;
+	enum mftd_verification how = MFTD_VERIFIED_NOT;
+	int r;
+
+	memset(&it->looked, 0, sizeof(it->looked));
+	r = mftd_remote_lstat(b->remote, it->final, a, &it->looked);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r < 0 || mftd_item_refused(it, &it->looked, "stat") || !a->exists ||
+	    !a->has_size || a->size != it->d.size)
+		return r;
+	if (mftd_source_sum(b, it, it->d.size, it->sum) < 0) {
+		fail_source(it, -EIO, "it cannot be read");
+		return 0;
+	}
+	it->summed = true;
+	if (!source_is_right(it))
+		return 0;
+	r = mftd_item_look_into(b, it, it->final, a, &how);
+	it->d.has.skipped = a->content == MFTD_CONTENT_SAME;
+	it->d.has.verified = how;
+	return r;
+}
+
+/* What is left of an earlier try that is of use. */
+static int
+take_up(struct mftd_batch *b, struct mftd_item *it)
+{
+	int r = mftd_item_prove_prefix(b, it);
+
+	it->resumed = it->from > 0;
+	if (it->resumed)
+		log_info("delivery %s: goes on at %llu of %llu bytes", it->d.id,
+		    (unsigned long long)it->from,
+		    (unsigned long long)it->d.size);
+	else if (r == 0)
+		mftd_item_begin_anew(it);
+	return r;
+}
+
+/* Decides for each how much of it has to be sent. */
+static int
+plan(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !mftd_item_is_fresh(it))
+			continue;
+		if (it->d.at.if_exists == MFTD_IF_EXISTS_OVERWRITE &&
+		    !mftd_remote_can_replace(b->remote)) {
+			it->lasting = true;
+			mftd_item_fail(it, -EOPNOTSUPP, "if_exists: overwrite",
+			    "the server has no posix-rename@openssh.com");
+			it->drop = false;
+		} else if (it->d.at.if_exists == MFTD_IF_EXISTS_SKIP) {
+			r = skip_same(b, it);
+		}
+		if (r == 0 && is_to_send(it) && it->going_on)
+			r = take_up(b, it);
+	}
+	return r;
+}
+
 void
 mftd_batch_send(struct mftd_batch *b)
 {
@@ -251,14 +398,16 @@ mftd_batch_send(struct mftd_batch *b)
 
 	if (b->remote == NULL)
 		return;
-	r = send_all(b);
+	r = plan(b);
+	if (r == 0)
+		r = send_all(b);
 	FOR_EACH_ACTIVE(it, b)
-	if (r == 0 && mftd_item_is_fresh(it))
+	if (r == 0 && is_to_send(it))
 		check_answers(it);
 	if (r == 0)
 		r = look_at_temps(b);
 	FOR_EACH_ACTIVE(it, b)
-	if (r == 0 && mftd_item_is_fresh(it))
+	if (r == 0 && is_to_send(it))
 		check_temp(it);
 	if (r < 0)
 		mftd_batch_lost(b, r);

@@ -7,6 +7,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
+#include "mftd/catalog/person.h"
 #include "mftd/outbound/queue.h"
 
 static uint32_t
@@ -31,12 +32,18 @@ mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
 	job->unsure = job->not_called = false;
 }
 
+/* Its try has come to what cannot be taken back. */
+static bool
+is_published(enum mftd_delivery_state s)
+{
+	return s == MFTD_DELIVERY_PUBLISHING || s == MFTD_DELIVERY_DELIVERED;
+}
+
 void
 mftd_job_put_back(struct mftd_job *job, int err, const char *text)
 {
 	mftd_job_set_step(job,
-	    job->d.state == MFTD_DELIVERY_PUBLISHING ? MFTD_EVENT_RETRY
-						     : MFTD_EVENT_PUT_BACK,
+	    is_published(job->d.state) ? MFTD_EVENT_RETRY : MFTD_EVENT_PUT_BACK,
 	    err, text);
 	job->not_called = true;
 }
@@ -77,7 +84,7 @@ count_try(const struct mftd_job *job, struct mftd_delivery *d)
 		return event;
 	if (event == MFTD_EVENT_REFUSED)
 		return MFTD_EVENT_REJECTED;
-	return event == MFTD_EVENT_RETRY && d->state != MFTD_DELIVERY_PUBLISHING
+	return event == MFTD_EVENT_RETRY && !is_published(d->state)
 	    ? MFTD_EVENT_FAIL
 	    : event;
 }
@@ -123,8 +130,16 @@ put_try(const struct mftd_job *job, enum mftd_delivery_event event,
 	    mftd_delivery_event_name(event));
 }
 
-/* What the job's step makes of the row.  Nothing comes after DELIVERED yet: the
- * row is DONE with it. */
+/* Whether deliver says with it how far it has come. */
+static bool
+is_progress(uint32_t event)
+{
+	return event == MFTD_EVENT_BEGIN || event == MFTD_EVENT_SENT ||
+	    event == MFTD_EVENT_PUBLISH || event == MFTD_EVENT_DELIVERED;
+}
+
+/* What the job's step makes of the row.  Where nothing comes after DELIVERED
+ * the row is DONE with it. */
 static int
 next_row(struct mftd_job *job, struct mftd_attempt *a)
 {
@@ -137,7 +152,8 @@ next_row(struct mftd_job *job, struct mftd_attempt *a)
 	*d = job->d;
 	event = count_try(job, d);
 	r = mftd_delivery_step(job->d.state, event, &next, &a->action);
-	if (r == 0 && a->action == MFTD_ACTION_FINISH)
+	if (r == 0 && a->action == MFTD_ACTION_FINISH &&
+	    job->d.at.trigger[0] == '\0')
 		r = mftd_delivery_step(
 		    next, MFTD_EVENT_FINISH, &next, &a->action);
 	if (r < 0)
@@ -153,10 +169,12 @@ next_row(struct mftd_job *job, struct mftd_attempt *a)
 		d->has_sha256 = s->has_sha256 != 0;
 		memcpy(d->sha256, s->sha256, sizeof(d->sha256));
 	}
-	if (s->event == MFTD_EVENT_PUBLISH) {
+	if (s->event == MFTD_EVENT_PUBLISH)
 		d->mtime = s->mtime;
+	if (s->event == MFTD_EVENT_BEGIN || s->event == MFTD_EVENT_PUBLISH)
 		snprintf(d->host, sizeof(d->host), "%s", job->host);
-	}
+	if (is_progress(s->event))
+		d->has = s->has;
 	return 0;
 }
 
@@ -188,20 +206,37 @@ act(const struct mftd_attempt *a)
 		job->rounds += !job->not_called;
 		job->start_ms = mftd_clock_ms() + a->wait_ms;
 	}
-	if (job->step.event == MFTD_EVENT_DELIVERED)
+	if (job->step.event == MFTD_EVENT_DELIVERED) {
 		job->q->delivered++;
-	mftd_runner_answer(job, 0, a->action != MFTD_ACTION_GO_ON);
+		job->rounds = 0;
+	}
+	mftd_runner_answer(job, 0,
+	    a->action != MFTD_ACTION_GO_ON && a->action != MFTD_ACTION_FINISH);
+}
+
+/* Whether somebody cancelled it.  When that cannot be known what is at the
+ * partner stays there. */
+static bool
+is_cancelled(struct mftd_job *job)
+{
+	struct mftd_delivery_story s;
+
+	return mftd_catalog_delivery(job->q->catalog, job->d.id, &s) == 0 &&
+	    s.d.state == MFTD_DELIVERY_CANCELLED;
 }
 
 /* Its row is somebody else's now. */
 static void
 let_go(struct mftd_job *job)
 {
+	int err =
+	    job->runner != NULL && is_cancelled(job) ? -ECANCELED : -ENOENT;
+
 	log_warn("delivery %s is no longer %s: let go", job->d.id,
 	    mftd_delivery_state_name(job->d.state));
 	job->pending = job->unsure = false;
 	job->d.state = MFTD_DELIVERY_HELD; /* not ours, as it were */
-	mftd_runner_answer(job, -ENOENT, true);
+	mftd_runner_answer(job, err, true);
 }
 
 /* ---- writing */

@@ -434,6 +434,40 @@ route_names_by_template(void **state)
 	delivery_is(db, "f4", MFTD_DELIVERY_QUEUED, "short-20010909-004");
 }
 
+/* A delivery has it from its route, once and for all. */
+static void
+route_says_how_files_are_handled(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	struct mftd_route route = { .at = { .if_exists = MFTD_IF_EXISTS_SKIP,
+					.resume = 1,
+					.preserve = 1,
+					.mode = 0600,
+					.temp_suffix = ".t",
+					.temp_directory = "in/tmp",
+					.trigger = "{name}.ok",
+					.trigger_line = "{name}" } };
+	struct mftd_route plain = { 0 };
+	struct mftd_delivery d;
+
+	apply_route(db, &route);
+	publish(db, &s, "f1", "a", 1);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_memory_equal(&d.at, &route.at, sizeof(d.at));
+	assert_int_equal(d.has.temp_try, 0);
+	assert_int_equal(d.has.verified, MFTD_VERIFIED_NOT);
+	apply_route(db, &plain);
+	publish(db, &s, "f2", "b", 2);
+	assert_true(find_delivery(db, "f2", &d));
+	assert_memory_equal(&d.at, &plain.at, sizeof(d.at));
+	/* also where its name changes */
+	assert_int_equal(say_name(db, &s, RENAME, 1, "c"), 0);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_string_equal(d.name, "c");
+	assert_memory_equal(&d.at, &route.at, sizeof(d.at));
+}
+
 /* It is due when the schedule says, on a day that is not closed. */
 static void
 route_sends_by_schedule(void **state)
@@ -504,6 +538,7 @@ tests_forward(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(link_goes_when_nothing_needs_it),
 		DB_TEST(route_takes_by_pattern),
 		DB_TEST(route_names_by_template),
+		DB_TEST(route_says_how_files_are_handled),
 		DB_TEST(route_sends_by_schedule),
 		DB_TEST(calendar_closes_days),
 	};

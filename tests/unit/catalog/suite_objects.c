@@ -101,7 +101,15 @@ static struct mftd_route routes[] = {
 	    .name_template = "{name}.{seq}",
 	    .schedule = "0 6 * * *",
 	    .time_zone = "Europe/Berlin",
-	    .calendar = "bank" },
+	    .calendar = "bank",
+	    .at = { .if_exists = MFTD_IF_EXISTS_NUMBER,
+		.resume = 1,
+		.preserve = 1,
+		.mode = 0640,
+		.temp_suffix = ".part",
+		.temp_directory = "tmp",
+		.trigger = "{name}.ok",
+		.trigger_line = "x" } },
 	{ .name = "s",
 	    .account = "carol",
 	    .partner = "acme",
@@ -212,6 +220,10 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_string_equal(o->routes[0].schedule, "0 6 * * *");
 	assert_string_equal(o->routes[0].time_zone, "Europe/Berlin");
 	assert_string_equal(o->routes[0].calendar, "bank");
+	assert_memory_equal(
+	    &o->routes[0].at, &routes[0].at, sizeof(routes[0].at));
+	assert_memory_equal(
+	    &o->routes[1].at, &routes[1].at, sizeof(routes[1].at));
 	assert_int_equal(o->n_calendars, 2);
 	assert_int_equal(o->calendars[0].n_closed, 2);
 	assert_string_equal(o->calendars[0].closed[1], "2028-01-01");

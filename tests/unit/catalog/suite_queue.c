@@ -279,6 +279,7 @@ step_stores_all_and_checks_the_state(void **state)
 	strcpy(d.host, "10.0.0.1");
 	strcpy(d.error, "no\xffroom\n");
 	memset(d.sha256, 9, sizeof(d.sha256));
+	d.has = (struct mftd_progress) { 2, 17, MFTD_VERIFIED_READ, 1 };
 	assert_int_equal(
 	    mftd_catalog_step(db->c, &role, &d, MFTD_DELIVERY_SENDING),
 	    -ENOENT);
@@ -295,6 +296,7 @@ step_stores_all_and_checks_the_state(void **state)
 	assert_string_equal(e.host, "10.0.0.1");
 	assert_string_equal(e.error, "no?room?");
 	assert_int_equal(e.sha256[0], 9);
+	assert_memory_equal(&e.has, &d.has, sizeof(e.has));
 	assert_int_equal(mftd_catalog_counts(db->c, "q", &q), 0);
 	assert_int_equal(q.by_state[MFTD_DELIVERY_WAITING], 1);
 	assert_int_equal(q.by_state[MFTD_DELIVERY_CLAIMED], 0);

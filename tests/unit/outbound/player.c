@@ -116,7 +116,11 @@ apply(struct world *w, const struct mftd_msg_step *s, const char *host)
 		snprintf(d->host, sizeof(d->host), "%s", host);
 	if (s->event == MFTD_EVENT_PUBLISH)
 		d->mtime = s->mtime;
-	return action == MFTD_ACTION_GO_ON;
+	if (s->event == MFTD_EVENT_BEGIN || s->event == MFTD_EVENT_SENT ||
+	    s->event == MFTD_EVENT_PUBLISH || s->event == MFTD_EVENT_DELIVERED)
+		d->has = s->has;
+	return action == MFTD_ACTION_GO_ON ||
+	    (action == MFTD_ACTION_FINISH && d->at.trigger[0] != '\0');
 }
 
 static pid_t
@@ -140,10 +144,13 @@ start_deliver(struct world *w, struct mftd_chan **c)
 }
 
 static bool
-is_final(enum mftd_delivery_state s)
+is_final(const struct mftd_delivery *d)
 {
-	return s == MFTD_DELIVERY_DELIVERED || s == MFTD_DELIVERY_FAILED ||
-	    s == MFTD_DELIVERY_IN_DOUBT;
+	if (d->state == MFTD_DELIVERY_DELIVERED)
+		return d->at.trigger[0] == '\0';
+	return d->state == MFTD_DELIVERY_DONE ||
+	    d->state == MFTD_DELIVERY_FAILED ||
+	    d->state == MFTD_DELIVERY_IN_DOUBT;
 }
 
 /* Sends all rows that are not final as one batch; their places in map.  How
@@ -156,7 +163,7 @@ send_batch(struct world *w, struct mftd_chan *c, uint32_t *map)
 	uint32_t i, k, n = 0;
 
 	for (k = 0; k < w->n; k++)
-		if (!is_final(w->d[k].state))
+		if (!is_final(&w->d[k]))
 			map[n++] = k;
 	for (i = 0; i < n; i++) {
 		d = &w->d[map[i]];
@@ -164,7 +171,10 @@ send_batch(struct world *w, struct mftd_chan *c, uint32_t *map)
 		job.item = i;
 		job.more = n - i - 1;
 		job.evidence = d->state == MFTD_DELIVERY_PUBLISHING;
+		job.delivered = d->state == MFTD_DELIVERY_DELIVERED;
 		job.settled = w->settled;
+		job.at = d->at;
+		job.has = d->has;
 		job.tries = d->tries;
 		job.has_sha256 = d->has_sha256;
 		job.size = d->size;
@@ -176,6 +186,7 @@ send_batch(struct world *w, struct mftd_chan *c, uint32_t *map)
 		snprintf(
 		    job.directory, sizeof(job.directory), "%s", d->directory);
 		snprintf(job.name, sizeof(job.name), "%s", d->name);
+		snprintf(job.host, sizeof(job.host), "%s", d->host);
 		assert_int_equal(mftd_chan_send(c, MFTD_MSG_DELIVER_JOB, 0,
 				     &job, sizeof(job), NULL, 0),
 		    0);
@@ -214,7 +225,8 @@ apply_all(struct world *w, const struct mftd_msg *m, const uint32_t *map,
 		one.item = map[s[i].item];
 		if (one.event == MFTD_EVENT_PUBLISH &&
 		    one.item + 1 == (uint32_t)w->let_alone) {
-			answer->err[s[i].item] = -ENOENT;
+			answer->err[s[i].item] =
+			    w->cancelled ? -ECANCELED : -ENOENT;
 			ended++;
 			continue;
 		}
@@ -260,7 +272,7 @@ all_final(const struct world *w)
 	uint32_t k;
 
 	for (k = 0; k < w->n; k++)
-		if (!is_final(w->d[k].state))
+		if (!is_final(&w->d[k]))
 			return false;
 	return true;
 }
@@ -273,8 +285,12 @@ next_round(struct world *w)
 	for (d = w->d; d < w->d + w->n; d++) {
 		if (d->state == MFTD_DELIVERY_WAITING)
 			d->state = MFTD_DELIVERY_CLAIMED;
-		if (d->state != MFTD_DELIVERY_PUBLISHING)
-			d->tries++;
+		if (d->state == MFTD_DELIVERY_PUBLISHING ||
+		    d->state == MFTD_DELIVERY_DELIVERED)
+			continue;
+		d->tries++;
+		if (d->mtime == 0)
+			d->mtime = 1500000000;
 	}
 }
 

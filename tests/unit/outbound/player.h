@@ -36,6 +36,7 @@ struct world {
 	bool settled;
 	int events[MFTD_EVENT_COUNT];
 	int let_alone; /* the PUBLISH of this row (from 1) is refused */
+	bool cancelled; /* because somebody cancelled it */
 	int errs[MFTD_DELIVER_BATCH_MAX]; /* last told of each */
 	char texts[MFTD_DELIVER_BATCH_MAX][MFTD_REASON_BYTES];
 	int last_err;

@@ -29,6 +29,7 @@
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/deliver.h"
 #include "mftd/outbound/delivery.h"
+#include "mftd/outbound/names.h"
 #include "tests/unit/outbound/player.h"
 
 static void

@@ -33,7 +33,7 @@ static const struct {
 	{ MFTD_DELIVERY_SENDING, ".ST...W...FWHX...." },
 	{ MFTD_DELIVERY_SENT, ".S.P..W...FWHX...." },
 	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI........" },
-	{ MFTD_DELIVERY_DELIVERED, ".....D............" },
+	{ MFTD_DELIVERY_DELIVERED, ".....DV..........." },
 	{ MFTD_DELIVERY_DONE, ".................." },
 	{ MFTD_DELIVERY_WAITING, "C.........F.HXQ..." },
 	{ MFTD_DELIVERY_IN_DOUBT, "................VQ" },
@@ -150,7 +150,7 @@ test_every_evidence(void **state)
 		"?tJI",
 		"??II",
 	};
-	static const char verdicts[] = "NMAVSRJI";
+	static const char verdicts[] = "NMAVSRJUI";
 	struct mftd_evidence e = { .size = 100 };
 	enum mftd_verdict v;
 	size_t i;
@@ -180,6 +180,240 @@ test_every_evidence(void **state)
 					    mftd_delivery_verdict_name(v));
 				assert_int_equal(verdicts[v], want);
 			}
+}
+
+/*
+ * What the routes' words change, each case with its verdict unsettled, settled,
+ * and after a refusal.  Names as above, and 'c': wrong time, the same content;
+ * 'o': right time and size, other content; 'x': of unknown content, without a
+ * known time.
+ */
+static const struct row {
+	const char *route; /* n number, o overwrite, s skip, f fail; then flags:
+			      S shared, r resumed, k skipped */
+	const char *names; /* temporary, final */
+	const char *want;
+} rows[] = {
+	/* overwrite: what is there proves nothing by itself */
+	{ "o", "ms", "NNR" },
+	{ "o", "mt", "NNR" },
+	{ "o", "m?", "NNR" },
+	{ "o", "m-", "NNR" },
+	{ "o", "mm", "AMA" },
+	{ "o", "mo", "NNR" },
+	{ "o", "ss", "SSS" },
+	{ "o", "sm", "AMA" },
+	{ "o", "?s", "III" },
+	{ "o", "-s", "III" },
+	{ "o", "-t", "III" },
+	{ "o", "--", "III" },
+	{ "o", "-m", "VVV" },
+	{ "o", "-o", "III" },
+	{ "o", "-?", "III" },
+	/* number: a taken name costs nothing, once no old rename can come */
+	{ "n", "ms", "AUU" },
+	{ "n", "mt", "AUU" },
+	{ "n", "mo", "AUU" },
+	{ "n", "m?", "III" },
+	{ "n", "ss", "SSS" },
+	{ "n", "?s", "III" },
+	{ "n", "mm", "AMA" },
+	{ "n", "m-", "NNR" },
+	{ "n", "-s", "III" },
+	{ "n", "-m", "VVV" },
+	{ "n", "--", "III" },
+	/* skip: the same content will do, else as fail */
+	{ "s", "mc", "AMA" },
+	{ "s", "-c", "VVV" },
+	{ "s", "mt", "JJJ" },
+	{ "s", "mo", "JJJ" },
+	{ "s", "ms", "JJJ" },
+	{ "s", "-t", "III" },
+	/* and where no rename was ever asked for, nothing is in doubt */
+	{ "sk", "-c", "VVV" },
+	{ "sk", "mc", "MMM" },
+	{ "sk", "-t", "SSS" },
+	{ "sk", "--", "SSS" },
+	{ "sk", "-o", "SSS" },
+	{ "sk", "mt", "JJJ" },
+	{ "sk", "m-", "NNR" },
+	/* a name of a convention: ours only with proof, and nothing but
+	 * DELIVERED before it is settled */
+	{ "fS", "m-", "ANR" },
+	{ "fS", "s-", "AII" },
+	{ "fS", "t-", "AII" },
+	{ "fS", "?-", "AII" },
+	{ "fS", "c-", "ANR" },
+	{ "fS", "o-", "AII" },
+	{ "fS", "--", "AII" },
+	{ "fS", "-m", "VVV" },
+	{ "fS", "tm", "VVV" },
+	{ "fS", "sm", "VVV" },
+	{ "fS", "?m", "VVV" },
+	{ "fS", "mm", "AMA" },
+	{ "fS", "ms", "AJJ" },
+	{ "fS", "ts", "AII" },
+	{ "fS", "m?", "AII" },
+	{ "oS", "ms", "ANR" },
+	{ "oS", "ts", "AII" },
+	{ "oS", "tm", "VVV" },
+	{ "nS", "ms", "AUU" },
+	{ "nS", "ts", "AII" },
+	/* an earlier try's server may still write: its mtime excludes nothing
+	 */
+	{ "fr", "mt", "III" },
+	{ "fr", "-t", "III" },
+	{ "fr", "ms", "JJJ" },
+	{ "fr", "mc", "AMA" },
+	{ "fr", "-c", "VVV" },
+	{ "fr", "mo", "JJJ" },
+	{ "fr", "t-", "NNR" },
+	{ "fSr", "t-", "AII" },
+	{ "fSr", "c-", "ANR" },
+	{ "or", "mt", "NNR" },
+	/* without a known time (mtime: preserve) only content proves */
+	{ "fp", "-t", "III" },
+	{ "fp", "-m", "III" },
+	{ "fp", "-c", "VVV" },
+	{ "fp", "mc", "AMA" },
+	{ "fp", "mm", "III" },
+	{ "fp", "mo", "JJJ" },
+	{ "fp", "m-", "NNR" },
+	{ "op", "mm", "NNR" },
+	{ "np", "mm", "III" },
+	{ "np", "mo", "AUU" },
+	{ "fSp", "m-", "AII" },
+	{ "fSp", "c-", "ANR" },
+	{ "fSp", "mc", "VVV" },
+};
+
+static struct mftd_remote_attrs
+look_into(char what)
+{
+	struct mftd_remote_attrs a = look(what == 'c' ? 't'
+		: what == 'o'			      ? 'm'
+						      : what);
+
+	if (what == 'c')
+		a.content = MFTD_CONTENT_SAME;
+	if (what == 'o')
+		a.content = MFTD_CONTENT_OTHER;
+	return a;
+}
+
+static void
+test_what_routes_say(void **state)
+{
+	static const char verdicts[] = "NMAVSRJUI", words[] = "fnos";
+	const struct row *r;
+	enum mftd_verdict v;
+	int i;
+
+	for (r = rows; r < rows + sizeof(rows) / sizeof(rows[0]); r++)
+		for (i = 0; i < 3; i++) {
+			struct mftd_evidence e = { .size = 100,
+				.temp = look_into(r->names[0]),
+				.final = look_into(r->names[1]),
+				.mtime = strchr(r->route, 'p') ? 0 : 5,
+				.if_exists = (enum mftd_if_exists)(
+				    strchr(words, r->route[0]) - words),
+				.shared = strchr(r->route, 'S') != NULL,
+				.resumed = strchr(r->route, 'r') != NULL,
+				.skipped = strchr(r->route, 'k') != NULL,
+				.settled = i == 1,
+				.refused = i == 2 };
+
+			v = mftd_delivery_judge(&e);
+			if (verdicts[v] != r->want[i])
+				print_message("%s %s %d: %s\n", r->route,
+				    r->names, i, mftd_delivery_verdict_name(v));
+			assert_int_equal(verdicts[v], r->want[i]);
+		}
+}
+
+/* Every combination there is: what must never be concluded from it. */
+static void
+test_never(void **state)
+{
+	static const char names[] = "-mst?co";
+	struct mftd_evidence e;
+	enum mftd_verdict v;
+	int t, f, k, bits, known;
+
+	for (t = 0; t < 7; t++)
+		for (f = 0; f < 7; f++)
+			for (k = 0; k < MFTD_IF_EXISTS_COUNT; k++)
+				for (known = 0; known < 2; known++)
+					for (bits = 0; bits < 32; bits++) {
+						e = (struct mftd_evidence) {
+							.size = 100,
+							.temp =
+							    look_into(names[t]),
+							.final =
+							    look_into(names[f]),
+							.mtime = known ? 5 : 0,
+							.if_exists =
+							    (enum mftd_if_exists)
+								k,
+							.shared = bits & 1,
+							.resumed = bits & 2,
+							.skipped = bits & 4,
+							.settled = bits & 8,
+							.refused = bits & 16
+						};
+						v = mftd_delivery_judge(&e);
+						/* DELIVERED, and the end of the
+						 * temporary name: with proof */
+						if (v ==
+							MFTD_VERDICT_DELIVERED ||
+						    v ==
+							MFTD_VERDICT_REMOVE_TEMP)
+							assert_true(
+							    names[f] == 'c' ||
+							    (names[f] == 'm' &&
+								known));
+						/* a rename only of what is
+						 * there, whole as far as is
+						 * known */
+						if (v == MFTD_VERDICT_RENAME ||
+						    v == MFTD_VERDICT_RENUMBER)
+							assert_null(
+							    memchr("-s?",
+								names[t], 3));
+						/* of a shared name only what is
+						 * proven to be ours */
+						if (e.shared &&
+						    (v == MFTD_VERDICT_RENAME ||
+							v ==
+							    MFTD_VERDICT_RENUMBER ||
+							v ==
+							    MFTD_VERDICT_REMOVE_TEMP))
+							assert_true(
+							    names[t] == 'c' ||
+							    (names[t] == 'm' &&
+								known));
+						/* a file of others is in the
+						 * way of all but one */
+						if (v == MFTD_VERDICT_RENAME &&
+						    names[f] != '-')
+							assert_int_equal(k,
+							    MFTD_IF_EXISTS_OVERWRITE);
+						/* that it was sent and is gone
+						 * is never sent once more */
+						if (names[t] == '-' &&
+						    !e.skipped)
+							assert_true(v ==
+								MFTD_VERDICT_DELIVERED ||
+							    v ==
+								MFTD_VERDICT_IN_DOUBT ||
+							    v ==
+								MFTD_VERDICT_LOOK_AGAIN);
+						/* what is settled is not looked
+						 * at for ever */
+						if (e.settled)
+							assert_int_not_equal(v,
+							    MFTD_VERDICT_LOOK_AGAIN);
+					}
 }
 
 static void
@@ -253,6 +487,8 @@ main(void)
 		cmocka_unit_test(test_every_state_and_event),
 		cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_every_evidence),
+		cmocka_unit_test(test_what_routes_say),
+		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_spent),
 	};

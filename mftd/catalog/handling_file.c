@@ -1,0 +1,178 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/handling_file.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/catalog/handling.h"
+#include "mftd/catalog/template.h"
+
+static int
+check_word(const struct mftd_check *p, const char *name, const char *word,
+    const char *const *words, const char *what, uint32_t *out)
+{
+	int i = word != NULL ? mftd_handling_word(words, word) : 0;
+
+	if (i < 0)
+		return mftd_check_refuse(p, name, what);
+	*out = (uint32_t)i;
+	return 0;
+}
+
+static int
+check_words(const struct mftd_check *p, struct mftd_route *r)
+{
+	const struct mftd_handling_words *w = &r->words;
+	int e = check_word(p, "if_exists", w->if_exists, mftd_if_exists_words,
+	    "must be fail, number, overwrite or skip", &r->at.if_exists);
+
+	if (e == 0)
+		e = check_word(p, "resume", w->resume, mftd_resume_words,
+		    "must be restart or verify", &r->at.resume);
+	if (e == 0)
+		e = check_word(p, "mtime", w->mtime, mftd_mtime_words,
+		    "must be unique or preserve", &r->at.preserve);
+	return e;
+}
+
+static int
+check_mode(const struct mftd_check *p, struct mftd_route *r)
+{
+	char *end = NULL;
+	long v = 0;
+
+	if (r->words.mode == NULL)
+		return 0;
+	if (isdigit((unsigned char)r->words.mode[0]))
+		v = strtol(r->words.mode, &end, 8);
+	if (end == NULL || *end != '\0' || v < 1 || v > 0777)
+		return mftd_check_refuse(
+		    p, "mode", "must be octal, \"001\" to \"777\"");
+	r->at.mode = (uint32_t)v;
+	return 0;
+}
+
+/* ---- temporary names */
+
+static bool
+has_convention(const struct mftd_route *r)
+{
+	return r->at.temp_suffix[0] != '\0' || r->at.temp_directory[0] != '\0';
+}
+
+/* Of two queues each would take the other's files for its own leftovers: one
+ * owner only knows who is at a name (outbound/job.c). */
+static int
+check_queues(
+    const struct mftd_check *p, const struct mftd_route *list, size_t i)
+{
+	size_t k;
+
+	for (k = 0; k < i; k++)
+		if (has_convention(&list[k]) && has_convention(&list[i]) &&
+		    strcmp(list[k].partner, list[i].partner) == 0 &&
+		    strcmp(list[k].queue, list[i].queue) != 0)
+			return mftd_check_refuse(p, "queue",
+			    "routes with temp_suffix or temp_directory to one "
+			    "partner must be of one queue");
+	return 0;
+}
+
+static int
+check_temp(const struct mftd_check *p, const struct mftd_route *r)
+{
+	const struct mftd_handling *at = &r->at;
+
+	if (!mftd_check_plain(at->temp_suffix) ||
+	    strchr(at->temp_suffix, '/') != NULL)
+		return mftd_check_refuse(
+		    p, "temp_suffix", "holds a slash or a control character");
+	if (!mftd_check_plain(at->temp_directory))
+		return mftd_check_refuse(
+		    p, "temp_directory", "holds a control character");
+	if (at->temp_suffix[0] == '\0' &&
+	    strcmp(at->temp_directory, r->directory) == 0 &&
+	    at->temp_directory[0] != '\0')
+		return mftd_check_refuse(p, "temp_directory",
+		    "is the directory itself, and there is no temp_suffix");
+	return 0;
+}
+
+/* ---- the trigger file */
+
+/* A template of what is known at the partner: the name that the file has there
+ * (trigger.c). */
+static const char *
+trigger_fault(const char *template)
+{
+	const char *fault = mftd_template_fault(template);
+
+	if (fault == NULL &&
+	    (mftd_template_counts(template) ||
+		strstr(template, "{date}") != NULL ||
+		strstr(template, "{time}") != NULL))
+		fault = "may have {name}, {stem} and {suffix}, no others";
+	return fault;
+}
+
+/* Text without a brace is a suffix. */
+static int
+complete_trigger(char *text, size_t size)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || strchr(text, '{') != NULL)
+		return 0;
+	if (len + strlen("{name}") >= size)
+		return -1;
+	memmove(text + strlen("{name}"), text, len + 1);
+	memcpy(text, "{name}", strlen("{name}"));
+	return 0;
+}
+
+static int
+check_trigger(const struct mftd_check *p, struct mftd_route *r)
+{
+	if (complete_trigger(r->at.trigger, sizeof(r->at.trigger)) < 0)
+		return mftd_check_refuse(p, "trigger", "too long");
+
+	const char *fault =
+	    r->at.trigger[0] != '\0' ? trigger_fault(r->at.trigger) : NULL;
+
+	if (fault == NULL && strcmp(r->at.trigger, "{name}") == 0)
+		fault = "is the file's own name";
+	if (fault != NULL)
+		return mftd_check_refuse(p, "trigger", fault);
+	if (r->at.trigger_line[0] == '\0')
+		return 0;
+	if (r->at.trigger[0] == '\0')
+		return mftd_check_refuse(
+		    p, "trigger_line", "means nothing without a trigger");
+	fault = trigger_fault(r->at.trigger_line);
+	return fault != NULL ? mftd_check_refuse(p, "trigger_line", fault) : 0;
+}
+
+int
+mftd_handling_file_check(
+    const struct mftd_check *p, struct mftd_route *list, size_t i)
+{
+	int e = check_words(p, &list[i]);
+
+	if (e == 0)
+		e = check_mode(p, &list[i]);
+	if (e == 0)
+		e = check_temp(p, &list[i]);
+	if (e == 0)
+		e = check_queues(p, list, i);
+	return e == 0 ? check_trigger(p, &list[i]) : e;
+}
+
+void
+mftd_handling_words_free(struct mftd_handling_words *w)
+{
+	free(w->if_exists);
+	free(w->resume);
+	free(w->mtime);
+	free(w->mode);
+}

@@ -1,0 +1,150 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/outbound/names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mftd/base/id.h"
+#include "mftd/catalog/template.h"
+
+/* directory "" or ".": where the login starts. */
+static int
+join(const char *directory, const char *name, char *out, size_t size)
+{
+	bool top = directory[0] == '\0' || strcmp(directory, ".") == 0;
+	int n = snprintf(
+	    out, size, "%s%s%s", top ? "" : directory, top ? "" : "/", name);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* The last component of path. */
+static char *
+base_of(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+int
+mftd_deliver_final_name(const struct mftd_delivery *d, char *out, size_t size)
+{
+	char number[16], *dot;
+	size_t len, more;
+	int r = join(d->directory, d->name, out, size);
+
+	if (r < 0 || d->has.number == 0)
+		return r;
+	more = (size_t)snprintf(number, sizeof(number), "-%u", d->has.number);
+	len = strlen(out);
+	if (len + more >= size)
+		return -ENAMETOOLONG;
+	dot = strrchr(base_of(out), '.');
+	if (dot == NULL || dot == base_of(out)) /* ".profile" has no suffix */
+		dot = out + len;
+	memmove(dot + more, dot, strlen(dot) + 1);
+	memcpy(dot, number, more);
+	return 0;
+}
+
+bool
+mftd_deliver_is_shared(const struct mftd_delivery *d)
+{
+	return d->at.temp_suffix[0] != '\0' || d->at.temp_directory[0] != '\0';
+}
+
+static int
+shared_name(const struct mftd_delivery *d, char *out, size_t size)
+{
+	bool own = d->at.temp_directory[0] != '\0';
+	int r =
+	    join(own ? d->at.temp_directory : d->directory, d->name, out, size);
+	size_t len = r == 0 ? strlen(out) : 0;
+
+	if (r == 0 && len + strlen(d->at.temp_suffix) >= size)
+		r = -ENAMETOOLONG;
+	if (r == 0)
+		strcpy(out + len, d->at.temp_suffix);
+	return r;
+}
+
+/* A hidden name of ours beside the final one. */
+static int
+hidden_name(
+    const struct mftd_delivery *d, const char *what, char *out, size_t size)
+{
+	char *base;
+	size_t left;
+	int n;
+
+	if (!mftd_id_valid(d->id))
+		return -EINVAL;
+	if (join(d->directory, d->name, out, size) < 0)
+		return -ENAMETOOLONG;
+	base = base_of(out);
+	left = size - (size_t)(base - out);
+	n = snprintf(base, left, ".mft-%s.%s", d->id, what);
+	return n < 0 || (size_t)n >= left ? -ENAMETOOLONG : 0;
+}
+
+int
+mftd_deliver_temp_name(
+    const struct mftd_delivery *d, uint32_t tries, char *out, size_t size)
+{
+	char what[24];
+
+	if (mftd_deliver_is_shared(d))
+		return shared_name(d, out, size);
+	snprintf(what, sizeof(what), "%u.part", tries);
+	return hidden_name(d, what, out, size);
+}
+
+/* ---- the trigger file */
+
+static int
+expand(const struct mftd_delivery *d, const char *template, char *final,
+    char *out, size_t size)
+{
+	const struct mftd_template_values v = { .name = base_of(final) };
+
+	return mftd_template_make(template, &v, out, size);
+}
+
+int
+mftd_deliver_trigger_name(const struct mftd_delivery *d, char *out, size_t size)
+{
+	char name[MFTD_PATH_BYTES];
+	char final[2 * MFTD_PATH_BYTES + 2];
+	int n, r = mftd_deliver_final_name(d, final, sizeof(final));
+
+	if (r == 0)
+		r = expand(d, d->at.trigger, final, name, sizeof(name));
+	if (r < 0)
+		return r;
+	n = snprintf(
+	    out, size, "%.*s%s", (int)(base_of(final) - final), final, name);
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int
+mftd_deliver_trigger_temp(const struct mftd_delivery *d, char *out, size_t size)
+{
+	return hidden_name(d, "trigger", out, size);
+}
+
+int
+mftd_deliver_trigger_line(const struct mftd_delivery *d, char *out, size_t size)
+{
+	char final[2 * MFTD_PATH_BYTES + 2];
+	int r = mftd_deliver_final_name(d, final, sizeof(final));
+
+	out[0] = '\0';
+	if (r < 0 || d->at.trigger_line[0] == '\0')
+		return r;
+	r = expand(d, d->at.trigger_line, final, out, size - 1);
+	if (r == 0)
+		strcat(out, "\n");
+	return r;
+}

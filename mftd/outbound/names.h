@@ -1,0 +1,40 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_OUTBOUND_NAMES_H
+#define MFTD_OUTBOUND_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mftd/catalog/catalog.h"
+
+/* The names that a delivery has at its partner.  Each function returns 0, or
+ * -ENAMETOOLONG beyond size bytes. */
+
+/* The final name, with the number that it was given. */
+int mftd_deliver_final_name(
+    const struct mftd_delivery *d, char *out, size_t size);
+
+/* Whether its temporary name is a partner's convention, which another delivery
+ * of the same final name has too. */
+bool mftd_deliver_is_shared(const struct mftd_delivery *d);
+
+/*
+ * The temporary name.  Unless there is a convention it is in the final name's
+ * directory and that try's alone, so that what an earlier connection still
+ * sends too late finds nothing; a try that goes on where an earlier one was cut
+ * takes that one's.
+ */
+int mftd_deliver_temp_name(
+    const struct mftd_delivery *d, uint32_t tries, char *out, size_t size);
+
+/* The trigger file's names; -EINVAL: its template makes none. */
+int mftd_deliver_trigger_name(
+    const struct mftd_delivery *d, char *out, size_t size);
+int mftd_deliver_trigger_temp(
+    const struct mftd_delivery *d, char *out, size_t size);
+
+/* What it says, with a newline; "" nothing. */
+int mftd_deliver_trigger_line(
+    const struct mftd_delivery *d, char *out, size_t size);
+
+#endif

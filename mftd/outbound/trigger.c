@@ -1,0 +1,185 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/outbound/trigger.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "mftd/base/err.h"
+
+/* ---- before */
+
+static bool
+is_to_write(const struct mftd_item *it)
+{
+	return it->active && it->event == MFTD_EVENT_PUBLISH &&
+	    it->trigger_temp[0] != '\0';
+}
+
+/* With the final name's number, which may be new. */
+static void
+name_it(struct mftd_item *it)
+{
+	int r =
+	    mftd_deliver_trigger_name(&it->d, it->trigger, sizeof(it->trigger));
+
+	if (r < 0)
+		mftd_item_fail(it, r, "trigger", mftd_strerror(r));
+}
+
+/* After OPEN: what it says, and CLOSE. */
+static int
+write_one(struct mftd_batch *b, struct mftd_item *it)
+{
+	char line[2 * MFTD_TRIGGER_BYTES];
+	int e = mftd_deliver_trigger_line(&it->d, line, sizeof(line)), r = 0;
+
+	if (e < 0)
+		mftd_item_fail(it, e, "trigger_line", mftd_strerror(e));
+	if (line[0] != '\0')
+		r = mftd_remote_write(
+		    b->remote, &it->file, 0, line, strlen(line), &it->wrote);
+	return r == 0 ? mftd_remote_close(b->remote, &it->file, &it->wrote) : r;
+}
+
+/* The next few, from *at on. */
+static int
+write_some(struct mftd_batch *b, uint32_t *at)
+{
+	struct mftd_item *some[MFTD_OPEN_MOST], *it;
+	int i, n = 0, r = 0;
+
+	for (; r == 0 && n < MFTD_OPEN_MOST && *at < b->n; ++*at) {
+		it = &b->items[*at];
+		if (is_to_write(it))
+			name_it(it);
+		if (!is_to_write(it))
+			continue;
+		some[n++] = it;
+		memset(&it->opened, 0, sizeof(it->opened));
+		memset(&it->wrote, 0, sizeof(it->wrote));
+		r = mftd_remote_open_file(b->remote, it->trigger_temp,
+		    MFTD_REMOTE_EMPTY, it->d.at.mode, &it->file, &it->opened);
+	}
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	for (i = 0; r == 0 && i < n; i++)
+		if (!mftd_item_refused(
+			some[i], &some[i]->opened, some[i]->trigger_temp))
+			r = write_one(b, some[i]);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	for (i = 0; r == 0 && i < n; i++)
+		if (is_to_write(some[i]))
+			mftd_item_refused(
+			    some[i], &some[i]->wrote, some[i]->trigger_temp);
+	return r;
+}
+
+void
+mftd_batch_write_triggers(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	uint32_t at = 0;
+	int r = 0;
+
+	while (b->remote != NULL && r == 0 && at < b->n)
+		r = write_some(b, &at);
+	if (r == 0)
+		return;
+	/* without a connection nobody is about to rename */
+	FOR_EACH_ACTIVE(it, b)
+	if (it->event == MFTD_EVENT_PUBLISH)
+		it->event = MFTD_EVENT_COUNT;
+	mftd_batch_lost(b, r);
+}
+
+/* ---- after */
+
+static bool
+is_due(const struct mftd_item *it)
+{
+	return mftd_item_goes_on(it) && it->delivered;
+}
+
+static int
+rename_all(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	bool over;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !is_due(it))
+			continue;
+		name_it(it);
+		if (!is_due(it))
+			continue;
+		over = it->d.at.if_exists == MFTD_IF_EXISTS_OVERWRITE;
+		memset(&it->renamed, 0, sizeof(it->renamed));
+		r = (over ? mftd_remote_replace : mftd_remote_rename)(
+		    b->remote, it->trigger_temp, it->trigger, &it->renamed);
+	}
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+static int
+look(struct mftd_batch *b, struct mftd_item *it, const char *path,
+    struct mftd_remote_attrs *a)
+{
+	int r = mftd_remote_lstat(b->remote, path, a, &it->looked);
+
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+/* Refused: what stands there says why. */
+static int
+examine(struct mftd_batch *b, struct mftd_item *it)
+{
+	struct mftd_remote_attrs temp, trigger;
+	int r;
+
+	memset(&it->looked, 0, sizeof(it->looked));
+	r = look(b, it, it->trigger_temp, &temp);
+	if (r == 0)
+		r = look(b, it, it->trigger, &trigger);
+	if (r < 0 || mftd_item_refused(it, &it->looked, "stat"))
+		return r;
+	if (!temp.exists) {
+		it->event = MFTD_EVENT_FINISH;
+	} else if (trigger.exists && it->settled) {
+		it->event = MFTD_EVENT_FINISH; /* one for both files, then */
+		r = mftd_remote_remove(
+		    b->remote, it->trigger_temp, &it->removed);
+	} else {
+		mftd_item_fail(it, trigger.exists ? -EAGAIN : -MFTD_E_PARTNER,
+		    it->trigger, it->renamed.why);
+	}
+	return r;
+}
+
+void
+mftd_batch_trigger(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r;
+
+	if (b->remote == NULL)
+		mftd_batch_lost(b, -MFTD_E_CLOSED);
+	if (b->remote == NULL || !mftd_batch_may_go_on(b))
+		return;
+	r = rename_all(b);
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !is_due(it))
+			continue;
+		if (it->renamed.err < 0)
+			r = examine(b, it);
+		else
+			it->event = MFTD_EVENT_FINISH;
+	}
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r < 0)
+		mftd_batch_lost(b, r);
+}

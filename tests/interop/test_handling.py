@@ -1,0 +1,290 @@
+# Part of mftd; see LICENSE.
+"""What a route says of names at the partner: the daemon delivers to OpenSSH's
+sshd, and to another mftd, which tells hashes."""
+import contextlib
+import json
+import os
+import shutil
+import time
+
+import pytest
+from rig import Rig, USER
+from sshd import Sshd
+
+PATIENCE_S = 60
+BIG = 64 << 20
+_ROUTE = """  - name: {name}
+    account: {name}
+    partner: acme
+    directory: in
+    settle_s: 0
+{more}"""
+# an account for each kind of route: uploads of it are handled like that
+ROUTES = {
+    "alice": {},
+    "over": {"if_exists": "overwrite"},
+    "number": {"if_exists": "number"},
+    "skip": {"if_exists": "skip"},
+    "suffix": {"temp_suffix": ".up"},
+    "folder": {"temp_directory": "tmp", "mode": '"0640"',
+               "mtime": "preserve"},
+    "resume": {"resume": "verify"},
+    "trigger": {"trigger": ".done", "trigger_line": '"{name}"'},
+}
+
+
+def objects(rig, partner):
+    return ("accounts:\n" + "".join(
+        f"  - name: {name}\n    volume: main\n    root: {name}\n"
+        f"    keys: [\"{rig.alice}\"]\n" for name in ROUTES)
+        + "partners:\n" + partner + "routes:\n" + "".join(
+            _ROUTE.format(name=name, more="".join(
+                f"    {key}: {value}\n" for key, value in route.items()))
+            for name, route in ROUTES.items()))
+
+
+class Mftd:
+    """Another mftd as the partner: where it takes files is in home."""
+
+    def __init__(self):
+        self.rig = Rig()
+        self.home = self.rig.volume / "partner"
+        self.key = self.rig.top / "etc/partner"
+        shutil.copy(self.rig.top / "etc/alice", self.key)
+        shutil.chown(self.key, USER)
+
+    def __enter__(self):
+        self.rig.up("accounts:\n" + "".join(
+            f"  - name: {name}\n    volume: main\n    root: {name}\n"
+            f"    keys: [\"{self.rig.alice}\"]\n"
+            for name in ("alice", "partner")))
+        done = self.rig.sftp("mkdir in\nmkdir tmp\n", user="partner")
+        assert done.returncode == 0, done.stderr
+        return self
+
+    def __exit__(self, *_):
+        self.rig.__exit__()
+
+    def objects(self):
+        return (f"  - name: acme\n    host: 127.0.0.1\n"
+                f"    port: {self.rig.port}\n    user: partner\n"
+                f"    key_file: {self.key}\n"
+                f"    host_keys: [\"{self.rig.host_key}\"]\n")
+
+
+class World:
+    def __init__(self, rig, partner):
+        self.rig, self.partner = rig, partner
+        self.dir = partner.home / "in"
+
+    def ctl(self, *args):
+        done = self.rig.mftctl("-j", "delivery", *args)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def upload(self, account, name, content=b"content", extra=""):
+        """Its delivery's id, once there is one."""
+        before = {d["id"] for d in self.ctl("list", "-a", account)}
+        path = self.rig.top / "file"
+        path.write_bytes(content)
+        os.utime(path, (1234567890, 1234567890))
+        done = self.rig.sftp(f"put {extra} {path} {name}\n", user=account)
+        assert done.returncode == 0, done.stderr
+        return wait_for(f"delivery of {name}", lambda: [
+            d["id"] for d in self.ctl("list", "-a", account)
+            if d["id"] not in before])[0]
+
+    def show(self, id_):
+        return self.ctl("show", id_)[0]
+
+    def ends(self, id_, state="DONE"):
+        """What is told of it once it has come to that state."""
+        def look():
+            story = self.show(id_)
+            assert story["state"] in (
+                state, "QUEUED", "CLAIMED", "SENDING", "SENT", "PUBLISHING",
+                "DELIVERED", "WAITING"), story
+            return story if story["state"] == state else None
+        return wait_for(f"{id_} {state}", look)
+
+    def put(self, name, content):
+        (self.dir / name).write_bytes(content)
+
+    def names(self):
+        return sorted(os.listdir(self.dir))
+
+
+def wait_for(what, look):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (got := look()):
+        assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what}"
+        time.sleep(0.02)    # a row that changes is no event here
+    return got
+
+
+@contextlib.contextmanager
+def running(partner):
+    with partner, Rig() as rig:
+        yield World(rig.up(objects(rig, partner.objects())), partner)
+
+
+@pytest.fixture(scope="module", name="pair", params=["openssh", "mftd"])
+def _pair(request):
+    partner = Sshd(USER) if request.param == "openssh" else Mftd()
+    with running(partner) as world:
+        if request.param == "openssh":
+            (partner.home / "tmp").mkdir()
+        yield world
+
+
+@pytest.fixture(name="world")
+def _world(pair):
+    yield pair
+    for path in pair.dir.iterdir():
+        path.unlink()
+
+
+@pytest.fixture(scope="module", name="sshd")
+def _sshd():
+    with running(Sshd(USER)) as world:
+        yield world
+
+
+def is_mftd(world):
+    return isinstance(world.partner, Mftd)
+
+
+def test_overwrite(world):
+    world.put("a", b"theirs")
+    world.ends(world.upload("over", "a"))
+    assert (world.dir / "a").read_bytes() == b"content"
+    world.ends(world.upload("over", "a", b"and more"))
+    assert (world.dir / "a").read_bytes() == b"and more"
+    assert world.names() == ["a"]
+
+
+def test_number(world):
+    for _ in range(3):
+        story = world.ends(world.upload("number", "a.txt"))
+    assert world.names() == ["a-1.txt", "a-2.txt", "a.txt"]
+    assert story["name"] == "a.txt" and story["numbered"] == "in/a-2.txt"
+
+
+def test_skip(world):
+    """Compared by the server's hash where it tells one, else by reading."""
+    content = os.urandom(3 << 20)
+    world.put("same", content)
+    inode = (world.dir / "same").stat().st_ino
+    story = world.ends(world.upload("skip", "same", content))
+    assert story["skipped"] == "the partner had it"
+    assert story["verified"] == ("hash" if is_mftd(world) else "read back")
+    assert (world.dir / "same").stat().st_ino == inode
+    world.put("other", content[:-1] + b"!")
+    story = world.ends(world.upload("skip", "other", content), "FAILED")
+    assert "the name exists" in story["error"]
+    assert world.names() == ["other", "same"]
+
+
+def test_verified(world):
+    story = world.ends(world.upload("alice", "plain"))
+    assert story["verified"] == ("hash" if is_mftd(world) else "size")
+    assert "skipped" not in story and "numbered" not in story
+
+
+def test_suffix(world):
+    """One name, many uploads of it: one after the other they are at it, and
+    all but the first find it taken."""
+    world.put("a.up", b"left by others")
+    ids = [world.upload("suffix", "a", bytes([i]) * 100000)
+           for i in range(1, 6)]
+    states = [wait_for("ends", lambda i=i: (s := world.show(i))["state"] in (
+        "DONE", "FAILED") and s)["state"] for i in ids]
+    assert sorted(states) == ["DONE"] + ["FAILED"] * 4
+    first = states.index("DONE") + 1
+    assert (world.dir / "a").read_bytes() == bytes([first]) * 100000
+    assert world.names() == ["a"]
+
+
+def test_folder(world):
+    story = world.ends(world.upload("folder", "a", extra="-p"))
+    assert story["temporary"] == "tmp/a"
+    st = (world.dir / "a").stat()
+    assert st.st_mode & 0o777 == 0o640
+    assert int(st.st_mtime) == 1234567890
+    assert not os.listdir(world.partner.home / "tmp")
+
+
+def test_trigger(world):
+    story = world.ends(world.upload("trigger", "a"))
+    assert world.names() == ["a", "a.done"]
+    assert (world.dir / "a.done").read_text() == "a\n"
+    (world.dir / "a").unlink()
+    # the last one is there still: it will do for both, once it is certain
+    # that no server is about to rename this one
+    world.ends(world.upload("trigger", "a"))
+    assert world.names() == ["a", "a.done"]
+    assert story["state"] == "DONE"
+
+
+def test_resolved_has_its_trigger(sshd):
+    """A person says that it arrived: then so is its trigger file renamed."""
+    partner = sshd.partner
+    partner.fault("-e", "inject=?link,?linkat:delay_enter=30s")
+    id_ = sshd.upload("trigger", "doubt")
+    sshd.ends(id_, "PUBLISHING")
+    partner.fault()
+    (temp,) = [n for n in sshd.names() if n.endswith(".part")]
+    (sshd.dir / temp).rename(partner.home / "taken")
+    partner.cut()
+    sshd.ends(id_, "IN_DOUBT")
+    assert sshd.names() == [temp.replace("1.part", "trigger")]
+    sshd.ctl("resolve", id_, "delivered")
+    sshd.ends(id_)
+    assert sshd.names() == ["doubt.done"]
+    (sshd.dir / "doubt.done").unlink()
+
+
+def test_overwrite_needs_the_server(sshd):
+    """One without posix-rename: said, and not begun."""
+    sshd.partner.options("-P", "posix-rename")
+    story = sshd.ends(sshd.upload("over", "b"), "FAILED")
+    assert "the server has no posix-rename@openssh.com" in story["error"]
+    sshd.partner.options()
+    assert sshd.names() == []
+
+
+def test_cancelled_leaves_nothing(sshd):
+    partner = sshd.partner
+    partner.fault("-e", "inject=utimensat:delay_enter=3s")
+    id_ = sshd.upload("alice", "c")
+    sshd.ends(id_, "SENDING")
+    wait_for("its temporary name", sshd.names)
+    sshd.ctl("cancel", id_)
+    partner.fault()
+    wait_for("its end", lambda: not sshd.names())
+    assert sshd.show(id_)["state"] == "CANCELLED"
+
+
+def written(partner):
+    """What each handle that wrote has written, in order."""
+    text = (partner.top / "log").read_text()
+    return [n for n in (int(line.rpartition(" ")[2]) for line in
+                        text.splitlines() if " written " in line) if n]
+
+
+def test_resume(sshd):
+    """A cut amid a large file: what arrived is not sent again."""
+    partner = sshd.partner
+    content = os.urandom(1 << 20) * (BIG >> 20)
+    partner.fault("-e", "inject=fsync:delay_enter=60s")
+    id_ = sshd.upload("resume", "big", content)
+    (temp,) = wait_for("its temporary name", sshd.names)
+    wait_for("half of it", lambda: (
+        sshd.dir / temp).stat().st_size >= BIG // 2)
+    partner.fault()
+    partner.cut()
+    story = sshd.ends(id_)
+    assert story["tries"] == 2 and story["temporary"] == "in/" + temp
+    assert (sshd.dir / "big").read_bytes() == content
+    assert written(partner)[-1] <= BIG // 2 + (4 << 20)
+    assert sshd.names() == ["big"]
+    (sshd.dir / "big").unlink()
