@@ -193,15 +193,13 @@ check_ground(const struct mftd_conf *conf)
 	return r;
 }
 
-/* -t: 0, 2 after a message, or 3 if all is right but there is no such queue
- * (NULL: none is asked for). */
+/* -t: 0, 2 after a message, or NO_QUEUE if there is no such queue (NULL: none
+ * is asked for). */
 static int
 check(const struct mftd_conf *conf, const char *file, const char *queue)
 {
-	int r = check_ground(conf);
-
-	if (r != 0 || queue == NULL || mftd_conf_has_queue(conf, queue))
-		return r;
+	if (queue == NULL || mftd_conf_has_queue(conf, queue))
+		return check_ground(conf);
 	fprintf(
 	    stderr, "mftd: %s: queues: there is no queue %s\n", file, queue);
 	return NO_QUEUE;
