@@ -72,6 +72,8 @@ mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
 {
 	int code = mftd_daemon_validate(ocf, false), r = -ENOENT;
 
+	if (code == MFTD_OCF_SUCCESS && svc->queue != NULL)
+		code = mftd_daemon_queue(ocf);
 	if (code != MFTD_OCF_SUCCESS)
 		return code;
 	for (int i = 0; i < START_TRIES; i++) {

@@ -18,6 +18,7 @@
 
 #define TICK_MS 20 /* between bind and listen nothing wakes a watcher */
 #define DEADLINE_PERCENT 60
+#define NO_QUEUE 3 /* exit status of mftd -t */
 
 /* The last line of a command's output: where programs say what is wrong. */
 static const char *
@@ -32,12 +33,35 @@ last_line(char *text)
 	return nl != NULL ? nl + 1 : text;
 }
 
+/* mftd -t, with the queue if the agent has one: its exit status or -errno, and
+ * what it said last. */
+static int
+test_configuration(const struct mftd_ocf *ocf, char *out, size_t size)
+{
+	const char *queue = mftd_ocf_param(ocf, "queue");
+	char *argv[] = { (char *)mftd_ocf_param(ocf, "binfile"), "-t", "-f",
+		(char *)mftd_ocf_param(ocf, "config"),
+		queue != NULL ? "-q" : NULL, (char *)queue, NULL };
+
+	return mftd_ocf_command(argv, mftd_ocf_left_ms(ocf, 80), out, size);
+}
+
+int
+mftd_daemon_queue(const struct mftd_ocf *ocf)
+{
+	char out[4096];
+
+	if (test_configuration(ocf, out, sizeof(out)) != NO_QUEUE)
+		return MFTD_OCF_SUCCESS;
+	mftd_ocf_reason(ocf, "%s", last_line(out));
+	return MFTD_OCF_ERR_ARGS;
+}
+
 int
 mftd_daemon_validate(const struct mftd_ocf *ocf, bool test)
 {
 	const char *binfile = mftd_ocf_param(ocf, "binfile");
 	const char *config = mftd_ocf_param(ocf, "config");
-	char *argv[] = { (char *)binfile, "-t", "-f", (char *)config, NULL };
 	char out[4096];
 	int r;
 
@@ -51,7 +75,7 @@ mftd_daemon_validate(const struct mftd_ocf *ocf, bool test)
 	}
 	if (!test)
 		return MFTD_OCF_SUCCESS;
-	r = mftd_ocf_command(argv, mftd_ocf_left_ms(ocf, 80), out, sizeof(out));
+	r = test_configuration(ocf, out, sizeof(out));
 	if (r == 0)
 		return MFTD_OCF_SUCCESS;
 	if (r < 0) {

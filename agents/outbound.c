@@ -144,7 +144,8 @@ static const struct mftd_ocf_param params[] = {
 	    .unique_group = "queue",
 	    .shortdesc = "delivery queue",
 	    .longdesc = "The queue of routes that this resource delivers. "
-			"Each queue has one resource." },
+			"Each queue has one resource, and the configuration of "
+			"each node where it may run names it." },
 };
 
 static const struct mftd_ocf_action actions[] = {

@@ -14,7 +14,7 @@ enum {
 	MFTD_SERVICE_REPLY_MAX = 65536, /* bytes of a whole reply */
 	MFTD_SERVICE_REASON_MAX = 256, /* bytes kept of a reason */
 	MFTD_SERVICE_RUNDIR_MAX = 90, /* leaves room for names in sun_path */
-	MFTD_SERVICE_QUEUE_MAX = 63, /* bytes of a queue's name */
+	MFTD_SERVICE_QUEUE_MAX = 57, /* bytes of a queue's name */
 };
 
 /* In order of the words in a reply. */

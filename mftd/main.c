@@ -24,16 +24,18 @@
 #include "mftd/node/parent.h"
 
 #define WAIT_FOR_PREDECESSOR_MS 10000
+#define NO_QUEUE 3 /* exit status of -t: the agent tells it from the others */
 
 static void
 usage(FILE *f)
 {
 	fprintf(f,
-	    "usage: mftd [-htV] [-f FILE]\n"
+	    "usage: mftd [-htV] [-f FILE] [-q QUEUE]\n"
 	    "Serves managed file transfer on this node, in the foreground.\n"
 	    "  -f FILE   the node's configuration (" SYSCONFDIR
 	    "/mft/mftd.yaml)\n"
 	    "  -h        print this\n"
+	    "  -q QUEUE  with -t: check also that it names this queue\n"
 	    "  -t        only check the configuration; silent when it is "
 	    "right\n"
 	    "  -V        print the version\n"
@@ -191,22 +193,37 @@ check_ground(const struct mftd_conf *conf)
 	return r;
 }
 
+/* -t: 0, 2 after a message, or NO_QUEUE if there is no such queue (NULL: none
+ * is asked for). */
+static int
+check(const struct mftd_conf *conf, const char *file, const char *queue)
+{
+	if (queue == NULL || mftd_conf_has_queue(conf, queue))
+		return check_ground(conf);
+	fprintf(
+	    stderr, "mftd: %s: queues: there is no queue %s\n", file, queue);
+	return NO_QUEUE;
+}
+
 int
 main(int argc, char **argv)
 {
-	const char *file = SYSCONFDIR "/mft/mftd.yaml";
+	const char *file = SYSCONFDIR "/mft/mftd.yaml", *queue = NULL;
 	struct mftd_conf *conf = NULL;
 	char why[512] = "";
-	bool check = false;
+	bool only_check = false;
 	int c, r;
 
-	while ((c = getopt(argc, argv, "f:htV")) != -1)
+	while ((c = getopt(argc, argv, "f:hq:tV")) != -1)
 		switch (c) {
 		case 'f':
 			file = optarg;
 			break;
+		case 'q':
+			queue = optarg;
+			break;
 		case 't':
-			check = true;
+			only_check = true;
 			break;
 		case 'V':
 			puts("mftd " MFTD_VERSION);
@@ -218,7 +235,7 @@ main(int argc, char **argv)
 			usage(stderr);
 			return 2;
 		}
-	if (optind != argc) {
+	if (optind != argc || (queue != NULL && !only_check)) {
 		usage(stderr);
 		return 2;
 	}
@@ -232,7 +249,7 @@ main(int argc, char **argv)
 	r = mftd_log_open(conf->log, conf->log_level);
 	mftd_log_process("parent");
 	if (r == 0)
-		r = check ? check_ground(conf) : serve(conf);
+		r = only_check ? check(conf, file, queue) : serve(conf);
 	mftd_conf_free(conf);
-	return r == 0 || r == 2 ? r : 1;
+	return r == 0 || r == 2 || r == NO_QUEUE ? r : 1;
 }

@@ -116,6 +116,25 @@ print_sessions(json_t *st)
 		    str(o, "account"), str(o, "peer"), str(o, "id"));
 }
 
+/* Of one that this node has there is more to say. */
+static void
+print_queue(json_t *o)
+{
+	const char *node = str(o, "node");
+
+	printf("\nqueue %s: %s%s", str(o, "queue"),
+	    node[0] != '\0' ? "on " : "NO NODE HAS IT", node);
+	if (json_object_get(o, "queued") != NULL)
+		printf(", epoch %lld, %lld queued, %lld active, %lld in doubt, "
+		       "%lld failed, %lld delivered %s\n",
+		    num(o, "epoch"), num(o, "queued"), num(o, "active"),
+		    num(o, "in_doubt"), num(o, "failed"), num(o, "delivered"),
+		    str(o, "reason"));
+	else
+		printf(", epoch %lld, %lld%s not finished\n", num(o, "epoch"),
+		    num(o, "waiting"), yes(o, "more") ? " or more" : "");
+}
+
 static void
 print_queues(json_t *st)
 {
@@ -123,11 +142,7 @@ print_queues(json_t *st)
 	size_t i;
 
 	json_array_foreach(json_object_get(st, "queues"), i, o)
-		printf("\nqueue %s: epoch %lld, %lld queued, %lld active, "
-		       "%lld in doubt, %lld failed, %lld delivered %s\n",
-		    str(o, "queue"), num(o, "epoch"), num(o, "queued"),
-		    num(o, "active"), num(o, "in_doubt"), num(o, "failed"),
-		    num(o, "delivered"), str(o, "reason"));
+		print_queue(o);
 	json_array_foreach(json_object_get(st, "volumes"), i, o)
 		printf("\nvolume %s: %s, %lld records in %lld syncs, %.1f "
 		       "each; catalog %lld records, %lld s behind %s\n",

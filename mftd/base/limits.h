@@ -22,6 +22,8 @@
 #define MFTD_INCARNATIONS_MAX 128 /* that the group still has to know */
 #define MFTD_VOLUMES_MAX 8
 #define MFTD_QUEUES_MAX 32
+#define MFTD_QUEUE_BYTES 58 /* a queue's name, within that of a session */
+#define MFTD_BACKLOG_MAX 1000 /* deliveries of a queue are counted so far */
 #define MFTD_LISTEN_MAX 8
 #define MFTD_HOST_KEYS_MAX 8
 #define MFTD_FOLDERS_MAX 8 /* virtual folders of an account */

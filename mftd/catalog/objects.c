@@ -138,7 +138,7 @@ static int
 complete_route(const struct mftd_check *p, struct mftd_route *r)
 {
 	if (r->queue == NULL)
-		r->queue = strdup("default");
+		r->queue = strdup(MFTD_DEFAULT_QUEUE);
 	if (r->directory == NULL)
 		r->directory = strdup("");
 	if (r->settle_s == 0 && !mftd_check_given(p, "settle_s"))
@@ -254,6 +254,10 @@ check_route(const struct mftd_check *p, struct file *f)
 		    p, "directory", "holds a control character");
 	if (!mftd_id_valid(r->queue))
 		return mftd_check_refuse(p, "queue", "not a name");
+	/* its deliveries would wait for ever */
+	if (p->conf != NULL && !mftd_conf_has_queue(p->conf, r->queue))
+		return mftd_check_refuse(
+		    p, "queue", "no such queue in mftd.yaml");
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
 		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
 	e = check_naming(p, r);

@@ -96,7 +96,7 @@ struct mftd_route {
 	char *account; /* uploads of this account … */
 	char *partner; /* … go to this partner … */
 	char *directory; /* … into this folder of it ("" its start folder) */
-	char *queue; /* default "default" */
+	char *queue; /* default MFTD_DEFAULT_QUEUE */
 	int settle_s; /* 0 to 3600, default 5 */
 	char **files; /* patterns (pattern.h) of what it takes; none: all */
 	size_t n_files;

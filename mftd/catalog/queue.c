@@ -132,7 +132,10 @@ mftd_catalog_raise(struct mftd_catalog *c, const char *queue, const char *owner,
 	int r;
 
 	memset(role, 0, sizeof(*role));
-	if (snprintf(role->queue, sizeof(role->queue), "%s", queue) >=
+	/* PostgreSQL cuts the names of sessions: a longer one would end those
+	 * of another queue */
+	if (strlen(queue) >= MFTD_QUEUE_BYTES ||
+	    snprintf(role->queue, sizeof(role->queue), "%s", queue) >=
 		(int)sizeof(role->queue) ||
 	    snprintf(role->owner, sizeof(role->owner), "%s", owner) >=
 		(int)sizeof(role->owner))

@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
+#include "mftd/catalog/backlog.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/feed.h"
 #include "mftd/conf/conf.h"
@@ -248,11 +249,27 @@ on_poll(void *data)
 	    on_poll, p);
 }
 
+/* So that a queue that no node has is seen. */
+static void
+tell_backlog(struct process *p)
+{
+	struct mftd_msg_backlog msg;
+	int r = mftd_catalog_backlog(p->c, &msg);
+
+	if (r < 0)
+		set_state(p, r);
+	else
+		mftd_worker_send(p->w, p->coordinator, MFTD_MSG_BACKLOG, 0,
+		    &msg, sizeof(msg));
+}
+
 static void
 on_state_due(void *data)
 {
 	struct process *p = data;
 
+	if (p->reachable)
+		tell_backlog(p);
 	tell_state(p);
 	mftd_worker_timer(p->w, STATE_MS, on_state_due, p);
 }

@@ -287,6 +287,7 @@ mftd_cluster_roles(const struct mftd_cluster *c,
 			out.service = r->roles[j].service;
 			out.role = r->roles[j].role;
 			out.epoch = r->roles[j].epoch;
+			out.member = r->present;
 			ret = fn(data, &out);
 		}
 	return ret < 0 ? ret : 0;

@@ -145,6 +145,7 @@ struct mftd_cluster_role_row {
 	uint32_t service;
 	uint32_t role;
 	uint64_t epoch;
+	bool member; /* its node is; else that was its last word */
 };
 
 /* Each calls fn per row; a negative return of fn ends and is returned. */

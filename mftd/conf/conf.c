@@ -50,6 +50,10 @@ static const cyaml_schema_value_t address = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MFTD_ADDR_BYTES - 1),
 };
 
+static const cyaml_schema_value_t queue = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, MFTD_QUEUE_BYTES - 1),
+};
+
 static const cyaml_schema_value_t path = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, PATH_MAX - 1),
 };
@@ -126,6 +130,8 @@ static const cyaml_schema_field_t fields[] = {
 	    next_host_keys, n_next_host_keys, &path, 0, MFTD_HOST_KEYS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("volumes", CYAML_FLAG_DEFAULT,
 	    struct mftd_conf, volumes, n_volumes, &volume, 1, MFTD_VOLUMES_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("queues", CYAML_FLAG_OPTIONAL,
+	    struct mftd_conf, queues, n_queues, &queue, 1, MFTD_QUEUES_MAX),
 	CYAML_FIELD_STRING_PTR(
 	    "max_startups", MAY, struct mftd_conf, max_startups, 1, 32),
 	CYAML_FIELD_INT("max_startups_per_source", CYAML_FLAG_OPTIONAL,
@@ -167,12 +173,26 @@ set_node(struct mftd_conf *c)
 	return set_default(&c->node, host);
 }
 
+/* A file that names no queues has the one of routes that name none. */
+static int
+set_queues(struct mftd_conf *c)
+{
+	int r;
+
+	if (c->n_queues > 0)
+		return 0;
+	r = set_default(&c->queues[0], MFTD_DEFAULT_QUEUE);
+	c->n_queues = r == 0;
+	return r;
+}
+
 static int
 set_defaults(struct mftd_conf *c)
 {
 	int r;
 
-	if ((r = set_node(c)) < 0 || (r = set_default(&c->user, "mft")) < 0 ||
+	if ((r = set_node(c)) < 0 || (r = set_queues(c)) < 0 ||
+	    (r = set_default(&c->user, "mft")) < 0 ||
 	    (r = set_default(&c->state_dir, LOCALSTATEDIR "/lib/mft")) < 0 ||
 	    (r = set_default(&c->run_dir, "/run/mft")) < 0 ||
 	    (r = set_default(&c->log, "stderr")) < 0)
@@ -308,6 +328,25 @@ check_lists(const struct mftd_conf *c, const struct mftd_yaml *y)
 	return 0;
 }
 
+static int
+check_queues(const struct mftd_conf *c, const struct mftd_yaml *y)
+{
+	char field[FIELD_BYTES];
+	size_t i, k;
+
+	for (i = 0; i < c->n_queues; i++) {
+		snprintf(field, sizeof(field), "queues[%zu]", i);
+		if (!mftd_id_valid(c->queues[i]))
+			return mftd_yaml_refuse(y, field,
+			    "not a name: letters, digits, _ . - only");
+		for (k = 0; k < i; k++)
+			if (strcmp(c->queues[k], c->queues[i]) == 0)
+				return mftd_yaml_refuse(
+				    y, field, "given twice");
+	}
+	return 0;
+}
+
 /* What the file does not say came from the host name. */
 static int
 check_node(const struct mftd_conf *c, const struct mftd_yaml *y)
@@ -368,6 +407,7 @@ check(struct mftd_conf *c, const struct mftd_yaml *y)
 	if ((r = check_numbers(c, y)) < 0)
 		return r;
 	if ((r = check_catalog(c, y)) < 0 || (r = check_lists(c, y)) < 0 ||
+	    (r = check_queues(c, y)) < 0 ||
 	    (r = mftd_conf_door_check(c, y)) < 0)
 		return r;
 	return check_volumes(c, y);
@@ -423,4 +463,15 @@ mftd_conf_volume(const struct mftd_conf *conf, const char *name)
 		if (strcmp(conf->volumes[i].name, name) == 0)
 			return &conf->volumes[i];
 	return NULL;
+}
+
+bool
+mftd_conf_has_queue(const struct mftd_conf *conf, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_queues; i++)
+		if (strcmp(conf->queues[i], name) == 0)
+			return true;
+	return false;
 }

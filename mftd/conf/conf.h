@@ -8,6 +8,9 @@
 #include "mftd/base/cidr.h"
 #include "mftd/base/limits.h"
 
+/* The queue of who names none: a route, a configuration, an agent. */
+#define MFTD_DEFAULT_QUEUE "default"
+
 /*
  * The node's own configuration, mftd.yaml (mftd.yaml(5)).  Read once, before
  * the processes fork; strings belong to the struct.  What has no default here
@@ -68,6 +71,8 @@ struct mftd_conf {
 	int journal_keep_days; /* of records; default 90 */
 	struct mftd_conf_volume volumes[MFTD_VOLUMES_MAX];
 	size_t n_volumes;
+	char *queues[MFTD_QUEUES_MAX]; /* default: MFTD_DEFAULT_QUEUE alone */
+	size_t n_queues;
 	char *max_startups; /* "START:RATE:FULL", parsed into: */
 	struct mftd_conf_startups startups;
 	int max_startups_per_source;
@@ -89,5 +94,8 @@ void mftd_conf_free(struct mftd_conf *conf);
 /* The volume of that name, or NULL. */
 const struct mftd_conf_volume *mftd_conf_volume(
     const struct mftd_conf *conf, const char *name);
+
+/* Whether the file names that outbound queue. */
+bool mftd_conf_has_queue(const struct mftd_conf *conf, const char *name);
 
 #endif

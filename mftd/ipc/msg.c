@@ -47,6 +47,8 @@ static const struct layout {
 	[MFTD_MSG_CATALOG_STATE] = { "catalog-state",
 	    sizeof(struct mftd_msg_catalog_state), 0, 0, false,
 	    { STR(mftd_msg_catalog_state, reason) } },
+	[MFTD_MSG_BACKLOG] = { "backlog", sizeof(struct mftd_msg_backlog), 0, 0,
+	    false, { { 0, 0 } } },
 	[MFTD_MSG_SNAPSHOT] = { "snapshot", sizeof(struct mftd_msg_snapshot), 0,
 	    0, false, { STR(mftd_msg_snapshot, path) } },
 	[MFTD_MSG_RECOVER] = { "recover", sizeof(struct mftd_msg_recover), 0, 0,

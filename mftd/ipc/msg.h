@@ -24,6 +24,7 @@ enum mftd_msg_type {
 	/* coordinator, catalog, journal, outbound: msg_node.h */
 	MFTD_MSG_CONFIG_POKE,
 	MFTD_MSG_CATALOG_STATE,
+	MFTD_MSG_BACKLOG,
 	MFTD_MSG_SNAPSHOT,
 	MFTD_MSG_RECOVER,
 	MFTD_MSG_RECOVERED,

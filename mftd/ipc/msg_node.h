@@ -61,6 +61,17 @@ struct mftd_msg_catalog_state {
 	char reason[MFTD_REASON_BYTES];
 };
 
+/* catalog -> coordinator, each 5 s while the catalog is reached. */
+struct mftd_msg_backlog {
+	uint32_t n;
+	struct mftd_msg_backlog_queue {
+		char queue[MFTD_NAME_BYTES];
+		/* deliveries that are not finished; MFTD_BACKLOG_MAX: or more
+		 */
+		uint64_t waiting;
+	} queues[MFTD_QUEUES_MAX];
+};
+
 /* catalog -> auth: a new snapshot (an SQLite catalog) stands at path. */
 struct mftd_msg_snapshot {
 	uint64_t version;

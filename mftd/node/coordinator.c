@@ -13,7 +13,6 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 
-#define DEFAULT_QUEUE "default"
 #define JOURNAL_SILENT_MS 7000 /* three of its reports missed */
 #define LAST_WORD_MS 1000
 #define LAST_WORD_TICK_MS 10
@@ -210,6 +209,13 @@ on_catalog_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	return 0;
 }
 
+static int
+on_backlog(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	mftd_co_queues_backlog(data, m->data);
+	return 0;
+}
+
 /* ---- journals and recovery */
 
 static int
@@ -394,11 +400,16 @@ ev_changed(void *data)
 static void
 start_own(struct mftd_coordinator *co)
 {
-	if (mftd_co_service_set(co, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STARTED,
-		OWN_START_MS, 0) < 0 ||
-	    mftd_co_service_set(co, MFTD_SERVICE_OUTBOUND, DEFAULT_QUEUE,
-		MFTD_ROLE_PROMOTED, OWN_START_MS, 0) < 0)
-		log_error("cannot start the services");
+	const struct mftd_conf *conf = co->w->conf;
+	size_t i;
+	int r = mftd_co_service_set(
+	    co, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STARTED, OWN_START_MS, 0);
+
+	for (i = 0; i < conf->n_queues && r == 0; i++)
+		r = mftd_co_service_set(co, MFTD_SERVICE_OUTBOUND,
+		    conf->queues[i], MFTD_ROLE_PROMOTED, OWN_START_MS, 0);
+	if (r < 0)
+		log_error("cannot start the services: %s", mftd_strerror(r));
 }
 
 static int
@@ -488,6 +499,7 @@ static const struct mftd_handler from_parent[] = {
 };
 static const struct mftd_handler from_catalog[] = {
 	{ MFTD_MSG_CATALOG_STATE, on_catalog_state },
+	{ MFTD_MSG_BACKLOG, on_backlog },
 	{ 0, NULL },
 };
 static const struct mftd_handler from_journal[] = {

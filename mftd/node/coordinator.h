@@ -85,6 +85,7 @@ struct mftd_coordinator {
 	int64_t heard_ms[MFTD_VOLUMES_MAX]; /* of each journal, last */
 	int n_journals;
 	struct mftd_msg_catalog_state catalog_state;
+	struct mftd_msg_backlog backlog;
 	struct mftd_co_session *sessions;
 	struct mftd_chan *listener;
 	struct mftd_msg_listener_state listener_state;
@@ -127,6 +128,16 @@ json_t *mftd_co_service_json(
 
 /* `mftctl status`. */
 json_t *mftd_co_status(struct mftd_coordinator *co);
+
+/* ---- queues.c: all queues, whichever node has them */
+
+/* What the catalog says that each still has to do. */
+void mftd_co_queues_backlog(
+    struct mftd_coordinator *co, const struct mftd_msg_backlog *m);
+
+/* Those of the configuration, of the group and with something to do: the node
+ * that has each ("": none) and what is known of it here. */
+json_t *mftd_co_queues(struct mftd_coordinator *co);
 
 /* ---- sessions.c */
 

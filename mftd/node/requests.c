@@ -225,14 +225,15 @@ static json_t *
 cmd_service(struct mftd_coordinator *co, uint64_t client, json_t *req)
 {
 	int service = service_of(text_of(req, "service", ""));
-	const char *queue = text_of(req, "queue", "default");
+	const char *queue = text_of(req, "queue", MFTD_DEFAULT_QUEUE);
 	const char *action = text_of(req, "action", "");
 	struct mftd_co_service *s;
 	size_t i;
 
 	if (service != MFTD_SERVICE_OUTBOUND)
 		queue = "";
-	if (service < 0 || (queue[0] != '\0' && !mftd_id_valid(queue)))
+	if (service < 0 || strlen(queue) >= MFTD_QUEUE_BYTES ||
+	    (queue[0] != '\0' && !mftd_id_valid(queue)))
 		return failure("no such service or queue");
 	s = mftd_co_service_find(co, (uint32_t)service, queue);
 	if (s == NULL)

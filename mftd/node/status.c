@@ -84,29 +84,6 @@ catalog(const struct mftd_coordinator *co, int64_t now_us)
 	    "lag_records", records, "lag_us", us, "reason", c->reason);
 }
 
-static json_t *
-queues(const struct mftd_coordinator *co)
-{
-	json_t *list = json_array();
-	const struct mftd_co_service *s;
-
-	for (s = co->services; s < co->services + MFTD_CO_SERVICES_MAX; s++)
-		if (s->known && s->out_known)
-			json_array_append_new(list,
-			    json_pack(
-				"{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s}",
-				"queue", s->out.queue, "epoch",
-				(json_int_t)s->out.epoch, "stale",
-				(int)s->out.stale, "queued",
-				(json_int_t)s->out.queued, "active",
-				(json_int_t)s->out.active, "in_doubt",
-				(json_int_t)s->out.in_doubt, "failed",
-				(json_int_t)s->out.failed, "delivered",
-				(json_int_t)s->out.delivered, "reason",
-				s->out.reason));
-	return list;
-}
-
 /* What the listener did with connections. */
 static json_t *
 door(const struct mftd_coordinator *co)
@@ -147,5 +124,5 @@ mftd_co_status(struct mftd_coordinator *co)
 				 : (json_int_t)-1,
 	    "nodes", nodes, "roles", rows, "sessions", sessions, "volumes",
 	    volumes(co, now_us), "catalog", catalog(co, now_us), "queues",
-	    queues(co), "door", door(co));
+	    mftd_co_queues(co), "door", door(co));
 }

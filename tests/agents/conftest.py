@@ -113,11 +113,11 @@ class Node:
             select.select([pidfd], [], [], PATIENCE_S)
         os.close(pidfd)
 
-    def score(self):
-        """The promotion score in the CIB, by Pacemaker's own tools."""
+    def score(self, resource="res"):
+        """Its promotion score in the CIB, by Pacemaker's own tools."""
         process = subprocess.run(
-            ["crm_attribute", "-N", "n1", "-l", "reboot", "-n", "master-res",
-             "-G", "-q"], env={"PATH": "/usr/sbin:/usr/bin",
+            ["crm_attribute", "-N", "n1", "-l", "reboot", "-n",
+             "master-" + resource, "-G", "-q"], env={"PATH": "/usr/sbin:/usr/bin",
                                "CIB_file": self.cib}, text=True,
             capture_output=True, check=False)
         return int(process.stdout) if process.returncode == 0 else None

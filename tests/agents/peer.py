@@ -9,6 +9,7 @@ each request, so a test changes the daemon's behaviour by writing the file:
   life       a FIFO; when its writer is gone, everything here ends
   delay_ms   before the socket is made
   check      what -t says: "" or an error
+  queues     those that -t -q finds: all, if it is not given
   die        end at start
   health     ok, degraded, refused: in each answer
   faults     {action: fault}, see FAULTS
@@ -233,8 +234,16 @@ class Daemon:
 def main():
     path = sys.argv[sys.argv.index("-f") + 1]
     if "-t" in sys.argv:
-        check = load(path).get("check", "")
-        sys.exit(check or 0)
+        conf = load(path)
+        if conf.get("check"):
+            sys.exit(conf["check"])
+        if "-q" in sys.argv:
+            queue = sys.argv[sys.argv.index("-q") + 1]
+            if queue not in conf.get("queues", [queue]):
+                print("mftd: a warning", "there is no queue " + queue,
+                      sep="\n", file=sys.stderr)
+                sys.exit(3)
+        sys.exit(0)
     Daemon(path).run()
 
 

@@ -66,6 +66,53 @@ def test_queues_are_apart(node):
                            if r["service"] == "inbound"}
 
 
+def test_queues_have_roles_of_their_own(node):
+    start(node, "outbound", "promoted")
+    other = {"OCF_RESKEY_queue": "other", "OCF_RESOURCE_INSTANCE": "res2"}
+    assert node.call("outbound", "start", **other).code == 0
+    assert node.call("outbound", "monitor", **other).code == 0
+    assert node.call("outbound", "monitor").code == 8
+    assert node.call("outbound", "promote", **other).code == 0
+    assert (node.score(), node.score("res2")) == (10, 10)
+    assert node.call("outbound", "demote").code == 0
+    assert node.call("outbound", "monitor", **other).code == 8
+    assert (node.score(), node.score("res2")) == (5, 10)
+    assert node.call("outbound", "stop", **other).code == 0
+    assert node.call("outbound", "monitor").code == 0
+    assert (node.score(), node.score("res2")) == (5, None)
+    assert len(node.pids()) == 1
+
+
+def test_queue_of_no_configuration(node):
+    """It is this host's fault, so that others may have it: 2, not 6."""
+    node.set(queues=["default"])
+    other = {"OCF_RESKEY_queue": "other"}
+    for action in ("start", "validate-all"):
+        result = node.call("outbound", action, **other)
+        assert result.code == 2
+        assert result.reason.endswith("there is no queue other")
+    assert node.pids() == []
+    assert node.call("outbound", "monitor", **other).code == 7
+    assert node.call("outbound", "stop", **other).code == 0
+    assert node.call("outbound", "validate-all").code == 0
+    assert node.call("outbound", "start").code == 0
+    # added while the daemon runs
+    node.set(queues=["default", "other"])
+    assert node.call("outbound", "start", **other).code == 0
+    # taken away from under it: what is there can be steered still
+    node.set(queues=["default"])
+    for action, code in (("monitor", 0), ("promote", 0), ("monitor", 8),
+                         ("demote", 0), ("stop", 0), ("monitor", 7)):
+        assert node.call("outbound", action, **other).code == code, action
+
+
+def test_configuration_broken_beside_a_daemon(node):
+    """Who edits the file does not stop what runs without it."""
+    start(node, "inbound")
+    node.set(check="bad")
+    assert node.call("outbound", "start").code == 0
+
+
 def test_request(node):
     start(node, "inbound")
     first = node.requests()[0]
@@ -448,7 +495,7 @@ def test_validate(node, agent):
 
 @pytest.mark.parametrize("name, value", [
     ("rundir", "run/mft"), ("rundir", "/" + 90 * "x"), ("queue", "a/b"),
-    ("queue", 64 * "q"), ("binfile", "mftd"), ("config", "x\n"),
+    ("queue", 58 * "q"), ("binfile", "mftd"), ("config", "x\n"),
 ])
 def test_bounds(node, name, value):
     env = {"OCF_RESKEY_" + name: value}

@@ -14,7 +14,9 @@ import pytest
 
 from conftest import AGENTS, PATIENCE_S
 
-DEGRADED = 190      # OCF_DEGRADED
+PROMOTED = 8            # OCF_RUNNING_PROMOTED
+DEGRADED = 190          # OCF_DEGRADED
+DEGRADED_PROMOTED = 191 # OCF_DEGRADED_PROMOTED
 
 MFTD = os.path.abspath(os.environ.get(
     "MFTD_BINARY", os.path.join(AGENTS, "..", "mftd", "mftd")))
@@ -62,8 +64,9 @@ class Machine:
         return {"binfile": MFTD, "config": self.top + "/mftd.yaml",
                 "rundir": self.top + "/run", "logfile": self.log}
 
-    def call(self, agent, action):
-        env = {"OCF_RESKEY_" + k: v for k, v in self.parameters().items()}
+    def call(self, agent, action, **parameters):
+        env = {"OCF_RESKEY_" + k: v for k, v in
+               {**self.parameters(), **parameters}.items()}
         env.update(PATH="/usr/sbin:/usr/bin:/sbin:/bin", HA_LOGFILE=self.log,
                    OCF_RESOURCE_INSTANCE="res",
                    OCF_RESKEY_CRM_meta_interval="10000",
@@ -73,11 +76,13 @@ class Machine:
             stdin=subprocess.DEVNULL, capture_output=True, check=False,
             timeout=PATIENCE_S)
 
-    def becomes_well(self, agent):
+    def becomes_well(self, agent, code=0, **parameters):
         """Its monitor is content, with the catalog reached."""
         deadline = time.monotonic() + PATIENCE_S
-        while (result := self.call(agent, "monitor")).returncode != 0:
-            assert result.returncode == DEGRADED, result
+        degraded = DEGRADED if code == 0 else DEGRADED_PROMOTED
+        while (result := self.call(
+                agent, "monitor", **parameters)).returncode != code:
+            assert result.returncode == degraded, result
             assert time.monotonic() < deadline, result
             time.sleep(0.1)     # no event tells an agent
 
@@ -145,6 +150,28 @@ def test_both(machine):
     assert machine.call("outbound", "monitor").returncode == 0
     assert machine.call("outbound", "stop").returncode == 0
     assert machine.call("outbound", "monitor").returncode == 7
+
+
+def test_two_queues(machine):
+    """The second is named while the daemon runs: no restart for that."""
+    assert machine.call("outbound", "start").returncode == 0
+    for action in ("start", "validate-all"):
+        result = machine.call("outbound", action, queue="banks")
+        assert result.returncode == 2
+        assert "queues: there is no queue banks" in result.stderr
+    assert machine.call("outbound", "monitor", queue="banks").returncode == 7
+    with open(machine.top + "/mftd.yaml", "a") as f:
+        f.write("queues: [default, banks]\n")
+    assert machine.call("outbound", "validate-all",
+                        queue="banks").returncode == 0
+    assert machine.call("outbound", "start", queue="banks").returncode == 0
+    assert machine.call("outbound", "promote", queue="banks").returncode == 0
+    machine.becomes_well("outbound", PROMOTED, queue="banks")
+    assert machine.call("outbound", "demote").returncode == 0
+    machine.becomes_well("outbound")
+    assert machine.call("outbound", "stop").returncode == 0
+    assert machine.call("outbound", "monitor").returncode == 7
+    machine.becomes_well("outbound", PROMOTED, queue="banks")
 
 
 def test_killed(machine):

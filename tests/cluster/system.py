@@ -14,9 +14,9 @@ def addresses(nodes):
     return [plan.floating_address(n) for n in nodes]
 
 
-def promoted(lab):
+def promoted(lab, resource="outbound"):
     """Names of the nodes whose outbound Pacemaker shows as promoted."""
-    return lab.cluster().where("outbound", "Promoted")
+    return lab.cluster().where(resource, "Promoted")
 
 
 def serves(lab, cluster):

@@ -10,6 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 GENERATE = os.path.join(HERE, "..", "..", "crm-config", "generate")
 NODES = ["n1", "n2", "n3"]
 ADDRESSES = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
+QUEUES = ["--queue", "banks=192.0.2.31", "--queue", "shops=192.0.2.32"]
 BMCS = ["192.0.2.21", "192.0.2.22", "192.0.2.23"]
 
 STATE = ('<node_state id="%d" uname="%s" crmd="online" in_ccm="true" '
@@ -30,9 +31,9 @@ def run(argv, **env):
     return process.stdout
 
 
-def generate(kind, what, values):
+def generate(kind, what, values, *more):
     return run([GENERATE, "--nodes", ",".join(NODES), what, ",".join(values),
-                "--" + kind])
+                "--" + kind, *more])
 
 
 class Graph:
@@ -143,14 +144,15 @@ class Cluster:
                 return graphs
         raise AssertionError("it never settles")
 
-    def attribute(self, node, *options):
+    def attribute(self, node, *options, resource="outbound"):
         run(["crm_attribute", "-N", node, *options], CIB_file=self.path,
-            OCF_RESOURCE_INSTANCE="outbound")
+            OCF_RESOURCE_INSTANCE=resource)
 
-    def score(self, node, value):
+    def score(self, node, value, resource="outbound"):
         """As the agent sets it; None: as it deletes it."""
         self.attribute(node, "--promotion", "-l", "reboot",
-                       *(["-D"] if value is None else ["-v", str(value)]))
+                       *(["-D"] if value is None else ["-v", str(value)]),
+                       resource=resource)
 
     def edit(self, function):
         tree = etree.parse(self.path)

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from cluster import ADDRESSES, BMCS, GENERATE, HERE, NODES, Cluster, generate
+from cluster import ADDRESSES, BMCS, GENERATE, HERE, NODES, QUEUES, Cluster
+from cluster import generate
 
 KINDS = ["crm", "pcs"]
 EACH_NODE = pytest.mark.parametrize("node", NODES)
@@ -88,15 +89,17 @@ def test_same_start(empty, tmp_path):
     assert graphs[0].names() == graphs[1].names()
 
 
-@pytest.mark.parametrize("kind, name, what, values", [
-    ("crm", "mftd.crm", "--addresses", ADDRESSES),
-    ("pcs", "mftd.pcs.sh", "--addresses", ADDRESSES),
-    ("crm", "fence.crm", "--bmc", BMCS),
-    ("pcs", "fence.pcs.sh", "--bmc", BMCS),
+@pytest.mark.parametrize("kind, name, arguments", [
+    ("crm", "mftd.crm", ["--addresses", ADDRESSES]),
+    ("pcs", "mftd.pcs.sh", ["--addresses", ADDRESSES]),
+    ("crm", "mftd-queues.crm", ["--addresses", ADDRESSES, *QUEUES]),
+    ("pcs", "mftd-queues.pcs.sh", ["--addresses", ADDRESSES, *QUEUES]),
+    ("crm", "fence.crm", ["--bmc", BMCS]),
+    ("pcs", "fence.pcs.sh", ["--bmc", BMCS]),
 ])
-def test_examples_are_current(kind, name, what, values):
+def test_examples_are_current(kind, name, arguments):
     with open(os.path.join(HERE, "..", "..", "crm-config", name)) as f:
-        assert f.read() == generate(kind, what, values)
+        assert f.read() == generate(kind, *arguments)
 
 
 @pytest.mark.parametrize("arguments", [
@@ -106,6 +109,9 @@ def test_examples_are_current(kind, name, what, values):
     ["--nodes", "n1;id", "--addresses", "192.0.2.1", "--pcs"],
     ["--nodes", "n1", "--addresses", "192.0.2.1"],
     ["--nodes", "n1", "--pcs"],
+    ["--nodes", "n1", "--addresses", "192.0.2.1", "--pcs", "--queue", "a b"],
+    ["--nodes", "n1", "--addresses", "192.0.2.1", "--pcs", "--queue", "a",
+     "--queue", "a=192.0.2.2"],
 ])
 def test_generate_refuses(arguments):
     assert subprocess.run([GENERATE] + arguments, check=False,

@@ -81,12 +81,13 @@ def apply_objects(lab, node="n1"):
     lab.check(node, "mftctl", "apply", "/etc/mft/objects.yaml")
 
 
-def load_topology(lab):
+def load_topology(lab, *options):
     """The project's own Pacemaker configuration, for these nodes."""
     nodes = lab.nodes()
     text = subprocess.run(
         [container.PYTHON, os.path.join(lab.checkout, GENERATE), "--crm",
          "--nodes", ",".join(nodes),
-         "--addresses", ",".join(map(plan.floating_address, nodes))],
+         "--addresses", ",".join(map(plan.floating_address, nodes)),
+         *options],
         check=True, text=True, stdout=subprocess.PIPE).stdout
     lab.check(nodes[0], "crm", "configure", "load", "update", "-", input=text)

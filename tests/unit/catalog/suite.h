@@ -69,6 +69,7 @@ bool find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d);
 void tests_objects(const struct CMUnitTest **t, size_t *n);
 void tests_forward(const struct CMUnitTest **t, size_t *n);
 void tests_queue(const struct CMUnitTest **t, size_t *n);
+void tests_queues(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_failure(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);

@@ -300,6 +300,35 @@ volumes_are_this_nodes(void **state)
 	assert_null(o);
 }
 
+/* Nobody would ever send what waits there. */
+static void
+queue_is_of_the_node(void **state)
+{
+	struct mftd_conf conf = { .n_volumes = 1,
+		.volumes = { { .name = "main", .path = "/srv" } },
+		.n_queues = 1,
+		.queues = { "banks" } };
+	struct mftd_objects *o;
+	char why[512] = "";
+
+	assert_int_equal(load_on(ACCOUNT PARTNER ROUTE "    queue: banks\n",
+			     &conf, &o, why, sizeof(why)),
+	    0);
+	mftd_objects_free(o);
+	assert_int_equal(load_on(ACCOUNT PARTNER ROUTE "    queue: shops\n",
+			     &conf, &o, why, sizeof(why)),
+	    -MFTD_E_CONF);
+	assert_string_equal(
+	    why, ":16: routes[0].queue: no such queue in mftd.yaml");
+	/* nor in the one of a route that names none */
+	assert_int_equal(
+	    load_on(ACCOUNT PARTNER ROUTE, &conf, &o, why, sizeof(why)),
+	    -MFTD_E_CONF);
+	assert_string_equal(
+	    why, ":13: routes[0].queue: no such queue in mftd.yaml");
+	assert_null(o);
+}
+
 static void
 nul_is_refused(void **state)
 {
@@ -542,6 +571,7 @@ main(void)
 		cmocka_unit_test(options_are_taken),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(volumes_are_this_nodes),
+		cmocka_unit_test(queue_is_of_the_node),
 		cmocka_unit_test(nul_is_refused),
 		cmocka_unit_test(numbers_are_digits),
 		cmocka_unit_test(deep_nesting_is_refused),

@@ -65,6 +65,7 @@ whole_file_is_taken(void **state)
 		 "host_keys: [/a, /b]\ncatalog: \"postgresql://h/mft\"\n"
 		 "volumes:\n  - name: main\n    path: /srv/mft\n"
 		 "  - {name: other, path: /srv/other}\n"
+		 "queues: [banks, shops]\n"
 		 "state_dir: /s\nrun_dir: /r\nlog: syslog\n"
 		 "log_level: debug\nlease_ms: 500\n",
 		&c, why, sizeof(why)),
@@ -80,6 +81,10 @@ whole_file_is_taken(void **state)
 	assert_int_equal(c->n_volumes, 2);
 	assert_string_equal(mftd_conf_volume(c, "other")->path, "/srv/other");
 	assert_null(mftd_conf_volume(c, "none"));
+	assert_int_equal(c->n_queues, 2);
+	assert_string_equal(c->queues[1], "shops");
+	assert_true(mftd_conf_has_queue(c, "banks"));
+	assert_false(mftd_conf_has_queue(c, MFTD_DEFAULT_QUEUE));
 	assert_string_equal(c->state_dir, "/s");
 	assert_string_equal(c->run_dir, "/r");
 	assert_string_equal(c->log, "syslog");
@@ -105,6 +110,8 @@ defaults_fill_the_rest(void **state)
 	assert_string_equal(c->log, "stderr");
 	assert_string_equal(c->log_level, "info");
 	assert_int_equal(c->lease_ms, 3000);
+	assert_int_equal(c->n_queues, 1);
+	assert_true(mftd_conf_has_queue(c, MFTD_DEFAULT_QUEUE));
 	mftd_conf_free(c);
 }
 
@@ -158,6 +165,19 @@ meaning_errors_name_line_and_field(void **state)
 	    ":8: volumes[1].name: given twice");
 	refused(GOOD "  - name: b\n    path: /srv/b\n",
 	    ":9: volumes[1].path: overlaps the volume main");
+}
+
+static void
+queues_are_names(void **state)
+{
+	refused(GOOD "queues: []\n", ":8: queues: too few entries");
+	refused(GOOD "queues: [a, b/c]\n",
+	    ":8: queues[1]: not a name: letters, digits, _ . - only");
+	refused(GOOD "queues: [a, b, a]\n", ":8: queues[2]: given twice");
+	/* 58 bytes */
+	refused(GOOD "queues: [qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+		     "qqqqqqqqqq]\n",
+	    ":8: queues[0]: too long");
 }
 
 /* Two volumes would be one journal. */
@@ -338,6 +358,7 @@ main(void)
 		cmocka_unit_test(schema_errors_name_line_and_field),
 		cmocka_unit_test(scalars_are_strict),
 		cmocka_unit_test(meaning_errors_name_line_and_field),
+		cmocka_unit_test(queues_are_names),
 		cmocka_unit_test(volumes_overlap_by_a_link),
 		cmocka_unit_test(node_names_leave_room_for_ids),
 		cmocka_unit_test(numbers_have_edges),

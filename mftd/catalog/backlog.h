@@ -1,0 +1,17 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_CATALOG_BACKLOG_H
+#define MFTD_CATALOG_BACKLOG_H
+
+#include "mftd/ipc/msg_node.h"
+
+struct mftd_catalog;
+
+/*
+ * What each queue still has to do, whoever has it: the deliveries that only an
+ * owner of the queue moves on, counted up to MFTD_BACKLOG_MAX.  Queues without
+ * any are left out, and so are those beyond MFTD_QUEUES_MAX.  Costs no more
+ * with a long history.  0, or as in catalog.h.
+ */
+int mftd_catalog_backlog(struct mftd_catalog *c, struct mftd_msg_backlog *out);
+
+#endif
