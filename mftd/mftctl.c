@@ -123,9 +123,10 @@ print_queues(json_t *st)
 	size_t i;
 
 	json_array_foreach(json_object_get(st, "queues"), i, o)
-		printf("\nqueue %s: epoch %lld, %lld queued, %lld active, "
+		printf("\nqueue %s: epoch %lld, %lld%s queued, %lld active, "
 		       "%lld in doubt, %lld failed, %lld delivered %s\n",
 		    str(o, "queue"), num(o, "epoch"), num(o, "queued"),
+		    num(o, "queued") < MFTD_COUNT_MAX ? "" : "+",
 		    num(o, "active"), num(o, "in_doubt"), num(o, "failed"),
 		    num(o, "delivered"), str(o, "reason"));
 	json_array_foreach(json_object_get(st, "volumes"), i, o)

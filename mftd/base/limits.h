@@ -78,6 +78,7 @@
 #define MFTD_DELIVER_BATCH_MAX 128 /* deliveries of one deliver at a time */
 #define MFTD_DELIVER_BATCH_BYTES (8LL * 1024 * 1024) /* of several */
 #define MFTD_STEPS_MAX 512 /* rows of deliveries written at once */
+#define MFTD_COUNT_MAX 100000 /* deliveries in one state that are counted */
 #define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* to a partner, if not given */
 

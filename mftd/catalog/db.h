@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mftd/base/limits.h"
+
 /*
  * A database as the rest of this folder sees it: parameterised statements,
  * transactions, and the few things that SQLite and PostgreSQL do differently.
@@ -103,6 +105,8 @@ extern const struct mftd_db_ops mftd_db_postgres;
 
 struct mftd_catalog {
 	struct mftd_db *db;
+	char ended[MFTD_ID_BYTES]; /* as far as links that may go were
+				    * looked for; "": from the first */
 };
 
 /* The ops of c's database, for short. */
@@ -126,7 +130,20 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_DELIVERY_COLUMNS                                        \
 	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
-	"d.due_us, d.error"
+	"d.due_us, d.error, d.priority"
+
+/* The predicates of the indexes delivery_claim, delivery_order and
+ * delivery_in_hand, word by word: SQLite takes an index only where it finds
+ * them. */
+#define MFTD_DB_FREE "d.ordered = 0 AND d.state IN ('QUEUED', 'WAITING') "
+#define MFTD_DB_IN_ORDER                                                  \
+	"((d.ordered = 1 AND d.state NOT IN ('DONE', 'CANCELLED')) OR "   \
+	"(d.ordered = 2 AND d.state IN ('QUEUED', 'WAITING', 'CLAIMED', " \
+	"'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED'))) "
+#define MFTD_DB_IN_HAND                                   \
+	"(d.state = 'CLAIMED' OR d.state = 'SENDING' OR " \
+	"d.state = 'SENT' OR d.state = 'PUBLISHING' OR "  \
+	"d.state = 'DELIVERED') "
 
 struct mftd_delivery;
 

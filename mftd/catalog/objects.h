@@ -93,6 +93,9 @@ struct mftd_route {
 	char *schedule; /* when it begins to send (schedule.h); NULL: always */
 	char *time_zone; /* default UTC */
 	char *calendar; /* on whose closed days it does not; or NULL */
+	int priority; /* 0 to 9: at its partner the higher goes first */
+	bool ordered; /* one after the other, as they were received */
+	bool skip_failed; /* … past those that wait for a person */
 };
 
 struct mftd_calendar {

@@ -94,6 +94,7 @@ mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 		memcpy(d->sha256, row[10].p, MFTD_SHA256_BYTES);
 	d->mtime = row[12].i;
 	d->due_us = row[13].i;
+	d->priority = (uint32_t)row[15].i;
 	return 0;
 }
 
@@ -293,31 +294,38 @@ mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
 /* ---- looking on */
 
 static int
-take_count(void *data, const struct mftd_db_value *row, int n)
+take_counts(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_queue_counts *q = data;
-	int s = mftd_delivery_state_of(row[0].p);
 
-	if (s < 0)
-		return s;
-	q->by_state[s] = (uint64_t)row[1].i;
-	if ((s == MFTD_DELIVERY_QUEUED || s == MFTD_DELIVERY_WAITING) &&
-	    (q->next_due_us == 0 || row[2].i < q->next_due_us))
-		q->next_due_us = row[2].i;
+	q->queued = (uint64_t)(row[0].i + row[1].i);
+	q->active = (uint64_t)row[2].i;
+	q->in_doubt = (uint64_t)row[3].i;
+	q->failed = (uint64_t)row[4].i;
 	return 0;
 }
+
+/* Each with a LIMIT of its own, and of an index that has nothing else. */
+#define COUNT                                              \
+	"(SELECT count(*) FROM (SELECT 1 FROM delivery d " \
+	"WHERE d.queue = $1 AND "
+#define BOUNDED " LIMIT $2) AS x)"
+
+static const char count_sql[] =
+    "SELECT " COUNT MFTD_DB_FREE BOUNDED ", " COUNT MFTD_DB_IN_ORDER
+    "AND d.state IN ('QUEUED', 'WAITING')" BOUNDED
+    ", " COUNT MFTD_DB_IN_HAND BOUNDED ", " COUNT "d.state = 'IN_DOUBT'" BOUNDED
+    ", " COUNT "d.state = 'FAILED'" BOUNDED;
 
 int
 mftd_catalog_counts(
     struct mftd_catalog *c, const char *queue, struct mftd_queue_counts *out)
 {
-	const struct mftd_db_value v[] = { DB_TEXT(queue) };
+	const struct mftd_db_value v[] = { DB_TEXT(queue),
+		DB_INT(MFTD_COUNT_MAX) };
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	r = mftd_db_run(c,
-	    "SELECT state, count(*), min(due_us) FROM delivery "
-	    "WHERE queue = $1 GROUP BY state",
-	    v, N(v), take_count, out);
+	r = mftd_db_run(c, count_sql, v, N(v), take_counts, out);
 	return r < 0 ? r : 0;
 }

@@ -35,13 +35,14 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_TEXT(r->queue), DB_INT(r->settle_s), DB_TEXT(files),
 		DB_TEXT(except), DB_TEXT(r->name_template),
 		DB_TEXT(r->schedule), DB_TEXT(r->time_zone),
-		DB_TEXT(r->calendar) };
+		DB_TEXT(r->calendar), DB_INT(r->priority),
+		DB_INT(r->ordered ? 1 + r->skip_failed : 0) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s, files, except_files, name_template, schedule, "
-	    "time_zone, calendar) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-	    "$10, $11, $12)",
+	    "time_zone, calendar, priority, ordered) VALUES ($1, $2, $3, $4, "
+	    "$5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 	    v, N(v));
 out:
 	free(files);
@@ -153,6 +154,9 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->calendar, &row[11]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
+	r->priority = (int)row[12].i;
+	r->ordered = row[13].i > 0;
+	r->skip_failed = row[13].i == 2;
 	return 0;
 }
 
@@ -185,7 +189,8 @@ load(struct mftd_catalog *c, void *data)
 		r = mftd_db_run(c,
 		    "SELECT name, account, partner, directory, queue, "
 		    "settle_s, files, except_files, name_template, schedule, "
-		    "time_zone, calendar FROM route ORDER BY name",
+		    "time_zone, calendar, priority, ordered FROM route "
+		    "ORDER BY name",
 		    NULL, 0, take_route, o);
 	return r < 0 ? r : 0;
 }

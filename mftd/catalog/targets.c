@@ -23,7 +23,7 @@ struct target {
 	char partner[MFTD_NAME_BYTES];
 	char directory[MFTD_PATH_BYTES];
 	char template[MFTD_TEMPLATE_BYTES]; /* "": as it is called */
-	int64_t settle_s;
+	int64_t settle_s, priority, ordered;
 	int64_t due_us; /* -1: its schedule names no time any more */
 	bool takes;
 	struct target *next;
@@ -85,6 +85,8 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	t->next = all->list;
 	all->list = t;
 	t->settle_s = row[4].i;
+	t->priority = row[11].i;
+	t->ordered = row[12].i;
 	t->takes =
 	    mftd_patterns_take(text_of(&row[5]), text_of(&row[6]), all->path);
 	if (get(&row[0], t->route, sizeof(t->route)) < 0 ||
@@ -184,13 +186,16 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 				  : DB_NULL,
 		DB_INT(t->due_us), DB_INT(seq),
 		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
-		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : "") };
+		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : ""),
+		DB_INT(t->priority), DB_INT(t->ordered), DB_INT(f->time_us),
+		DB_INT(f->seq) };
 
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
 	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
-	    "error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
-	    "$12, $14, $15) "
+	    "error, priority, ordered, order_us, order_seq) VALUES ($1, $2, "
+	    "$3, $4, $5, $6, $7, $8, $13, $9, $10, $11, $12, $14, $15, $16, "
+	    "$17, $18, $19) "
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
 	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "
 	    "error = excluded.error, "
@@ -231,7 +236,8 @@ mftd_targets_put(
 
 	e = mftd_db_run(c,
 	    "SELECT r.name, queue, partner, directory, settle_s, files, "
-	    "except_files, name_template, schedule, time_zone, closed "
+	    "except_files, name_template, schedule, time_zone, closed, "
+	    "priority, ordered "
 	    "FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
 	    "WHERE account = $1 ORDER BY r.name DESC",
 	    v, N(v), take_target, &all);
