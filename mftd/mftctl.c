@@ -125,11 +125,12 @@ print_queue(json_t *o)
 	printf("\nqueue %s: %s%s", str(o, "queue"),
 	    node[0] != '\0' ? "on " : "NO NODE HAS IT", node);
 	if (json_object_get(o, "queued") != NULL)
-		printf(", epoch %lld, %lld queued, %lld active, %lld in doubt, "
-		       "%lld failed, %lld delivered %s\n",
-		    num(o, "epoch"), num(o, "queued"), num(o, "active"),
-		    num(o, "in_doubt"), num(o, "failed"), num(o, "delivered"),
-		    str(o, "reason"));
+		printf(", epoch %lld, %lld%s queued, %lld active, "
+		       "%lld in doubt, %lld failed, %lld delivered %s\n",
+		    num(o, "epoch"), num(o, "queued"),
+		    num(o, "queued") < MFTD_COUNT_MAX ? "" : "+",
+		    num(o, "active"), num(o, "in_doubt"), num(o, "failed"),
+		    num(o, "delivered"), str(o, "reason"));
 	else
 		printf(", epoch %lld, %lld%s not finished\n", num(o, "epoch"),
 		    num(o, "waiting"), yes(o, "more") ? " or more" : "");

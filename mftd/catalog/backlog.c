@@ -16,12 +16,36 @@ take_queue(void *data, const struct mftd_db_value *row, int n)
 	if (row[1].i == 0 || b->n == MFTD_QUEUES_MAX)
 		return 0;
 	snprintf(q->queue, sizeof(q->queue), "%s", (const char *)row[0].p);
-	q->waiting = (uint64_t)row[1].i;
+	q->waiting = (uint64_t)(row[1].i < MFTD_BACKLOG_MAX ? row[1].i
+							    : MFTD_BACKLOG_MAX);
 	b->n++;
 	return 0;
 }
 
-/* From one queue's name to the next, each found by the index. */
+#define WAITS_IN_ORDER MFTD_DB_IN_ORDER "AND d.state IN ('QUEUED', 'WAITING')"
+#define COUNT(predicate) MFTD_DB_COUNT("q.name", predicate, "$1")
+#define FREE COUNT(MFTD_DB_FREE)
+#define IN_ORDER COUNT(WAITS_IN_ORDER)
+#define IN_HAND COUNT(MFTD_DB_IN_HAND)
+
+/* The next queue's name, and the first one's, by each of the indexes. */
+#define AFTER(name, predicate)                                         \
+	"SELECT (SELECT d.queue FROM delivery d WHERE d.queue > " name \
+	" AND " predicate " ORDER BY d.queue LIMIT 1) AS n"
+#define OR " UNION ALL "
+#define LEAST(three) "SELECT (SELECT min(n) FROM (" three ") AS x)"
+#define NEXT(name)                                                       \
+	LEAST(AFTER(name, MFTD_DB_FREE) OR AFTER(name, MFTD_DB_IN_ORDER) \
+		OR AFTER(name, MFTD_DB_IN_HAND))
+#define FIRST NEXT("''")
+#define NEXT_ONE NEXT("q.name")
+
+static const char backlog_sql[] =
+    "WITH RECURSIVE q (name) AS (" FIRST " UNION ALL " NEXT_ONE
+    " FROM q WHERE q.name IS NOT NULL) "
+    "SELECT q.name, " FREE " + " IN_ORDER " + " IN_HAND
+    " FROM q WHERE q.name IS NOT NULL";
+
 int
 mftd_catalog_backlog(struct mftd_catalog *c, struct mftd_msg_backlog *out)
 {
@@ -29,14 +53,6 @@ mftd_catalog_backlog(struct mftd_catalog *c, struct mftd_msg_backlog *out)
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	r = mftd_db_run(c,
-	    "WITH RECURSIVE q (name) AS (SELECT min(queue) FROM delivery "
-	    "UNION ALL SELECT (SELECT min(queue) FROM delivery "
-	    "WHERE queue > q.name) FROM q WHERE q.name IS NOT NULL) "
-	    "SELECT q.name, (SELECT count(*) FROM (SELECT 1 FROM delivery d "
-	    "WHERE d.queue = q.name AND d.state IN ('QUEUED', 'WAITING', "
-	    "'CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
-	    "LIMIT $1) AS found) FROM q WHERE q.name IS NOT NULL",
-	    v, 1, take_queue, out);
+	r = mftd_db_run(c, backlog_sql, v, 1, take_queue, out);
 	return r < 0 ? r : 0;
 }

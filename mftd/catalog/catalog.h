@@ -90,10 +90,10 @@ int mftd_catalog_mark(
 int mftd_catalog_forward(struct mftd_catalog *c, const char *stream,
     const struct mftd_forward *records, size_t n);
 
-/* Receipts with a link in .mft/out that need it no more, oldest first, up to
- * max; their ids into out: abandoned, or published with all deliveries DONE or
- * CANCELLED (or none, unless the name is excluded so far: then after a week).
- * Returns how many, or an error. */
+/* Receipts with a link in .mft/out that need it no more, up to max, by and by
+ * all of them, if it is asked again and again; their ids into out: abandoned,
+ * or published with all deliveries DONE or CANCELLED (or none, unless the name
+ * is excluded so far: then after a week). Returns how many, or an error. */
 int mftd_catalog_releasable(
     struct mftd_catalog *c, char (*out)[MFTD_ID_BYTES], size_t max);
 
@@ -159,6 +159,7 @@ struct mftd_delivery {
 	int64_t first_us; /* when the first that counts began; 0: none has */
 	struct mftd_handling at; /* the partner */
 	struct mftd_progress has; /* come to there */
+	uint32_t priority; /* 0 to 9, which goes first */
 };
 
 /*
@@ -178,11 +179,12 @@ int mftd_catalog_raise(struct mftd_catalog *c, const char *queue,
  * is touched.
  */
 
-/* Claims up to max deliveries that are due (QUEUED or WAITING), those that are
- * due longest, of no partner more than MFTD_CLAIM_PARTNER_MAX, and none of the
- * busy ones (" a b ", or ""): they become CLAIMED.  What it costs grows with
- * the partners that have some, not with how many they have.  Returns how many,
- * or an error. */
+/* Claims up to max deliveries that are due (QUEUED or WAITING): of each partner
+ * but the busy ones (" a b ", or "") some of its highest priority, those that
+ * are due longest, and no more than MFTD_CLAIM_PARTNER_MAX; of each route that
+ * keeps an order the one whose turn it is.  They become CLAIMED.  What it costs
+ * grows with the partners and such routes that have some, not with how many
+ * they have.  Returns how many, or an error. */
 int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
     int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max);
 
@@ -226,9 +228,12 @@ int mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
 int mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
     const struct mftd_delivery *d, enum mftd_delivery_state from);
 
+/* What a queue has to do with, each up to MFTD_COUNT_MAX: there may be more
+ * then.  What is over is not counted. */
 struct mftd_queue_counts {
-	uint64_t by_state[MFTD_DELIVERY_STATE_COUNT];
-	int64_t next_due_us; /* of QUEUED and WAITING; 0: none */
+	uint64_t queued; /* QUEUED and WAITING; up to twice as many */
+	uint64_t active; /* CLAIMED to DELIVERED */
+	uint64_t in_doubt, failed;
 };
 
 int mftd_catalog_counts(

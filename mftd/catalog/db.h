@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mftd/base/limits.h"
+
 /*
  * A database as the rest of this folder sees it: parameterised statements,
  * transactions, and the few things that SQLite and PostgreSQL do differently.
@@ -113,6 +115,8 @@ extern const struct mftd_db_ops mftd_db_postgres;
 
 struct mftd_catalog {
 	struct mftd_db *db;
+	char ended[MFTD_ID_BYTES]; /* as far as links that may go were
+				    * looked for; "": from the first */
 };
 
 /* The ops of c's database, for short. */
@@ -136,8 +140,11 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_DELIVERY_COLUMNS                                        \
 	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
-	"d.due_us, d.error, " MFTD_DB_HANDLING_COLUMNS                  \
-	", retry_tries, retry_hours, tries_before, first_us"
+	"d.due_us, d.error, " MFTD_DB_DELIVERY_MORE
+/* Those that no other table has. */
+#define MFTD_DB_DELIVERY_MORE    \
+	MFTD_DB_HANDLING_COLUMNS \
+	", retry_tries, retry_hours, tries_before, first_us, priority"
 /* What a delivery has of its route (struct mftd_handling), in table route too;
  * with what it came to (struct mftd_progress). */
 #define MFTD_DB_ROUTE_HANDLING_COLUMNS                       \
@@ -149,10 +156,29 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 	", temp_try, number, verified, skipped"
 #define MFTD_DB_HANDLING_AT 15 /* the first of these */
 #define MFTD_DB_BOUNDS_AT 27 /* retry_tries */
-#define MFTD_DB_DELIVERY_VALUES 31
+#define MFTD_DB_DELIVERY_VALUES 32
 /* What a delivery copies of its route when it is made: columns of both. */
-#define MFTD_DB_COPIED_COLUMNS \
-	MFTD_DB_ROUTE_HANDLING_COLUMNS ", retry_tries, retry_hours"
+#define MFTD_DB_COPIED_COLUMNS         \
+	MFTD_DB_ROUTE_HANDLING_COLUMNS \
+	", retry_tries, retry_hours, priority, ordered"
+
+/* The predicates of the indexes delivery_claim, delivery_order and
+ * delivery_in_hand, word by word: SQLite takes an index only where it finds
+ * them. */
+#define MFTD_DB_FREE "d.ordered = 0 AND d.state IN ('QUEUED', 'WAITING') "
+#define MFTD_DB_IN_ORDER                                                  \
+	"((d.ordered = 1 AND d.state NOT IN ('DONE', 'CANCELLED')) OR "   \
+	"(d.ordered = 2 AND d.state IN ('QUEUED', 'WAITING', 'CLAIMED', " \
+	"'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED'))) "
+#define MFTD_DB_IN_HAND                                   \
+	"(d.state = 'CLAIMED' OR d.state = 'SENDING' OR " \
+	"d.state = 'SENT' OR d.state = 'PUBLISHING' OR "  \
+	"d.state = 'DELIVERED') "
+/* How many deliveries there are of the queue, with that predicate: counted
+ * along its index, up to a bound.  All three are texts of SQL. */
+#define MFTD_DB_COUNT(queue, predicate, most)              \
+	"(SELECT count(*) FROM (SELECT 1 FROM delivery d " \
+	"WHERE d.queue = " queue " AND " predicate " LIMIT " most ") AS x)"
 
 struct mftd_delivery;
 

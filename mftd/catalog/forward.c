@@ -17,6 +17,7 @@
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define ROWS_AT_ONCE 64 /* records in one INSERT */
 #define ROW_PARAMS 5
+#define ENDED_AT_ONCE 1024 /* ended deliveries looked at for links to go */
 #define GONE_AT_ONCE 16 /* receipts asked for in one SELECT */
 #define SAME_INODE_MAX 64 /* receipts of one inode that are not released */
 /* A file whose name stays excluded is given up after this long. */
@@ -338,27 +339,99 @@ take_released(void *data, const struct mftd_db_value *row, int n)
 	return 0;
 }
 
+/* Receipts that never had a delivery: not one is coming any more. */
+static int
+find_bare(struct mftd_catalog *c, struct released *rel)
+{
+	const struct mftd_db_value v[] = {
+		DB_INT(mftd_clock_wall_us() - PENDING_US), DB_INT(rel->max)
+	};
+
+	return mftd_db_run(c,
+	    "SELECT id, outcome_us FROM receipt WHERE has_routes = 1 AND "
+	    "released = 0 AND known = 1 AND matched = 0 AND pending = 0 AND "
+	    "outcome IN ('ABANDONED', 'PUBLISHED') UNION ALL "
+	    "SELECT id, outcome_us FROM receipt WHERE has_routes = 1 AND "
+	    "released = 0 AND known = 1 AND matched = 0 AND pending = 1 AND "
+	    "outcome_us < $1 AND outcome = 'PUBLISHED' "
+	    "ORDER BY outcome_us LIMIT $2",
+	    v, N(v), take_released, rel);
+}
+
+/* The next receipts of which a delivery has ended. */
+struct ended {
+	struct released *rel;
+	char *at; /* the last one that was looked at */
+	size_t looked;
+};
+
+static int
+take_ended(void *data, const struct mftd_db_value *row, int n)
+{
+	struct ended *e = data;
+	int r = 0;
+
+	if (row[0].len >= MFTD_ID_BYTES)
+		return -MFTD_E_CORRUPT;
+	e->looked++;
+	if (e->rel->n == e->rel->max || strcmp(e->at, row[0].p) == 0)
+		return 0; /* it comes again, or has come */
+	memcpy(e->at, row[0].p, row[0].len + 1);
+	if (row[1].i != 0)
+		r = take_released(e->rel, row, n);
+	return r;
+}
+
+/*
+ * Where one delivery of a receipt has ended and another waits for days, looking
+ * is in vain.  So each call looks at ENDED_AT_ONCE and the next one goes on
+ * from there; after the last it begins anew.
+ */
+static int
+find_ended(struct mftd_catalog *c, struct released *rel)
+{
+	struct ended e = { .rel = rel, .at = c->ended };
+	const struct mftd_db_value v[] = { DB_INT(mftd_clock_wall_us() -
+					       PENDING_US),
+		DB_TEXT(c->ended), DB_INT(ENDED_AT_ONCE) };
+	int r;
+
+	r = mftd_db_run(c,
+	    "SELECT r.id, CASE WHEN r.has_routes = 1 AND r.released = 0 AND "
+	    "r.known = 1 AND (r.outcome = 'ABANDONED' OR "
+	    "(r.outcome = 'PUBLISHED' AND (r.pending = 0 OR "
+	    "r.outcome_us < $1))) AND NOT EXISTS (SELECT 1 FROM delivery o "
+	    "WHERE o.receipt = r.id AND o.state NOT IN ('DONE', 'CANCELLED')) "
+	    "THEN 1 ELSE 0 END FROM (SELECT d.receipt FROM delivery d WHERE "
+	    "d.released = 0 AND d.state IN ('DONE', 'CANCELLED') AND "
+	    "d.receipt > $2 ORDER BY d.receipt LIMIT $3) AS x "
+	    "JOIN receipt r ON r.id = x.receipt ORDER BY x.receipt",
+	    v, N(v), take_ended, &e);
+	if (r < 0)
+		return r;
+	if (e.looked == ENDED_AT_ONCE || rel->n == rel->max)
+		return 0;
+	c->ended[0] = '\0';
+	return 1;
+}
+
 int
 mftd_catalog_releasable(
     struct mftd_catalog *c, char (*out)[MFTD_ID_BYTES], size_t max)
 {
-	const struct mftd_db_value v[] = {
-		DB_INT(mftd_clock_wall_us() - PENDING_US), DB_INT(max)
-	};
 	struct released rel = { .out = out, .max = max };
+	bool all = c->ended[0] == '\0';
+	int r = find_bare(c, &rel);
 
-	return mftd_db_run(c,
-	    "SELECT id FROM receipt r WHERE has_routes = 1 AND released = 0 "
-	    "AND known = 1 AND (outcome = 'ABANDONED' OR "
-	    "(outcome = 'PUBLISHED' AND (pending = 0 OR outcome_us < $1) AND "
-	    "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.receipt = r.id AND "
-	    "d.state NOT IN ('DONE', 'CANCELLED')))) "
-	    "ORDER BY time_us LIMIT $2",
-	    v, N(v), take_released, &rel);
+	if (r >= 0)
+		r = find_ended(c, &rel);
+	if (r == 1 && !all)
+		r = find_ended(c, &rel);
+	return r < 0 ? r : (int)rel.n;
 }
 
-int
-mftd_catalog_released(struct mftd_catalog *c, const char *receipt)
+static int
+note_released(struct mftd_catalog *c, void *receipt)
 {
 	const struct mftd_db_value v[] = { DB_TEXT(receipt) };
 	int r = mftd_db_run(c, "UPDATE receipt SET released = 1 WHERE id = $1",
@@ -366,7 +439,18 @@ mftd_catalog_released(struct mftd_catalog *c, const char *receipt)
 
 	if (r == 0)
 		return -ENOENT;
+	if (r > 0)
+		r = mftd_db_run(c,
+		    "UPDATE delivery SET released = 1 WHERE receipt = $1", v,
+		    N(v), NULL, NULL);
 	return r < 0 ? r : 0;
+}
+
+int
+mftd_catalog_released(struct mftd_catalog *c, const char *receipt)
+{
+	return mftd_db_transaction(
+	    c, MFTD_DB_WRITE, note_released, (void *)receipt);
 }
 
 /* Some of them with one statement; the others are "", which none is. */

@@ -179,7 +179,8 @@ store(struct mftd_catalog *c, const struct receipt *r, bool pending)
 
 	return mftd_db_run(c,
 	    "UPDATE receipt SET path_now = $2, removed = $3, pending = $4, "
-	    "replaced_by = $5 WHERE id = $1",
+	    "replaced_by = $5, matched = CASE WHEN EXISTS (SELECT 1 FROM "
+	    "delivery WHERE receipt = $1) THEN 1 ELSE 0 END WHERE id = $1",
 	    v, N(v), NULL, NULL);
 }
 
@@ -192,6 +193,7 @@ bring_in_line(struct mftd_catalog *c, const struct receipt *r, bool *waits)
 		.volume = r->volume,
 		.path = r->path_now,
 		.time_us = r->time_us,
+		.seq = r->seq,
 		.size = r->size,
 		.sha256 = r->has_sha256 ? r->sha256 : NULL };
 

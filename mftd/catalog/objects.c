@@ -26,6 +26,8 @@
 
 #define SETTLE_S_DEFAULT 5
 #define SETTLE_S_MAX 3600
+#define PRIORITY_DEFAULT 5
+#define PRIORITY_MAX 9
 
 #define NEEDED CYAML_FLAG_POINTER
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -69,6 +71,12 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT("calendar", MAY, mftd_route, calendar, MFTD_NAME_BYTES),
 	CYAML_FIELD_MAPPING("retry", CYAML_FLAG_OPTIONAL, struct mftd_route,
 	    retry, mftd_retry_file_fields),
+	CYAML_FIELD_INT(
+	    "priority", CYAML_FLAG_OPTIONAL, struct mftd_route, priority),
+	CYAML_FIELD_BOOL(
+	    "ordered", CYAML_FLAG_OPTIONAL, struct mftd_route, ordered),
+	CYAML_FIELD_BOOL(
+	    "skip_failed", CYAML_FLAG_OPTIONAL, struct mftd_route, skip_failed),
 	MFTD_HANDLING_FIELDS, CYAML_FIELD_END
 };
 
@@ -143,6 +151,8 @@ complete_route(const struct mftd_check *p, struct mftd_route *r)
 		r->directory = strdup("");
 	if (r->settle_s == 0 && !mftd_check_given(p, "settle_s"))
 		r->settle_s = SETTLE_S_DEFAULT;
+	if (r->priority == 0 && !mftd_check_given(p, "priority"))
+		r->priority = PRIORITY_DEFAULT;
 	return r->queue != NULL && r->directory != NULL ? 0 : -ENOMEM;
 }
 
@@ -213,6 +223,18 @@ check_time(const struct mftd_check *p, const struct file *f,
 	return 0;
 }
 
+/* What goes first. */
+static int
+check_order(const struct mftd_check *p, const struct mftd_route *r)
+{
+	if (r->priority < 0 || r->priority > PRIORITY_MAX)
+		return mftd_check_refuse(p, "priority", "must be 0 to 9");
+	if (r->skip_failed && !r->ordered)
+		return mftd_check_refuse(
+		    p, "skip_failed", "means nothing without ordered");
+	return 0;
+}
+
 static int
 check_calendar(const struct mftd_check *p, const struct file *f)
 {
@@ -265,6 +287,8 @@ check_route(const struct mftd_check *p, struct file *f)
 		e = mftd_retry_file_check(p, &r->retry);
 	if (e == 0)
 		e = mftd_handling_file_check(p, f->routes, p->index);
+	if (e == 0)
+		e = check_order(p, r);
 	return e == 0 ? check_time(p, f, r) : e;
 }
 

@@ -109,6 +109,9 @@ struct mftd_route {
 	struct mftd_retry retry;
 	struct mftd_handling at; /* the partner */
 	struct mftd_handling_words words; /* just of a file */
+	int priority; /* 0 to 9: at its partner the higher goes first */
+	bool ordered; /* one after the other, as they were received */
+	bool skip_failed; /* … past those that wait for a person */
 };
 
 struct mftd_calendar {

@@ -15,6 +15,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/claim.h"
 #include "mftd/catalog/postgres_steps.h"
 
 #define CONNECT_S "5"
@@ -60,28 +61,11 @@ static const char settings[] =
 
 /* MFTD_DB_STEPS is made for their number: postgres_steps.h. */
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
-	/* p goes by the index from one partner to the next */
-	[MFTD_DB_CLAIM] = ROLE_ROW
-	"p (name) AS ((SELECT d.partner FROM delivery d WHERE d.queue = $1 AND "
-	"d.state IN ('QUEUED', 'WAITING') AND EXISTS (SELECT 1 FROM r) "
-	"ORDER BY d.partner LIMIT 1) UNION ALL "
-	"SELECT (SELECT d.partner FROM delivery d WHERE d.queue = $1 AND "
-	"d.state IN ('QUEUED', 'WAITING') AND d.partner > p.name "
-	"ORDER BY d.partner LIMIT 1) FROM p WHERE p.name IS NOT NULL), "
-	"c AS MATERIALIZED (SELECT x.id FROM p, LATERAL "
-	"(SELECT d.id, d.due_us FROM delivery d WHERE d.queue = $1 AND "
-	"d.partner = p.name AND d.state IN ('QUEUED', 'WAITING') AND "
-	"d.due_us <= $4 ORDER BY d.due_us, d.id LIMIT $6) AS x "
-	"WHERE strpos($7::text, ' ' || p.name || ' ') = 0 "
-	"ORDER BY x.due_us, x.id LIMIT $5), "
-	"u AS (UPDATE delivery AS d SET state = 'CLAIMED' FROM c "
-	"WHERE d.id = c.id AND d.state IN ('QUEUED', 'WAITING') "
-	"RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE,
+	[MFTD_DB_CLAIM] = mftd_claim_postgres,
 	[MFTD_DB_INHERITED] = ROLE_ROW
 	"u AS MATERIALIZED (SELECT " MFTD_DB_DELIVERY_COLUMNS
-	" FROM delivery d, r WHERE d.queue = r.queue AND d.state IN "
-	"('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
-	"ORDER BY d.id LIMIT $4)" WITH_ROLE,
+	" FROM delivery d WHERE EXISTS (SELECT 1 FROM r) AND d.queue = $1 "
+	"AND " MFTD_DB_IN_HAND "ORDER BY d.id LIMIT $4)" WITH_ROLE,
 	[MFTD_DB_PARTNER] = ROLE_ROW
 	"u AS (INSERT INTO partner_state AS s (queue, partner, state, fault, "
 	"since_us, reason, probes, probe_us) SELECT r.queue, $4::text, "

@@ -99,6 +99,7 @@ mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 	d->retry_hours = (uint32_t)row[MFTD_DB_BOUNDS_AT + 1].i;
 	d->tries_before = (uint32_t)row[MFTD_DB_BOUNDS_AT + 2].i;
 	d->first_us = row[MFTD_DB_BOUNDS_AT + 3].i;
+	d->priority = (uint32_t)row[MFTD_DB_BOUNDS_AT + 4].i;
 	return mftd_handling_get(row + MFTD_DB_HANDLING_AT, &d->at, &d->has);
 }
 
@@ -306,31 +307,36 @@ mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
 /* ---- looking on */
 
 static int
-take_count(void *data, const struct mftd_db_value *row, int n)
+take_counts(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_queue_counts *q = data;
-	int s = mftd_delivery_state_of(row[0].p);
 
-	if (s < 0)
-		return s;
-	q->by_state[s] = (uint64_t)row[1].i;
-	if ((s == MFTD_DELIVERY_QUEUED || s == MFTD_DELIVERY_WAITING) &&
-	    (q->next_due_us == 0 || row[2].i < q->next_due_us))
-		q->next_due_us = row[2].i;
+	q->queued = (uint64_t)(row[0].i + row[1].i);
+	q->active = (uint64_t)row[2].i;
+	q->in_doubt = (uint64_t)row[3].i;
+	q->failed = (uint64_t)row[4].i;
 	return 0;
 }
+
+#define COUNT(predicate) MFTD_DB_COUNT("$1", predicate, "$2")
+#define FREE COUNT(MFTD_DB_FREE)
+#define IN_ORDER COUNT(MFTD_DB_IN_ORDER "AND d.state IN ('QUEUED', 'WAITING')")
+#define IN_HAND COUNT(MFTD_DB_IN_HAND)
+#define IN_DOUBT COUNT("d.state = 'IN_DOUBT'")
+#define FAILED COUNT("d.state = 'FAILED'")
+
+static const char count_sql[] =
+    "SELECT " FREE ", " IN_ORDER ", " IN_HAND ", " IN_DOUBT ", " FAILED;
 
 int
 mftd_catalog_counts(
     struct mftd_catalog *c, const char *queue, struct mftd_queue_counts *out)
 {
-	const struct mftd_db_value v[] = { DB_TEXT(queue) };
+	const struct mftd_db_value v[] = { DB_TEXT(queue),
+		DB_INT(MFTD_COUNT_MAX) };
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	r = mftd_db_run(c,
-	    "SELECT state, count(*), min(due_us) FROM delivery "
-	    "WHERE queue = $1 GROUP BY state",
-	    v, N(v), take_count, out);
+	r = mftd_db_run(c, count_sql, v, N(v), take_counts, out);
 	return r < 0 ? r : 0;
 }

@@ -14,6 +14,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
+#include "mftd/catalog/claim.h"
 #include "mftd/catalog/tries.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
@@ -30,29 +31,10 @@ struct sqlite {
 #define ROLE_PARAMS "$1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL "
 
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
-	/* p goes by the index from one partner to the next */
-	[MFTD_DB_CLAIM] =
-	    "UPDATE delivery AS d SET state = 'CLAIMED' WHERE " ROLE_PARAMS
-	    "AND d.id IN (WITH RECURSIVE p (name) AS ("
-	    "SELECT min(partner) FROM delivery WHERE queue = $1 AND "
-	    "state IN ('QUEUED', 'WAITING') UNION ALL "
-	    "SELECT (SELECT min(o.partner) FROM delivery o WHERE "
-	    "o.queue = $1 AND o.state IN ('QUEUED', 'WAITING') AND "
-	    "o.partner > p.name) FROM p WHERE p.name IS NOT NULL) "
-	    "SELECT x.id FROM p CROSS JOIN delivery x ON x.id IN ("
-	    "SELECT y.id FROM delivery y WHERE y.queue = $1 AND "
-	    "y.partner = p.name AND y.state IN ('QUEUED', 'WAITING') AND "
-	    "y.due_us <= $4 ORDER BY y.due_us, y.id LIMIT $6) "
-	    "WHERE instr($7, ' ' || p.name || ' ') = 0 "
-	    "ORDER BY x.due_us, x.id LIMIT $5) "
-	    "RETURNING id, receipt, route, partner, volume, directory, name, "
-	    "state, tries, size, sha256, host, mtime, due_us, "
-	    "error, " MFTD_DB_HANDLING_COLUMNS
-	    ", retry_tries, retry_hours, tries_before, first_us",
+	[MFTD_DB_CLAIM] = mftd_claim_sqlite,
 	[MFTD_DB_INHERITED] =
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d "
-	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND d.state IN "
-	    "('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', 'DELIVERED') "
+	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND " MFTD_DB_IN_HAND
 	    "ORDER BY d.id LIMIT $4",
 	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "

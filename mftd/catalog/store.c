@@ -37,13 +37,15 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_TEXT(except), DB_TEXT(r->name_template),
 		DB_TEXT(r->schedule), DB_TEXT(r->time_zone),
 		DB_TEXT(r->calendar), DB_INT(r->retry.tries),
-		DB_INT(r->retry.hours) };
+		DB_INT(r->retry.hours), DB_INT(r->priority),
+		DB_INT(r->ordered ? 1 + r->skip_failed : 0) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s, files, except_files, name_template, schedule, "
-	    "time_zone, calendar, retry_tries, retry_hours) VALUES ($1, $2, "
-	    "$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+	    "time_zone, calendar, retry_tries, retry_hours, priority, ordered) "
+	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+	    "$14, $15, $16)",
 	    v, N(v));
 	if (e == 0)
 		e = mftd_route_handling_put(c, r->name, &r->at);
@@ -159,6 +161,9 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	r->settle_s = (int)row[5].i;
 	r->retry.tries = (int)row[12].i;
 	r->retry.hours = (int)row[13].i;
+	r->priority = (int)row[14].i;
+	r->ordered = row[15].i > 0;
+	r->skip_failed = row[15].i == 2;
 	return 0;
 }
 
@@ -191,8 +196,8 @@ load(struct mftd_catalog *c, void *data)
 		r = mftd_db_run(c,
 		    "SELECT name, account, partner, directory, queue, "
 		    "settle_s, files, except_files, name_template, schedule, "
-		    "time_zone, calendar, retry_tries, retry_hours "
-		    "FROM route ORDER BY name",
+		    "time_zone, calendar, retry_tries, retry_hours, priority, "
+		    "ordered FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
 	return r < 0 ? r : mftd_route_handlings_load(c, o);
 }

@@ -184,14 +184,15 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 				  : DB_NULL,
 		DB_INT(t->due_us), DB_INT(seq),
 		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
-		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : "") };
+		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : ""),
+		DB_INT(f->time_us), DB_INT(f->seq) };
 
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
 	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
-	    "error, " MFTD_DB_COPIED_COLUMNS ") "
+	    "error, order_us, order_seq, " MFTD_DB_COPIED_COLUMNS ") "
 	    "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
-	    "$12, $14, $15, " MFTD_DB_COPIED_COLUMNS
+	    "$12, $14, $15, $16, $17, " MFTD_DB_COPIED_COLUMNS
 	    " FROM route WHERE name = $3 "
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
 	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "

@@ -76,7 +76,7 @@ is_kept_waiting(const struct mftd_job *job)
 bool
 mftd_job_take(struct mftd_queue *q, const struct mftd_delivery *d)
 {
-	struct mftd_job *job;
+	struct mftd_job *job, *at;
 
 	TAILQ_FOREACH(job, &q->jobs, link)
 		if (strcmp(job->d.id, d->id) == 0)
@@ -87,7 +87,13 @@ mftd_job_take(struct mftd_queue *q, const struct mftd_delivery *d)
 	job->q = q;
 	job->d = *d;
 	job->place = place_of(d);
-	TAILQ_INSERT_TAIL(&q->jobs, job, link);
+	at = TAILQ_LAST(&q->jobs, mftd_jobs);
+	while (at != NULL && at->d.priority < d->priority)
+		at = TAILQ_PREV(at, mftd_jobs, link);
+	if (at != NULL)
+		TAILQ_INSERT_AFTER(&q->jobs, at, job, link);
+	else
+		TAILQ_INSERT_HEAD(&q->jobs, job, link);
 	q->n_jobs++;
 	return true;
 }

@@ -216,14 +216,10 @@ count(struct mftd_queue *q, struct mftd_msg_outbound_state *st)
 	if (mftd_queue_outcome(q, "counts",
 		mftd_catalog_counts(q->catalog, q->w->instance, &c)) < 0)
 		return;
-	st->queued = c.by_state[MFTD_DELIVERY_QUEUED] +
-	    c.by_state[MFTD_DELIVERY_WAITING];
-	st->active = c.by_state[MFTD_DELIVERY_CLAIMED] +
-	    c.by_state[MFTD_DELIVERY_SENDING] + c.by_state[MFTD_DELIVERY_SENT] +
-	    c.by_state[MFTD_DELIVERY_PUBLISHING] +
-	    c.by_state[MFTD_DELIVERY_DELIVERED];
-	st->in_doubt = c.by_state[MFTD_DELIVERY_IN_DOUBT];
-	st->failed = c.by_state[MFTD_DELIVERY_FAILED];
+	st->queued = c.queued;
+	st->active = c.active;
+	st->in_doubt = c.in_doubt;
+	st->failed = c.failed;
 }
 
 /* The counts, and whether the objects are still the ones we have. */

@@ -26,7 +26,7 @@ struct mftd_runner;
 /* A delivery in hand.  Its row is written by us alone, and d is what the row
  * says. */
 struct mftd_job {
-	TAILQ_ENTRY(mftd_job) link; /* in the order in which they were taken */
+	TAILQ_ENTRY(mftd_job) link; /* by priority, then as they were taken */
 	struct mftd_queue *q;
 	struct mftd_delivery d;
 	struct mftd_runner *runner; /* whose batch has it; NULL */

@@ -62,6 +62,8 @@ void apply_calendar(struct db *db, const struct mftd_route *like,
 /* Files f0 to n - 1 published, each a delivery of route r0 and queue q that is
  * due. */
 void publish_some(struct db *db, int n);
+/* The same of a route like this one. */
+void publish_in_route(struct db *db, const struct mftd_route *like, int n);
 
 /* The only delivery of that receipt; false when there is none or more. */
 bool find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d);
@@ -72,6 +74,7 @@ void tests_queue(const struct CMUnitTest **t, size_t *n);
 void tests_queues(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_failure(const struct CMUnitTest **t, size_t *n);
+void tests_scale(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
 
 #define DB_TEST(f) cmocka_unit_test_setup_teardown(f, db_setup, db_teardown)

@@ -151,7 +151,7 @@ published_receipt_becomes_a_delivery_per_route(void **state)
 	apply_routes(db, 3);
 	publish(db, &s, "f2", "y", 6);
 	assert_int_equal(mftd_catalog_counts(db->c, "q", &q), 0);
-	assert_int_equal(q.by_state[MFTD_DELIVERY_QUEUED], 4);
+	assert_int_equal(q.queued, 4);
 }
 
 static void

@@ -109,12 +109,16 @@ static struct mftd_route routes[] = {
 		.temp_suffix = ".part",
 		.temp_directory = "tmp",
 		.trigger = "{name}.ok",
-		.trigger_line = "x" } },
+		.trigger_line = "x" },
+	    .priority = 9,
+	    .ordered = true,
+	    .skip_failed = true },
 	{ .name = "s",
 	    .account = "carol",
 	    .partner = "acme",
 	    .directory = "",
-	    .queue = "q" },
+	    .queue = "q",
+	    .ordered = true },
 };
 static char *closed[] = { "2027-12-25", "2028-01-01" };
 static struct mftd_calendar calendars[] = {
@@ -224,6 +228,8 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	    &o->routes[0].at, &routes[0].at, sizeof(routes[0].at));
 	assert_memory_equal(
 	    &o->routes[1].at, &routes[1].at, sizeof(routes[1].at));
+	assert_int_equal(o->routes[0].priority, 9);
+	assert_true(o->routes[0].ordered && o->routes[0].skip_failed);
 	assert_int_equal(o->n_calendars, 2);
 	assert_int_equal(o->calendars[0].n_closed, 2);
 	assert_string_equal(o->calendars[0].closed[1], "2028-01-01");
@@ -234,6 +240,9 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_int_equal(o->routes[1].n_files, 0);
 	assert_int_equal(o->routes[1].n_except, 0);
 	assert_null(o->routes[1].name_template);
+	assert_int_equal(o->routes[1].priority, 0);
+	assert_true(o->routes[1].ordered);
+	assert_false(o->routes[1].skip_failed);
 }
 
 static void

@@ -89,6 +89,8 @@ whole_file_is_taken(void **state)
 			 "    schedule: 0 6 * * mon-fri\n"
 			 "    time_zone: Europe/Berlin\n    calendar: bank\n"
 			 "    retry: {tries: 3}\n"
+			 "    priority: 0\n    ordered: true\n"
+			 "    skip_failed: true\n"
 			 "  - {name: s, account: alice, partner: acme}\n"
 			 "calendars:\n  - name: bank\n"
 			 "    closed: [2027-12-25, 2028-02-29]\n",
@@ -121,6 +123,10 @@ whole_file_is_taken(void **state)
 	assert_string_equal(o->routes[1].directory, "");
 	assert_string_equal(o->routes[1].queue, "default");
 	assert_int_equal(o->routes[1].settle_s, 5);
+	assert_int_equal(o->routes[0].priority, 0);
+	assert_int_equal(o->routes[1].priority, 5);
+	assert_true(o->routes[0].ordered && o->routes[0].skip_failed);
+	assert_false(o->routes[1].ordered || o->routes[1].skip_failed);
 	assert_int_equal(o->routes[0].n_files, 2);
 	assert_string_equal(o->routes[0].files[1], "in/a");
 	assert_int_equal(o->routes[0].n_except, 1);
@@ -524,6 +530,10 @@ routes_are_checked(void **state)
 	    ":16: routes[0].queue: not a name");
 	refused(ACCOUNT PARTNER ROUTE "    settle_s: 3601\n",
 	    ":16: routes[0].settle_s: must be 0 to 3600");
+	refused(ACCOUNT PARTNER ROUTE "    priority: 10\n",
+	    ":16: routes[0].priority: must be 0 to 9");
+	refused(ACCOUNT PARTNER ROUTE "    skip_failed: true\n",
+	    ":16: routes[0].skip_failed: means nothing without ordered");
 	refused(ACCOUNT PARTNER ROUTE "    directory: \"a\\tb\"\n",
 	    ":16: routes[0].directory: holds a control character");
 	refused(ACCOUNT PARTNER ROUTE "    retry: {tries: 0}\n",

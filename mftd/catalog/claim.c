@@ -1,0 +1,103 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/claim.h"
+
+#include "mftd/catalog/db.h"
+#include "mftd/catalog/postgres_steps.h"
+
+/* What is in each of the two indexes; along them, the first. */
+#define FREE "WHERE d.queue = $1 AND " MFTD_DB_FREE
+#define FREE_FIRST \
+	"ORDER BY d.partner DESC, d.priority DESC, d.due_us, d.id LIMIT 1"
+#define IN_ORDER "WHERE d.queue = $1 AND " MFTD_DB_IN_ORDER
+#define IN_ORDER_FIRST \
+	"ORDER BY d.partner, d.route, d.order_us, d.order_seq, d.id LIMIT 1"
+
+/* Of the partner of which `due` tells. */
+#define SOME_DUE                                                          \
+	FREE "AND d.partner = due.partner AND d.priority = due.priority " \
+	     "AND d.due_us <= $4 ORDER BY d.due_us, d.id LIMIT "
+#define MAY_GO "d.state IN ('QUEUED', 'WAITING') AND d.due_us <= $4 AND "
+#define URGENT_FIRST "ORDER BY priority DESC, due_us, id LIMIT $5"
+
+/* From each to the next: first of the same partner.  By "(a, b) < (x, y)" both
+ * databases would pass over all rows that have x and y. */
+
+/* ---- PostgreSQL */
+
+#define P_HEAD "(SELECT d.partner, d.priority, d.due_us FROM delivery d "
+#define P_HEADS                                                             \
+	"heads AS (" P_HEAD FREE "AND EXISTS (SELECT 1 FROM r) " FREE_FIRST \
+	") UNION ALL SELECT n.* FROM heads h, LATERAL (" P_HEAD FREE        \
+	"AND d.partner = h.partner AND d.priority < h.priority " FREE_FIRST \
+	") UNION ALL " P_HEAD FREE "AND d.partner < h.partner " FREE_FIRST  \
+	") LIMIT 1) AS n), "
+#define P_DUE                                                \
+	"due AS (SELECT partner, max(priority) AS priority " \
+	"FROM heads WHERE due_us <= $4 AND "                 \
+	"strpos($7::text, ' ' || partner || ' ') = 0 "       \
+	"GROUP BY partner), "
+#define P_TURN                                                             \
+	"(SELECT d.partner, d.route, d.id, d.priority, d.due_us, d.state " \
+	"FROM delivery d "
+#define P_TURNS                                                           \
+	"turns AS (" P_TURN IN_ORDER                                      \
+	"AND EXISTS (SELECT 1 FROM r) " IN_ORDER_FIRST                    \
+	") UNION ALL SELECT n.* FROM turns t, LATERAL (" P_TURN IN_ORDER  \
+	"AND d.partner = t.partner AND d.route > t.route " IN_ORDER_FIRST \
+	") UNION ALL " P_TURN IN_ORDER                                    \
+	"AND d.partner > t.partner " IN_ORDER_FIRST ") LIMIT 1) AS n), "
+#define P_SHARE                                           \
+	"(SELECT greatest(1, least($6, $5 / greatest(1, " \
+	"count(*)))) FROM due)"
+#define P_FOUND                                                             \
+	"found AS MATERIALIZED (SELECT id FROM ("                           \
+	"SELECT x.* FROM due, LATERAL (SELECT d.id, d.priority, d.due_us "  \
+	"FROM delivery d " SOME_DUE P_SHARE ") AS x UNION ALL "             \
+	"SELECT d.id, d.priority, d.due_us FROM turns d WHERE " MAY_GO      \
+	"strpos($7::text, ' ' || d.partner || ' ') = 0) AS y " URGENT_FIRST \
+	"), "
+
+/* "|| ''": by their ids, not by the index of all that might be claimed. */
+const char mftd_claim_postgres[] = ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND
+    "u AS (UPDATE delivery AS d SET state = 'CLAIMED' FROM found "
+    "WHERE d.id = found.id AND d.state || '' IN ('QUEUED', 'WAITING') "
+    "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE;
+
+/* ---- SQLite */
+
+/* It has no LATERAL: what is found goes from one step to the next by its row's
+ * number; the last has none. */
+#define S_ONE "(SELECT d.rowid FROM delivery d "
+#define ROW " CROSS JOIN delivery d ON d.rowid = at "
+#define LAST " CROSS JOIN delivery l ON l.rowid = at"
+#define S_HEADS                                                              \
+	"heads (at) AS (SELECT " S_ONE FREE FREE_FIRST ") UNION ALL SELECT " \
+	"coalesce(" S_ONE FREE "AND d.partner = l.partner AND "              \
+	"d.priority < l.priority " FREE_FIRST "), " S_ONE FREE               \
+	"AND d.partner < l.partner " FREE_FIRST ")) FROM heads" LAST "), "
+#define S_DUE                                            \
+	"due (partner, priority) AS (SELECT d.partner, " \
+	"max(d.priority) "                               \
+	"FROM heads" ROW "WHERE d.due_us <= $4 AND "     \
+	"instr($7, ' ' || d.partner || ' ') "            \
+	"= 0 GROUP BY d.partner), "
+#define S_TURNS                                                               \
+	"turns (at) AS (SELECT " S_ONE IN_ORDER IN_ORDER_FIRST ") UNION ALL " \
+	"SELECT coalesce(" S_ONE IN_ORDER "AND d.partner = l.partner AND "    \
+	"d.route > l.route " IN_ORDER_FIRST "), " S_ONE IN_ORDER              \
+	"AND d.partner > l.partner " IN_ORDER_FIRST ")) FROM turns" LAST "), "
+#define S_SHARE "(SELECT max(1, min($6, $5 / max(1, count(*)))) FROM due)"
+#define S_FOUND                                                           \
+	"found (at, priority, due_us, id) AS (SELECT x.rowid, "           \
+	"x.priority, x.due_us, x.id FROM due CROSS JOIN delivery x "      \
+	"ON x.rowid IN (SELECT d.rowid FROM delivery d " SOME_DUE S_SHARE \
+	") UNION ALL SELECT d.rowid, d.priority, d.due_us, d.id "         \
+	"FROM turns" ROW "WHERE " MAY_GO                                  \
+	"instr($7, ' ' || d.partner || ' ') = 0) "
+
+const char mftd_claim_sqlite[] =
+    "WITH RECURSIVE " S_HEADS S_DUE S_TURNS S_FOUND
+    "UPDATE delivery SET state = 'CLAIMED' WHERE $2 IS NOT NULL AND "
+    "$3 IS NOT NULL AND rowid IN (SELECT at FROM found " URGENT_FIRST ") "
+    "RETURNING id, receipt, route, partner, volume, directory, name, state, "
+    "tries, size, sha256, host, mtime, due_us, error, " MFTD_DB_DELIVERY_MORE;
