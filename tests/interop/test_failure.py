@@ -272,6 +272,31 @@ def test_locked_and_unlocked(world):
     assert world.partner()["state"] == "closed"
 
 
+def test_one_host_is_away(world):
+    """What may have arrived there waits for that host; all else goes to the
+    next one, and the partner is not stopped for it."""
+    acme, beta = world.acme, world.beta
+    (beta.top / "authorized").write_text(f"{acme.public}\n{beta.public}\n")
+    world.up(other_hosts=[f"127.0.0.1:{beta.port}"],
+             host_keys=[acme.host_key, beta.host_key])
+    acme.fault("-e", "inject=?link,?linkat:delay_enter=30s")
+    id_ = world.upload("left")
+    world.wait_state(id_, "PUBLISHING")
+    acme.fault()
+    acme.stop()
+    looks = f"delivery {id_}"
+    world.wait_for("looks in vain", lambda: sum(
+        looks in line and "PUBLISHING -> PUBLISHING: " in line
+        for line in world.rig.log.read_text().splitlines()) >= 4)
+    world.wait_state(world.upload("next"), "DONE")
+    assert beta.names() == ["next"]
+    assert world.partner()["state"] == "closed" and world.alerts() == 0
+    assert world.show(id_)["state"] == "PUBLISHING"
+    acme.start()
+    assert world.wait_state(id_, "DONE")["tries"] == 1
+    assert acme.names() == ["left"] and beta.names() == ["next"]
+
+
 # ---- one file
 
 def test_no_such_folder(world):
