@@ -89,6 +89,16 @@ class World:
             return row if row["state"] == state else None
         return self.wait_for(f"{name} {state}", look)
 
+    def execute(self, sql, *values):
+        with contextlib.closing(sqlite3.connect(
+                self.rig.state / "catalog.db", timeout=PATIENCE_S)) as db, db:
+            db.execute(sql, values)
+
+    def postpone(self):
+        """No probe of its own accord for the length of the test."""
+        self.execute("UPDATE partner_state SET probe_us = ?",
+                     int((time.time() + 3600) * 1000000))
+
     def alerts(self):
         return self.rig.log.read_text().count("partner acme is stopped")
 
@@ -167,6 +177,7 @@ def test_wrong_key(world):
     world.up(key=world.beta.key)
     id_ = world.upload("wrong-key")
     assert "login refused" in world.wait_partner("open")["reason"]
+    world.postpone()
     world.apply()
     world.wait_partner("closed")
     sent_once(world, id_)
@@ -186,6 +197,7 @@ def test_changed_host_key(world):
     assert row["fault"] == "refused" and "host key" in row["reason"]
     assert world.source(id_).exists() and world.alerts() == 1
     assert world.acme.names() == ["before"]
+    world.postpone()
     world.apply()
     sent_once(world, id_)
 
@@ -249,9 +261,8 @@ def test_probe_that_is_due_after_a_restart(world):
     world.wait_partner("open")
     world.rig.stop()
     world.acme.authorize(True)
-    with contextlib.closing(sqlite3.connect(
-            world.rig.state / "catalog.db")) as db, db:
-        db.execute("UPDATE partner_state SET state = 'half-open'")
+    world.postpone()
+    world.execute("UPDATE partner_state SET state = 'half-open'")
     world.rig.start()
     sent_once(world, id_)
     assert world.wait_partner("closed")["partner"] == "acme"
@@ -265,6 +276,7 @@ def test_locked_and_unlocked(world):
     world.acme.authorize(False)
     ids = [world.upload(f"locked{i}") for i in range(2)]
     world.wait_partner("open")
+    world.postpone()
     first = next(i for i in ids if world.show(i)["state"] == "WAITING")
     world.acme.authorize(True)
     world.rig.mftctl("delivery", "retry", first)
