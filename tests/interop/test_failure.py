@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from databases import Postgres
 from rig import Rig, USER
 from sshd import Sshd
 
@@ -110,17 +111,24 @@ class World:
         return self.rig.volume / ".mft/out" / self.show(id_)["receipt"]
 
 
+@contextlib.contextmanager
+def new_world(catalog=None):
+    with Sshd(USER, "VERBOSE") as acme, Sshd(USER) as beta, \
+            Rig(catalog=catalog) as rig:
+        yield World(rig, acme, beta)
+
+
 @pytest.fixture(name="world")
 def _world():
-    with Sshd(USER, "VERBOSE") as acme, Sshd(USER) as beta, Rig() as rig:
-        yield World(rig, acme, beta)
+    with new_world() as world:
+        yield world
 
 
 def sent_once(world, *ids, tries=1):
     """All arrive, with so many tries, each the only one that is told."""
     for id_ in ids:
         story = world.wait_state(id_, "DONE")
-        assert story["tries"] == tries
+        assert story["tries"] == tries and "stopped" not in story
         assert [t["n"] for t in story["tried"]] == [*range(1, tries + 1)]
         assert story["tried"][-1]["outcome"] == "DELIVERED"
         assert story["tried"][-1]["bytes"] == story["size"]
@@ -146,6 +154,7 @@ def test_login_refused(world):
         story = world.wait_state(id_, "WAITING" if id_ == first else "QUEUED")
         assert story["tries"] == 0 and story["tried"] == []
         assert world.source(id_).exists()
+        assert "login refused" in story["stopped"]
     assert "login refused" in world.show(first)["error"]
     assert world.acme.calls() == calls and world.alerts() == 1
     text = world.rig.mftctl("partner", "list").stdout.splitlines()
@@ -251,6 +260,11 @@ def test_restart_while_it_is_stopped(world, how):
     world.acme.authorize(True)
     world.rig.mftctl("partner", "resume", "acme")
     sent_once(world, id_)
+
+
+def test_restart_on_postgresql():
+    with Postgres() as database, new_world(database.uri) as world:
+        test_restart_while_it_is_stopped(world, "outbound")
 
 
 def test_probe_that_is_due_after_a_restart(world):
