@@ -11,6 +11,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/handling.h"
+#include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/person.h"
 #include "mftd/catalog/tries.h"
 #include "mftd/mftctl.h"
@@ -238,6 +239,13 @@ is_at_it(enum mftd_delivery_state s)
 	    s == MFTD_DELIVERY_PUBLISHING;
 }
 
+static bool
+is_pending(enum mftd_delivery_state s)
+{
+	return s == MFTD_DELIVERY_QUEUED || s == MFTD_DELIVERY_WAITING ||
+	    s == MFTD_DELIVERY_PUBLISHING;
+}
+
 /* One that nobody ended is either at it, or its process was ended. */
 static int
 put_try(void *data, const struct mftd_try *t)
@@ -343,41 +351,55 @@ print_story(json_t *o)
 	json_decref(o);
 }
 
+struct stopped {
+	json_t *o;
+	const struct mftd_delivery *d;
+};
+
+/* One that is to go out does not while its partner is stopped. */
+static int
+put_stopped(void *data, const struct mftd_partner_row *p)
+{
+	const struct stopped *s = data;
+
+	if (strcmp(p->partner, s->d->partner) == 0 && is_pending(s->d->state))
+		mftctl_put(s->o, "stopped", p->reason);
+	return 0;
+}
+
 static int
 show_one(const struct ctl *ctl, struct mftd_catalog *c, const char *id)
 {
 	struct mftd_delivery_story s;
-	json_t *o, *wishes;
-	struct tries tries = { .d = &s.d };
+	json_t *o = json_object(), *wishes = json_array();
+	struct tries tries = { .d = &s.d, .list = json_array() };
+	struct stopped stopped = { .o = o, .d = &s.d };
 	int r;
 
 	r = mftd_catalog_delivery(c, id, &s);
 	if (r == -ENOENT) {
 		fprintf(stderr, "mftctl: %s: there is no such delivery\n", id);
-		return 1;
-	}
-	wishes = json_array();
-	tries.list = json_array();
-	if (r == 0)
+	} else if (r == 0) {
+		put_delivery(o, &s.d);
+		put_story(o, &s);
 		r = mftd_catalog_wishes(c, id, put_wish, wishes);
+	}
 	if (r == 0)
 		r = mftd_catalog_tries(c, id, put_try, &tries);
-	if (r < 0) {
+	if (r == 0)
+		r = mftd_catalog_partner_states(
+		    c, s.queue, put_stopped, &stopped);
+	if (r < 0 && r != -ENOENT)
 		mftctl_catalog_failed(ctl, c, r);
-		json_decref(wishes);
-		json_decref(tries.list);
-		return 1;
-	}
-	o = json_object();
-	put_delivery(o, &s.d);
-	put_story(o, &s);
 	json_object_set_new(o, "tried", tries.list);
 	json_object_set_new(o, "wishes", wishes);
-	if (ctl->json)
+	if (r < 0)
+		json_decref(o);
+	else if (ctl->json)
 		print_json(o);
 	else
 		print_story(o);
-	return 0;
+	return r < 0 ? 1 : 0;
 }
 
 static int

@@ -83,23 +83,39 @@ set_probe(struct mftd_breaker *b)
 	b->row.probe_us = mftd_clock_wall_us() + ms * 1000;
 }
 
+/* A probe was in vain.  Where nobody answers now, what was refused before still
+ * is. */
+static void
+wait_longer(
+    struct mftd_breaker *b, enum mftd_partner_fault fault, const char *reason)
+{
+	bool news = fault > b->row.fault;
+
+	b->row.probes = news ? 0 : b->row.probes + 1;
+	if (fault >= b->row.fault) {
+		b->row.fault = fault;
+		snprintf(b->row.reason, sizeof(b->row.reason), "%s", reason);
+	}
+	set_probe(b);
+	if (news)
+		alert(b);
+}
+
 static void
 act(struct mftd_breaker *b, enum mftd_breaker_action action,
     enum mftd_partner_fault fault, const char *reason)
 {
-	bool news = action == MFTD_BREAKER_STOP || b->row.fault != fault;
-
 	switch (action) {
 	case MFTD_BREAKER_STOP:
 		b->row.since_us = mftd_clock_wall_us();
-		/* fall through */
-	case MFTD_BREAKER_WAIT:
-		b->row.probes = news ? 0 : b->row.probes + 1;
+		b->row.probes = 0;
 		b->row.fault = fault;
 		snprintf(b->row.reason, sizeof(b->row.reason), "%s", reason);
 		set_probe(b);
-		if (news)
-			alert(b);
+		alert(b);
+		break;
+	case MFTD_BREAKER_WAIT:
+		wait_longer(b, fault, reason);
 		break;
 	case MFTD_BREAKER_GO_ON:
 		b->row.since_us = mftd_clock_wall_us();
@@ -150,8 +166,13 @@ mftd_breakers_called(
 	enum mftd_breaker_event event;
 	struct mftd_breaker *b;
 
-	if (!mftd_breaker_event_of(err, &event))
+	if (!mftd_breaker_event_of(err, &event)) {
+		b = find(q, partner);
+		/* a probe has to be told all the same */
+		if (b != NULL && b->row.state == MFTD_PARTNER_HALF_OPEN)
+			step(b, MFTD_BREAKER_AWAY, why);
 		return;
+	}
 	b = err == 0 ? find(q, partner) : find_or_add(q, partner);
 	if (b == NULL)
 		return;

@@ -59,6 +59,12 @@ is_evidence(const struct mftd_job *job)
 	    job->d.state == MFTD_DELIVERY_DELIVERED;
 }
 
+static bool
+is_stopped(const struct mftd_job *job)
+{
+	return mftd_breaker_stops(job->q, job->d.partner) != NULL;
+}
+
 /* ---- what it says, and hears */
 
 void
@@ -109,12 +115,24 @@ is_sound(const struct mftd_runner *rn, const struct mftd_msg *m)
 	return true;
 }
 
-/* How its call went, if it has called. */
+/* How its call went.  That one host of several is away, where evidence has to
+ * be looked for, says nothing of the partner. */
+static void
+note_call(struct mftd_runner *rn, int err, const char *why)
+{
+	enum mftd_breaker_event event;
+
+	if (rn->host[0] != '\0' && mftd_breaker_event_of(err, &event) &&
+	    event != MFTD_BREAKER_REFUSED)
+		return;
+	mftd_breakers_called(rn->q, rn->partner, err, why);
+}
+
 static void
 take_call(struct mftd_runner *rn, const struct mftd_msg_deliver_step *head)
 {
 	if (head->called != MFTD_CALLED_NOT)
-		mftd_breakers_called(rn->q, rn->partner, head->err, head->why);
+		note_call(rn, head->err, head->why);
 	if (!rn->probe)
 		return;
 	rn->probe = false;
@@ -144,7 +162,7 @@ mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		job->pending = job->asked = true;
 		job->unsure = false;
 		job->not_called = head->called == MFTD_CALLED_IN_VAIN &&
-		    (s[i].event == MFTD_EVENT_PUT_BACK || is_evidence(job));
+		    (s[i].event == MFTD_EVENT_PUT_BACK || is_stopped(job));
 	}
 	/* what others say meanwhile is written together with it */
 	mftd_queue_wake(rn->q);
@@ -182,7 +200,7 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 {
 	struct mftd_job *job;
 	struct mftd_msg m;
-	bool called; /* in vain */
+	bool in_vain; /* it called */
 	char text[64];
 	uint32_t i;
 
@@ -201,9 +219,9 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 	else
 		snprintf(text, sizeof(text), "deliver ended with %d",
 		    WEXITSTATUS(status));
-	called = rn->address[0] == '\0' && (rn->probe || is_alarm(status));
-	if (called)
-		mftd_breakers_called(rn->q, rn->partner, -ETIMEDOUT, text);
+	in_vain = rn->address[0] == '\0' && (rn->probe || is_alarm(status));
+	if (in_vain)
+		note_call(rn, -ETIMEDOUT, text);
 	for (i = 0; i < MFTD_DELIVER_BATCH_MAX; i++) {
 		job = rn->jobs[i];
 		rn->jobs[i] = NULL;
@@ -211,7 +229,8 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 			continue;
 		job->runner = NULL;
 		job->asked = false;
-		if (!job->pending && called)
+		if (!job->pending && in_vain &&
+		    (is_stopped(job) || !is_evidence(job)))
 			mftd_job_put_back(job, -ETIMEDOUT, text);
 		else if (!job->pending)
 			mftd_job_set_step(job, MFTD_EVENT_RETRY, -ECHILD, text);

@@ -140,12 +140,14 @@ class Sshd:
     def objects(self, **more):
         """This partner in an objects file."""
         keys = more.get("host_keys", [self.host_key])
+        others = more.get("other_hosts", [])
         return (f"  - name: {more.get('name', 'acme')}\n    host: "
                 f"{more.get('host', '127.0.0.1')}\n"
                 f"    port: {more.get('port', self.port)}\n"
                 f"    user: {self.user}\n"
                 f"    key_file: {more.get('key', self.key)}\n"
-                f"    host_keys: [{', '.join(map(repr, keys))}]\n")
+                f"    host_keys: [{', '.join(map(repr, keys))}]\n"
+                + (f"    other_hosts: {others}\n" if others else ""))
 
 
 def _kill(pids):

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from databases import Postgres
 from rig import Rig, USER
 from sshd import Sshd
 
@@ -89,6 +90,16 @@ class World:
             return row if row["state"] == state else None
         return self.wait_for(f"{name} {state}", look)
 
+    def execute(self, sql, *values):
+        with contextlib.closing(sqlite3.connect(
+                self.rig.state / "catalog.db", timeout=PATIENCE_S)) as db, db:
+            db.execute(sql, values)
+
+    def postpone(self):
+        """No probe of its own accord for the length of the test."""
+        self.execute("UPDATE partner_state SET probe_us = ?",
+                     int((time.time() + 3600) * 1000000))
+
     def alerts(self):
         return self.rig.log.read_text().count("partner acme is stopped")
 
@@ -100,17 +111,24 @@ class World:
         return self.rig.volume / ".mft/out" / self.show(id_)["receipt"]
 
 
+@contextlib.contextmanager
+def new_world(catalog=None):
+    with Sshd(USER, "VERBOSE") as acme, Sshd(USER) as beta, \
+            Rig(catalog=catalog) as rig:
+        yield World(rig, acme, beta)
+
+
 @pytest.fixture(name="world")
 def _world():
-    with Sshd(USER, "VERBOSE") as acme, Sshd(USER) as beta, Rig() as rig:
-        yield World(rig, acme, beta)
+    with new_world() as world:
+        yield world
 
 
 def sent_once(world, *ids, tries=1):
     """All arrive, with so many tries, each the only one that is told."""
     for id_ in ids:
         story = world.wait_state(id_, "DONE")
-        assert story["tries"] == tries
+        assert story["tries"] == tries and "stopped" not in story
         assert [t["n"] for t in story["tried"]] == [*range(1, tries + 1)]
         assert story["tried"][-1]["outcome"] == "DELIVERED"
         assert story["tried"][-1]["bytes"] == story["size"]
@@ -136,6 +154,7 @@ def test_login_refused(world):
         story = world.wait_state(id_, "WAITING" if id_ == first else "QUEUED")
         assert story["tries"] == 0 and story["tried"] == []
         assert world.source(id_).exists()
+        assert "login refused" in story["stopped"]
     assert "login refused" in world.show(first)["error"]
     assert world.acme.calls() == calls and world.alerts() == 1
     text = world.rig.mftctl("partner", "list").stdout.splitlines()
@@ -167,6 +186,7 @@ def test_wrong_key(world):
     world.up(key=world.beta.key)
     id_ = world.upload("wrong-key")
     assert "login refused" in world.wait_partner("open")["reason"]
+    world.postpone()
     world.apply()
     world.wait_partner("closed")
     sent_once(world, id_)
@@ -186,6 +206,7 @@ def test_changed_host_key(world):
     assert row["fault"] == "refused" and "host key" in row["reason"]
     assert world.source(id_).exists() and world.alerts() == 1
     assert world.acme.names() == ["before"]
+    world.postpone()
     world.apply()
     sent_once(world, id_)
 
@@ -241,6 +262,11 @@ def test_restart_while_it_is_stopped(world, how):
     sent_once(world, id_)
 
 
+def test_restart_on_postgresql():
+    with Postgres() as database, new_world(database.uri) as world:
+        test_restart_while_it_is_stopped(world, "outbound")
+
+
 def test_probe_that_is_due_after_a_restart(world):
     """Also one that an owner began and did not end."""
     world.acme.authorize(False)
@@ -249,9 +275,8 @@ def test_probe_that_is_due_after_a_restart(world):
     world.wait_partner("open")
     world.rig.stop()
     world.acme.authorize(True)
-    with contextlib.closing(sqlite3.connect(
-            world.rig.state / "catalog.db")) as db, db:
-        db.execute("UPDATE partner_state SET state = 'half-open'")
+    world.postpone()
+    world.execute("UPDATE partner_state SET state = 'half-open'")
     world.rig.start()
     sent_once(world, id_)
     assert world.wait_partner("closed")["partner"] == "acme"
@@ -265,11 +290,37 @@ def test_locked_and_unlocked(world):
     world.acme.authorize(False)
     ids = [world.upload(f"locked{i}") for i in range(2)]
     world.wait_partner("open")
+    world.postpone()
     first = next(i for i in ids if world.show(i)["state"] == "WAITING")
     world.acme.authorize(True)
     world.rig.mftctl("delivery", "retry", first)
     sent_once(world, *ids)
     assert world.partner()["state"] == "closed"
+
+
+def test_one_host_is_away(world):
+    """What may have arrived there waits for that host; all else goes to the
+    next one, and the partner is not stopped for it."""
+    acme, beta = world.acme, world.beta
+    (beta.top / "authorized").write_text(f"{acme.public}\n{beta.public}\n")
+    world.up(other_hosts=[f"127.0.0.1:{beta.port}"],
+             host_keys=[acme.host_key, beta.host_key])
+    acme.fault("-e", "inject=?link,?linkat:delay_enter=30s")
+    id_ = world.upload("left")
+    world.wait_state(id_, "PUBLISHING")
+    acme.fault()
+    acme.stop()
+    looks = f"delivery {id_}"
+    world.wait_for("looks in vain", lambda: sum(
+        looks in line and "PUBLISHING -> PUBLISHING: " in line
+        for line in world.rig.log.read_text().splitlines()) >= 4)
+    world.wait_state(world.upload("next"), "DONE")
+    assert beta.names() == ["next"]
+    assert world.partner()["state"] == "closed" and world.alerts() == 0
+    assert world.show(id_)["state"] == "PUBLISHING"
+    acme.start()
+    assert world.wait_state(id_, "DONE")["tries"] == 1
+    assert acme.names() == ["left"] and beta.names() == ["next"]
 
 
 # ---- one file
