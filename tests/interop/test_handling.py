@@ -218,8 +218,7 @@ def test_trigger(world):
     assert world.names() == ["a", "a.done"]
     assert (world.dir / "a.done").read_text() == "a\n"
     (world.dir / "a").unlink()
-    # the last one is there still: it will do for both, once it is certain
-    # that no server is about to rename this one
+    # the last one is there still: it will do for both
     world.ends(world.upload("trigger", "a"))
     assert world.names() == ["a", "a.done"]
     assert story["state"] == "DONE"
