@@ -55,13 +55,19 @@ class Mftd:
         shutil.chown(self.key, USER)
 
     def __enter__(self):
+        with contextlib.ExitStack() as undo:
+            undo.push(self.rig)
+            self.serve()
+            undo.pop_all()
+        return self
+
+    def serve(self):
         self.rig.up("accounts:\n" + "".join(
             f"  - name: {name}\n    volume: main\n    root: {name}\n"
             f"    keys: [\"{self.rig.alice}\"]\n"
             for name in ("alice", "partner")) + self.more)
         done = self.rig.sftp("mkdir in\nmkdir tmp\n", user="partner")
         assert done.returncode == 0, done.stderr
-        return self
 
     def __exit__(self, *_):
         self.rig.__exit__()
@@ -241,6 +247,25 @@ def test_resolved_has_its_trigger(sshd):
     sshd.ends(id_)
     assert sshd.names() == ["doubt.done"]
     (sshd.dir / "doubt.done").unlink()
+
+
+def test_trigger_outlives_its_owner(sshd):
+    """outbound and its deliver are killed between the two renames: the next
+    owner goes on with the second."""
+    partner = sshd.partner
+    partner.fault("-P", "in/late.done", "-e",
+                  "inject=?link,?linkat:delay_enter=30s")
+    id_ = sshd.upload("trigger", "late")
+    sshd.ends(id_, "DELIVERED")
+    partner.fault()
+    os.kill(next(p for p, kind in sshd.rig.processes().items()
+                 if kind.startswith("outbound")), signal.SIGKILL)
+    partner.cut()
+    sshd.ends(id_)
+    assert sshd.names() == ["late", "late.done"]
+    assert (sshd.dir / "late.done").read_text() == "late\n"
+    for path in sshd.dir.iterdir():
+        path.unlink()
 
 
 def test_overwrite_needs_the_server(sshd):
