@@ -197,7 +197,8 @@ go_on(struct mftd_item *it)
 		break;
 	case MFTD_EVENT_DELIVERED:
 		it->delivered = true;
-		it->evidence = it->settled = false;
+		it->evidence = false;
+		it->settled = true; /* nobody has renamed its trigger yet */
 		it->active = it->trigger_temp[0] != '\0';
 		break;
 	default:

@@ -26,7 +26,7 @@ name_it(struct mftd_item *it)
 		mftd_item_fail(it, r, "trigger", mftd_strerror(r));
 }
 
-/* After OPEN: what it says, and CLOSE. */
+/* After OPEN: what it says, durable there if the server can, and CLOSE. */
 static int
 write_one(struct mftd_batch *b, struct mftd_item *it)
 {
@@ -39,6 +39,16 @@ write_one(struct mftd_batch *b, struct mftd_item *it)
 		r = mftd_remote_write(
 		    b->remote, &it->file, 0, line, strlen(line), &it->wrote);
 	return r == 0 ? mftd_remote_close(b->remote, &it->file, &it->wrote) : r;
+}
+
+static void
+check_written(struct mftd_item *it)
+{
+	if (it->synced.err == -EOPNOTSUPP)
+		it->synced.err = 0;
+	if (is_to_write(it) &&
+	    !mftd_item_refused(it, &it->wrote, it->trigger_temp))
+		mftd_item_refused(it, &it->synced, "fsync");
 }
 
 /* The next few, from *at on. */
@@ -57,6 +67,7 @@ write_some(struct mftd_batch *b, uint32_t *at)
 		some[n++] = it;
 		memset(&it->opened, 0, sizeof(it->opened));
 		memset(&it->wrote, 0, sizeof(it->wrote));
+		memset(&it->synced, 0, sizeof(it->synced));
 		r = mftd_remote_open_file(b->remote, it->trigger_temp,
 		    MFTD_REMOTE_EMPTY, it->d.at.mode, &it->file, &it->opened);
 	}
@@ -69,9 +80,7 @@ write_some(struct mftd_batch *b, uint32_t *at)
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
 	for (i = 0; r == 0 && i < n; i++)
-		if (is_to_write(some[i]))
-			mftd_item_refused(
-			    some[i], &some[i]->wrote, some[i]->trigger_temp);
+		check_written(some[i]);
 	return r;
 }
 

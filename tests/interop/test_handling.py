@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import time
 
 import pytest
@@ -46,21 +47,27 @@ def objects(rig, partner):
 class Mftd:
     """Another mftd as the partner: where it takes files is in home."""
 
-    def __init__(self):
-        self.rig = Rig()
+    def __init__(self, more=""):
+        self.rig, self.more = Rig(), more
         self.home = self.rig.volume / "partner"
         self.key = self.rig.top / "etc/partner"
         shutil.copy(self.rig.top / "etc/alice", self.key)
         shutil.chown(self.key, USER)
 
     def __enter__(self):
+        with contextlib.ExitStack() as undo:
+            undo.push(self.rig)
+            self.serve()
+            undo.pop_all()
+        return self
+
+    def serve(self):
         self.rig.up("accounts:\n" + "".join(
             f"  - name: {name}\n    volume: main\n    root: {name}\n"
             f"    keys: [\"{self.rig.alice}\"]\n"
-            for name in ("alice", "partner")))
+            for name in ("alice", "partner")) + self.more)
         done = self.rig.sftp("mkdir in\nmkdir tmp\n", user="partner")
         assert done.returncode == 0, done.stderr
-        return self
 
     def __exit__(self, *_):
         self.rig.__exit__()
@@ -218,8 +225,7 @@ def test_trigger(world):
     assert world.names() == ["a", "a.done"]
     assert (world.dir / "a.done").read_text() == "a\n"
     (world.dir / "a").unlink()
-    # the last one is there still: it will do for both, once it is certain
-    # that no server is about to rename this one
+    # the last one is there still: it will do for both
     world.ends(world.upload("trigger", "a"))
     assert world.names() == ["a", "a.done"]
     assert story["state"] == "DONE"
@@ -241,6 +247,25 @@ def test_resolved_has_its_trigger(sshd):
     sshd.ends(id_)
     assert sshd.names() == ["doubt.done"]
     (sshd.dir / "doubt.done").unlink()
+
+
+def test_trigger_outlives_its_owner(sshd):
+    """outbound and its deliver are killed between the two renames: the next
+    owner goes on with the second."""
+    partner = sshd.partner
+    partner.fault("-P", "in/late.done", "-e",
+                  "inject=?link,?linkat:delay_enter=30s")
+    id_ = sshd.upload("trigger", "late")
+    sshd.ends(id_, "DELIVERED")
+    partner.fault()
+    os.kill(next(p for p, kind in sshd.rig.processes().items()
+                 if kind.startswith("outbound")), signal.SIGKILL)
+    partner.cut()
+    sshd.ends(id_)
+    assert sshd.names() == ["late", "late.done"]
+    assert (sshd.dir / "late.done").read_text() == "late\n"
+    for path in sshd.dir.iterdir():
+        path.unlink()
 
 
 def test_overwrite_needs_the_server(sshd):
@@ -288,3 +313,30 @@ def test_resume(sshd):
     assert written(partner)[-1] <= BIG // 2 + (4 << 20)
     assert sshd.names() == ["big"]
     (sshd.dir / "big").unlink()
+
+
+def part_bytes(partner):
+    """How much an upload to it has come to."""
+    parts = partner.rig.volume / ".mft/parts"
+    return max((path.stat().st_size for path in parts.rglob("*")
+                if path.is_file()), default=0)
+
+
+def test_resume_by_hash():
+    """The server tells the hash of what it has: all of it need not be sent
+    again."""
+    with running(Mftd("    bandwidth: {in: 16M}\n")) as world:
+        rig, partner = world.rig, world.partner
+        content = os.urandom(1 << 20) * (BIG >> 20)
+        id_ = world.upload("resume", "big", content)
+        wait_for("half of it", lambda: part_bytes(partner) >= BIG // 2)
+        for pid, kind in rig.processes().items():
+            if kind.startswith("deliver"):
+                os.kill(pid, signal.SIGKILL)
+        story = world.ends(id_)
+        assert story["tries"] == 2 and story["verified"] == "hash"
+        (at,) = rig.lines(r"goes on at (\d+) of")
+        # what was not synced yet is not told of, and no part is
+        assert int(at) >= BIG // 2 - (16 << 20)
+        assert (world.dir / "big").read_bytes() == content
+        assert world.names() == ["big"]

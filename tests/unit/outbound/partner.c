@@ -311,6 +311,23 @@ partner_count(const struct partner *p, const char *words)
 }
 
 bool
+partner_idle(const struct partner *p)
+{
+	char path[64];
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", p->acceptor,
+	    p->acceptor);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return false;
+	c = getc(f);
+	fclose(f);
+	return c == EOF;
+}
+
+bool
 partner_has(const struct partner *p, const char *name)
 {
 	char path[256];

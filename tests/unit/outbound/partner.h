@@ -43,6 +43,9 @@ int partner_count(const struct partner *p, const char *words);
 /* Whether dir/in/name exists. */
 bool partner_has(const struct partner *p, const char *name);
 
+/* Whether all that came of its connections has ended. */
+bool partner_idle(const struct partner *p);
+
 /* How many names dir/in holds. */
 int partner_names(const struct partner *p);
 

@@ -128,7 +128,8 @@ temp_is_gone(void *data)
 {
 	struct world *w = data;
 
-	return partner_names(&w->partner) == 1;
+	return partner_has(&w->partner, "report.csv") &&
+	    partner_names(&w->partner) == 1;
 }
 
 static const struct plan answer_lost = {
@@ -166,6 +167,8 @@ test_number(void **state)
 	assert_delivered(w, "report-2.csv", 3);
 	assert_is_source(w, "report.csv", false);
 	assert_int_equal(w->d[0].has.number, 2);
+	/* found before the rename, not by its refusals */
+	assert_int_equal(w->events[MFTD_EVENT_PUBLISH], 1);
 }
 
 /* Of one batch nobody sees the other's name before its own rename. */
@@ -330,6 +333,36 @@ test_suffix_killed_anywhere(void **state)
 		}
 }
 
+/* ---- a connection that breaks */
+
+/* It breaks at the removal of one's temporary name, when the other is about to
+ * be renamed: that one is looked at again, and soon. */
+static void
+test_lost_while_examined(void **state)
+{
+	static const struct plan plan = { .at = MFTD_EVENT_PUBLISH,
+		.moment = AFTER_ROW };
+	struct world *w = *state;
+	char temp[512];
+
+	prepare_many(w, 2);
+	w->d[0].tries = w->d[1].tries = 1;
+	run_once(w, &plan);
+	assert_state(w, MFTD_DELIVERY_PUBLISHING);
+	snprintf(temp, sizeof(temp), "%s/.mft-d-1.1.part", w->partner.in);
+	assert_int_equal(link(temp, path_of(w, "f0")), 0);
+	w->settled = true;
+	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:signal=KILL");
+	run_once(w, &calm);
+	assert_state(w, MFTD_DELIVERY_DELIVERED);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_PUBLISHING);
+	assert_int_equal(w->events[MFTD_EVENT_RETRY], 1);
+	partner_fault(&w->partner, "");
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_DELIVERED);
+	assert_true(partner_has(&w->partner, "f1"));
+}
+
 /* ---- permissions and times */
 
 static void
@@ -416,13 +449,13 @@ static const struct plan cut = {
 	.at = MFTD_EVENT_BEGIN, .moment = AFTER_ANSWER, .cond = half_sent
 };
 
+/* Else it may still write, over what a test has changed there. */
 static bool
 server_ended(void *data)
 {
 	struct world *w = data;
 
-	return partner_count(&w->partner, "session closed") ==
-	    partner_count(&w->partner, "session opened");
+	return partner_idle(&w->partner);
 }
 
 /* What the last handle that wrote has written. */
@@ -552,13 +585,22 @@ test_cancelled(void **state)
 	assert_int_equal(partner_names(&w->partner), 0);
 }
 
+/* A name of a convention is given back while it is ours: once the row is
+ * written another delivery may be at it. */
 static void
 test_failed_with_suffix(void **state)
 {
+	static const struct plan plan = { .at = MFTD_EVENT_FAIL,
+		.moment = BEFORE_ROW };
 	struct world *w = *state;
 
 	strcpy(prepare(w, 5000)->at.temp_suffix, ".part");
 	put_other(w, "report.csv", 5000);
+	w->d[0].tries = 1;
+	run_once(w, &plan);
+	assert_state(w, MFTD_DELIVERY_SENT);
+	assert_int_equal(partner_names(&w->partner), 1);
+	w->d[0].state = MFTD_DELIVERY_WAITING;
 	run_to_end(w, NULL);
 	assert_state(w, MFTD_DELIVERY_FAILED);
 	assert_int_equal(partner_names(&w->partner), 1);
@@ -584,6 +626,7 @@ main(void)
 		WITH_PARTNER(test_directory),
 		WITH_PARTNER(test_suffix_of_others),
 		cmocka_unit_test(test_suffix_killed_anywhere),
+		WITH_PARTNER(test_lost_while_examined),
 		WITH_PARTNER(test_mode),
 		WITH_PARTNER(test_preserve),
 		WITH_PARTNER(test_preserve_in_doubt),
