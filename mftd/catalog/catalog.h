@@ -155,6 +155,7 @@ struct mftd_delivery {
 	int64_t due_us; /* not before, wall clock */
 	char error[MFTD_REASON_BYTES];
 	uint32_t priority; /* 0 to 9, which goes first */
+	bool ordered; /* the next one of its route waits for it */
 };
 
 /*

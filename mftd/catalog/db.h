@@ -130,7 +130,8 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_DELIVERY_COLUMNS                                        \
 	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
-	"d.due_us, d.error, d.priority"
+	"d.due_us, d.error, d.priority, "                               \
+	"d.ordered"
 
 /* The predicates of the indexes delivery_claim, delivery_order and
  * delivery_in_hand, word by word: SQLite takes an index only where it finds

@@ -14,7 +14,7 @@
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define PAGE 500 /* rows of a list that are held at once */
-#define DELIVERY_COLUMNS 16
+#define DELIVERY_COLUMNS 17
 
 /* ---- lists */
 

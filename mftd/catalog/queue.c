@@ -95,6 +95,7 @@ mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 	d->mtime = row[12].i;
 	d->due_us = row[13].i;
 	d->priority = (uint32_t)row[15].i;
+	d->ordered = row[16].i != 0;
 	return 0;
 }
 

@@ -162,16 +162,22 @@ claim(struct mftd_queue *q)
 
 	if (mftd_clock_ms() < q->claim_ms || most == 0)
 		return;
+	mftd_jobs_busy(q, busy, sizeof(busy));
+	if (mftd_clock_ms() < q->vain_ms && strcmp(busy, q->vain_busy) == 0)
+		return;
 	d = malloc(most * sizeof(*d)); /* as above */
 	if (d == NULL)
 		return;
-	mftd_jobs_busy(q, busy, sizeof(busy));
 	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
 	r = mftd_queue_outcome(q, "claim",
 	    mftd_catalog_claim(
 		q->catalog, &q->role, mftd_clock_wall_us(), busy, d, most));
 	if (r < 0)
 		q->inherit = true; /* it may have gone through */
+	if (r == 0) {
+		q->vain_ms = q->claim_ms;
+		memcpy(q->vain_busy, busy, sizeof(busy));
+	}
 	for (i = 0; i < r; i++)
 		mftd_job_take(q, &d[i]);
 	if (r > 0) {

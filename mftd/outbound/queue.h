@@ -17,6 +17,9 @@
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c and
  * spawn.c share it. */
 
+#define MFTD_BUSY_BYTES \
+	(MFTD_CLAIMED_MAX / MFTD_CLAIMED_PARTNER_MAX * MFTD_NAME_BYTES + 2)
+
 struct mftd_queue;
 struct mftd_runner;
 
@@ -75,6 +78,8 @@ struct mftd_queue {
 	uint64_t delivered;
 	uint32_t raises; /* tried in vain */
 	int64_t raise_ms, claim_ms, look_ms; /* when to do so next */
+	int64_t vain_ms; /* nothing to be claimed before, unless the busy */
+	char vain_busy[MFTD_BUSY_BYTES]; /* partners are others than these */
 	char trouble[MFTD_REASON_BYTES]; /* with the catalog; "" none */
 	struct mftd_msg_outbound_state counts; /* as last read */
 	struct mftd_msg_outbound_state said;
@@ -102,8 +107,6 @@ bool mftd_job_take(struct mftd_queue *q, const struct mftd_delivery *d);
 size_t mftd_jobs_unpublished(const struct mftd_queue *q);
 
 /* The partners that have MFTD_CLAIMED_PARTNER_MAX of these, as " a b ". */
-#define MFTD_BUSY_BYTES \
-	(MFTD_CLAIMED_MAX / MFTD_CLAIMED_PARTNER_MAX * MFTD_NAME_BYTES + 2)
 void mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size);
 
 /* Whether a deliver may have it now. */
