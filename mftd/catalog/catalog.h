@@ -160,6 +160,7 @@ struct mftd_delivery {
 	struct mftd_handling at; /* the partner */
 	struct mftd_progress has; /* come to there */
 	uint32_t priority; /* 0 to 9, which goes first */
+	bool ordered; /* the next one of its route waits for it */
 };
 
 /*

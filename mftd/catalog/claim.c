@@ -63,6 +63,11 @@ const char mftd_claim_postgres[] = ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND
     "WHERE d.id = found.id AND d.state || '' IN ('QUEUED', 'WAITING') "
     "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE;
 
+const char mftd_inherited_postgres[] =
+    ROLE_ROW "u AS MATERIALIZED (SELECT " MFTD_DB_DELIVERY_COLUMNS
+	     " FROM delivery d WHERE EXISTS (SELECT 1 FROM r) AND d.queue = $1 "
+	     "AND " MFTD_DB_IN_HAND "ORDER BY d.id LIMIT $4)" WITH_ROLE;
+
 /* ---- SQLite */
 
 /* It has no LATERAL: what is found goes from one step to the next by its row's
@@ -101,3 +106,8 @@ const char mftd_claim_sqlite[] =
     "$3 IS NOT NULL AND rowid IN (SELECT at FROM found " URGENT_FIRST ") "
     "RETURNING id, receipt, route, partner, volume, directory, name, state, "
     "tries, size, sha256, host, mtime, due_us, error, " MFTD_DB_DELIVERY_MORE;
+
+const char mftd_inherited_sqlite[] =
+    "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d WHERE "
+    "$2 IS NOT NULL AND $3 IS NOT NULL AND d.queue = $1 AND " MFTD_DB_IN_HAND
+    "ORDER BY d.id LIMIT $4";

@@ -16,4 +16,8 @@
 extern const char mftd_claim_sqlite[];
 extern const char mftd_claim_postgres[];
 
+/* MFTD_DB_INHERITED likewise. */
+extern const char mftd_inherited_sqlite[];
+extern const char mftd_inherited_postgres[];
+
 #endif

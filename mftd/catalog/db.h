@@ -142,9 +142,10 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
 	"d.due_us, d.error, " MFTD_DB_DELIVERY_MORE
 /* Those that no other table has. */
-#define MFTD_DB_DELIVERY_MORE    \
-	MFTD_DB_HANDLING_COLUMNS \
-	", retry_tries, retry_hours, tries_before, first_us, priority"
+#define MFTD_DB_DELIVERY_MORE                                            \
+	MFTD_DB_HANDLING_COLUMNS                                         \
+	", retry_tries, retry_hours, tries_before, first_us, priority, " \
+	"ordered"
 /* What a delivery has of its route (struct mftd_handling), in table route too;
  * with what it came to (struct mftd_progress). */
 #define MFTD_DB_ROUTE_HANDLING_COLUMNS                       \
@@ -156,7 +157,7 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 	", temp_try, number, verified, skipped"
 #define MFTD_DB_HANDLING_AT 15 /* the first of these */
 #define MFTD_DB_BOUNDS_AT 27 /* retry_tries */
-#define MFTD_DB_DELIVERY_VALUES 32
+#define MFTD_DB_DELIVERY_VALUES 33
 /* What a delivery copies of its route when it is made: columns of both. */
 #define MFTD_DB_COPIED_COLUMNS         \
 	MFTD_DB_ROUTE_HANDLING_COLUMNS \

@@ -27,6 +27,7 @@
 #define TERMINATE_MS "3000"
 #define KEEPS_MS 60000 /* how long the last look at its settings is good */
 #define COLUMNS_MAX 64
+#define STEPS "steps" /* the prepared statement's name */
 #define LOCK_FORWARD "7239842561"
 #define LOCK_MIGRATE "7239842562"
 
@@ -41,6 +42,7 @@ struct postgres {
 	char application[64];
 	PGconn *conn; /* NULL: connect at the next call */
 	bool in_transaction;
+	bool prepared; /* STEPS, on this connection */
 	int64_t keeps_until_ms;
 };
 
@@ -59,13 +61,10 @@ static const char settings[] =
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') <> 'remote_apply';";
 
-/* MFTD_DB_STEPS is made for their number: postgres_steps.h. */
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_CLAIM] = mftd_claim_postgres,
-	[MFTD_DB_INHERITED] = ROLE_ROW
-	"u AS MATERIALIZED (SELECT " MFTD_DB_DELIVERY_COLUMNS
-	" FROM delivery d WHERE EXISTS (SELECT 1 FROM r) AND d.queue = $1 "
-	"AND " MFTD_DB_IN_HAND "ORDER BY d.id LIMIT $4)" WITH_ROLE,
+	[MFTD_DB_INHERITED] = mftd_inherited_postgres,
+	[MFTD_DB_STEPS] = mftd_postgres_steps,
 	[MFTD_DB_PARTNER] = ROLE_ROW
 	"u AS (INSERT INTO partner_state AS s (queue, partner, state, fault, "
 	"since_us, reason, probes, probe_us) SELECT r.queue, $4::text, "
@@ -88,6 +87,7 @@ disconnect(struct postgres *p)
 {
 	PQfinish(p->conn);
 	p->conn = NULL;
+	p->prepared = false;
 	p->keeps_until_ms = 0;
 }
 
@@ -277,7 +277,8 @@ postgres_destroy(struct mftd_db *db)
 	free(p);
 }
 
-/* Sends a statement: numbers as text, the rest as bytes; results in binary. */
+/* Sends a statement, NULL the prepared one: numbers as text, the rest as bytes;
+ * results in binary. */
 static int
 send_statement(
     struct postgres *p, const char *sql, const struct mftd_db_value *v, int n)
@@ -288,7 +289,7 @@ send_statement(
 	const char **at = calloc((size_t)n + 1, sizeof(*at));
 	int *len = calloc((size_t)n + 1, sizeof(*len));
 	int *format = calloc((size_t)n + 1, sizeof(*format));
-	int i, r = -ENOMEM;
+	int i, sent, r = -ENOMEM;
 
 	if (texts == NULL || at == NULL || len == NULL || format == NULL)
 		goto out;
@@ -305,9 +306,10 @@ send_statement(
 			format[i] = 1;
 		}
 	}
-	r = PQsendQueryParams(p->conn, sql, n, NULL, at, len, format, 1) == 1
-	    ? 0
-	    : lost(p);
+	sent = sql != NULL
+	    ? PQsendQueryParams(p->conn, sql, n, NULL, at, len, format, 1)
+	    : PQsendQueryPrepared(p->conn, STEPS, n, at, len, format, 1);
+	r = sent == 1 ? 0 : lost(p);
 out:
 	free(texts);
 	free(at);
@@ -500,31 +502,59 @@ give_guarded(
 	return r < 0 ? r : rows;
 }
 
+/* Plans the statement, once for each connection. */
+static int
+prepare_steps(struct postgres *p)
+{
+	PGresult *res;
+	int r;
+
+	if (p->prepared)
+		return 0;
+	if (!PQsendPrepare(p->conn, STEPS, guarded_sql[MFTD_DB_STEPS], 0, NULL))
+		return lost(p);
+	r = finish(p, &res);
+	PQclear(res);
+	p->prepared = r == 0;
+	return r;
+}
+
+static int
+query_steps(
+    struct postgres *p, const struct mftd_db_value *v, int n, PGresult **res)
+{
+	struct mftd_db_value arrays[MFTD_POSTGRES_STEPS_VALUES];
+	int r = mftd_postgres_arrays(v, n, arrays);
+
+	if (r == 0)
+		r = prepare_steps(p);
+	if (r == 0)
+		r = send_statement(p, NULL, arrays, MFTD_POSTGRES_STEPS_VALUES);
+	if (r == 0)
+		r = finish(p, res);
+	mftd_postgres_arrays_free(arrays);
+	return r;
+}
+
 static int
 postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
-	char *steps = NULL;
 	PGresult *res = NULL;
 	int r;
 
-	if (which == MFTD_DB_STEPS) {
-		steps = mftd_postgres_steps(n);
-		if (steps == NULL)
-			return -ENOMEM;
-	}
 	/* a new connection may be to a server that took over */
 	r = connect_to(p);
 	if (r == 0 && mftd_clock_ms() >= p->keeps_until_ms)
 		r = postgres_keeps(db);
 	if (r == 0)
-		r = query(
-		    p, steps != NULL ? steps : guarded_sql[which], v, n, &res);
+		r = which == MFTD_DB_STEPS
+		    ? query_steps(p, v, n, &res)
+		    : query(p, guarded_sql[which], v, n, &res);
 	if (r == 0)
 		r = give_guarded(p, res, row, data);
 	PQclear(res);
-	free(steps);
 	return r;
 }
 

@@ -1,57 +1,122 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/catalog/postgres_steps.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mftd/catalog/db.h"
 #include "mftd/catalog/tries.h"
 
-static const char head[] = ROLE_ROW "v (id, was, state, tries, host, mtime, "
-				    "due_us, sha256, error, temp_try, number, "
-				    "verified, skipped, first_us, slot, "
-				    "begin_us, end_us, try_host, bytes, "
-				    "outcome) AS (VALUES ";
 /* "|| ''": the rows are to be found by their ids, not by the indexes for queue
  * and state, which a planner without statistics takes for narrower. */
-static const char tail[] =
-    "), m AS (UPDATE delivery AS d SET state = v.state, tries = v.tries, "
+const char mftd_postgres_steps[] = ROLE_ROW
+    "v AS (SELECT * FROM unnest($4::text[], $5::text[], $6::text[], "
+    "$7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::bytea[], "
+    "$12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::bigint[], "
+    "$17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], "
+    "$22::bigint[], $23::text[]) AS v (id, was, state, tries, host, mtime, "
+    "due_us, sha256, error, temp_try, number, verified, skipped, first_us, "
+    "slot, begin_us, end_us, try_host, bytes, outcome)), "
+    "m AS (UPDATE delivery AS d SET state = v.state, tries = v.tries, "
     "host = v.host, mtime = v.mtime, due_us = v.due_us, sha256 = v.sha256, "
     "error = v.error, temp_try = v.temp_try, number = v.number, "
     "verified = v.verified, skipped = v.skipped, first_us = v.first_us "
-    "FROM r, v WHERE d.id = v.id AND "
-    "d.state || '' = v.was AND d.queue || '' = r.queue RETURNING v.*), "
+    "FROM r, v WHERE d.id = v.id AND d.state || '' = v.was AND "
+    "d.queue || '' = r.queue RETURNING v.*), "
     "t AS (" MFTD_TRY_INTO "SELECT id, slot, tries, begin_us, end_us, "
     "try_host, bytes, outcome, error FROM m WHERE slot IS NOT "
     "NULL" MFTD_TRY_UPSERT "), u AS (SELECT id FROM m)" WITH_ROLE;
 
-char *
-mftd_postgres_steps(int n)
+static void
+put_text(FILE *f, const char *s)
 {
-	int at, rows = (n - MFTD_DB_ROLE_VALUES) / MFTD_DB_STEP_VALUES;
-	char *sql = NULL;
+	putc('"', f);
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			putc('\\', f);
+		putc(*s, f);
+	}
+	putc('"', f);
+}
+
+static void
+put_blob(FILE *f, const uint8_t *p, size_t len)
+{
+	size_t i;
+
+	fputs("\"\\\\x", f);
+	for (i = 0; i < len; i++)
+		fprintf(f, "%02x", p[i]);
+	putc('"', f);
+}
+
+/* One element of an array's text (PostgreSQL's manual, "Array Input and Output
+ * Syntax"). */
+static void
+put_value(FILE *f, const struct mftd_db_value *v)
+{
+	switch (v->type) {
+	case MFTD_DB_INT:
+		fprintf(f, "%" PRId64, v->i);
+		break;
+	case MFTD_DB_TEXT:
+		put_text(f, v->p);
+		break;
+	case MFTD_DB_BLOB:
+		put_blob(f, v->p, v->len);
+		break;
+	default:
+		fputs("NULL", f);
+	}
+}
+
+/* Of the first step's value and those that are in its place in the others. */
+static char *
+make_array(const struct mftd_db_value *v, int n, int first)
+{
+	char *text = NULL;
 	size_t size;
-	FILE *f = open_memstream(&sql, &size);
+	FILE *f = open_memstream(&text, &size);
+	int at;
 
 	if (f == NULL)
 		return NULL;
-	fputs(head, f);
-	for (at = MFTD_DB_ROLE_VALUES + 1; rows-- > 0;
-	     at += MFTD_DB_STEP_VALUES)
-		fprintf(f,
-		    "($%d::text, $%d::text, $%d::text, $%d::bigint, $%d::text, "
-		    "$%d::bigint, $%d::bigint, $%d::bytea, $%d::text, "
-		    "$%d::bigint, $%d::bigint, $%d::text, $%d::bigint, "
-		    "$%d::bigint, $%d::bigint, $%d::bigint, $%d::bigint, "
-		    "$%d::text, $%d::bigint, $%d::text)%s",
-		    at, at + 1, at + 2, at + 3, at + 4, at + 5, at + 6, at + 7,
-		    at + 8, at + 9, at + 10, at + 11, at + 12, at + 13, at + 14,
-		    at + 15, at + 16, at + 17, at + 18, at + 19,
-		    rows > 0 ? ", " : "");
-	fputs(tail, f);
+	putc('{', f);
+	for (at = first; at < n; at += MFTD_DB_STEP_VALUES) {
+		if (at > first)
+			putc(',', f);
+		put_value(f, &v[at]);
+	}
+	putc('}', f);
 	if (fclose(f) != 0) {
-		free(sql);
+		free(text);
 		return NULL;
 	}
-	return sql;
+	return text;
+}
+
+int
+mftd_postgres_arrays(const struct mftd_db_value *v, int n,
+    struct mftd_db_value out[MFTD_POSTGRES_STEPS_VALUES])
+{
+	bool whole = true;
+	int i;
+
+	for (i = 0; i < MFTD_DB_ROLE_VALUES; i++)
+		out[i] = v[i];
+	for (; i < MFTD_POSTGRES_STEPS_VALUES; i++) {
+		out[i] = DB_TEXT(make_array(v, n, i));
+		whole = whole && out[i].p != NULL;
+	}
+	return whole ? 0 : -ENOMEM;
+}
+
+void
+mftd_postgres_arrays_free(struct mftd_db_value out[MFTD_POSTGRES_STEPS_VALUES])
+{
+	int i;
+
+	for (i = MFTD_DB_ROLE_VALUES; i < MFTD_POSTGRES_STEPS_VALUES; i++)
+		free((void *)out[i].p);
 }

@@ -2,6 +2,8 @@
 #ifndef MFTD_CATALOG_POSTGRES_STEPS_H
 #define MFTD_CATALOG_POSTGRES_STEPS_H
 
+#include "mftd/catalog/db.h"
+
 /* How a guarded statement begins and ends.  FOR SHARE: at READ COMMITTED a
  * plain look at the role row is of the statement's snapshot, and a statement
  * that waited for a row lock would write after another owner has raised the
@@ -15,11 +17,21 @@
 	"LEFT JOIN u ON true"
 
 /*
- * The text of MFTD_DB_STEPS for so many parameters in all; the caller frees it.
- * NULL without memory.  One statement whatever their number: it is planned
- * once, takes one round trip and one commit, and needs no transaction that a
- * client which stops in its midst would leave open.
+ * MFTD_DB_STEPS.  Behind the role's values it has an array for each value of a
+ * step, so it is one statement whatever the number of steps: it is parsed and
+ * planned once for a connection, takes one round trip and one commit, and needs
+ * no transaction that a client which stops in its midst would leave open.
  */
-char *mftd_postgres_steps(int n);
+extern const char mftd_postgres_steps[];
+
+#define MFTD_POSTGRES_STEPS_VALUES (MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES)
+
+/* Makes the statement's values of those that db.h names, n of them: of the
+ * role, and the arrays, as the server reads them.  0 or -ENOMEM; then too the
+ * caller has them freed. */
+int mftd_postgres_arrays(const struct mftd_db_value *v, int n,
+    struct mftd_db_value out[MFTD_POSTGRES_STEPS_VALUES]);
+void mftd_postgres_arrays_free(
+    struct mftd_db_value out[MFTD_POSTGRES_STEPS_VALUES]);
 
 #endif

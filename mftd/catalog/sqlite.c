@@ -32,10 +32,7 @@ struct sqlite {
 
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_CLAIM] = mftd_claim_sqlite,
-	[MFTD_DB_INHERITED] =
-	    "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d "
-	    "WHERE " ROLE_PARAMS "AND d.queue = $1 AND " MFTD_DB_IN_HAND
-	    "ORDER BY d.id LIMIT $4",
+	[MFTD_DB_INHERITED] = mftd_inherited_sqlite,
 	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
 	    "mtime = $9, due_us = $10, sha256 = $11, error = $12, "

@@ -181,6 +181,8 @@ drop(struct mftd_job *job)
 	struct mftd_queue *q = job->q;
 
 	TAILQ_REMOVE(&q->jobs, job, link);
+	if (job->d.ordered)
+		q->vain_ms = 0; /* it is the next one's turn */
 	free(job);
 	q->n_jobs--;
 	q->claim_ms = 0; /* there is room again */

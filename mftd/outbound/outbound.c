@@ -175,19 +175,28 @@ left_out(const struct mftd_queue *q)
 	return NULL;
 }
 
+/* Whether nothing was found without just these, lately. */
+static bool
+is_in_vain(const struct mftd_queue *q, const char *without)
+{
+	return mftd_clock_ms() < q->vain_ms && strcmp(without, q->vain) == 0;
+}
+
 static void
 claim(struct mftd_queue *q)
 {
-	struct mftd_delivery *d;
+	struct mftd_delivery *d = NULL;
 	size_t most = room(q);
 	char *without;
 	int i, r;
 
 	if (mftd_clock_ms() < q->claim_ms || most == 0)
 		return;
-	d = malloc(most * sizeof(*d)); /* as above */
 	without = left_out(q);
-	if (d == NULL || without == NULL)
+	if (without == NULL || is_in_vain(q, without))
+		goto out;
+	d = malloc(most * sizeof(*d)); /* as above */
+	if (d == NULL)
 		goto out;
 	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
 	r = mftd_queue_outcome(q, "claim",
@@ -200,6 +209,12 @@ claim(struct mftd_queue *q)
 	if (r > 0) {
 		q->claim_ms = 0;
 		mftd_queue_wake(q);
+	}
+	if (r == 0) {
+		free(q->vain);
+		q->vain = without;
+		q->vain_ms = q->claim_ms;
+		without = NULL;
 	}
 out:
 	free(without);
@@ -407,5 +422,6 @@ mftd_outbound_main(struct mftd_worker *w)
 	mftd_breakers_free(q);
 	mftd_catalog_close(q->catalog);
 	mftd_objects_free(q->objects);
+	free(q->vain);
 	free(q);
 }
