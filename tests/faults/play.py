@@ -125,8 +125,9 @@ def _upload(rig, run, scenes):
         client.told(number, recorder.OK)
 
 
-def play(scenes, name, database=None):
-    """With a database of tests/interop/databases.py, or the usual one.
+def play(scenes, name, database=None, during=None):
+    """With a database of tests/interop/databases.py, or the usual one;
+    during(rig, partner) is called once outbound has been promoted.
 
     Everything is uploaded before outbound begins, so that the files of a scene
     go in one batch."""
@@ -142,6 +143,8 @@ def play(scenes, name, database=None):
         with FaultRun(rig, name, partner, doubtful, database) as run:
             _upload(rig, run, scenes)
             outbound(rig, "promote")
+            if during is not None:
+                during(rig, partner)
             verdict = run.judge()
             return Played(scenes, verdict, run.catalog()["deliveries"],
                           partner.story(), partner.trouble())
