@@ -211,15 +211,6 @@ queue_rig_start(struct queue_rig *q, struct steps *steps)
 	}
 }
 
-static bool
-servers_ended(void *data)
-{
-	struct queue_rig *q = data;
-
-	return partner_count(&q->partner, "session opened") ==
-	    partner_count(&q->partner, "session closed");
-}
-
 void
 queue_rig_crash(struct queue_rig *q)
 {
@@ -230,7 +221,7 @@ queue_rig_crash(struct queue_rig *q)
 	q->pid = 0;
 	mftd_chan_free(q->parent);
 	mftd_chan_free(q->coordinator);
-	assert_true(await(servers_ended, q));
+	assert_true(partner_await_idle(&q->partner));
 }
 
 /* ---- the rows */

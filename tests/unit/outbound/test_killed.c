@@ -73,15 +73,6 @@ has_arrived(const struct world *w, uint32_t k)
 	    partner_count(&w->partner, words) == 1;
 }
 
-static bool
-server_ended(void *data)
-{
-	struct world *w = data;
-
-	return partner_count(&w->partner, "session opened") ==
-	    partner_count(&w->partner, "session closed");
-}
-
 /* Kills it at that step, and lets the next ones finish.  Whether the step came.
  */
 static bool
@@ -103,7 +94,7 @@ kill_at(const struct scene *scene, unsigned at)
 	w->steps = NULL;
 	came = steps_came(steps);
 	/* what it had sent is done before somebody looks */
-	assert_true(await(server_ended, w));
+	assert_true(partner_await_idle(&w->partner));
 	run_to_end(w, NULL);
 	for (k = 0; k < w->n; k++)
 		if (!has_arrived(w, k))
