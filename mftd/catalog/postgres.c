@@ -16,6 +16,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/claim.h"
+#include "mftd/catalog/partner_sql.h"
 #include "mftd/catalog/postgres_steps.h"
 
 #define CONNECT_S "5"
@@ -50,8 +51,7 @@ struct postgres {
  * each statement that counts has an index to go by.  (Where there is none, a
  * scan looks so dear to it then that it would compile it first.) */
 static const char settings[] =
-    "SET enable_seqscan = off;"
-    "SET jit = off;"
+    "SET enable_seqscan = off; SET jit = off;"
     "SET statement_timeout = '10s';"
     "SET idle_in_transaction_session_timeout = '10s';"
     "SET tcp_keepalives_idle = 2;"
@@ -65,15 +65,7 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_CLAIM] = mftd_claim_postgres,
 	[MFTD_DB_INHERITED] = mftd_inherited_postgres,
 	[MFTD_DB_STEPS] = mftd_postgres_steps,
-	[MFTD_DB_PARTNER] = ROLE_ROW
-	"u AS (INSERT INTO partner_state AS s (queue, partner, state, fault, "
-	"since_us, reason, probes, probe_us) SELECT r.queue, $4::text, "
-	"$6::text, $7::text, $8::bigint, $9::text, $10::bigint, $11::bigint "
-	"FROM r ON CONFLICT (queue, partner) DO UPDATE SET "
-	"state = excluded.state, fault = excluded.fault, "
-	"since_us = excluded.since_us, reason = excluded.reason, "
-	"probes = excluded.probes, probe_us = excluded.probe_us "
-	"WHERE s.state IN ($5::text, $6::text) RETURNING s.partner)" WITH_ROLE,
+	[MFTD_DB_PARTNER] = mftd_partner_postgres,
 };
 
 static struct postgres *

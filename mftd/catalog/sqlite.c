@@ -15,6 +15,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/claim.h"
+#include "mftd/catalog/partner_sql.h"
 #include "mftd/catalog/tries.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
@@ -40,15 +41,7 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "first_us = $17 "
 	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
 	    "RETURNING id",
-	[MFTD_DB_PARTNER] =
-	    "INSERT INTO partner_state AS s (queue, partner, state, fault, "
-	    "since_us, reason, probes, probe_us) "
-	    "SELECT $1, $4, $6, $7, $8, $9, $10, $11 WHERE " ROLE_PARAMS
-	    "ON CONFLICT (queue, partner) DO UPDATE SET "
-	    "state = excluded.state, fault = excluded.fault, "
-	    "since_us = excluded.since_us, reason = excluded.reason, "
-	    "probes = excluded.probes, probe_us = excluded.probe_us "
-	    "WHERE s.state IN ($5, $6) RETURNING partner",
+	[MFTD_DB_PARTNER] = mftd_partner_sqlite,
 };
 
 static struct sqlite *

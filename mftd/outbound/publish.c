@@ -362,12 +362,40 @@ is_refused(const struct mftd_item *it)
 	return mftd_item_goes_on(it) && it->renaming && it->renamed.err < 0;
 }
 
+static bool
+is_renamed(const struct mftd_item *it)
+{
+	return it->renaming && it->renamed.open == 0 && it->renamed.err == 0;
+}
+
+/* There are servers that answer OK and have done nothing.  Whoever took the
+ * file away meanwhile did not take it by its temporary name. */
+static int
+look_at_renamed(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	if (r == 0 && is_renamed(it))
+		r = mftd_remote_lstat(
+		    b->remote, it->temp, &it->temp_attrs, &it->looked);
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
 /* Takes what was answered, also before the connection broke. */
 static void
 take_renamed(struct mftd_item *it)
 {
-	if (it->renamed.open == 0 && it->renamed.err == 0)
+	if (!is_renamed(it))
+		return;
+	if (!it->temp_attrs.exists) {
 		conclude(it, MFTD_EVENT_DELIVERED, 0, "");
+		return;
+	}
+	it->renamed.err = -MFTD_E_PARTNER;
+	snprintf(it->renamed.why, sizeof(it->renamed.why), "%s",
+	    "said to be done, and the temporary name is still there");
 }
 
 void
@@ -386,6 +414,8 @@ mftd_batch_rename(struct mftd_batch *b)
 		if (!it->renaming)
 			continue;
 		memset(&it->renamed, 0, sizeof(it->renamed));
+		memset(&it->looked, 0, sizeof(it->looked));
+		memset(&it->temp_attrs, 0, sizeof(it->temp_attrs));
 		it->renamed.open = 1; /* ours, until it is on its way */
 		over = it->d.at.if_exists == MFTD_IF_EXISTS_OVERWRITE;
 		if (r == 0)
@@ -395,9 +425,10 @@ mftd_batch_rename(struct mftd_batch *b)
 	}
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
+	if (r == 0)
+		r = look_at_renamed(b);
 	FOR_EACH_ACTIVE(it, b)
-	if (it->renaming)
-		take_renamed(it);
+	take_renamed(it);
 	if (r == 0)
 		r = examine(b, is_refused, true);
 	if (r < 0)

@@ -80,9 +80,11 @@ def _partner_since(partner, before):
         return partner
     new = collections.Counter(partner["arrivals"])
     new.subtract(before["arrivals"])
-    return {"arrivals": +new, "files": {
-        name: file for name, file in partner["files"].items()
-        if new[name] or file != before["files"].get(name)}}
+    old = len(before.get("appeared", ()))
+    return {**partner, "arrivals": +new,
+            "appeared": partner.get("appeared", ())[old:], "files": {
+                name: file for name, file in partner["files"].items()
+                if new[name] or file != before["files"].get(name)}}
 
 
 def _counts(history, observations, seen, found):

@@ -3,7 +3,10 @@
 
 deliveries: rows {id, receipt, route, state, name, size, sha256} of the
 catalog; the partner's files are as those of the storage, and arrivals counts
-{name: how often it came into being there}, by the partner's own log.
+{name: how often it came into being there}, by the partner's own log.  A partner
+may know more: appeared, a list of {name, size, sha256}, what each name was when
+it came into being; may_doubt, the names whose deliveries may be IN_DOUBT, of all
+others somebody could have known.
 
 The order of deliveries is promised to nobody: of two of one name, either may
 be the last.
@@ -25,6 +28,9 @@ def judge(published, receipts, deliveries, partner):
              *_unfounded(published, deliveries)]
     if partner is not None:
         found += _at_partner(deliveries, partner)
+        found += _appeared(deliveries, partner.get("appeared", ()))
+    if partner is not None and "may_doubt" in partner:
+        found += _doubted(deliveries, partner["may_doubt"])
     return found
 
 
@@ -103,3 +109,19 @@ def _content(name, rows, there):
             (row["size"], row["sha256"]) for row in came}:
         yield Violation("corrupt", f"{name} at the partner is {there}",
                         tuple(rows))
+
+
+def _appeared(deliveries, appeared):
+    """Also what nobody finds there any more came with the right bytes."""
+    right = {(row["name"], row["size"], row["sha256"]) for row in deliveries}
+    for each in appeared:
+        if (each["name"], each["size"], each["sha256"]) not in right:
+            yield Violation("corrupt", f"{each['name']} came into being with "
+                            "bytes that nobody sent", (each,))
+
+
+def _doubted(deliveries, may_doubt):
+    for row in deliveries:
+        if row["state"] == "IN_DOUBT" and row["name"] not in may_doubt:
+            yield Violation("doubted", f"{row['name']} is in doubt, though it "
+                            "can be known", (row,))

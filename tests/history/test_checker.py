@@ -474,6 +474,47 @@ def test_stranger_at_the_partner(world):
     assert kinds(world.judge()) == ["stray"]
 
 
+def seen_by_partner(world, **more):
+    """The verdict with what a partner knows beside files and arrivals."""
+    class Knowing(World):
+        def judge_of(self, seen):
+            return super().judge_of(
+                {**seen, "partner": {**seen["partner"], **more}})
+
+    knowing = Knowing()
+    knowing.__dict__.update(world.__dict__)
+    return knowing.judge()
+
+
+def appeared(name, letter):
+    return {"name": name, "size": 1, "sha256": sha(letter)}
+
+
+def test_other_bytes_came_and_were_taken(world):
+    """Nothing of it is there any more but what the partner has noted."""
+    right = [appeared("a", "1"), appeared("d", "4")]
+    assert seen_by_partner(world, appeared=right).good
+    for wrong in (appeared("a", "2"), appeared("c", "1")):
+        verdict = seen_by_partner(world, appeared=[*right, wrong])
+        assert kinds(verdict) == ["corrupt"], str(verdict)
+
+
+def test_doubt_where_none_is_needed(world):
+    world.deliveries[0]["state"] = "IN_DOUBT"
+    assert seen_by_partner(world, may_doubt=["a"]).good
+    verdict = seen_by_partner(world, may_doubt=["b"])
+    assert kinds(verdict) == ["doubted"]
+
+
+def test_bytes_from_before(world):
+    """What came before the history is not judged, what came later is."""
+    old = [appeared("a", "9")]
+    world.before = {"partner": {"files": {}, "arrivals": {},
+                                "appeared": old}}
+    assert seen_by_partner(world, appeared=old).good
+    assert kinds(seen_by_partner(world, appeared=old * 2)) == ["corrupt"]
+
+
 def test_cancelled_must_not_arrive(world):
     world.deliveries[0]["state"] = "CANCELLED"
     assert kinds(world.judge()) == ["duplicated", "stray"]

@@ -552,4 +552,9 @@ MUTATIONS = [
              "	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),\n"
              "	ROW(PUBLISHING, CANCEL, CANCELLED, END),\n",
              ("tests/unit/outbound/test_delivery",)),
+
+    # a partner that says it did what it did not do
+    Mutation("rename_pretended", "mftd/outbound/publish.c",
+             "if (!it->temp_attrs.exists) {", "if (true) {",
+             ("tests/unit/outbound/test_deliver",)),
 ]

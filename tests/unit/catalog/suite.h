@@ -75,6 +75,7 @@ void tests_queues(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_failure(const struct CMUnitTest **t, size_t *n);
 void tests_scale(const struct CMUnitTest **t, size_t *n);
+void tests_stale(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
 
 #define DB_TEST(f) cmocka_unit_test_setup_teardown(f, db_setup, db_teardown)

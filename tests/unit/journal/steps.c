@@ -64,7 +64,7 @@ static const int harmless[] = { SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap),
 	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(sched_yield),
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
 	SCMP_SYS(restart_syscall), SCMP_SYS(getppid), SCMP_SYS(geteuid),
-	SCMP_SYS(sysinfo), SCMP_SYS(uname) };
+	SCMP_SYS(sysinfo), SCMP_SYS(uname), SCMP_SYS(alarm), SCMP_SYS(getuid) };
 
 static const int looks[] = { SCMP_SYS(openat), SCMP_SYS(open),
 	SCMP_SYS(openat2), SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(fstat),
@@ -239,7 +239,8 @@ is_step(const struct steps *s, const struct seccomp_notif *q)
 	int nr = q->data.nr;
 	uint64_t how = q->data.args[2];
 
-	if (!atomic_load(&s->armed))
+	if (!atomic_load(&s->armed) ||
+	    (s->plan.alone && (pid_t)q->pid != s->pid))
 		return false;
 	if (s->plan.what == STEPS_SHORT)
 		return is_write(q) && q->data.args[2] > 1;

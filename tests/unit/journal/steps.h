@@ -28,6 +28,7 @@ struct steps_plan {
 	bool
 	    looks; /* calls that only look (open, stat, read …) are steps too */
 	const char *call; /* not NULL: only calls of this name are steps */
+	bool alone; /* what the process forks goes its own way */
 	/* Not NULL: sees each call once steps_arm was called, before it is
 	 * made, from a thread of the test. */
 	void (*watch)(void *data, pid_t pid, int nr, const uint64_t args[6]);

@@ -310,6 +310,31 @@ partner_count(const struct partner *p, const char *words)
 	return n;
 }
 
+/* Whose sshd is gone comes to the acceptor, its reaper. */
+static bool
+is_idle(void *data)
+{
+	const struct partner *p = data;
+	char path[64];
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", p->acceptor,
+	    p->acceptor);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return false;
+	c = getc(f);
+	fclose(f);
+	return c == EOF;
+}
+
+bool
+partner_await_idle(const struct partner *p)
+{
+	return await(is_idle, (void *)(uintptr_t)p);
+}
+
 bool
 partner_idle(const struct partner *p)
 {

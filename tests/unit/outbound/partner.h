@@ -40,6 +40,10 @@ void partner_fault(struct partner *p, const char *what);
 /* How often its log has the words. */
 int partner_count(const struct partner *p, const char *words);
 
+/* Waits until no server of a connection is left: what they were asked is done,
+ * or never will be. */
+bool partner_await_idle(const struct partner *p);
+
 /* Whether dir/in/name exists. */
 bool partner_has(const struct partner *p, const char *name);
 

@@ -24,6 +24,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_outbound.h"
+#include "tests/unit/journal/steps.h"
 
 int
 world_setup(void **state)
@@ -136,9 +137,16 @@ start_deliver(struct world *w, struct mftd_chan **c)
 		close(fds[0]);
 		close(w->partner.guard); /* or its end were not seen */
 		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
+		if (w->steps != NULL)
+			steps_enter(w->steps);
 		_exit(mftd_deliver_run(&w->j, *c) == 0 ? 0 : 1);
 	}
 	close(fds[1]);
+	if (w->steps != NULL) {
+		steps_begin(w->steps, pid);
+		if (w->steps_from == NEVER)
+			steps_arm(w->steps);
+	}
 	*c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
 	return pid;
 }
@@ -249,6 +257,8 @@ run_once(struct world *w, const struct plan *plan)
 	while (!last && left > 0 &&
 	    mftd_chan_wait(c, &m, mftd_clock_ms() + 40000) == 0) {
 		now = has_event(&m, plan->at);
+		if (w->steps != NULL && has_event(&m, w->steps_from))
+			steps_arm(w->steps);
 		if (now && plan->moment == BEFORE_ROW)
 			break;
 		left -= apply_all(w, &m, map, &answer);

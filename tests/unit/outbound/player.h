@@ -41,6 +41,8 @@ struct world {
 	char texts[MFTD_DELIVER_BATCH_MAX][MFTD_REASON_BYTES];
 	int last_err;
 	int settled_after; /* looks */
+	struct steps *steps; /* what its calls are, or NULL */
+	enum mftd_delivery_event steps_from; /* NEVER: from its first job on */
 	char last_text[MFTD_REASON_BYTES];
 };
 

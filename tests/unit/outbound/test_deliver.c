@@ -366,6 +366,22 @@ test_rename_refused(void **state)
 	assert_int_equal(w->d[0].tries, 2);
 }
 
+/* Its server says OK to the first rename and does nothing. */
+static void
+test_rename_pretended(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 3000);
+	partner_fault(&w->partner,
+	    "-e inject=?link,linkat:retval=0 "
+	    "-e inject=?unlink,unlinkat:retval=0");
+	run_to_end(w, NULL);
+	assert_arrived(w);
+	assert_int_equal(w->events[MFTD_EVENT_REFUSED], 1);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 2);
+}
+
 /* Refused, and the server then will not say what is there: nothing is known, so
  * nothing is touched until it says. */
 static void
@@ -426,6 +442,7 @@ main(void)
 		WITH_PARTNER(test_server_slow_in_rename),
 		WITH_PARTNER(test_consumed_is_in_doubt),
 		WITH_PARTNER(test_rename_refused),
+		WITH_PARTNER(test_rename_pretended),
 		WITH_PARTNER(test_refused_and_blind),
 	};
 

@@ -1,0 +1,80 @@
+# Part of mftd; see LICENSE.
+"""The promoted node is lost while it delivers, by its power, by its links, or
+as a paused machine is, which goes on when another node has its role: the
+partner sees each name come once.
+
+Not for each run of all tests, it takes minutes:
+
+usage: MFTD_STAGE=... pytest tests/cluster/amid_deliveries.py
+"""
+import system
+from test_quorum import confirm_until_promoted
+from test_under_way import assert_each_came, under_way, uploads
+
+
+def signal_all(lab, node, sig):
+    """To all processes of the node but its first one."""
+    lab.exec(node, ["sh", "-c", f"kill -{sig} -1"])
+
+
+def failed_fencings(lab, survivor, victim):
+    return system.fencings(lab, survivor).count((victim, "failed"))
+
+
+def stand_still(run, node):
+    """Stops the whole node while deliveries are under way; which."""
+    def stopped():
+        if not under_way(run):
+            return []
+        signal_all(run.lab, node, "STOP")
+        if names := under_way(run):
+            return names
+        signal_all(run.lab, node, "CONT")
+        return []
+    return system.wait(stopped, "deliveries under way", 60, 0.01)
+
+
+def test_it_stands_still_and_goes_on(run):
+    """Fencing fails, a person confirms what is not so, and then the node goes
+    on where it was: its epoch is of yesterday."""
+    lab, victim = run.lab, next(iter(system.promoted(run.lab)))
+    survivor = next(n for n in lab.nodes() if n != victim)
+    before = failed_fencings(lab, survivor, victim)
+    with uploads(run, 501):
+        lab.cut_bmc(victim)
+        names = stand_still(run, victim)
+        print(f"[{victim} stands still with {len(names)} under way]")
+        try:
+            system.wait(lambda: failed_fencings(lab, survivor, victim)
+                        > before, "fencing failed", 120, 0.5)
+            confirm_until_promoted(lab, survivor, victim)
+        finally:
+            signal_all(lab, victim, "CONT")
+        system.wait(lambda: not system.pids(lab, victim, "deliver"),
+                    "it ends its delivers", 60)
+        lab.power_off(victim)
+        lab.heal()
+        system.restore(lab)
+    assert_each_came(run)
+
+
+def test_it_loses_its_power(run):
+    lab, victim = run.lab, next(iter(system.promoted(run.lab)))
+    with uploads(run, 503):
+        names = system.wait(lambda: under_way(run), "deliveries under way")
+        lab.power_off(victim)
+        print(f"[{victim} is off with {len(names)} under way]")
+    assert_each_came(run)
+
+
+def test_it_is_cut_off(run):
+    """From the other nodes: it goes on reaching the partner and the database
+    until its lease has run out, or it is fenced."""
+    lab, victim = run.lab, next(iter(system.promoted(run.lab)))
+    with uploads(run, 504):
+        names = system.wait(lambda: under_way(run), "deliveries under way")
+        lab.cut(victim)
+        print(f"[{victim} is cut off with {len(names)} under way]")
+        lab.wait_fenced(victim)
+        lab.heal()
+    assert_each_came(run)

@@ -1,0 +1,107 @@
+# Part of mftd; see LICENSE.
+"""Uploads of one name, one after the other, while the older ones wait or are
+sent: the bytes of each receipt go out, under a name of their own."""
+import hashlib
+
+import pytest
+from faults.partner import INBOX, FaultyPartner, address
+from faults.plan import Fault
+from faults.play import FaultRun
+from history import recorder
+from rig import Rig, USER
+from test_deliveries_outage import wait_for
+
+_OBJECTS = """accounts:
+  - name: alice
+    volume: main
+    root: alice
+    keys: ["{key}"]
+partners:
+{partner}    source: {source}
+    connections: 1
+routes:
+  - name: numbered
+    account: alice
+    partner: acme
+    directory: {inbox}
+    name_template: "{{seq}}-{{name}}"
+    settle_s: 0
+"""
+SLOW = (Fault("slow", kind="write", times=3), Fault("slow", kind="rename"))
+
+
+@pytest.fixture(name="partner")
+def _partner():
+    with FaultyPartner(USER) as partner:
+        partner.plan(0, SLOW)
+        yield partner
+
+
+@pytest.fixture(name="rig")
+def _rig(partner):
+    with Rig() as rig:
+        rig.up(_OBJECTS.format(
+            key=rig.alice, partner=partner.objects(), source=address(0),
+            inbox=INBOX))
+        yield rig
+
+
+class Uploader:
+    """Uploads x again and again, each time with other bytes."""
+
+    def __init__(self, rig, run):
+        self.rig = rig
+        self.client = run.client("c")
+        self.sums = []
+
+    def put(self, size):
+        data = bytes([len(self.sums) + 1]) * size
+        self.sums.append(hashlib.sha256(data).hexdigest())
+        (self.rig.top / "x").write_bytes(data)
+        number = self.client.ask("put", "x", size=size, sha256=self.sums[-1])
+        done = self.rig.sftp(f"put {self.rig.top}/x x\n")
+        assert done.returncode == 0, done.stderr
+        self.client.told(number, recorder.OK)
+
+
+def assert_each_came(run, partner, uploader):
+    verdict = run.judge()
+    assert verdict.good, str(verdict)
+    came = {each["name"]: each["sha256"]
+            for each in partner.seen()["appeared"]}
+    assert came == {f"{i + 1}-x": sum_
+                    for i, sum_ in enumerate(uploader.sums)}
+
+
+def has(run, state):
+    return any(row["state"] == state for row in run.catalog()["deliveries"])
+
+
+def test_while_it_is_sent(rig, partner):
+    def asked(kind):
+        return any(line["kind"] == kind for line in partner.story())
+
+    with FaultRun(rig, "same-name-sent", partner, [], None) as run:
+        uploader = Uploader(rig, run)
+        uploader.put(600000)
+        wait_for("it is being sent", lambda: asked("write"))
+        uploader.put(700000)
+        wait_for("it is being renamed", lambda: asked("rename"))
+        uploader.put(600000)
+        assert_each_came(run, partner, uploader)
+
+
+def test_while_it_waits(rig, partner):
+    partner.stop()
+    try:
+        with FaultRun(rig, "same-name-waits", partner, [], None) as run:
+            uploader = Uploader(rig, run)
+            uploader.put(600000)
+            wait_for("it waits", lambda: has(run, "WAITING"))
+            uploader.put(600000)
+            uploader.put(1000)
+            partner.start()
+            assert_each_came(run, partner, uploader)
+    finally:
+        if partner.sshd.poll() is not None:
+            partner.start()

@@ -1,0 +1,339 @@
+/* Part of mftd; see LICENSE. */
+/*
+ * An owner that is held back at each system call of each guarded statement
+ * while another one raises, and then goes on: what it has not written by then
+ * it never writes.  Nobody waits for it either: where the database is a server,
+ * the raise goes through while the session of the other is open, before, inside
+ * and behind its statement.
+ */
+#include "tests/unit/catalog/suite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/err.h"
+#include "tests/unit/journal/steps.h"
+
+#define ROWS 4
+#define CLAIMED 2 /* of them, before it is held back */
+#define STEPS_MOST 100 /* system calls of one statement */
+#define BACKOFF_US 7777000000
+
+struct statement {
+	const char *name;
+	int (*ask)(struct mftd_catalog *c, const struct mftd_role_row *role,
+	    struct mftd_delivery *d);
+	bool writes;
+};
+
+static int
+ask_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	struct mftd_delivery more[ROWS];
+
+	return mftd_catalog_claim(
+	    c, role, mftd_clock_wall_us(), "", more, ROWS);
+}
+
+static int
+ask_inherited(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	struct mftd_delivery more[ROWS];
+
+	return mftd_catalog_inherited(c, role, more, ROWS);
+}
+
+static int
+ask_step(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	d[0].state = MFTD_DELIVERY_SENDING;
+	return mftd_catalog_step(c, role, &d[0], MFTD_DELIVERY_CLAIMED);
+}
+
+static int
+ask_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	struct mftd_row_step steps[CLAIMED];
+	int i;
+
+	for (i = 0; i < CLAIMED; i++) {
+		d[i].state = MFTD_DELIVERY_WAITING;
+		d[i].due_us = BACKOFF_US;
+		steps[i] = (struct mftd_row_step) { .d = &d[i],
+			.from = MFTD_DELIVERY_CLAIMED };
+	}
+	return mftd_catalog_steps(c, role, steps, CLAIMED);
+}
+
+static const struct statement statements[] = {
+	{ "claim", ask_claim, true },
+	{ "inherited", ask_inherited, false },
+	{ "step", ask_step, true },
+	{ "steps", ask_steps, true },
+};
+
+/* ---- the rows */
+
+struct rows {
+	char text[4096];
+};
+
+static int
+add_row(void *data, const struct mftd_delivery *d)
+{
+	struct rows *rows = data;
+	size_t len = strlen(rows->text);
+
+	snprintf(rows->text + len, sizeof(rows->text) - len,
+	    "%s %d %u %lld %s\n", d->id, d->state, d->tries,
+	    (long long)d->due_us, d->error);
+	return 0;
+}
+
+static void
+look(struct db *db, struct rows *rows)
+{
+	rows->text[0] = '\0';
+	assert_int_equal(
+	    mftd_catalog_deliveries(db->c, NULL, add_row, rows), 0);
+}
+
+/* ---- the owner that is held back */
+
+struct owner {
+	pid_t pid;
+	int to, from; /* our ends of its pipes */
+	struct steps *steps;
+	struct told *told;
+};
+
+/* What its statement returned, and the same one once more, in memory that it
+ * shares with us: an answer by a system call were a step, too. */
+struct told {
+	int first, again;
+	bool
+	    asked; /* the first one has returned: what is held is a later one */
+};
+
+/* Says that it is ready, waits for a word, asks, and asks again: by a new
+ * session where the raise has ended its first one. */
+static void __attribute__((noreturn)) be_owner(const struct db *db,
+    const struct statement *s, const struct owner *o, int in, int out)
+{
+	struct mftd_delivery d[CLAIMED];
+	struct mftd_role_row role;
+	struct mftd_catalog *c;
+	char byte = 0;
+	int i;
+
+	steps_enter(o->steps);
+	if (mftd_catalog_open(db->uri, "mftd/q/raising", &c) < 0 ||
+	    mftd_catalog_raise(c, "q", "old", &role) < 0 ||
+	    mftd_catalog_claim(
+		c, &role, mftd_clock_wall_us(), "", d, CLAIMED) != CLAIMED ||
+	    write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
+		_exit(1);
+	o->told->first = s->ask(c, &role, d);
+	o->told->asked = true;
+	o->told->again = -MFTD_E_CATALOG_AWAY;
+	for (i = 0; i < 3 && o->told->again == -MFTD_E_CATALOG_AWAY; i++)
+		o->told->again = s->ask(c, &role, d);
+	_exit(0);
+}
+
+/* Starts one that will be held at that call of its statement; how the rows are
+ * before that goes to claimed. */
+static void
+start_owner(struct owner *o, struct db *db, const struct statement *s,
+    unsigned at, struct rows *claimed)
+{
+	struct steps_plan plan = {
+		.what = STEPS_HOLD, .at = at, .looks = true
+	};
+	int to[2], from[2];
+	char byte;
+
+	assert_int_equal(pipe(to), 0);
+	assert_int_equal(pipe(from), 0);
+	o->steps = steps_new(&plan);
+	o->told = mmap(NULL, sizeof(*o->told), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(o->told, MAP_FAILED);
+	o->pid = fork();
+	assert_true(o->pid >= 0);
+	if (o->pid == 0) {
+		close(to[1]);
+		close(from[0]);
+		be_owner(db, s, o, to[0], from[1]);
+	}
+	close(to[0]);
+	close(from[1]);
+	o->to = to[1];
+	o->from = from[0];
+	steps_begin(o->steps, o->pid);
+	assert_int_equal(read(o->from, &byte, 1), 1);
+	look(db, claimed);
+	steps_arm(o->steps);
+	assert_int_equal(write(o->to, &byte, 1), 1);
+}
+
+static void
+end_owner(struct owner *o, struct told *told)
+{
+	int status;
+
+	assert_int_equal(waitpid(o->pid, &status, 0), o->pid);
+	assert_int_equal(status, 0);
+	*told = *o->told;
+	munmap(o->told, sizeof(*o->told));
+	close(o->to);
+	close(o->from);
+	steps_free(o->steps);
+}
+
+/* ---- the test */
+
+/* The new owner was faster. */
+static void
+check_stale(const struct statement *s, const struct told *told,
+    const struct rows *claimed, const struct rows *raised)
+{
+	bool written = strcmp(claimed->text, raised->text) != 0;
+
+	assert_int_equal(told->again, -MFTD_E_STALE_EPOCH);
+	/* what it wrote, if it did, it had written before */
+	if (told->first >= 0 && s->writes)
+		assert_true(written);
+}
+
+/* The statement was faster: it holds the database's one lock. */
+static void
+check_first(struct db *db, const struct told *told)
+{
+	struct mftd_role_row role;
+
+	assert_false(db->postgres);
+	assert_true(told->first >= 0);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "new", &role), 0);
+}
+
+/* Raises, without waiting where the held one has the database's one lock. */
+static int
+raise_at_once(struct db *db)
+{
+	struct mftd_role_row role;
+	sqlite3 *h;
+	int code = SQLITE_OK;
+
+	if (!db->postgres) {
+		assert_int_equal(
+		    sqlite3_open(db->uri + strlen("sqlite:"), &h), SQLITE_OK);
+		code = sqlite3_exec(
+		    h, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL);
+		sqlite3_close(h);
+	}
+	if (code == SQLITE_BUSY)
+		return -EBUSY;
+	assert_int_equal(code, SQLITE_OK);
+	return mftd_catalog_raise(db->c, "q", "new", &role);
+}
+
+/* Whether the call came; *first counts those at which the raise was faster. */
+static bool
+hold_at(struct db *db, const struct statement *s, unsigned at, unsigned *first)
+{
+	struct rows claimed, raised, after;
+	struct told told;
+	struct owner o;
+	bool came;
+	int r = 0;
+
+	publish_some(db, ROWS);
+	start_owner(&o, db, s, at, &claimed);
+	came = steps_wait(o.steps) && !o.told->asked;
+	if (came) {
+		r = raise_at_once(db);
+		look(db, &raised);
+	}
+	steps_release(o.steps);
+	end_owner(&o, &told);
+	look(db, &after);
+	if (came && r == 0) {
+		assert_string_equal(raised.text, after.text);
+		check_stale(s, &told, &claimed, &raised);
+		++*first;
+	}
+	if (came && r < 0) {
+		assert_int_equal(r, -EBUSY);
+		check_first(db, &told);
+	}
+	return came;
+}
+
+static void
+each_call(const struct statement *s)
+{
+	struct db *db;
+	unsigned at = 0, first = 0;
+	bool came = true;
+
+	while (came) {
+		assert_true(++at < STEPS_MOST);
+		assert_int_equal(db_setup((void **)&db), 0);
+		came = hold_at(db, s, at, &first);
+		assert_int_equal(db_teardown((void **)&db), 0);
+	}
+	print_message("%s: held at %u calls, at %u of them the raise was "
+		      "faster\n",
+	    s->name, at - 1, first);
+	assert_true(at > 2 && first > 0);
+}
+
+static void
+held_back_in_claim(void **state)
+{
+	each_call(&statements[0]);
+}
+
+static void
+held_back_in_inherited(void **state)
+{
+	each_call(&statements[1]);
+}
+
+static void
+held_back_in_step(void **state)
+{
+	each_call(&statements[2]);
+}
+
+static void
+held_back_in_steps(void **state)
+{
+	each_call(&statements[3]);
+}
+
+void
+tests_stale(const struct CMUnitTest **t, size_t *n)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(held_back_in_claim),
+		cmocka_unit_test(held_back_in_inherited),
+		cmocka_unit_test(held_back_in_step),
+		cmocka_unit_test(held_back_in_steps),
+	};
+
+	*t = tests;
+	*n = sizeof(tests) / sizeof(tests[0]);
+}
