@@ -122,9 +122,10 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 		}
 		if (EVP_DigestUpdate(b->sum, data, (size_t)n) != 1)
 			fail_source(it, -EIO, "no SHA-256");
-		if (off + (uint64_t)n > it->from)
-			r = mftd_remote_write(b->remote, &it->file, off, data,
-			    (size_t)n, &it->wrote);
+		r = off + (uint64_t)n > it->from
+		    ? mftd_remote_write(b->remote, &it->file, off, data,
+			  (size_t)n, &it->wrote)
+		    : b->call.target.go_on(b->call.target.data);
 		off += (uint64_t)n;
 	}
 	it->summed = true;
@@ -260,7 +261,7 @@ look_at_temps(struct mftd_batch *b)
 			continue;
 		r = mftd_remote_lstat(
 		    b->remote, it->temp, &it->temp_attrs, &it->looked);
-		if (r == 0)
+		if (r == 0 && mftd_batch_may_sum(b, it->d.size))
 			r = mftd_remote_sum(b->remote, it->temp, 0,
 			    &it->remote_sum, &it->checked);
 	}
