@@ -25,7 +25,9 @@ mftd_source_sum(struct mftd_batch *b, const struct mftd_item *it,
 		goto out;
 	for (; off < length; off += n) {
 		n = length - off < BLOCK_BYTES ? length - off : BLOCK_BYTES;
-		if (mftd_fd_pread_full(it->source, data, (size_t)n,
+		/* nothing else looks at lease and watchdog meanwhile */
+		if (b->call.target.go_on(b->call.target.data) < 0 ||
+		    mftd_fd_pread_full(it->source, data, (size_t)n,
 			(int64_t)off) != (ssize_t)n ||
 		    EVP_DigestUpdate(b->sum, data, (size_t)n) != 1)
 			goto out;
@@ -152,12 +154,13 @@ mftd_item_look_into(struct mftd_batch *b, const struct mftd_item *it,
     enum mftd_verification *how)
 {
 	struct mftd_remote_answer a = { 0 };
-	struct mftd_remote_sum sum;
-	int r;
+	struct mftd_remote_sum sum = { 0 };
+	int r = 0;
 
 	if (!it->summed)
 		return 0;
-	r = mftd_remote_sum(b->remote, path, 0, &sum, &a);
+	if (mftd_batch_may_sum(b, it->d.size))
+		r = mftd_remote_sum(b->remote, path, 0, &sum, &a);
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
 	if (r < 0)
@@ -235,7 +238,7 @@ mftd_item_prove_prefix(struct mftd_batch *b, struct mftd_item *it)
 	if (r < 0 || a.err < 0 || !attrs.exists || !attrs.has_size ||
 	    attrs.size == 0 || attrs.size > it->d.size)
 		return r;
-	return mftd_remote_can_sum(b->remote)
+	return mftd_batch_may_sum(b, attrs.size)
 	    ? prove_by_hash(b, it, attrs.size)
 	    : prove_by_reading(b, it, attrs.size);
 }

@@ -12,6 +12,14 @@
  * connection's end; what the server will not say is just not known.
  */
 
+/* Whether the server can be asked for the hash of so many bytes. */
+static inline bool
+mftd_batch_may_sum(const struct mftd_batch *b, uint64_t length)
+{
+	return length <= MFTD_REMOTE_SUM_BYTES &&
+	    mftd_remote_can_sum(b->remote);
+}
+
 /* The source's SHA-256, or of its first length bytes.  0 or -EIO. */
 int mftd_source_sum(struct mftd_batch *b, const struct mftd_item *it,
     uint64_t length, uint8_t sum[MFTD_SHA256_BYTES]);

@@ -108,10 +108,12 @@ write_some(struct mftd_batch *b, struct mftd_item *it, uint64_t off,
 {
 	int r = mftd_batch_pace(b, len);
 
-	if (r < 0)
-		return r;
-	return mftd_remote_write(
-	    b->remote, &it->file, off, data, len, &it->wrote);
+	if (r == 0)
+		r = mftd_remote_write(
+		    b->remote, &it->file, off, data, len, &it->wrote);
+	if (r == 0)
+		it->sent += len;
+	return r;
 }
 
 /* Copies the source from it->from on, summing up all of it on the way, as long
@@ -135,10 +137,10 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 		}
 		if (EVP_DigestUpdate(b->sum, data, (size_t)n) != 1)
 			fail_source(it, -EIO, "no SHA-256");
-		if (off + (uint64_t)n > it->from)
-			r = write_some(b, it, off, data, (size_t)n);
+		r = off + (uint64_t)n > it->from
+		    ? write_some(b, it, off, data, (size_t)n)
+		    : b->call.target.go_on(b->call.target.data);
 		off += (uint64_t)n;
-		it->sent = off;
 	}
 	it->summed = true;
 	if (EVP_DigestFinal_ex(b->sum, it->sum, NULL) != 1 &&
@@ -273,7 +275,7 @@ look_at_temps(struct mftd_batch *b)
 			continue;
 		r = mftd_remote_lstat(
 		    b->remote, it->temp, &it->temp_attrs, &it->looked);
-		if (r == 0)
+		if (r == 0 && mftd_batch_may_sum(b, it->d.size))
 			r = mftd_remote_sum(b->remote, it->temp, 0,
 			    &it->remote_sum, &it->checked);
 	}
