@@ -16,8 +16,8 @@
  * time is looked at but what it reads: the instructions of SQLite's machine, or
  * the pages that PostgreSQL's session has asked for.
  */
-#define FEW 3000
-#define MANY 20000
+#define FEW 2000
+#define MANY 10000
 #define WANTED 4 /* at a time: so that it does not cover what else is read */
 
 static uint64_t instructions;
