@@ -5,10 +5,11 @@ it."""
 import collections
 import hashlib
 import random
+import time
 
 from history import recorder
 from judge import RigRun
-from rig import Rig, USER
+from rig import Rig, START_S, USER
 
 from .partner import INBOX, FaultyPartner, address
 
@@ -125,11 +126,20 @@ def _upload(rig, run, scenes):
         client.told(number, recorder.OK)
 
 
+def _await_queued(run, n):
+    """Until each file has its delivery: what came later would not go with the
+    others."""
+    deadline = time.monotonic() + START_S
+    while len(run.catalog()["deliveries"]) < n:
+        assert time.monotonic() < deadline, "not all are queued"
+        time.sleep(0.05)    # the catalog tells nobody
+
+
 def play(scenes, name, database=None, during=None):
     """With a database of tests/interop/databases.py, or the usual one;
     during(rig, partner) is called once outbound has been promoted.
 
-    Everything is uploaded before outbound begins, so that the files of a scene
+    Everything is queued before outbound begins, so that the files of a scene
     go in one batch."""
     doubtful = [f"{case}-{i}" for case, scene in enumerate(scenes)
                 if "IN_DOUBT" in scene.allowed
@@ -142,6 +152,7 @@ def play(scenes, name, database=None, during=None):
         outbound(rig, "demote")
         with FaultRun(rig, name, partner, doubtful, database) as run:
             _upload(rig, run, scenes)
+            _await_queued(run, sum(len(scene.sizes) for scene in scenes))
             outbound(rig, "promote")
             if during is not None:
                 during(rig, partner)
