@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/match.h"
+#include "mftd/catalog/source.h"
 #include "mftd/journal/record.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -19,8 +20,6 @@
 #define ROW_PARAMS 5
 #define GONE_AT_ONCE 16 /* receipts asked for in one SELECT */
 #define SAME_INODE_MAX 64 /* receipts of one inode that are not released */
-/* A file whose name stays excluded is given up after this long. */
-#define PENDING_US ((int64_t)7 * 24 * 3600 * 1000000)
 
 struct forward {
 	const char *stream;
@@ -151,6 +150,8 @@ on_name(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 
 	if (r < 0)
 		return -MFTD_E_CORRUPT;
+	if (m->cause[0] != '\0') /* that names no destination */
+		return mftd_source_done(b->c, m);
 	if (m->inode == 0)
 		return 0;
 	const struct mftd_db_value v[] = { DB_TEXT(b->stream), DB_INT(f->seq),
@@ -342,14 +343,15 @@ int
 mftd_catalog_releasable(
     struct mftd_catalog *c, char (*out)[MFTD_ID_BYTES], size_t max)
 {
-	const struct mftd_db_value v[] = {
-		DB_INT(mftd_clock_wall_us() - PENDING_US), DB_INT(max)
-	};
+	const struct mftd_db_value v[] = { DB_INT(mftd_clock_wall_us() -
+					       MFTD_MATCH_PENDING_US),
+		DB_INT(max) };
 	struct released rel = { .out = out, .max = max };
 
 	return mftd_db_run(c,
 	    "SELECT id FROM receipt r WHERE has_routes = 1 AND released = 0 "
-	    "AND known = 1 AND (outcome = 'ABANDONED' OR "
+	    "AND known = 1 AND source NOT IN ('WANTED', 'BEGUN') AND "
+	    "(outcome = 'ABANDONED' OR "
 	    "(outcome = 'PUBLISHED' AND (pending = 0 OR outcome_us < $1) AND "
 	    "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.receipt = r.id AND "
 	    "d.state NOT IN ('DONE', 'CANCELLED')))) "

@@ -93,6 +93,11 @@ struct mftd_route {
 	char *schedule; /* when it begins to send (schedule.h); NULL: always */
 	char *time_zone; /* default UTC */
 	char *calendar; /* on whose closed days it does not; or NULL */
+	char *after; /* the source is kept (NULL), "archive", "delete" (after.h)
+			once all its destinations have it */
+	char *archive; /* the folder, a template (template.h); or NULL … */
+	char *archive_below; /* … below the account's root: "account", NULL; or
+				"volume" */
 };
 
 struct mftd_calendar {

@@ -56,6 +56,9 @@ void apply_routes(struct db *db, int n);
 
 /* The same with one, r0, that takes and names files as `like` does. */
 void apply_route(struct db *db, const struct mftd_route *like);
+
+/* The same with n of them, r0, r1, … */
+void apply_several(struct db *db, struct mftd_route *routes, int n);
 void apply_calendar(struct db *db, const struct mftd_route *like,
     struct mftd_calendar *calendar);
 
@@ -69,6 +72,7 @@ bool find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d);
 void tests_objects(const struct CMUnitTest **t, size_t *n);
 void tests_forward(const struct CMUnitTest **t, size_t *n);
 void tests_queue(const struct CMUnitTest **t, size_t *n);
+void tests_source(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
 

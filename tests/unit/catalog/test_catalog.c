@@ -251,6 +251,12 @@ apply_route(struct db *db, const struct mftd_route *like)
 }
 
 void
+apply_several(struct db *db, struct mftd_route *routes, int n)
+{
+	apply(db, routes, n, NULL);
+}
+
+void
 apply_calendar(struct db *db, const struct mftd_route *like,
     struct mftd_calendar *calendar)
 {
@@ -289,10 +295,10 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(void)
 {
-	static void (*const groups[])(
-	    const struct CMUnitTest **, size_t *) = { tests_objects,
-		tests_forward, tests_queue, tests_person, tests_postgres };
-	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 5 : 4;
+	static void (*const groups[])(const struct CMUnitTest **,
+	    size_t *) = { tests_objects, tests_forward, tests_queue,
+		tests_person, tests_source, tests_postgres };
+	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 6 : 5;
 	const struct CMUnitTest *t;
 	int failed = 0;
 
