@@ -154,6 +154,16 @@ check_all(struct run *u)
 		check(u, gone, "what was said is in no record");
 }
 
+/* What it leaves when nothing happens to it is not recovery's to mend. */
+static void
+check_left(struct run *u)
+{
+	check(u, source_taken(&u->t) == 0, "it leaves something in out");
+	check(u,
+	    tree_holds(&u->t, "alice/f", u->other == UPLOADS ? "newer" : NULL),
+	    "it leaves the name as another's");
+}
+
 /* Returns whether the step came. */
 static bool
 run(struct run *u)
@@ -176,6 +186,8 @@ run(struct run *u)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (!held || !came)
 		act_other(u);
+	if (held)
+		check_left(u);
 	recover_one(u);
 	ask_again(u);
 	node_close(&u->two);
