@@ -40,6 +40,7 @@ class Mutation(NamedTuple):
 
 
 DISPOSE = (JOURNAL + "test_dispose",)
+TAKEN = (JOURNAL + "test_taken",)
 DISPOSE_ORDER = (*DISPOSE, "durable_in_its_order")
 DISPOSE_FAULTS = (JOURNAL + "test_dispose_faults",)
 
@@ -203,38 +204,38 @@ MUTATIONS = [
             "if (r == 0 && st.st_ino == inode)", "if (r == 0)",
             (*DISPOSE_FAULTS, "held")),
     journal("taken_is_recovered", "recover.c",
-            "r = mftd_takens_settle(w, taken, stream);", "r = 0;", DISPOSE),
+            "r = mftd_takens_settle(w, taken, stream);", "r = 0;", TAKEN),
     journal("unfinished_upload_is_left", "dispose.c",
             "r = check_parts(w, d);", "r = 0;", DISPOSE),
     journal("given_back_touch", "taken.c",
             "		r = 0;\n	mftd_work_touch(w, dir);\n",
             "		r = 0;\n",
-            (*DISPOSE, "recovery_gives_it_back")),
+            (*TAKEN, "recovery_gives_it_back")),
     journal("given_back_out_touch", "taken.c",
             "	mftd_work_touch(w, dir);\n"
             "	mftd_work_touch(w, w->vol->out);\n"
             "	return r;", "	mftd_work_touch(w, dir);\n	return r;",
-            (*DISPOSE, "recovery_gives_it_back")),
+            (*TAKEN, "recovery_gives_it_back")),
     journal("recovered_from_touch", "taken.c",
             "	if (dir >= 0)\n		mftd_work_touch(w, dir);\n", "",
-            (*DISPOSE, "recovery_says_what_was_done")),
+            (*TAKEN, "recovery_says_what_was_done")),
     journal("recovered_to_touch", "taken.c",
             "	mftd_work_touch(w, w->vol->out);\n	if (mftd_work_sync",
             "	if (mftd_work_sync",
-            (*DISPOSE, "recovery_says_what_was_done")),
+            (*TAKEN, "recovery_says_what_was_done")),
     journal("recovered_record", "taken.c",
             "if (mftd_work_sync(w) < 0 || mftd_work_record(w) < 0)",
             "if (mftd_work_sync(w) < 0)",
-            (*DISPOSE, "recovery_records_it_first")),
+            (*TAKEN, "recovery_records_it_first")),
     journal("recovered_taken_sync", "taken.c",
             "if (mftd_work_sync(w) < 0 || mftd_work_record(w) < 0)",
             "if (mftd_work_record(w) < 0)",
-            (*DISPOSE, "recovery_says_what_was_done")),
+            (*TAKEN, "recovery_says_what_was_done")),
     journal("recovered_taken_touch", "taken.c",
             "		return -errno;\n"
             "	mftd_work_touch(w, w->vol->out);\n	return 0;",
             "		return -errno;\n	return 0;",
-            (*DISPOSE, "recovery_says_what_was_done")),
+            (*TAKEN, "recovery_says_what_was_done")),
     journal("setstat_sync", "names.c",
             "return r == 0 ? mftd_sync_all(fd) : r;", "return r;", DURABLE),
     journal("publish_touch", "publish.c",

@@ -99,3 +99,26 @@ source_taken(struct tree *t)
 	closedir(d);
 	return n;
 }
+
+int
+source_setup(void **state)
+{
+	static struct source_volume v;
+
+	tree_make(&v.t);
+	node_open(&v.n, &v.t, "n1", SOURCE_LIFE_1);
+	source_upload(&v.n, 1, "one", v.receipt);
+	memset(&v.say, 0, sizeof(v.say));
+	*state = &v;
+	return 0;
+}
+
+int
+source_teardown(void **state)
+{
+	struct source_volume *v = *state;
+
+	node_close(&v->n);
+	tree_remove(&v->t);
+	return 0;
+}

@@ -9,6 +9,21 @@
  * deleted. */
 #define SOURCE_ARCHIVE "alice/kept/2027" /* where to */
 
+#define SOURCE_LIFE_1 "n1-0123456789abcdef"
+#define SOURCE_LIFE_2 "n2-fedcba9876543210"
+
+/* A volume, a node's journal on it, and alice's f, "one", that it published. */
+struct source_volume {
+	struct tree t;
+	struct node n; /* n1 in the life SOURCE_LIFE_1 */
+	char receipt[MFTD_ID_BYTES];
+	struct mftd_msg_disposed say;
+};
+
+/* Each test's: *state is one. */
+int source_setup(void **state);
+int source_teardown(void **state);
+
 /* Publishes alice's f with that text, as the node's upload number n. */
 void source_upload(
     struct node *n, int number, const char *text, char receipt[MFTD_ID_BYTES]);

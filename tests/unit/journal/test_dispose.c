@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,51 +19,16 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/ipc/msg.h"
-#include "mftd/journal/record.h"
-#include "mftd/journal/recover.h"
 #include "mftd/journal/usage.h"
 #include "tests/unit/journal/durable.h"
 #include "tests/unit/journal/rig.h"
 #include "tests/unit/journal/source.h"
-#include "tests/unit/journal/steps.h"
 #include "tests/unit/journal/tree.h"
 
-#define LIFE_1 "n1-0123456789abcdef"
-#define LIFE_2 "n2-fedcba9876543210"
 #define ARCHIVED SOURCE_ARCHIVE "/f"
 
-struct volume {
-	struct tree t;
-	struct node n;
-	char receipt[MFTD_ID_BYTES]; /* of alice's f, "one" */
-	struct mftd_msg_disposed say;
-};
-
-static int
-setup(void **state)
-{
-	static struct volume v;
-
-	tree_make(&v.t);
-	node_open(&v.n, &v.t, "n1", LIFE_1);
-	source_upload(&v.n, 1, "one", v.receipt);
-	memset(&v.say, 0, sizeof(v.say));
-	*state = &v;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct volume *v = *state;
-
-	node_close(&v->n);
-	tree_remove(&v->t);
-	return 0;
-}
-
 static void
-said(struct volume *v, uint32_t source, const char *text)
+said(struct source_volume *v, uint32_t source, const char *text)
 {
 	assert_int_equal(v->say.err, 0);
 	assert_string_equal(v->say.receipt, v->receipt);
@@ -77,7 +41,7 @@ said(struct volume *v, uint32_t source, const char *text)
 
 /* Asks for it; it stays as it is, for that reason. */
 static void
-stays(struct volume *v, const char *archive, const char *text)
+stays(struct source_volume *v, const char *archive, const char *text)
 {
 	source_dispose(&v->n, v->receipt, archive, &v->say);
 	said(v, MFTD_SOURCE_KEPT, text);
@@ -87,7 +51,7 @@ stays(struct volume *v, const char *archive, const char *text)
 static void
 archived(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 	char out[256];
 
 	source_dispose(&v->n, v->receipt, SOURCE_ARCHIVE, &v->say);
@@ -102,7 +66,7 @@ archived(void **state)
 static void
 deleted(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 	char out[256];
 
 	source_dispose(&v->n, v->receipt, NULL, &v->say);
@@ -116,7 +80,7 @@ deleted(void **state)
 static void
 name_in_the_archive_is_numbered(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	source_dispose(&v->n, v->receipt, SOURCE_ARCHIVE, &v->say);
 	said(v, MFTD_SOURCE_ARCHIVED, ARCHIVED);
@@ -136,7 +100,7 @@ name_in_the_archive_is_numbered(void **state)
 static void
 asked_again(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	source_dispose(&v->n, v->receipt, SOURCE_ARCHIVE, &v->say);
 	source_dispose(&v->n, v->receipt, SOURCE_ARCHIVE, &v->say);
@@ -150,7 +114,7 @@ static void
 newer_upload_stays(void **state)
 {
 	char first[MFTD_ID_BYTES];
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	snprintf(first, sizeof(first), "%s", v->receipt);
 	source_upload(&v->n, 2, "two", v->receipt);
@@ -165,7 +129,7 @@ static void
 renamed_or_removed(void **state)
 {
 	struct mftd_msg_rename rename = { .from = "f", .to = "g" };
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	assert_int_equal(node_change(&v->n, MFTD_MSG_RENAME, &rename), 0);
 	stays(v, NULL, "nothing has its name any more");
@@ -178,7 +142,7 @@ renamed_or_removed(void **state)
 static void
 without_its_link(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	assert_int_equal(unlinkat(v->n.vol.out, v->receipt, 0), 0);
 	stays(v, NULL, "its link in out is gone");
@@ -189,9 +153,9 @@ without_its_link(void **state)
 static void
 upload_under_way(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
-	node_part(&v->n, LIFE_1 "-1.7", "tw");
+	node_part(&v->n, SOURCE_LIFE_1 "-1.7", "tw");
 	assert_int_equal(
 	    source_dispose(&v->n, v->receipt, SOURCE_ARCHIVE, &v->say), -EBUSY);
 	assert_true(tree_holds(&v->t, "alice/f", "one"));
@@ -203,7 +167,7 @@ upload_under_way(void **state)
 static void
 in_the_archive(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	stays(v, "alice", "it lies in the archive");
 	assert_true(tree_holds(&v->t, "alice/f", "one"));
@@ -212,7 +176,7 @@ in_the_archive(void **state)
 static void
 archive_cannot_be_made(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	tree_write(&v->t, "alice/kept", "a file");
 	assert_true(
@@ -226,7 +190,7 @@ paths_are_checked(void **state)
 {
 	static const char *const bad[] = { "../out", "/kept", ".mft/out",
 		"kept//x", "kept/../../x" };
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -242,7 +206,7 @@ paths_are_checked(void **state)
 static void
 archive_full_of_the_name(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 	char path[256];
 	int i;
 
@@ -268,7 +232,7 @@ group(void **state)
 		"elsewhere", NULL };
 	struct mftd_disposals list = STAILQ_HEAD_INITIALIZER(list);
 	char receipts[4][MFTD_ID_BYTES], text[16];
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 	struct mftd_disposal *d;
 	int i;
 
@@ -300,7 +264,7 @@ group(void **state)
 /* ---- what the account uses */
 
 static void
-set_usage(struct volume *v, uint64_t bytes, uint64_t files)
+set_usage(struct source_volume *v, uint64_t bytes, uint64_t files)
 {
 	struct mftd_usage u = { .known = true, .bytes = bytes, .files = files };
 	int fd = mftd_usage_lock(&v->n.vol, "alice");
@@ -311,7 +275,7 @@ set_usage(struct volume *v, uint64_t bytes, uint64_t files)
 }
 
 static void
-usage_is(struct volume *v, uint64_t bytes, uint64_t files)
+usage_is(struct source_volume *v, uint64_t bytes, uint64_t files)
 {
 	struct mftd_usage u;
 
@@ -323,7 +287,7 @@ usage_is(struct volume *v, uint64_t bytes, uint64_t files)
 static void
 quota_counts_the_archive(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	set_usage(v, 100, 10);
 	source_dispose(&v->n, v->receipt, SOURCE_ARCHIVE, &v->say);
@@ -342,7 +306,7 @@ quota_counts_the_archive(void **state)
 static void
 no_quota_no_usage(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	source_dispose(&v->n, v->receipt, NULL, &v->say);
 	said(v, MFTD_SOURCE_DELETED, "");
@@ -354,7 +318,7 @@ no_quota_no_usage(void **state)
 static int
 do_archive(void *data)
 {
-	struct volume *v = data;
+	struct source_volume *v = data;
 
 	return source_dispose(&v->n, v->receipt, SOURCE_ARCHIVE, &v->say);
 }
@@ -362,7 +326,7 @@ do_archive(void *data)
 static int
 do_delete(void *data)
 {
-	struct volume *v = data;
+	struct source_volume *v = data;
 
 	return source_dispose(&v->n, v->receipt, NULL, &v->say);
 }
@@ -371,13 +335,13 @@ do_delete(void *data)
 static void
 durable_in_its_order(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 
 	assert_true(durable_in_order(do_archive, v, 2));
 	source_upload(&v->n, 2, "two", v->receipt);
 	/* its process wrote to the stream behind our back */
 	node_close(&v->n);
-	node_open(&v->n, &v->t, "n2", LIFE_2);
+	node_open(&v->n, &v->t, "n2", SOURCE_LIFE_2);
 	assert_true(durable_in_order(do_delete, v, 2));
 }
 
@@ -386,7 +350,7 @@ durable_in_its_order(void **state)
 static int
 again(void *data)
 {
-	struct volume *v = data;
+	struct source_volume *v = data;
 	char out[256];
 
 	snprintf(out, sizeof(out), ".mft/out/%s", v->receipt);
@@ -400,157 +364,13 @@ again(void *data)
 static void
 durable_when_asked_again(void **state)
 {
-	struct volume *v = *state;
+	struct source_volume *v = *state;
 	int fd;
 
 	assert_int_equal(
 	    mftd_volume_dir(&v->n.vol, SOURCE_ARCHIVE, true, &fd), 0);
 	close(fd);
 	assert_true(durable_in_order(again, v, 0));
-	assert_int_equal(source_records(&v->t, v->receipt), 1);
-}
-
-/* ---- recovery of one that was killed with a name taken */
-
-static int
-take(void *data)
-{
-	struct volume *v = data;
-	char taken[256];
-
-	snprintf(taken, sizeof(taken), ".mft/out/%s~" LIFE_1 "-j1", v->receipt);
-	return renameat(v->t.fd, "alice/f", v->t.fd, taken);
-}
-
-/* As it was killed once alice's f lay in out, with that intent; d: sees what it
- * left to be synced. */
-static void
-die_with_it(struct volume *v, const char *to, uint64_t inode, struct durable *d)
-{
-	struct mftd_rec_name rec = { .account = "alice",
-		.volume = "main",
-		.path = "alice/f",
-		.inode = inode };
-
-	snprintf(rec.to, sizeof(rec.to), "%s", to);
-	snprintf(rec.cause, sizeof(rec.cause), "%s", v->receipt);
-	mftd_work_name(v->n.work, MFTD_RECORD_DISPOSE, &rec);
-	assert_int_equal(mftd_work_commit(v->n.work), 0);
-	durable_run(d, take, v);
-	assert_int_equal(source_taken(&v->t), 1);
-	node_close(&v->n);
-	node_open(&v->n, &v->t, "n2", LIFE_2);
-}
-
-static int
-recover(void *data)
-{
-	struct volume *v = data;
-	struct mftd_recovery out = { 0 };
-
-	return mftd_recover_incarnation(v->n.work, LIFE_1, &out);
-}
-
-/* Another node's newer upload, taken by mistake. */
-static void
-recovery_gives_it_back(void **state)
-{
-	char receipt[MFTD_ID_BYTES];
-	struct durable *d = durable_new(false);
-	struct volume *v = *state;
-	uint64_t inode = tree_inode(&v->t, "alice/f");
-
-	source_upload(&v->n, 2, "newer", receipt);
-	die_with_it(v, "", inode, d);
-	assert_true(tree_holds(&v->t, "alice/f", NULL));
-	durable_run(d, recover, v);
-	assert_true(durable_good(d));
-	durable_free(d);
-	assert_true(tree_holds(&v->t, "alice/f", "newer"));
-	assert_int_equal(source_taken(&v->t), 0);
-	assert_int_equal(source_records(&v->t, v->receipt), 0);
-}
-
-/* Meanwhile a still newer one has the name. */
-static void
-recovery_gives_way(void **state)
-{
-	char receipt[MFTD_ID_BYTES];
-	struct durable *d = durable_new(false);
-	struct volume *v = *state;
-	uint64_t inode = tree_inode(&v->t, "alice/f");
-
-	source_upload(&v->n, 2, "newer", receipt);
-	die_with_it(v, "", inode, d);
-	source_upload(&v->n, 1, "newest", receipt);
-	assert_int_equal(recover(v), 0);
-	durable_free(d);
-	assert_true(tree_holds(&v->t, "alice/f", "newest"));
-	assert_int_equal(source_taken(&v->t), 0);
-}
-
-/* Its directory is gone: it is not removed for that. */
-static void
-recovery_keeps_what_has_no_place(void **state)
-{
-	char receipt[MFTD_ID_BYTES];
-	struct durable *d = durable_new(false);
-	struct volume *v = *state;
-	uint64_t inode = tree_inode(&v->t, "alice/f");
-
-	source_upload(&v->n, 2, "newer", receipt);
-	die_with_it(v, "", inode, d);
-	assert_int_equal(renameat(v->t.fd, "alice", v->t.fd, "bob"), 0);
-	assert_int_equal(recover(v), 0);
-	durable_free(d);
-	assert_int_equal(source_taken(&v->t), 1);
-}
-
-/* It was the source: that is recorded, and the proof goes after it. */
-static void
-recovery_says_what_was_done(void **state)
-{
-	struct durable *d = durable_new(false);
-	struct volume *v = *state;
-
-	die_with_it(v, ARCHIVED, tree_inode(&v->t, "alice/f"), d);
-	durable_run(d, recover, v);
-	assert_true(durable_good(d));
-	durable_free(d);
-	assert_int_equal(source_taken(&v->t), 0);
-	assert_int_equal(source_records(&v->t, v->receipt), 1);
-	assert_true(tree_holds(&v->t, "alice/f", NULL));
-}
-
-/* Killed before it drops the proof it has recorded what that proves. */
-static void
-recovery_records_it_first(void **state)
-{
-	const struct steps_plan plan = {
-		.what = STEPS_KILL, .at = 1, .call = "unlinkat"
-	};
-	struct durable *d = durable_new(false);
-	struct volume *v = *state;
-	struct steps *steps;
-	int status;
-	pid_t pid;
-
-	die_with_it(v, ARCHIVED, tree_inode(&v->t, "alice/f"), d);
-	durable_free(d);
-	steps = steps_new(&plan);
-	steps_arm(steps);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		steps_enter(steps);
-		recover(v);
-		_exit(0);
-	}
-	steps_begin(steps, pid);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	steps_free(steps);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(source_taken(&v->t), 1);
 	assert_int_equal(source_records(&v->t, v->receipt), 1);
 }
 
@@ -581,7 +401,7 @@ by_messages(void **state)
 
 	(void)state;
 	tree_make(&t);
-	rig_start(&r, t.path, LIFE_1, NULL, NULL);
+	rig_start(&r, t.path, SOURCE_LIFE_1, NULL, NULL);
 	assert_true(rig_ready(&r));
 	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", true), 0);
 	rig_part(&s, "f", "one", &p);
@@ -608,7 +428,8 @@ by_messages(void **state)
 	tree_remove(&t);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) \
+	cmocka_unit_test_setup_teardown(f, source_setup, source_teardown)
 
 int
 main(int argc, char *argv[])
@@ -631,11 +452,6 @@ main(int argc, char *argv[])
 		TEST(no_quota_no_usage),
 		TEST(durable_in_its_order),
 		TEST(durable_when_asked_again),
-		TEST(recovery_gives_it_back),
-		TEST(recovery_gives_way),
-		TEST(recovery_keeps_what_has_no_place),
-		TEST(recovery_says_what_was_done),
-		TEST(recovery_records_it_first),
 		cmocka_unit_test(by_messages),
 	};
 
