@@ -248,22 +248,24 @@ mark_begun(struct mftd_catalog *c, const struct source *s)
 	    v, N(v));
 }
 
-/* 1: q is to be asked; 0: it is kept. */
+/* Keeps it, or notes that it is begun: then q is to be asked (*ask). */
 static int
-decide(
-    struct mftd_catalog *c, const struct source *s, struct mftd_msg_dispose *q)
+decide(struct mftd_catalog *c, const struct source *s,
+    struct mftd_msg_dispose *q, bool *ask)
 {
 	struct destinations all = { 0 };
 	const struct mftd_destination *by;
 	int r = find_destinations(c, s->receipt, &all);
 
+	*ask = false;
 	if (r >= 0 &&
 	    mftd_after_decide(all.list, all.n, &by) == MFTD_AFTER_KEEP) {
 		r = keep_for(c, s, by);
 	} else if (r >= 0) {
 		r = make_question(c, s, by, q);
+		*ask = r == 0;
 		if (r == 0)
-			r = mark_begun(c, s) < 0 ? -MFTD_E_CATALOG : 1;
+			r = mark_begun(c, s);
 		else if (r == -ENOENT)
 			r = keep(c, s, "its account is not there any more");
 		else if (r == -ENAMETOOLONG || r == -EINVAL)
@@ -341,10 +343,11 @@ begin(struct mftd_catalog *c, void *data)
 	struct round *all = data;
 	const struct source *s;
 	int r = find_due(c, all);
+	bool ask;
 
 	for (s = all->list; r >= 0 && s != NULL; s = s->next) {
-		r = decide(c, s, &all->out[all->n]);
-		all->n += r == 1;
+		r = decide(c, s, &all->out[all->n], &ask);
+		all->n += ask;
 	}
 	return r < 0 ? r : 0;
 }
