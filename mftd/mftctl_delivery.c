@@ -270,6 +270,15 @@ put_try(void *data, const struct mftd_try *t)
 	return 0;
 }
 
+/* What is wanted of the source, and what became of it. */
+static void
+put_source(json_t *o, const struct mftd_delivery_story *s)
+{
+	mftctl_put(o, "after", s->after);
+	mftctl_put(o, "source", s->source);
+	mftctl_put(o, "source_is", s->source_text);
+}
+
 /* All that put_delivery does not have. */
 static void
 put_story(json_t *o, const struct mftd_delivery_story *s)
@@ -303,6 +312,7 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 		mftctl_put(o, "now", "removed");
 	else if (strcmp(s->path, s->path_now) != 0)
 		mftctl_put(o, "now", s->path_now);
+	put_source(o, s);
 }
 
 static const char *

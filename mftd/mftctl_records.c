@@ -116,6 +116,7 @@ put_name(json_t *o, struct mftd_buf *b)
 	mftctl_put(o, "path", r.path);
 	mftctl_put(o, "to", r.to);
 	mftctl_put_number(o, "inode", r.inode);
+	mftctl_put(o, "cause", r.cause);
 	return 0;
 }
 
@@ -148,6 +149,7 @@ static int (*const putters[])(json_t *o, struct mftd_buf *b) = {
 	[MFTD_RECORD_SEAL] = put_seal,
 	[MFTD_RECORD_LINK] = put_name,
 	[MFTD_RECORD_SYMLINK] = put_name,
+	[MFTD_RECORD_DISPOSE] = put_name,
 };
 
 static json_t *

@@ -103,6 +103,10 @@
 #define MFTD_CONTROL_CLIENTS_MAX 64
 
 #define MFTD_RECORD_BYTES 16384 /* a journal record, whole */
+#define MFTD_DISPOSALS_MAX 32 /* sources archived or deleted at a time */
+#define MFTD_DISPOSE_AGAIN_S 10 /* then another node may do it */
+#define MFTD_DISPOSE_ERROR_S 60 /* after an error it is tried again */
+#define MFTD_ARCHIVE_NAMES_MAX 1000 /* of one name in a folder of it */
 #define MFTD_JOURNAL_KEEP_DAYS 90 /* a record, if not configured */
 #define MFTD_JOURNAL_KEEP_DAYS_MAX 36500
 #define MFTD_GROUP_MESSAGE_BYTES 8192 /* a CPG message */

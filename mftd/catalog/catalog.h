@@ -93,7 +93,8 @@ int mftd_catalog_forward(struct mftd_catalog *c, const char *stream,
 /* Receipts with a link in .mft/out that need it no more, up to max, by and by
  * all of them, if it is asked again and again; their ids into out: abandoned,
  * or published with all deliveries DONE or CANCELLED (or none, unless the name
- * is excluded so far: then after a week). Returns how many, or an error. */
+ * is excluded so far: then after a week), and what becomes of the source is
+ * done (source.h).  Returns how many, or an error. */
 int mftd_catalog_releasable(
     struct mftd_catalog *c, char (*out)[MFTD_ID_BYTES], size_t max);
 

@@ -159,9 +159,10 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_BOUNDS_AT 27 /* retry_tries */
 #define MFTD_DB_DELIVERY_VALUES 33
 /* What a delivery copies of its route when it is made: columns of both. */
-#define MFTD_DB_COPIED_COLUMNS         \
-	MFTD_DB_ROUTE_HANDLING_COLUMNS \
-	", retry_tries, retry_hours, priority, ordered"
+#define MFTD_DB_COPIED_COLUMNS                                        \
+	MFTD_DB_ROUTE_HANDLING_COLUMNS                                \
+	", retry_tries, retry_hours, priority, ordered, after_done, " \
+	"archive, archive_below"
 
 /* The predicates of the indexes delivery_claim, delivery_order and
  * delivery_in_hand, word by word: SQLite takes an index only where it finds

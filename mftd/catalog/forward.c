@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/match.h"
+#include "mftd/catalog/source.h"
 #include "mftd/journal/record.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -20,8 +21,6 @@
 #define ENDED_AT_ONCE 1024 /* ended deliveries looked at for links to go */
 #define GONE_AT_ONCE 16 /* receipts asked for in one SELECT */
 #define SAME_INODE_MAX 64 /* receipts of one inode that are not released */
-/* A file whose name stays excluded is given up after this long. */
-#define PENDING_US ((int64_t)7 * 24 * 3600 * 1000000)
 
 struct forward {
 	const char *stream;
@@ -152,6 +151,8 @@ on_name(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 
 	if (r < 0)
 		return -MFTD_E_CORRUPT;
+	if (m->cause[0] != '\0') /* that names no destination */
+		return mftd_source_done(b->c, m);
 	if (m->inode == 0)
 		return 0;
 	const struct mftd_db_value v[] = { DB_TEXT(b->stream), DB_INT(f->seq),
@@ -343,9 +344,9 @@ take_released(void *data, const struct mftd_db_value *row, int n)
 static int
 find_bare(struct mftd_catalog *c, struct released *rel)
 {
-	const struct mftd_db_value v[] = {
-		DB_INT(mftd_clock_wall_us() - PENDING_US), DB_INT(rel->max)
-	};
+	const struct mftd_db_value v[] = { DB_INT(mftd_clock_wall_us() -
+					       MFTD_MATCH_PENDING_US),
+		DB_INT(rel->max) };
 
 	return mftd_db_run(c,
 	    "SELECT id, outcome_us FROM receipt WHERE has_routes = 1 AND "
@@ -392,13 +393,14 @@ find_ended(struct mftd_catalog *c, struct released *rel)
 {
 	struct ended e = { .rel = rel, .at = c->ended };
 	const struct mftd_db_value v[] = { DB_INT(mftd_clock_wall_us() -
-					       PENDING_US),
+					       MFTD_MATCH_PENDING_US),
 		DB_TEXT(c->ended), DB_INT(ENDED_AT_ONCE) };
 	int r;
 
 	r = mftd_db_run(c,
 	    "SELECT r.id, CASE WHEN r.has_routes = 1 AND r.released = 0 AND "
-	    "r.known = 1 AND (r.outcome = 'ABANDONED' OR "
+	    "r.known = 1 AND r.source NOT IN ('WANTED', 'BEGUN') AND "
+	    "(r.outcome = 'ABANDONED' OR "
 	    "(r.outcome = 'PUBLISHED' AND (r.pending = 0 OR "
 	    "r.outcome_us < $1))) AND NOT EXISTS (SELECT 1 FROM delivery o "
 	    "WHERE o.receipt = r.id AND o.state NOT IN ('DONE', 'CANCELLED')) "

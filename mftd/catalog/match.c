@@ -66,7 +66,7 @@ get(const struct mftd_db_value *v, char *out, size_t size)
 
 #define RECEIPT_COLUMNS                                                \
 	"known, outcome, has_routes, released, stream, seq, time_us, " \
-	"account, volume, path, size, inode, sha256, replaced_by"
+	"account, volume, path, size, inode, sha256, replaced_by, source"
 
 static int
 take_receipt(void *data, const struct mftd_db_value *row, int n)
@@ -74,7 +74,8 @@ take_receipt(void *data, const struct mftd_db_value *row, int n)
 	struct receipt *r = data;
 
 	r->ready = row[0].i == 1 && strcmp(row[1].p, "PUBLISHED") == 0 &&
-	    row[2].i == 1 && row[3].i == 0;
+	    row[2].i == 1 && row[3].i == 0 &&
+	    (row[14].len == 0 || strcmp(row[14].p, "WANTED") == 0);
 	r->seq = row[5].i;
 	r->time_us = row[6].i;
 	r->size = row[10].i;

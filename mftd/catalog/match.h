@@ -3,6 +3,7 @@
 #define MFTD_CATALOG_MATCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "mftd/catalog/db.h"
 
@@ -14,11 +15,15 @@
 /*
  * Brings the deliveries of a receipt in line with all that is known of it now:
  * its outcome, what later happened to its inode's name, and its repetitions.
- * Does nothing while its RECEIPT or PUBLISHED has not come, or when it has no
- * link in .mft/out (any more).  Calling it again changes nothing, so the order
- * in which streams arrive does not matter.  -ENOENT: no such receipt.
+ * Does nothing while its RECEIPT or PUBLISHED has not come, when it has no link
+ * in .mft/out (any more), or once its source is being disposed of (source.h).
+ * Calling it again changes nothing, so the order in which streams arrive does
+ * not matter.  -ENOENT: no such receipt.
  */
 int mftd_match_settle(struct mftd_catalog *c, const char *receipt);
+
+/* A file whose name stays excluded is given up after this long. */
+#define MFTD_MATCH_PENDING_US ((int64_t)7 * 24 * 3600 * 1000000)
 
 /* Whether files of that name wait for another one (default excludes). */
 bool mftd_match_excluded(const char *name);

@@ -20,6 +20,7 @@
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/retry_file.h"
+#include "mftd/catalog/route_after.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
 #include "mftd/conf/yaml.h"
@@ -77,6 +78,9 @@ static const cyaml_schema_field_t route_fields[] = {
 	    "ordered", CYAML_FLAG_OPTIONAL, struct mftd_route, ordered),
 	CYAML_FIELD_BOOL(
 	    "skip_failed", CYAML_FLAG_OPTIONAL, struct mftd_route, skip_failed),
+	TEXT("after", MAY, mftd_route, after, MFTD_NAME_BYTES),
+	TEXT("archive", MAY, mftd_route, archive, MFTD_TEMPLATE_BYTES),
+	TEXT("archive_below", MAY, mftd_route, archive_below, MFTD_NAME_BYTES),
 	MFTD_HANDLING_FIELDS, CYAML_FIELD_END
 };
 
@@ -119,15 +123,15 @@ static const cyaml_schema_value_t schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields),
 };
 
-static bool
-has_account(const struct file *f, const char *name)
+static const struct mftd_account *
+find_account(const struct file *f, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < f->n_accounts; i++)
 		if (strcmp(f->accounts[i].a.name, name) == 0)
-			return true;
-	return false;
+			return &f->accounts[i].a;
+	return NULL;
 }
 
 static bool
@@ -257,6 +261,7 @@ static int
 check_route(const struct mftd_check *p, struct file *f)
 {
 	struct mftd_route *r = &f->routes[p->index];
+	const struct mftd_account *account;
 	size_t i;
 	int e;
 
@@ -267,7 +272,8 @@ check_route(const struct mftd_check *p, struct file *f)
 	for (i = 0; i < p->index; i++)
 		if (strcmp(f->routes[i].name, r->name) == 0)
 			return mftd_check_refuse(p, "name", "given twice");
-	if (!has_account(f, r->account))
+	account = find_account(f, r->account);
+	if (account == NULL)
 		return mftd_check_refuse(p, "account", "no such account");
 	if (!has_partner(f, r->partner))
 		return mftd_check_refuse(p, "partner", "no such partner");
@@ -289,7 +295,9 @@ check_route(const struct mftd_check *p, struct file *f)
 		e = mftd_handling_file_check(p, f->routes, p->index);
 	if (e == 0)
 		e = check_order(p, r);
-	return e == 0 ? check_time(p, f, r) : e;
+	if (e == 0)
+		e = check_time(p, f, r);
+	return e == 0 ? mftd_route_after_check(p, r, account) : e;
 }
 
 static int
@@ -532,6 +540,9 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->time_zone);
 		free(r->calendar);
 		mftd_handling_words_free(&r->words);
+		free(r->after);
+		free(r->archive);
+		free(r->archive_below);
 	}
 	for (c = o->calendars; c < o->calendars + o->n_calendars; c++) {
 		free(c->name);

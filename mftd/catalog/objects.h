@@ -112,6 +112,11 @@ struct mftd_route {
 	int priority; /* 0 to 9: at its partner the higher goes first */
 	bool ordered; /* one after the other, as they were received */
 	bool skip_failed; /* … past those that wait for a person */
+	char *after; /* the source is kept (NULL), "archive", "delete" (after.h)
+			once all its destinations have it */
+	char *archive; /* the folder, a template (template.h); or NULL … */
+	char *archive_below; /* … below the account's root: "account", NULL; or
+				"volume" */
 };
 
 struct mftd_calendar {

@@ -38,14 +38,17 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_TEXT(r->schedule), DB_TEXT(r->time_zone),
 		DB_TEXT(r->calendar), DB_INT(r->retry.tries),
 		DB_INT(r->retry.hours), DB_INT(r->priority),
-		DB_INT(r->ordered ? 1 + r->skip_failed : 0) };
+		DB_INT(r->ordered ? 1 + r->skip_failed : 0),
+		DB_TEXT(r->after != NULL ? r->after : "keep"),
+		DB_TEXT(r->archive), DB_TEXT(r->archive_below) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s, files, except_files, name_template, schedule, "
-	    "time_zone, calendar, retry_tries, retry_hours, priority, ordered) "
+	    "time_zone, calendar, retry_tries, retry_hours, priority, ordered, "
+	    "after_done, archive, archive_below) "
 	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-	    "$14, $15, $16)",
+	    "$14, $15, $16, $17, $18, $19)",
 	    v, N(v));
 	if (e == 0)
 		e = mftd_route_handling_put(c, r->name, &r->at);
@@ -156,7 +159,10 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->name_template, &row[8]) ||
 	    !mftd_rows_copy(&r->schedule, &row[9]) ||
 	    !mftd_rows_copy(&r->time_zone, &row[10]) ||
-	    !mftd_rows_copy(&r->calendar, &row[11]))
+	    !mftd_rows_copy(&r->calendar, &row[11]) ||
+	    !mftd_rows_copy(&r->after, &row[16]) ||
+	    !mftd_rows_copy(&r->archive, &row[17]) ||
+	    !mftd_rows_copy(&r->archive_below, &row[18]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
 	r->retry.tries = (int)row[12].i;
@@ -197,7 +203,8 @@ load(struct mftd_catalog *c, void *data)
 		    "SELECT name, account, partner, directory, queue, "
 		    "settle_s, files, except_files, name_template, schedule, "
 		    "time_zone, calendar, retry_tries, retry_hours, priority, "
-		    "ordered FROM route ORDER BY name",
+		    "ordered, after_done, archive, archive_below "
+		    "FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
 	return r < 0 ? r : mftd_route_handlings_load(c, o);
 }

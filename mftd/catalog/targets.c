@@ -11,6 +11,7 @@
 #include "mftd/base/id.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/schedule.h"
+#include "mftd/catalog/source.h"
 #include "mftd/catalog/template.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -26,6 +27,7 @@ struct target {
 	int64_t settle_s;
 	int64_t due_us; /* -1: its schedule names no time any more */
 	bool takes;
+	bool wants; /* something of the source afterwards */
 	struct target *next;
 };
 
@@ -93,6 +95,7 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	    get(&row[3], t->directory, sizeof(t->directory)) < 0 ||
 	    get(&row[7], t->template, sizeof(t->template)) < 0)
 		return -MFTD_E_CORRUPT;
+	t->wants = strcmp(row[11].p, "keep") != 0;
 	return due_at(t, text_of(&row[8]), text_of(&row[9]), text_of(&row[10]),
 	    &t->due_us);
 }
@@ -234,7 +237,8 @@ mftd_targets_put(
 
 	e = mftd_db_run(c,
 	    "SELECT r.name, queue, partner, directory, settle_s, files, "
-	    "except_files, name_template, schedule, time_zone, closed "
+	    "except_files, name_template, schedule, time_zone, closed, "
+	    "after_done "
 	    "FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
 	    "WHERE account = $1 ORDER BY r.name DESC",
 	    v, N(v), take_target, &all);
@@ -242,7 +246,9 @@ mftd_targets_put(
 	while ((t = all.list) != NULL) {
 		if (e >= 0 && t->takes)
 			e = put_delivery(c, f, t);
-		else if (e >= 0)
+		if (e >= 0 && t->takes && t->wants)
+			e = mftd_source_want(c, f->receipt);
+		if (e >= 0 && !t->takes)
 			e = mftd_targets_cancel(c, f->receipt, t->route,
 			    "its name is none that its route takes");
 		taken |= t->takes;

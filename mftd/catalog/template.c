@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "mftd/base/limits.h"
+#include "mftd/base/path.h"
+
 #define NAME_MAX_BYTES 255
 #define DIGITS_MAX 18 /* of {seq:N} */
 #define US_PER_S 1000000
@@ -86,6 +89,27 @@ put_time(struct output *o, const struct mftd_template_values *v, int digits)
 }
 
 static void
+put_year(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	(void)digits;
+	put_clock(o, v, "%Y");
+}
+
+static void
+put_month(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	(void)digits;
+	put_clock(o, v, "%m");
+}
+
+static void
+put_day(struct output *o, const struct mftd_template_values *v, int digits)
+{
+	(void)digits;
+	put_clock(o, v, "%d");
+}
+
+static void
 put_seq(struct output *o, const struct mftd_template_values *v, int digits)
 {
 	char text[32];
@@ -104,6 +128,9 @@ static const struct word {
 	{ "suffix", put_suffix },
 	{ "date", put_date },
 	{ "time", put_time },
+	{ "year", put_year },
+	{ "month", put_month },
+	{ "day", put_day },
 	{ "seq", put_seq },
 };
 
@@ -183,7 +210,8 @@ mftd_template_fault(const char *template)
 		return "holds a slash";
 	if (expand(template, &v, &o) < 0)
 		return "must be text with {name}, {stem}, {suffix}, {date}, "
-		       "{time}, {seq} or {seq:1} to {seq:18}";
+		       "{time}, {year}, {month}, {day}, {seq} or {seq:1} to "
+		       "{seq:18}";
 	return NULL;
 }
 
@@ -207,4 +235,54 @@ mftd_template_make(const char *template, const struct mftd_template_values *v,
 	    strcmp(out, "..") == 0)
 		return -EINVAL;
 	return 0;
+}
+
+/* A word that says something of the file, or of a number. */
+static bool
+names_a_file(const char *template)
+{
+	static const char *const no[] = { "{name", "{stem", "{suffix", "{seq" };
+	size_t i;
+
+	for (i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		if (strstr(template, no[i]) != NULL)
+			return true;
+	return false;
+}
+
+int
+mftd_template_folder_make(
+    const char *template, int64_t time_us, char *out, size_t size)
+{
+	const struct mftd_template_values v = { .name = "",
+		.time_us = time_us };
+	struct output o = { .text = out, .size = size };
+	char clean[MFTD_PATH_BYTES];
+
+	if (expand(template, &v, &o) < 0 || o.len == 0 || o.len >= size)
+		return -EINVAL;
+	out[o.len] = '\0';
+	if (mftd_path_clean(out, o.len, clean, sizeof(clean)) < 0 ||
+	    strcmp(out, clean) != 0 || strcmp(out, ".") == 0 ||
+	    (strncmp(out, ".mft", 4) == 0 && (out[4] == '/' || out[4] == '\0')))
+		return -EINVAL;
+	return 0;
+}
+
+const char *
+mftd_template_folder_fault(const char *template)
+{
+	char out[MFTD_PATH_BYTES];
+	const char *c;
+
+	if (strlen(template) >= MFTD_TEMPLATE_BYTES)
+		return "too long";
+	for (c = template; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return "holds a control character";
+	if (names_a_file(template) ||
+	    mftd_template_folder_make(template, 0, out, sizeof(out)) < 0)
+		return "must be a path without a slash at its ends, of text "
+		       "with {year}, {month}, {day}, {date} or {time}";
+	return NULL;
 }

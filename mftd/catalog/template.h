@@ -12,6 +12,7 @@
  *   {name}    the file's name as it is
  *   {stem}    without its last suffix; {suffix} that, with its dot, or nothing
  *   {date}    20270131, when it was uploaded, in UTC; {time} 235959
+ *   {year} {month} {day}    of that date: 2027, 01, 31
  *   {seq}     the route's number of this file, from 1; {seq:6} with zeros
  */
 #define MFTD_TEMPLATE_BYTES 256
@@ -32,5 +33,13 @@ bool mftd_template_counts(const char *template);
  * a slash) or a template at fault: -EINVAL. */
 int mftd_template_make(const char *template,
     const struct mftd_template_values *v, char *out, size_t size);
+
+/*
+ * The same of a folder's path, "archive/{year}/{month}": the words of time
+ * only. What is made is clean (base/path.h) and not in .mft.
+ */
+const char *mftd_template_folder_fault(const char *template);
+int mftd_template_folder_make(
+    const char *template, int64_t time_us, char *out, size_t size);
 
 #endif

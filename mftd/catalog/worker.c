@@ -14,6 +14,7 @@
 #include "mftd/base/log.h"
 #include "mftd/catalog/backlog.h"
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/disposer.h"
 #include "mftd/catalog/feed.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_journal.h"
@@ -30,6 +31,7 @@ struct process {
 	struct mftd_worker *w;
 	struct mftd_catalog *c;
 	struct mftd_feeds *feeds;
+	struct mftd_disposer *disposer;
 	struct mftd_chan *coordinator;
 	struct mftd_chan *auth;
 	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
@@ -210,6 +212,15 @@ release(struct process *p)
 	return r < 0 ? r : 0;
 }
 
+/* What is to become of sources goes before their links. */
+static int
+dispose(struct process *p)
+{
+	return journals_work(p)
+	    ? mftd_disposer_work(p->disposer, p->journals, p->n_journals)
+	    : 0;
+}
+
 /* ---- the rounds */
 
 static int
@@ -225,6 +236,8 @@ round_once(struct process *p)
 		r = look_for_version(p);
 	if (r == 0)
 		r = mftd_feeds_resume(p->feeds);
+	if (r == 0)
+		r = dispose(p);
 	if (r == 0)
 		r = release(p);
 	return r;
@@ -309,6 +322,19 @@ on_record(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	return r;
 }
 
+static int
+on_disposed(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct process *p = data;
+	int failed, r = mftd_disposer_answered(p->disposer, m, &failed);
+
+	if (r == 1)
+		failed = dispose(p);
+	if (failed < 0)
+		set_state(p, failed);
+	return r < 0 ? r : 0;
+}
+
 static void
 coordinator_up(void *data, struct mftd_chan *c)
 {
@@ -363,6 +389,7 @@ journal_down(void *data, struct mftd_chan *c)
 	size_t i;
 
 	mftd_feeds_drop(p->feeds, c);
+	mftd_disposer_lost(p->disposer);
 	for (i = 0; i < p->n_journals; i++)
 		if (p->journals[i] == c) {
 			p->journals[i] = p->journals[--p->n_journals];
@@ -415,6 +442,7 @@ static const struct mftd_handler from_journal[] = {
 	{ MFTD_MSG_STREAM, on_stream },
 	{ MFTD_MSG_RECORD, on_record },
 	{ MFTD_MSG_LINKS, on_links },
+	{ MFTD_MSG_DISPOSED, on_disposed },
 	{ 0, NULL },
 };
 
@@ -439,7 +467,8 @@ start(struct process *p)
 	if (r < 0)
 		return r;
 	p->feeds = mftd_feeds_new(p->w, p->c);
-	if (p->feeds == NULL)
+	p->disposer = mftd_disposer_new(p->w, p->c);
+	if (p->feeds == NULL || p->disposer == NULL)
 		return -ENOMEM;
 	find_snapshot(p);
 	r = mftd_worker_init(p->w, links, sizeof(links) / sizeof(links[0]), p);
@@ -469,5 +498,6 @@ mftd_catalog_main(struct mftd_worker *w)
 	}
 	mftd_worker_run(w);
 	mftd_feeds_free(p.feeds);
+	mftd_disposer_free(p.disposer);
 	mftd_catalog_close(p.c);
 }

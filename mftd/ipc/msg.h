@@ -70,6 +70,8 @@ enum mftd_msg_type {
 	MFTD_MSG_FORWARDED,
 	MFTD_MSG_LINKS,
 	MFTD_MSG_LINKS_SEEN,
+	MFTD_MSG_DISPOSE,
+	MFTD_MSG_DISPOSED,
 	/* outbound and deliver: msg_outbound.h */
 	MFTD_MSG_DELIVER_JOB,
 	MFTD_MSG_DELIVER_STEP,

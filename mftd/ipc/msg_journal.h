@@ -146,6 +146,35 @@ struct mftd_msg_release {
 };
 
 /*
+ * catalog -> journal: the receipt is delivered everywhere; the file at path is
+ * to go, if it is still that receipt's: into archive, or, when that is "", for
+ * good.  All paths are below the volume; root is the account's, for its quota.
+ * Answered by DISPOSED; asking again is harmless.  At most MFTD_DISPOSALS_MAX
+ * wait for their answer.
+ */
+struct mftd_msg_dispose {
+	char receipt[MFTD_ID_BYTES];
+	char account[MFTD_NAME_BYTES];
+	char root[MFTD_PATH_BYTES];
+	char path[MFTD_PATH_BYTES];
+	char archive[MFTD_PATH_BYTES];
+};
+
+/* What became of a source. */
+enum mftd_source {
+	MFTD_SOURCE_KEPT, /* text: why */
+	MFTD_SOURCE_ARCHIVED, /* text: as what, below the volume */
+	MFTD_SOURCE_DELETED, /* text: "" */
+};
+
+struct mftd_msg_disposed {
+	char receipt[MFTD_ID_BYTES];
+	int32_t err; /* not 0: not now; nothing was changed */
+	uint32_t source;
+	char text[MFTD_PATH_BYTES];
+};
+
+/*
  * journal -> catalog: this stream's records up to seq may be forwarded (they
  * are durable).  Sent when the channel comes up, for every stream that is not
  * wholly forwarded as far as journal knows, and whenever seq grows.

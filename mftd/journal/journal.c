@@ -405,6 +405,7 @@ static const struct mftd_handler catalog_handlers[] = {
 	{ MFTD_MSG_FORWARDED, on_forwarded },
 	{ MFTD_MSG_RELEASE, on_release },
 	{ MFTD_MSG_LINKS_SEEN, on_links_seen },
+	{ MFTD_MSG_DISPOSE, mftd_journal_on_dispose },
 	{ 0, NULL },
 };
 
@@ -453,6 +454,7 @@ mftd_journal_main(struct mftd_worker *w)
 	LIST_INIT(&j->allowances);
 	STAILQ_INIT(&j->pending);
 	STAILQ_INIT(&j->held);
+	STAILQ_INIT(&j->disposals);
 	for (i = 0; i < w->conf->n_volumes; i++)
 		if (strcmp(w->conf->volumes[i].name, w->instance) == 0) {
 			j->path = w->conf->volumes[i].path;

@@ -15,6 +15,7 @@
  *	parts/<account>/<parent key>/<basename>/<part id>	uploads
  *	parts/…/<part id>.d<hex>	dormant ones: so many bytes count
  *	out/<receipt id>		second link of what is to be sent on
+ *	out/<receipt id>~<stream>	its name, being taken away (taken.h)
  *	aside/<part id>			uploads that lost, until that is durable
  *	journal/<node>/<stream id>/	streams (journal/stream.h)
  *	usage/<account>			what those with a quota use (usage.h)

@@ -10,6 +10,7 @@
 #include "mftd/journal/account.h"
 #include "mftd/journal/allow.h"
 #include "mftd/journal/change.h"
+#include "mftd/journal/dispose.h"
 #include "mftd/journal/forward.h"
 #include "mftd/journal/leftovers.h"
 #include "mftd/journal/marks.h"
@@ -53,6 +54,8 @@ struct mftd_journal {
 	struct mftd_changes held; /* ADOPTs that wait for a part's owner */
 	bool held_due; /* a timer for them runs */
 	bool batch_due; /* a job for it is in the loop */
+	struct mftd_disposals disposals; /* a job is, when there are any */
+	size_t n_disposals;
 	bool flush_due;
 	bool streams_held; /* of predecessors: look again */
 	bool damaged; /* a stream is: it is not recovered */
@@ -91,6 +94,10 @@ bool mftd_journal_hold(struct mftd_journal *j, struct mftd_change *c);
 
 /* Some part was let go: those that wait try again. */
 void mftd_journal_try_held(struct mftd_journal *j);
+
+/* disposals.c: DISPOSE of the catalog. */
+int mftd_journal_on_dispose(
+    void *data, struct mftd_chan *c, struct mftd_msg *m);
 
 /* session.c: the handlers of auth and of sessions. */
 extern const struct mftd_handler mftd_journal_auth_handlers[];

@@ -30,6 +30,7 @@ static const char *const names[] = {
 	[MFTD_RECORD_SEAL] = "seal",
 	[MFTD_RECORD_LINK] = "link",
 	[MFTD_RECORD_SYMLINK] = "symlink",
+	[MFTD_RECORD_DISPOSE] = "dispose",
 };
 
 const char *
@@ -267,6 +268,8 @@ mftd_rec_name_put(struct mftd_buf *b, const struct mftd_rec_name *r)
 	STEP(e, mftd_buf_put_cstring(b, r->path));
 	STEP(e, mftd_buf_put_cstring(b, r->to));
 	STEP(e, mftd_buf_put_u64(b, r->inode));
+	if (r->cause[0] != '\0')
+		STEP(e, mftd_buf_put_cstring(b, r->cause));
 	return e;
 }
 
@@ -275,13 +278,19 @@ mftd_rec_name_get(struct mftd_buf *b, struct mftd_rec_name *r)
 {
 	int e = 0;
 
-	STEP(e, get_id(b, r->session, sizeof(r->session)));
+	STEP(e, get_id_or_none(b, r->session, sizeof(r->session)));
 	STEP(e, get_id(b, r->account, sizeof(r->account)));
 	STEP(e, get_id(b, r->volume, sizeof(r->volume)));
 	STEP(e, get_path(b, r->path, sizeof(r->path)));
 	STEP(e, mftd_buf_get_cstring(b, r->to, sizeof(r->to)));
 	STEP(e, mftd_buf_get_u64(b, &r->inode));
+	r->cause[0] = '\0';
+	if (e == 0 && mftd_buf_len(b) > 0)
+		e = get_id(b, r->cause, sizeof(r->cause));
 	STEP(e, at_end(b));
+	/* either somebody asked for it, or a delivery is its cause */
+	if (e == 0 && (r->session[0] == '\0') != (r->cause[0] != '\0'))
+		e = -MFTD_E_CORRUPT;
 	if (e == 0 && r->to[0] != '\0')
 		e = check_path(r->to);
 	return e;

@@ -29,6 +29,8 @@ enum mftd_record_type {
 	MFTD_RECORD_SEAL = 12, /* mftd_rec_seal: of another stream */
 	MFTD_RECORD_LINK = 13, /* mftd_rec_name: to is another name of path */
 	MFTD_RECORD_SYMLINK = 14, /* mftd_rec_name: path leads to to */
+	MFTD_RECORD_DISPOSE = 15, /* mftd_rec_name: mftd will RENAME or REMOVE
+				   * what was delivered */
 };
 
 struct mftd_rec_open {
@@ -74,6 +76,8 @@ struct mftd_rec_outcome {
 	char reason[MFTD_REASON_BYTES]; /* of ABANDONED */
 };
 
+/* cause: the receipt whose deliveries are DONE, of what mftd itself does by a
+ * route's wish; session is "" then, and the paths are below the volume. */
 struct mftd_rec_name {
 	char session[MFTD_ID_BYTES];
 	char account[MFTD_NAME_BYTES];
@@ -81,6 +85,7 @@ struct mftd_rec_name {
 	char path[MFTD_PATH_BYTES];
 	char to[MFTD_PATH_BYTES]; /* of RENAME and the links, else "" */
 	uint64_t inode;
+	char cause[MFTD_ID_BYTES]; /* or "" */
 };
 
 struct mftd_rec_seal {

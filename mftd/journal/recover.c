@@ -22,6 +22,7 @@
 #include "mftd/journal/layout.h"
 #include "mftd/journal/parts.h"
 #include "mftd/journal/reader.h"
+#include "mftd/journal/taken.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define DROP_ROUNDS 64
@@ -153,12 +154,17 @@ recover_locked(
 {
 	struct mftd_reader *reader = NULL;
 	struct mftd_undecided *list = mftd_undecided_new();
+	struct mftd_takens *taken = mftd_takens_new();
 	struct mftd_entry e;
-	int r =
-	    list != NULL ? mftd_checkpoint_open(dir, stream, &reader) : -ENOMEM;
+	int r = list != NULL && taken != NULL
+	    ? mftd_checkpoint_open(dir, stream, &reader)
+	    : -ENOMEM;
 
-	while (r == 0 && (r = mftd_reader_next(reader, &e)) == 1)
+	while (r == 0 && (r = mftd_reader_next(reader, &e)) == 1) {
 		r = mftd_undecided_take(list, &e);
+		if (r == 0)
+			r = mftd_takens_note(taken, &e);
+	}
 	if (r == -MFTD_E_CORRUPT) {
 		log_bad(stream, reader);
 		r = 0;
@@ -167,6 +173,8 @@ recover_locked(
 		r = check_damage(dir, stream, reader);
 	if (r == 0)
 		r = mftd_undecided_settle(w, list, out);
+	if (r == 0)
+		r = mftd_takens_settle(w, taken, stream);
 	if (r == 0)
 		r = seal(w, dir, stream, reader);
 	if (r == 0)
@@ -178,6 +186,7 @@ recover_locked(
 		w->n_doomed = 0; /* undecided still: the proofs stay */
 	mftd_reader_close(reader);
 	mftd_undecided_free(list);
+	mftd_takens_free(taken);
 	return r;
 }
 

@@ -7,6 +7,7 @@ recorded behind it, and who asked is told that it failed, or nothing.
 """
 import collections
 
+from . import sources
 from .operations import MOVES
 from .recorder import OK, REFUSED
 from .verdict import Violation
@@ -27,7 +28,7 @@ def judge(operations, records):
             changes[op.account, RECORDS[op.kind], op.name,
                     op.to].operations.append(op)
     for r in records:
-        if r["type"] in CHANGES:
+        if r["type"] in CHANGES and not sources.is_own(r):
             changes[r.get("account", ""), r["type"], *(
                 _name(roots, r, path) for path in ("path", "to")
             )].records.append(r)

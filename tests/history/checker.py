@@ -9,7 +9,8 @@ observations, all plain JSON:
     "journals": {"records": [...], "verified": [...]}       receipts.py,
                                         changes.py
     "catalog": {"receipts": [...], "streams": [...], "deliveries": [...]}
-                                        catalog.py, flags.py, deliveries.py
+                                        catalog.py, flags.py, deliveries.py,
+                                        sources.py
     "partner": {"files": ..., "arrivals": ...}              deliveries.py
 
 Each may be missing, then it is not judged; "judged" in the counts says which
@@ -18,7 +19,8 @@ journals.
 """
 import collections
 
-from . import catalog, changes, deliveries, receipts, storage, unfinished
+from . import (catalog, changes, deliveries, receipts, sources, storage,
+               unfinished)
 from .operations import UPLOADS
 from .recorder import OK, REFUSED, UNKNOWN
 from .verdict import Verdict, count
@@ -47,14 +49,20 @@ def judge(history, observations):
         found += changes.judge(operations, seen["records"])
         operations = receipts.decide(operations, seen["records"])
     if "storage" in observations:
-        found += storage.judge(operations, before.get("storage", {}),
-                               observations["storage"])
+        found += storage.judge(
+            operations, before.get("storage", {}), sources.undo(
+                observations["storage"], before.get("storage", {}),
+                operations, seen.get("records", ()),
+                seen.get("receipts", ())))
     if "receipts" in seen:
         found += catalog.judge(seen["records"], seen["receipts"],
                                seen["streams"])
         found += deliveries.judge(receipts.published(seen["records"]),
                                   seen["receipts"], seen["deliveries"],
                                   seen["partner"])
+        found += sources.judge(seen["records"], seen["receipts"],
+                               seen["deliveries"],
+                               observations.get("storage"))
     return Verdict(_counts(history, observations, seen, found), tuple(found))
 
 

@@ -9,6 +9,7 @@ may go out.
 """
 import fnmatch
 
+from . import sources
 from .receipts import published
 from .verdict import Violation
 
@@ -20,7 +21,8 @@ def judge(records, rows):
     """[Violation]"""
     going_out = {id_: r for id_, r in published(records).items()
                  if r["routes"]}
-    events = [r for r in records if r["type"] in EVENTS and "inode" in r]
+    events = [r for r in records if r["type"] in EVENTS and "inode" in r
+              and not sources.is_own(r)]
     sums = {row["id"]: row["sha256"] for row in rows}
     for row in rows:
         record = going_out.get(row["id"])

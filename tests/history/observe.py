@@ -19,17 +19,19 @@ SHOW = ("-j", "journal", "show")        # mftctl
 VERIFY = ("-j", "journal", "verify")
 
 # What may still come, as long as somebody is at work on it.
-PENDING = {"journal", "outcome", "catalog", "unforwarded", "undelivered"}
+PENDING = {"journal", "outcome", "catalog", "unforwarded", "undelivered",
+           "undisposed"}
 
 _QUERIES = {
     "receipts": "SELECT id, stream, seq, outcome, {path} AS path, size, "
-    "{sha256} AS sha256, has_routes AS routes, removed, pending, replaced_by "
+    "{sha256} AS sha256, has_routes AS routes, removed, pending, replaced_by, "
+    "source "
     "FROM receipt WHERE known = 1",
     "streams": "SELECT record.stream AS stream, coalesce(mark.seq, 0) AS mark,"
     " count(*) AS records, max(record.seq) AS last FROM record LEFT JOIN mark "
     "ON mark.stream = record.stream GROUP BY record.stream, mark.seq",
     "deliveries": "SELECT id, receipt, route, state, {name} AS name, size, "
-    "{sha256} AS sha256 FROM delivery",
+    "{sha256} AS sha256, unmatched, after_done FROM delivery",
 }
 _BYTES = ("path", "sha256", "name")
 _SQLITE = {column: f"lower(hex({column}))" for column in _BYTES}

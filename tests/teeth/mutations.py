@@ -39,6 +39,12 @@ class Mutation(NamedTuple):
     long: bool = False
 
 
+DISPOSE = (JOURNAL + "test_dispose",)
+TAKEN = (JOURNAL + "test_taken",)
+DISPOSE_ORDER = (*DISPOSE, "durable_in_its_order")
+DISPOSE_FAULTS = (JOURNAL + "test_dispose_faults",)
+
+
 def journal(name, file, *rest, **more):
     return Mutation(name, f"mftd/journal/{file}", *rest, **more)
 
@@ -143,6 +149,93 @@ MUTATIONS = [
             "sync_dir(w, w->dirs[i].fd);", "(void)0;", DURABLE),
     journal("recovery_sync", "recover.c",
             "if (mftd_work_sync(w) < 0)\n", "if (w->failed < 0)\n", DURABLE),
+    # archive or delete a source: its archive before its name goes, the
+    # record before the proof
+    journal("archive_sync", "dispose.c",
+            "	if (mftd_work_sync(w) < 0)\n"
+            "		return w->failed;\n"
+            "	STAILQ_FOREACH(d, list, link)\n"
+            "		if (d->goes)\n"
+            "			record",
+            "	STAILQ_FOREACH(d, list, link)\n"
+            "		if (d->goes)\n"
+            "			record", DISPOSE_ORDER),
+    journal("archive_touch", "dispose.c",
+            "			mftd_work_touch(w, fd);\n"
+            "			r = 1;", "			r = 1;",
+            DISPOSE_ORDER),
+    journal("found_in_archive_touch", "dispose.c",
+            "	if (r == 0)\n		mftd_work_touch(w, fd);\n", "",
+            (*DISPOSE, "durable_when_asked_again")),
+    journal("dispose_intent_commit", "dispose.c",
+            "			record(w, d, MFTD_RECORD_DISPOSE);\n"
+            "	if (mftd_work_commit(w) < 0)",
+            "			record(w, d, MFTD_RECORD_DISPOSE);\n"
+            "	if (w->failed < 0)", (*DISPOSE_FAULTS, "killed")),
+    journal("taken_sync", "dispose.c",
+            "	if (mftd_work_sync(w) < 0)\n"
+            "		return w->failed;\n"
+            "	STAILQ_FOREACH(d, list, link)\n"
+            "		if (d->done)",
+            "	STAILQ_FOREACH(d, list, link)\n"
+            "		if (d->done)", DISPOSE_ORDER),
+    journal("taken_commit", "dispose.c",
+            "			conclude(w, d);\n"
+            "	if (mftd_work_commit(w) < 0)",
+            "			conclude(w, d);\n"
+            "	if (w->failed < 0)", (*DISPOSE_FAULTS, "killed")),
+    journal("taken_dropped_sync", "dispose.c",
+            "	return mftd_work_sync(w);", "	return w->failed;",
+            DISPOSE_ORDER),
+    journal("taken_from_touch", "taken.c",
+            "		return r;\n	mftd_work_touch(w, dir);\n",
+            "		return r;\n", DISPOSE_ORDER),
+    journal("taken_to_touch", "taken.c",
+            "	mftd_work_touch(w, w->vol->out);\n	r = fstatat",
+            "	r = fstatat", DISPOSE_ORDER),
+    journal("taken_drop_touch", "taken.c",
+            "mftd_strerror(-errno));\n	mftd_work_touch(w, w->vol->out);",
+            "mftd_strerror(-errno));", DISPOSE_ORDER),
+    # ... and only that file's name
+    journal("another_file_is_given_back", "taken.c",
+            "	if (r == 0)\n		r = put_back(w, taken, dir, base);",
+            "", (*DISPOSE_FAULTS, "held")),
+    journal("taken_is_looked_at", "taken.c",
+            "if (r == 0 && st.st_ino == inode)", "if (r == 0)",
+            (*DISPOSE_FAULTS, "held")),
+    journal("taken_is_recovered", "recover.c",
+            "r = mftd_takens_settle(w, taken, stream);", "r = 0;", TAKEN),
+    journal("unfinished_upload_is_left", "dispose.c",
+            "r = check_parts(w, d);", "r = 0;", DISPOSE),
+    journal("given_back_touch", "taken.c",
+            "		r = 0;\n	mftd_work_touch(w, dir);\n",
+            "		r = 0;\n",
+            (*TAKEN, "recovery_gives_it_back")),
+    journal("given_back_out_touch", "taken.c",
+            "	mftd_work_touch(w, dir);\n"
+            "	mftd_work_touch(w, w->vol->out);\n"
+            "	return r;", "	mftd_work_touch(w, dir);\n	return r;",
+            (*TAKEN, "recovery_gives_it_back")),
+    journal("recovered_from_touch", "taken.c",
+            "	if (dir >= 0)\n		mftd_work_touch(w, dir);\n", "",
+            (*TAKEN, "recovery_says_what_was_done")),
+    journal("recovered_to_touch", "taken.c",
+            "	mftd_work_touch(w, w->vol->out);\n	if (mftd_work_sync",
+            "	if (mftd_work_sync",
+            (*TAKEN, "recovery_says_what_was_done")),
+    journal("recovered_record", "taken.c",
+            "if (mftd_work_sync(w) < 0 || mftd_work_record(w) < 0)",
+            "if (mftd_work_sync(w) < 0)",
+            (*TAKEN, "recovery_records_it_first")),
+    journal("recovered_taken_sync", "taken.c",
+            "if (mftd_work_sync(w) < 0 || mftd_work_record(w) < 0)",
+            "if (mftd_work_record(w) < 0)",
+            (*TAKEN, "recovery_says_what_was_done")),
+    journal("recovered_taken_touch", "taken.c",
+            "		return -errno;\n"
+            "	mftd_work_touch(w, w->vol->out);\n	return 0;",
+            "		return -errno;\n	return 0;",
+            (*TAKEN, "recovery_says_what_was_done")),
     journal("setstat_sync", "names.c",
             "return r == 0 ? mftd_sync_all(fd) : r;", "return r;", DURABLE),
     journal("publish_touch", "publish.c",

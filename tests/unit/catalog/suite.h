@@ -56,6 +56,9 @@ void apply_routes(struct db *db, int n);
 
 /* The same with one, r0, that takes and names files as `like` does. */
 void apply_route(struct db *db, const struct mftd_route *like);
+
+/* The same with n of them, r0, r1, … */
+void apply_several(struct db *db, struct mftd_route *routes, int n);
 void apply_calendar(struct db *db, const struct mftd_route *like,
     struct mftd_calendar *calendar);
 
@@ -72,6 +75,7 @@ void tests_objects(const struct CMUnitTest **t, size_t *n);
 void tests_forward(const struct CMUnitTest **t, size_t *n);
 void tests_queue(const struct CMUnitTest **t, size_t *n);
 void tests_queues(const struct CMUnitTest **t, size_t *n);
+void tests_source(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_failure(const struct CMUnitTest **t, size_t *n);
 void tests_scale(const struct CMUnitTest **t, size_t *n);

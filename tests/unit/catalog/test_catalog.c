@@ -251,6 +251,12 @@ apply_route(struct db *db, const struct mftd_route *like)
 }
 
 void
+apply_several(struct db *db, struct mftd_route *routes, int n)
+{
+	apply(db, routes, n, NULL);
+}
+
+void
 apply_calendar(struct db *db, const struct mftd_route *like,
     struct mftd_calendar *calendar)
 {
@@ -289,10 +295,10 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(void)
 {
-	static void (*const groups[])(
-	    const struct CMUnitTest **, size_t *) = { tests_objects,
-		tests_forward, tests_queue, tests_queues, tests_person,
-		tests_failure, tests_scale, tests_stale, tests_postgres };
+	static void (*const groups[])(const struct CMUnitTest **,
+	    size_t *) = { tests_objects, tests_forward, tests_queue,
+		tests_queues, tests_person, tests_failure, tests_scale,
+		tests_source, tests_stale, tests_postgres };
 	/* the last one is PostgreSQL's own */
 	size_t i, n,
 	    count = sizeof(groups) / sizeof(groups[0]) -

@@ -143,6 +143,33 @@ templates_at_fault(void **state)
 	assert_false(mftd_template_counts("{name}seq"));
 }
 
+static void
+folders_have_their_date(void **state)
+{
+	static const char *const bad[] = { "", "/", "/a", "a/", "a//b", ".",
+		"..", "a/../b", "./a", ".mft", ".mft/out", "a/{name}", "{stem}",
+		"{suffix}x", "{seq}", "{seq:3}", "{nam}", "a\tb", "}" };
+	char out[64], longest[MFTD_TEMPLATE_BYTES + 1];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_non_null(mftd_template_folder_fault(bad[i]));
+	memset(longest, 'a', sizeof(longest));
+	longest[MFTD_TEMPLATE_BYTES] = '\0';
+	assert_string_equal(mftd_template_folder_fault(longest), "too long");
+	assert_null(mftd_template_folder_fault("a/{year}/{month}/{day}"));
+	assert_null(mftd_template_folder_fault(".mftx"));
+	assert_int_equal(mftd_template_folder_make("a/{year}/{month}/{day}/"
+						   "{date}-{time}",
+			     T0, out, sizeof(out)),
+	    0);
+	assert_string_equal(out, "a/2001/09/09/20010909-014640");
+	assert_int_equal(
+	    mftd_template_folder_make("a/{year}", T0, out, 6), -EINVAL);
+	assert_int_equal(mftd_template_folder_make("a/{year}", T0, out, 7), 0);
+}
+
 int
 main(void)
 {
@@ -152,6 +179,7 @@ main(void)
 		cmocka_unit_test(patterns_at_fault),
 		cmocka_unit_test(templates_make_names),
 		cmocka_unit_test(templates_at_fault),
+		cmocka_unit_test(folders_have_their_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

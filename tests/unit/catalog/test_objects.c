@@ -91,6 +91,8 @@ whole_file_is_taken(void **state)
 			 "    retry: {tries: 3}\n"
 			 "    priority: 0\n    ordered: true\n"
 			 "    skip_failed: true\n"
+			 "    after: archive\n    archive: \"old/{year}\"\n"
+			 "    archive_below: volume\n"
 			 "  - {name: s, account: alice, partner: acme}\n"
 			 "calendars:\n  - name: bank\n"
 			 "    closed: [2027-12-25, 2028-02-29]\n",
@@ -133,6 +135,10 @@ whole_file_is_taken(void **state)
 	assert_string_equal(o->routes[0].name_template, "{name}.{seq:3}");
 	assert_int_equal(o->routes[1].n_files, 0);
 	assert_null(o->routes[1].name_template);
+	assert_string_equal(o->routes[0].after, "archive");
+	assert_string_equal(o->routes[0].archive, "old/{year}");
+	assert_string_equal(o->routes[0].archive_below, "volume");
+	assert_null(o->routes[1].after);
 	assert_string_equal(o->routes[0].schedule, "0 6 * * mon-fri");
 	assert_string_equal(o->routes[0].calendar, "bank");
 	assert_int_equal(o->routes[0].retry.tries, 3);
@@ -568,7 +574,33 @@ routes_are_checked(void **state)
 	    ":16: routes[0].name_template: holds a slash");
 	refused(ACCOUNT PARTNER ROUTE "    name_template: \"{nam}\"\n",
 	    ":16: routes[0].name_template: must be text with {name}, "
-	    "{stem}, {suffix}, {date}, {time}, {seq} or {seq:1} to {seq:18}");
+	    "{stem}, {suffix}, {date}, {time}, {year}, {month}, {day}, {seq} "
+	    "or {seq:1} to {seq:18}");
+}
+
+/* What becomes of a source. */
+static void
+wishes_of_routes_are_checked(void **state)
+{
+	(void)state;
+	refused(ACCOUNT PARTNER ROUTE "    after: move\n",
+	    ":16: routes[0].after: must be keep, archive or delete");
+	refused(ACCOUNT PARTNER ROUTE "    after: archive\n",
+	    ":16: routes[0].after: needs an archive, a folder's path");
+	refused(ACCOUNT PARTNER ROUTE "    archive: old\n",
+	    ":16: routes[0].archive: means nothing without after: archive");
+	refused(ACCOUNT PARTNER ROUTE "    archive_below: volume\n",
+	    ":16: routes[0].archive_below: means nothing without an archive");
+	refused(ACCOUNT PARTNER ROUTE "    after: delete\n    archive: old\n",
+	    ":17: routes[0].archive: means nothing without after: archive");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    after: archive\n    archive: ../old\n",
+	    ":17: routes[0].archive: must be a path without a slash at its "
+	    "ends, of text with {year}, {month}, {day}, {date} or {time}");
+	refused(ACCOUNT PARTNER ROUTE "    after: archive\n"
+				      "    archive: old\n"
+				      "    archive_below: root\n",
+	    ":18: routes[0].archive_below: must be account or volume");
 }
 
 int
@@ -588,6 +620,7 @@ main(void)
 		cmocka_unit_test(secrets_are_checked_and_not_repeated),
 		cmocka_unit_test(keys_are_checked),
 		cmocka_unit_test(partners_are_checked),
+		cmocka_unit_test(wishes_of_routes_are_checked),
 		cmocka_unit_test(routes_are_checked),
 	};
 

@@ -38,6 +38,7 @@ struct rig {
 	struct mftd_conf conf;
 	pid_t pid;
 	struct mftd_chan *parent, *coordinator, *auth, *journal;
+	const char *after; /* what the route wants of the source */
 };
 
 static void
@@ -180,7 +181,8 @@ apply(struct rig *rig, uint64_t want)
 		.account = "alice",
 		.partner = "acme",
 		.directory = "",
-		.queue = "q" };
+		.queue = "q",
+		.after = (char *)(uintptr_t)rig->after };
 	struct mftd_objects o = { .accounts = &alice,
 		.n_accounts = 1,
 		.partners = &acme,
@@ -438,6 +440,41 @@ link_is_released_once(void **state)
 	mftd_catalog_close(c);
 }
 
+/* The link goes only once a journal has said what became of the source; one
+ * that was released before is not again. */
+static void
+source_goes_before_its_link(void **state)
+{
+	const struct mftd_msg_disposed said = { .receipt = "f1",
+		.source = MFTD_SOURCE_DELETED };
+	struct rig *rig = *state;
+	struct mftd_role_row role;
+	struct mftd_delivery d;
+	struct mftd_catalog *c;
+	struct mftd_msg m;
+
+	rig->after = "delete";
+	apply(rig, 1);
+	start(rig);
+	offer(rig, 2);
+	answer_want(rig, 0, 2);
+	expect_forwarded(rig, 2);
+	assert_int_equal(mftd_catalog_open(rig->uri, "", &c), 0);
+	mftd_catalog_raise(c, "q", "me", &role);
+	mftd_catalog_claim(c, &role, mftd_clock_wall_us(), "", &d, 1);
+	d.state = MFTD_DELIVERY_DONE;
+	assert_int_equal(
+	    mftd_catalog_step(c, &role, &d, MFTD_DELIVERY_CLAIMED), 0);
+	mftd_catalog_close(c);
+	expect(rig->journal, MFTD_MSG_DISPOSE, &m);
+	assert_string_equal(
+	    ((const struct mftd_msg_dispose *)m.data)->path, "alice/x");
+	mftd_chan_send(
+	    rig->journal, MFTD_MSG_DISPOSED, 0, &said, sizeof(said), NULL, 0);
+	expect(rig->journal, MFTD_MSG_RELEASE, &m);
+	stop(rig);
+}
+
 /* A journal that finds links is told which of them may go, again. */
 static void
 found_links_are_released(void **state)
@@ -551,6 +588,7 @@ main(void)
 		WORKER_TEST(offered_stream_is_forwarded),
 		WORKER_TEST(stream_waits_for_the_database),
 		WORKER_TEST(link_is_released_once),
+		WORKER_TEST(source_goes_before_its_link),
 		WORKER_TEST(found_links_are_released),
 		WORKER_TEST(found_links_wait),
 		WORKER_TEST(unreadable_stream_is_told),

@@ -280,7 +280,7 @@ sent(struct durable *d, uint32_t type)
 	if (d->session ? type == MFTD_MSG_PUBLISH
 		       : type == MFTD_MSG_JOURNAL_RESULT ||
 		    type == MFTD_MSG_SESSION_READY ||
-		    type == MFTD_MSG_RECOVERED)
+		    type == MFTD_MSG_DISPOSED || type == MFTD_MSG_RECOVERED)
 		promise(d);
 }
 
@@ -290,6 +290,15 @@ is_mark(const char *name)
 {
 	return strcmp(name, MFTD_STREAM_RECOVERED) == 0 ||
 	    strcmp(name, MFTD_STREAM_CHECKPOINT) == 0;
+}
+
+/* What is taken away there proves what became of it (journal/taken.h). */
+static bool
+is_proof(const char *path)
+{
+	const char *out = strstr(path, "/.mft/out/");
+
+	return out != NULL && strchr(out, '~') != NULL;
 }
 
 static void
@@ -302,7 +311,8 @@ on_rename(struct durable *d, pid_t pid, int nr, const uint64_t args[6])
 	path_of(pid, args[0], args[1], from);
 	path_of(pid, args[2], args[3], to);
 	base = strrchr(to, '/');
-	if (is_mark(base + 1) || strncmp(base, DROPPED, strlen(DROPPED)) == 0)
+	if (is_mark(base + 1) || is_proof(to) ||
+	    strncmp(base, DROPPED, strlen(DROPPED)) == 0)
 		promise(d);
 	/* what an account publishes it is said to use */
 	if (strstr(from, "/.mft/parts/") != NULL &&
@@ -329,7 +339,7 @@ on_unlink(struct durable *d, pid_t pid, uint64_t dir, uint64_t name)
 	len = strlen(path);
 	/* of a stream a power cut leaves all from some segment on, or nothing
 	 * under its name */
-	if (strstr(path, DROPPED) != NULL ||
+	if (strstr(path, DROPPED) != NULL || is_proof(path) ||
 	    (len > 4 && strcmp(path + len - 4, ".seg") == 0))
 		promise(d);
 	if (!may_come_back(path))

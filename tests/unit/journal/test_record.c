@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "mftd/base/err.h"
 #include "mftd/journal/crc32c.h"
 
 static struct mftd_rec_receipt
@@ -122,7 +123,33 @@ other_records_come_back(void **state)
 	    .path = "a", .to = "b/c", .inode = 5);
 	ROUND(name, .session = "n1-0a-1", .account = "alice", .volume = "main",
 	    .path = "a", .to = "", .inode = 5);
+	ROUND(name, .account = "alice", .volume = "main", .path = "alice/a",
+	    .to = "old/a", .inode = 5, .cause = "n1-0a-j1.9");
 	ROUND(seal, .stream = "n1-0a-j1", .seq = 9, .hash = { 1, 2, 3 });
+}
+
+/* Somebody asked for it, or a delivery is its cause. */
+static void
+change_has_one_cause(void **state)
+{
+	struct mftd_rec_name out,
+	    in = { .account = "alice", .volume = "main", .path = "a" };
+	struct mftd_buf *b = mftd_buf_new(MFTD_RECORD_BYTES);
+
+	(void)state;
+	assert_int_equal(mftd_rec_name_put(b, &in), 0);
+	assert_int_equal(mftd_rec_name_get(b, &out), -MFTD_E_CORRUPT);
+	mftd_buf_reset(b);
+	strcpy(in.session, "n1-0a-1");
+	strcpy(in.cause, "n1-0a-j1.9");
+	assert_int_equal(mftd_rec_name_put(b, &in), 0);
+	assert_int_equal(mftd_rec_name_get(b, &out), -MFTD_E_CORRUPT);
+	mftd_buf_reset(b);
+	in.session[0] = '\0';
+	strcpy(in.cause, "no id~");
+	assert_int_equal(mftd_rec_name_put(b, &in), 0);
+	assert_int_equal(mftd_rec_name_get(b, &out), -MFTD_E_CORRUPT);
+	mftd_buf_free(b);
 }
 
 static void
@@ -145,6 +172,7 @@ main(void)
 		cmocka_unit_test(longest_receipt_fits_a_record),
 		cmocka_unit_test(decoder_trusts_nothing),
 		cmocka_unit_test(other_records_come_back),
+		cmocka_unit_test(change_has_one_cause),
 		cmocka_unit_test(names_and_sums_are_the_known_ones),
 	};
 
