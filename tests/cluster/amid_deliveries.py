@@ -1,15 +1,60 @@
 # Part of mftd; see LICENSE.
 """The promoted node is lost while it delivers, by its power, by its links, or
-as a paused machine is, which goes on when another node has its role: the
-partner sees each name come once.
+as a paused machine is, which goes on when another node has its role; or it
+loses its database.  The partner sees each name come once.
 
-Not for each run of all tests, it takes minutes:
+Not for each run of all tests, they take minutes:
 
 usage: MFTD_STAGE=... pytest tests/cluster/amid_deliveries.py
 """
+import contextlib
+import json
+import os
+
+import clients
+import judge
 import system
+from lab import plan
 from test_quorum import confirm_until_promoted
-from test_under_way import assert_each_came, under_way, uploads
+
+FILES = 40
+IN_HAND = {"SENDING", "SENT", "PUBLISHING"}
+
+
+def under_way(run):
+    """Names that are on their way: by the partner and by the catalog."""
+    inbox = run.lab.path(plan.PARTNER, judge.INBOX)
+    if not any(name.startswith(".mft-") for name in os.listdir(inbox)):
+        return []
+    return [row["name"] for row in run.catalog()["deliveries"]
+            if row["state"] in IN_HAND]
+
+
+@contextlib.contextmanager
+def uploads(run, seed):
+    """Clients at all nodes; what they are told at the end is ok."""
+    files = clients.make_files(run.lab, FILES, 1 << 22, 1 << 24, seed=seed)
+    crew = clients.Clients(run, files, system.addresses(run.lab.nodes()),
+                           parallel=3).start()
+    try:
+        yield
+        crew.join()
+    finally:
+        crew.stop()
+    assert len(crew.acknowledged()) == FILES, [
+        u.errors[-1] for u in files if not u.acknowledged]
+
+
+def says_away(lab, node):
+    status = json.loads(lab.check(node, "mftctl", "-j", "status"))
+    return any("catalog away" in q["reason"] for q in status["queues"])
+
+
+def assert_each_came(run):
+    found = run.judge()
+    assert found.good, str(found)
+    assert found.counts["delivered"] == found.counts["acknowledged"] == FILES
+    assert found.counts["in_doubt"] == 0
 
 
 def signal_all(lab, node, sig):
@@ -77,4 +122,20 @@ def test_it_is_cut_off(run):
         print(f"[{victim} is cut off with {len(names)} under way]")
         lab.wait_fenced(victim)
         lab.heal()
+    assert_each_came(run)
+
+
+def test_it_loses_its_database(run):
+    """What is under way stops; when the database is back it is brought to its
+    end."""
+    lab, victim = run.lab, next(iter(system.promoted(run.lab)))
+    with uploads(run, 502):
+        names = system.wait(lambda: under_way(run), "deliveries under way")
+        lab.cut(victim, [plan.DB])
+        print(f"[the database is away with {len(names)} under way]")
+        try:
+            system.wait(lambda: says_away(lab, victim),
+                        "it says that the database is away", 60)
+        finally:
+            lab.heal()
     assert_each_came(run)
