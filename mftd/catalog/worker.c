@@ -40,6 +40,7 @@ struct process {
 	uint64_t version; /* of the snapshot; 0: there is none */
 	bool migrated;
 	bool reachable;
+	bool tried;
 	bool kept; /* the database has none, and that was logged */
 	char reason[MFTD_REASON_BYTES];
 	int backoff_ms;
@@ -52,6 +53,7 @@ static void
 tell_state(struct process *p)
 {
 	struct mftd_msg_catalog_state msg = { .reachable = p->reachable,
+		.tried = p->tried,
 		.config_version = p->version };
 
 	snprintf(msg.reason, sizeof(msg.reason), "%s",
@@ -82,6 +84,7 @@ set_state(struct process *p, int err)
 	if (err < 0)
 		snprintf(reason, sizeof(reason), "%s: %s", mftd_strerror(err),
 		    mftd_catalog_why(p->c));
+	p->tried = true;
 	p->reachable = err != -MFTD_E_CATALOG_AWAY && (err == 0 || p->migrated);
 	if (p->reachable) {
 		p->backoff_ms = BACKOFF_MIN_MS;

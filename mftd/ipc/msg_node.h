@@ -57,6 +57,7 @@ struct mftd_msg_config_poke {
 /* catalog -> coordinator, on every change and each 5 s. */
 struct mftd_msg_catalog_state {
 	uint32_t reachable;
+	uint32_t tried; /* 0: it is not known yet whether it is */
 	uint64_t config_version; /* of the snapshot in use; 0: none yet */
 	char reason[MFTD_REASON_BYTES];
 };

@@ -192,6 +192,7 @@ catalog_down(void *data, struct mftd_chan *c)
 	if (co->catalog == c)
 		co->catalog = NULL;
 	co->catalog_state.reachable = 0;
+	co->catalog_state.tried = 1;
 	snprintf(co->catalog_state.reason, sizeof(co->catalog_state.reason),
 	    "its process is being restarted");
 }

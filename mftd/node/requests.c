@@ -71,7 +71,9 @@ degraded_why(struct mftd_coordinator *co, const struct mftd_co_service *s)
 
 	if (s->state.role == MFTD_ROLE_STOPPED)
 		return NULL;
-	if (!co->catalog_state.reachable)
+	/* who has just started does not know yet, and is not the worse for it
+	 */
+	if (!co->catalog_state.reachable && co->catalog_state.tried)
 		return "the catalog is away";
 	if (s->state.service == MFTD_SERVICE_OUTBOUND)
 		return s->state.role == MFTD_ROLE_PROMOTED &&

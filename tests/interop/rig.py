@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import pwd
 import re
 import shutil
@@ -36,9 +37,15 @@ log_level: debug
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that is no connection's own end: by the time it is listened on
+    somebody might have been given it."""
+    limits = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(limits.read_text().split()[0])
+    while True:
+        port = random.randrange(first // 2, first)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def keygen(path, kind="ed25519"):

@@ -403,6 +403,28 @@ offered_stream_is_forwarded(void **state)
 	mftd_catalog_close(c);
 }
 
+/* Who has just started does not know, and says so. */
+static void
+away_is_said_once_it_was_tried(void **state)
+{
+	struct rig *rig = *state;
+	const struct mftd_msg_catalog_state *s;
+	char aside[96];
+	struct mftd_msg m;
+
+	snprintf(aside, sizeof(aside), "%s/away", rig->dir);
+	assert_int_equal(rename(rig->db_dir, aside), 0);
+	start(rig);
+	expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
+	s = m.data;
+	assert_false(s->reachable || s->tried);
+	expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
+	s = m.data;
+	assert_true(s->tried && !s->reachable);
+	stop(rig);
+	assert_int_equal(rename(aside, rig->db_dir), 0);
+}
+
 static void
 stream_waits_for_the_database(void **state)
 {
@@ -586,6 +608,7 @@ main(void)
 		WORKER_TEST(last_good_snapshot_serves_while_away),
 		WORKER_TEST(empty_database_does_not_replace_the_snapshot),
 		WORKER_TEST(offered_stream_is_forwarded),
+		WORKER_TEST(away_is_said_once_it_was_tried),
 		WORKER_TEST(stream_waits_for_the_database),
 		WORKER_TEST(link_is_released_once),
 		WORKER_TEST(source_goes_before_its_link),

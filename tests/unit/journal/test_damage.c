@@ -123,6 +123,19 @@ overwrite(struct tree *t, const void *data, size_t len, off_t at)
 	close(fd);
 }
 
+/* Whatever it was, it is another one. */
+static void
+flip(struct tree *t, off_t at)
+{
+	int fd = openat(t->fd, DIR_OF "/00000001.seg", O_RDWR);
+	uint8_t byte;
+
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 0xa5;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}
+
 /* Records first to last are not there, as pages that were never written. */
 static void
 blank(struct tree *t, uint64_t first, uint64_t last)
@@ -177,7 +190,6 @@ flipped_byte_is_damage(void **state)
 	uint64_t seq;
 	struct tree t;
 	size_t i, bytes;
-	uint8_t wrong = 0xa5;
 	off_t at;
 
 	(void)state;
@@ -186,7 +198,7 @@ flipped_byte_is_damage(void **state)
 	tree_remove(&t);
 	for (i = 0; i < bytes; i++) {
 		mftd_stream_close(write_commits(&t));
-		overwrite(&t, &wrong, 1, at + (off_t)i);
+		flip(&t, at + (off_t)i);
 		assert_int_equal(look(&t, &seq), -MFTD_E_CORRUPT);
 		assert_int_equal(seq, RECORDS - EACH);
 		tree_remove(&t);
@@ -296,7 +308,6 @@ payload_is_no_record(void **state)
 	struct mftd_buf *fake = mftd_buf_new(SEGMENT);
 	struct mftd_stream *s;
 	struct tree t;
-	uint8_t wrong = 0xa5;
 	size_t bytes;
 	off_t at;
 
@@ -307,7 +318,7 @@ payload_is_no_record(void **state)
 	assert_int_equal(mftd_stream_commit(s), 0);
 	mftd_stream_close(s);
 	at = place_of(&t, 2, &bytes);
-	overwrite(&t, &wrong, 1, at + 4);
+	flip(&t, at + 4);
 	assert_int_equal(look(&t, NULL), 0);
 	mftd_buf_free(fake);
 	tree_remove(&t);
