@@ -35,13 +35,13 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_TEXT(r->queue), DB_INT(r->settle_s), DB_TEXT(files),
 		DB_TEXT(except), DB_TEXT(r->name_template),
 		DB_TEXT(r->schedule), DB_TEXT(r->time_zone),
-		DB_TEXT(r->calendar) };
+		DB_TEXT(r->calendar), DB_TEXT(r->to_account) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s, files, except_files, name_template, schedule, "
-	    "time_zone, calendar) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-	    "$10, $11, $12)",
+	    "time_zone, calendar, to_account) VALUES ($1, $2, $3, $4, $5, $6, "
+	    "$7, $8, $9, $10, $11, $12, $13)",
 	    v, N(v));
 out:
 	free(files);
@@ -150,7 +150,8 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->name_template, &row[8]) ||
 	    !mftd_rows_copy(&r->schedule, &row[9]) ||
 	    !mftd_rows_copy(&r->time_zone, &row[10]) ||
-	    !mftd_rows_copy(&r->calendar, &row[11]))
+	    !mftd_rows_copy(&r->calendar, &row[11]) ||
+	    !mftd_rows_copy(&r->to_account, &row[12]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
 	return 0;
@@ -185,7 +186,7 @@ load(struct mftd_catalog *c, void *data)
 		r = mftd_db_run(c,
 		    "SELECT name, account, partner, directory, queue, "
 		    "settle_s, files, except_files, name_template, schedule, "
-		    "time_zone, calendar FROM route ORDER BY name",
+		    "time_zone, calendar, to_account FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
 	return r < 0 ? r : 0;
 }

@@ -17,6 +17,7 @@ struct mftd_deliver {
 	const struct mftd_conf *conf; /* the volumes */
 	const struct mftd_lease *lease;
 	const char *secret_key; /* the node's file, or NULL */
+	const char *session; /* of a deposit: in place of an address */
 };
 
 /* The temporary name of this try: in the final name's directory, and never used

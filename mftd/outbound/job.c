@@ -70,7 +70,7 @@ void
 mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size)
 {
 	const struct mftd_job *job;
-	char name[MFTD_NAME_BYTES + 3];
+	char name[MFTD_TARGET_BYTES + 3];
 	size_t len = 1, left = mftd_jobs_unpublished(q);
 
 	snprintf(out, size, " ");
@@ -151,6 +151,7 @@ mftd_jobs_work(struct mftd_queue *q)
 	TAILQ_FOREACH(job, &q->jobs, link)
 		if (job->d.state == MFTD_DELIVERY_DELIVERED && !job->pending)
 			mftd_job_set_step(job, MFTD_EVENT_FINISH, 0, "");
+	mftd_locals_examine(q);
 	mftd_steps_write(q);
 	if (!q->stale)
 		mftd_runners_work(q);

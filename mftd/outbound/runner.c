@@ -300,6 +300,8 @@ most_of(const struct mftd_queue *q, const char *partner)
 {
 	const struct mftd_partner *p = find_partner(q, partner);
 
+	if (partner[0] == '@')
+		return MFTD_DELIVERS_PARTNER_MAX;
 	return p != NULL ? (size_t)p->connections : MFTD_DELIVERS_MAX;
 }
 
@@ -324,29 +326,32 @@ static void
 start(struct mftd_queue *q, struct mftd_job *job)
 {
 	const struct mftd_partner *p = find_partner(q, job->d.partner);
+	const char *why = NULL, *account = mftd_delivery_account(&job->d);
 	struct mftd_runner *rn = q->runners;
-	const char *why = NULL;
 	int r = -MFTD_E_AUTH;
 
 	while (rn->pid != 0)
 		rn++;
-	if (p == NULL)
+	if (p == NULL && account == NULL)
 		why = "its partner is not configured";
 	else if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL)
 		why = "its volume is not on this node";
 	if (why == NULL) {
 		memset(rn, 0, sizeof(*rn));
 		rn->q = q;
-		snprintf(rn->partner, sizeof(rn->partner), "%s", p->name);
+		snprintf(
+		    rn->partner, sizeof(rn->partner), "%s", job->d.partner);
 		if (is_evidence(job))
 			snprintf(rn->host, sizeof(rn->host), "%s", job->d.host);
-		r = mftd_runner_spawn(rn, p);
-		why = mftd_strerror(r);
+		r = account != NULL ? mftd_local_start(rn, job, &why)
+				    : mftd_runner_spawn(rn, p);
+		if (why == NULL)
+			why = mftd_strerror(r);
 	}
-	if (r == 0) {
+	if (r == 0)
 		hand_over(rn);
+	if (r >= 0)
 		return;
-	}
 	mftd_job_begin(job);
 	mftd_job_set_step(job, MFTD_EVENT_RETRY, r, why);
 }

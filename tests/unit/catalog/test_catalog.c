@@ -289,9 +289,9 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(void)
 {
-	static void (*const groups[])(
-	    const struct CMUnitTest **, size_t *) = { tests_objects,
-		tests_forward, tests_queue, tests_person, tests_postgres };
+	static void (*const groups[])(const struct CMUnitTest **,
+	    size_t *) = { tests_objects, tests_forward, tests_queue,
+		tests_person, tests_postgres, tests_sources };
 	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 5 : 4;
 	const struct CMUnitTest *t;
 	int failed = 0;
