@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import random
+import shutil
 import stat
 import threading
 
@@ -14,7 +15,7 @@ from databases import Postgres
 from deposits import (DepositRun, held, kill, objects, rows, stopped,
                       wait_for, wait_rows)
 from history import recorder
-from rig import Rig
+from rig import Rig, USER
 
 BIG = 5 << 20
 PART = 1 << 20      # of it, when the first sync is begun
@@ -212,6 +213,26 @@ def test_account_that_nobody_logged_in_as():
         assert rig.sftp("put /etc/hostname x\n").returncode == 0
         wait_rows(rig, 1)
         assert (rig.volume / "bob/a/b/x").exists()
+
+
+def test_on_another_volume_in_a_virtual_folder():
+    """A folder that is read-only to the account's clients."""
+    with Rig() as rig:
+        other = rig.top / "other"
+        other.mkdir()
+        shutil.chown(other, USER)
+        text = rig.conf.read_text()
+        rig.conf.write_text(text.replace(
+            "volumes:\n", f"volumes:\n  - name: other\n    path: {other}\n"))
+        rig.up(objects(rig, [("alice", "bob", "shared/in")], bob=[
+            "folders: [{name: shared, path: common, read_only: true}]"]
+        ).replace("name: bob\n    volume: main", "name: bob\n    volume: other"))
+        data = os.urandom(BIG)
+        (rig.top / "file").write_bytes(data)
+        assert rig.sftp(f"put {rig.top}/file x\n").returncode == 0
+        wait_rows(rig, 1)
+        assert (other / "common/in/x").read_bytes() == data
+        assert not list((other / ".mft/parts").glob("*/*/*/*"))
 
 
 def wait_refused(rig, count, words):
