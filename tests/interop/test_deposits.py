@@ -6,14 +6,15 @@ import hashlib
 import os
 import random
 import shutil
+import sqlite3
 import stat
 import threading
 
 import clients
 import pytest
 from databases import Postgres
-from deposits import (DepositRun, held, kill, objects, rows, stopped,
-                      wait_for, wait_rows)
+from deposits import (DepositRun, held, kill, objects, PATIENCE_S, rows,
+                      stopped, wait_for, wait_rows)
 from history import recorder
 from rig import Rig, USER
 
@@ -178,6 +179,63 @@ def test_killed_again_and_again(tmp_path, capsys, catalog):
         assert verdict.counts["acknowledged"] >= 3 * sum(told)
 
 
+def test_killed_before_journal_hears_of_it(tmp_path, capsys):
+    """Its request lies in the channel of a session that has ended: the part has
+    no receipt, and that is known all the same."""
+    with chain(tmp_path) as (rig, run, alice):
+        with contextlib.ExitStack() as stack:
+            with held(rig, "outbound", "sync_file_range"):
+                assert alice.put("big", os.urandom(BIG))
+                wait_for(rig, "a part", lambda: any(
+                    path.stat().st_size >= PART for path in parts(rig, "bob")))
+                stack.enter_context(stopped(rig, "journal"))
+            wait_for(rig, "its row", lambda: [
+                row["state"] for row in rows(rig)] == ["PUBLISHING"])
+            kill(rig, "deposit")
+            run.event("kill", "deposit")
+        first, second = wait_rows(rig, 2)
+        assert (first["tries"], second["tries"]) == (2, 1)
+        check(run, capsys, 1)
+
+
+def overtake(rig):
+    """Another owner raises the epoch, as the node does that is promoted."""
+    with contextlib.closing(sqlite3.connect(
+            rig.state / "catalog.db", timeout=PATIENCE_S)) as db, db:
+        db.execute("UPDATE role SET epoch = epoch + 1, owner = 'another'")
+
+
+@pytest.mark.parametrize("kind, call, state", [
+    ("outbound", "sync_file_range", "SENDING"),
+    ("journal", "linkat", "PUBLISHING")])
+def test_owner_that_was_overtaken(tmp_path, capsys, kind, call, state):
+    """It writes nothing more; what its deposit had asked for before is found by
+    the next owner, and what it would have asked for does not happen."""
+    with chain(tmp_path) as (rig, run, alice):
+        with stopped(rig, "outbound"):
+            assert alice.put("big", os.urandom(BIG))
+            wait_for(rig, "its row", lambda: rows(rig))
+        with held(rig, kind, call):
+            wait_for(rig, state, lambda: f"{call}(" in (
+                rig.top / "strace").read_text())
+            assert [row["state"] for row in rows(rig)] == [state]
+            overtake(rig)
+        wait_for(rig, "that it is told", lambda: rig.lines(
+            "epoch 1 is not current"))
+        assert rows(rig)[0]["state"] == state
+        there = rig.volume / "bob/in/box/big"
+        if state == "PUBLISHING":
+            wait_for(rig, "what was asked for", there.exists)
+        else:
+            assert not there.exists()
+        kill(rig, "outbound")       # its parent starts the next owner
+        run.event("kill", "outbound")
+        first, second = wait_rows(rig, 2)
+        assert (first["tries"], second["tries"]) == (
+            1 if state == "PUBLISHING" else 2, 1)
+        check(run, capsys, 1)
+
+
 # ---- as a client's upload
 
 def bob_to_alice(rig, **more):
@@ -253,6 +311,16 @@ def test_quota_holds_for_it():
         rig.mftctl("delivery", "retry", row["id"], check=False)
         wait_rows(rig, 2)
         assert os.listdir(rig.volume / "alice") == ["two"]
+
+
+def test_link_of_that_name_stays():
+    with Rig() as rig:
+        bob_to_alice(rig)
+        (rig.volume / "alice/x").symlink_to("y")
+        bob_puts(rig, "x", b"text")
+        wait_refused(rig, 1, "Permission denied")
+        assert (rig.volume / "alice/x").is_symlink()
+        assert not (rig.volume / "alice/y").exists()
 
 
 def test_directory_of_that_name_stays():
