@@ -65,6 +65,31 @@ route_leads_to_an_account(void **state)
 }
 
 static void
+older_route_keeps_its_partner(void **state)
+{
+	struct db *db = *state;
+	struct mftd_objects *o;
+
+	db_execute(db,
+	    "INSERT INTO account (name, volume, root) "
+	    "VALUES ('alice', 'main', 'alice')");
+	db_execute(db,
+	    "INSERT INTO partner (name, host, port, login, key_file) "
+	    "VALUES ('acme', 'h', 22, 'u', '/k')");
+	db_execute(db,
+	    "INSERT INTO route (name, account, partner, directory, queue, "
+	    "settle_s) VALUES ('r', 'alice', 'acme', 'in', 'q', 7)");
+	assert_int_equal(mftd_catalog_migrate(db->c), 0);
+	assert_int_equal(mftd_catalog_load(db->c, &o), 0);
+	assert_int_equal(o->n_routes, 1);
+	assert_string_equal(o->routes[0].account, "alice");
+	assert_string_equal(o->routes[0].partner, "acme");
+	assert_string_equal(o->routes[0].directory, "in");
+	assert_null(o->routes[0].to_account);
+	mftd_objects_free(o);
+}
+
+static void
 say_part(struct db *db, struct stream *s, uint32_t type, const char *receipt,
     const char *part)
 {
@@ -132,6 +157,8 @@ tests_sources(const struct CMUnitTest **t, size_t *n)
 {
 	static const struct CMUnitTest tests[] = {
 		DB_TEST(route_leads_to_an_account),
+		cmocka_unit_test_setup_teardown(older_route_keeps_its_partner,
+		    db_setup_oldest, db_teardown),
 		DB_TEST(outcomes_of_parts_are_known),
 		DB_TEST(part_of_a_long_name_is_refused),
 	};
