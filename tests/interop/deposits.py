@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -73,11 +74,24 @@ def kill(rig, kind):
     return pid
 
 
+def _stop(rig, pid):
+    """Stops it, unless it is at work on the catalog."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with contextlib.closing(sqlite3.connect(
+                rig.state / "catalog.db", timeout=1)) as db:
+            db.execute("BEGIN IMMEDIATE")
+        return True
+    except sqlite3.OperationalError:
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+
 @contextlib.contextmanager
 def stopped(rig, kind):
-    """That process does nothing meanwhile."""
+    """That process does nothing meanwhile, and holds no lock of the catalog."""
     pid = process(rig, kind)
-    os.kill(pid, signal.SIGSTOP)
+    wait_for(rig, "no lock", lambda: _stop(rig, pid))
     try:
         yield pid
     finally:
