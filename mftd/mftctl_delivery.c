@@ -61,7 +61,10 @@ put_delivery(json_t *o, const struct mftd_delivery *d)
 	mftctl_put(o, "state", mftd_delivery_state_name(d->state));
 	mftctl_put_number(o, "tries", d->tries);
 	mftctl_put_number(o, "size", d->size);
-	mftctl_put(o, "partner", d->partner);
+	if (mftd_delivery_account(d) != NULL)
+		mftctl_put(o, "to_account", mftd_delivery_account(d));
+	else
+		mftctl_put(o, "partner", d->partner);
 	mftctl_put(o, "directory", d->directory);
 	mftctl_put(o, "name", d->name);
 	mftctl_put(o, "error", d->error);
@@ -288,7 +291,7 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 
 	mftctl_put(o, "queue", s->queue);
 	mftctl_put(o, "host", s->d.host);
-	if (s->d.tries > 0 &&
+	if (s->d.tries > 0 && mftd_delivery_account(&s->d) == NULL &&
 	    mftd_deliver_temp_name(&s->d,
 		has->temp_try != 0 ? has->temp_try : s->d.tries, temp,
 		sizeof(temp)) == 0)

@@ -221,7 +221,8 @@ find_directories(const struct mftd_objects *o, const char *partner, char **out)
 	size_t i, k, n = 0;
 
 	for (i = 0; i < o->n_routes; i++) {
-		if (strcmp(o->routes[i].partner, partner) != 0)
+		if (o->routes[i].partner == NULL ||
+		    strcmp(o->routes[i].partner, partner) != 0)
 			continue;
 		for (k = 0; k < n; k++)
 			if (strcmp(out[k], o->routes[i].directory) == 0)

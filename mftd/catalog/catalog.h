@@ -138,11 +138,14 @@ const char *mftd_delivery_state_name(enum mftd_delivery_state s);
 /* The state of that name, or -MFTD_E_CORRUPT. */
 int mftd_delivery_state_of(const char *name);
 
+/* Where a delivery goes: a partner's name, or "@" and an account's. */
+#define MFTD_TARGET_BYTES (MFTD_NAME_BYTES + 1)
+
 struct mftd_delivery {
 	char id[MFTD_ID_BYTES];
 	char receipt[MFTD_ID_BYTES];
 	char route[MFTD_NAME_BYTES];
-	char partner[MFTD_NAME_BYTES];
+	char partner[MFTD_TARGET_BYTES];
 	char volume[MFTD_NAME_BYTES];
 	char directory[MFTD_PATH_BYTES];
 	char name[MFTD_PATH_BYTES]; /* final name at the partner */
@@ -163,6 +166,9 @@ struct mftd_delivery {
 	uint32_t priority; /* 0 to 9, which goes first */
 	bool ordered; /* the next one of its route waits for it */
 };
+
+/* The account that it goes to; NULL: it goes to a partner. */
+const char *mftd_delivery_account(const struct mftd_delivery *d);
 
 /*
  * Makes owner the owner of queue: first ends the database sessions of earlier

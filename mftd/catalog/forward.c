@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/match.h"
+#include "mftd/catalog/outcome.h"
 #include "mftd/catalog/source.h"
 #include "mftd/journal/record.h"
 
@@ -87,16 +88,17 @@ static int
 on_outcome(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 {
 	struct mftd_rec_outcome *o = &b->rec.outcome;
-	bool published = f->type == MFTD_RECORD_PUBLISHED;
+	const char *outcome =
+	    f->type == MFTD_RECORD_PUBLISHED ? "PUBLISHED" : "ABANDONED";
 	int r = mftd_rec_outcome_get(in, o);
 
 	if (r < 0)
 		return -MFTD_E_CORRUPT;
-	if (o->receipt[0] == '\0') /* of a part that never had a receipt */
-		return 0;
+	r = mftd_outcome_note(b->c, o->part, outcome, o->receipt);
+	if (r < 0 || o->receipt[0] == '\0') /* a part that never had one */
+		return r;
 	const struct mftd_db_value v[] = { DB_TEXT(o->receipt),
-		DB_TEXT(published ? "PUBLISHED" : "ABANDONED"),
-		DB_TEXT(o->reason), DB_INT(f->time_us) };
+		DB_TEXT(outcome), DB_TEXT(o->reason), DB_INT(f->time_us) };
 
 	r = put(b,
 	    "INSERT INTO receipt (id, outcome, reason, outcome_us) "

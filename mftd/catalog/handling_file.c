@@ -153,12 +153,31 @@ check_trigger(const struct mftd_check *p, struct mftd_route *r)
 	return fault != NULL ? mftd_check_refuse(p, "trigger_line", fault) : 0;
 }
 
+/* An account's folder is none that these could say something of. */
+static int
+check_none(const struct mftd_check *p)
+{
+	static const char *const names[] = { "if_exists", "resume", "mtime",
+		"mode", "temp_suffix", "temp_directory", "trigger",
+		"trigger_line" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (mftd_check_given(p, names[i]))
+			return mftd_check_refuse(
+			    p, names[i], "is for routes to a partner");
+	return 0;
+}
+
 int
 mftd_handling_file_check(
     const struct mftd_check *p, struct mftd_route *list, size_t i)
 {
-	int e = check_words(p, &list[i]);
+	int e;
 
+	if (list[i].partner == NULL)
+		return check_none(p);
+	e = check_words(p, &list[i]);
 	if (e == 0)
 		e = check_mode(p, &list[i]);
 	if (e == 0)

@@ -21,6 +21,7 @@
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/retry_file.h"
 #include "mftd/catalog/route_after.h"
+#include "mftd/catalog/route_target.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
 #include "mftd/conf/yaml.h"
@@ -55,9 +56,12 @@ static const cyaml_schema_value_t pattern = {
 static const cyaml_schema_field_t route_fields[] = {
 	TEXT("name", NEEDED, mftd_route, name, MFTD_NAME_BYTES),
 	TEXT("account", NEEDED, mftd_route, account, MFTD_NAME_BYTES),
-	TEXT("partner", NEEDED, mftd_route, partner, MFTD_NAME_BYTES),
+	TEXT("partner", MAY, mftd_route, partner, MFTD_NAME_BYTES),
+	TEXT("to_account", MAY, mftd_route, to_account, MFTD_NAME_BYTES),
 	CYAML_FIELD_STRING_PTR("directory", MAY, struct mftd_route, directory,
 	    0, MFTD_PATH_BYTES / 2),
+	CYAML_FIELD_STRING_PTR("to_directory", MAY, struct mftd_route,
+	    to_directory, 0, MFTD_PATH_BYTES / 2),
 	TEXT("queue", MAY, mftd_route, queue, MFTD_NAME_BYTES),
 	CYAML_FIELD_INT(
 	    "settle_s", CYAML_FLAG_OPTIONAL, struct mftd_route, settle_s),
@@ -151,13 +155,11 @@ complete_route(const struct mftd_check *p, struct mftd_route *r)
 {
 	if (r->queue == NULL)
 		r->queue = strdup(MFTD_DEFAULT_QUEUE);
-	if (r->directory == NULL)
-		r->directory = strdup("");
 	if (r->settle_s == 0 && !mftd_check_given(p, "settle_s"))
 		r->settle_s = SETTLE_S_DEFAULT;
 	if (r->priority == 0 && !mftd_check_given(p, "priority"))
 		r->priority = PRIORITY_DEFAULT;
-	return r->queue != NULL && r->directory != NULL ? 0 : -ENOMEM;
+	return r->queue != NULL ? 0 : -ENOMEM;
 }
 
 static int
@@ -275,11 +277,11 @@ check_route(const struct mftd_check *p, struct file *f)
 	account = find_account(f, r->account);
 	if (account == NULL)
 		return mftd_check_refuse(p, "account", "no such account");
-	if (!has_partner(f, r->partner))
-		return mftd_check_refuse(p, "partner", "no such partner");
-	if (!mftd_check_plain(r->directory))
-		return mftd_check_refuse(
-		    p, "directory", "holds a control character");
+	e = mftd_route_target_check(p, r,
+	    r->partner != NULL && has_partner(f, r->partner),
+	    r->to_account != NULL && find_account(f, r->to_account) != NULL);
+	if (e < 0)
+		return e;
 	if (!mftd_id_valid(r->queue))
 		return mftd_check_refuse(p, "queue", "not a name");
 	/* its deliveries would wait for ever */
@@ -321,7 +323,7 @@ check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 	for (p.index = 0; p.index < f->n_routes; p.index++)
 		if ((r = check_route(&p, f)) < 0)
 			return r;
-	return 0;
+	return mftd_routes_check_loops(&p, f->routes, f->n_routes);
 }
 
 /* Only a file that holds together costs the hashing. */
@@ -531,7 +533,9 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->name);
 		free(r->account);
 		free(r->partner);
+		free(r->to_account);
 		free(r->directory);
+		free(r->to_directory);
 		free(r->queue);
 		free_list(r->files, r->n_files);
 		free_list(r->except, r->n_except);

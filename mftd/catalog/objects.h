@@ -95,7 +95,10 @@ struct mftd_route {
 	char *name;
 	char *account; /* uploads of this account … */
 	char *partner; /* … go to this partner … */
-	char *directory; /* … into this folder of it ("" its start folder) */
+	char *to_account; /* … or to this account … */
+	char *directory; /* … into this folder of it ("" its start folder, or
+			    the account's root) */
+	char *to_directory; /* a file's word for an account's directory */
 	char *queue; /* default MFTD_DEFAULT_QUEUE */
 	int settle_s; /* 0 to 3600, default 5 */
 	char **files; /* patterns (pattern.h) of what it takes; none: all */

@@ -46,6 +46,12 @@ mftd_delivery_state_of(const char *name)
 	return -MFTD_E_CORRUPT;
 }
 
+const char *
+mftd_delivery_account(const struct mftd_delivery *d)
+{
+	return d->partner[0] == '@' ? d->partner + 1 : NULL;
+}
+
 /* Copies a text or a blob as a C string; longer than it may be: corrupt. */
 static int
 get_string(const struct mftd_db_value *v, char *out, size_t size)

@@ -40,15 +40,16 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_INT(r->retry.hours), DB_INT(r->priority),
 		DB_INT(r->ordered ? 1 + r->skip_failed : 0),
 		DB_TEXT(r->after != NULL ? r->after : "keep"),
-		DB_TEXT(r->archive), DB_TEXT(r->archive_below) };
+		DB_TEXT(r->archive), DB_TEXT(r->archive_below),
+		DB_TEXT(r->to_account) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s, files, except_files, name_template, schedule, "
 	    "time_zone, calendar, retry_tries, retry_hours, priority, ordered, "
-	    "after_done, archive, archive_below) "
+	    "after_done, archive, archive_below, to_account) "
 	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-	    "$14, $15, $16, $17, $18, $19)",
+	    "$14, $15, $16, $17, $18, $19, $20)",
 	    v, N(v));
 	if (e == 0)
 		e = mftd_route_handling_put(c, r->name, &r->at);
@@ -162,7 +163,8 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->calendar, &row[11]) ||
 	    !mftd_rows_copy(&r->after, &row[16]) ||
 	    !mftd_rows_copy(&r->archive, &row[17]) ||
-	    !mftd_rows_copy(&r->archive_below, &row[18]))
+	    !mftd_rows_copy(&r->archive_below, &row[18]) ||
+	    !mftd_rows_copy(&r->to_account, &row[19]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
 	r->retry.tries = (int)row[12].i;
@@ -203,7 +205,7 @@ load(struct mftd_catalog *c, void *data)
 		    "SELECT name, account, partner, directory, queue, "
 		    "settle_s, files, except_files, name_template, schedule, "
 		    "time_zone, calendar, retry_tries, retry_hours, priority, "
-		    "ordered, after_done, archive, archive_below "
+		    "ordered, after_done, archive, archive_below, to_account "
 		    "FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
 	return r < 0 ? r : mftd_route_handlings_load(c, o);

@@ -9,6 +9,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
+#include "mftd/catalog/catalog.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/source.h"
@@ -21,7 +22,7 @@
 struct target {
 	char route[MFTD_NAME_BYTES];
 	char queue[MFTD_NAME_BYTES];
-	char partner[MFTD_NAME_BYTES];
+	char partner[MFTD_TARGET_BYTES];
 	char directory[MFTD_PATH_BYTES];
 	char template[MFTD_TEMPLATE_BYTES]; /* "": as it is called */
 	int64_t settle_s;
@@ -236,9 +237,9 @@ mftd_targets_put(
 	int e;
 
 	e = mftd_db_run(c,
-	    "SELECT r.name, queue, partner, directory, settle_s, files, "
-	    "except_files, name_template, schedule, time_zone, closed, "
-	    "after_done "
+	    "SELECT r.name, queue, coalesce(partner, '@' || to_account), "
+	    "directory, settle_s, files, except_files, name_template, "
+	    "schedule, time_zone, closed, after_done "
 	    "FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
 	    "WHERE account = $1 ORDER BY r.name DESC",
 	    v, N(v), take_target, &all);

@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "mftd/catalog/objects.h"
-#include "mftd/ipc/policy.h"
 
 /* The decisions of auth, without any I/O. */
 
@@ -45,10 +44,6 @@ void mftd_accounts_newly_shut(const struct mftd_objects *before,
 bool mftd_account_takes_key(const struct mftd_account *a);
 bool mftd_account_takes_password(const struct mftd_account *a);
 bool mftd_account_needs_both(const struct mftd_account *a);
-
-/* What the account may do.  Returns 0, or -ENOENT when this machine does not
- * know its group. */
-int mftd_account_policy(const struct mftd_account *a, struct mftd_policy *out);
 
 /*
  * The hash to check a password against: the account's, or one that no password

@@ -11,6 +11,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
+#include "mftd/catalog/account_policy.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/inbound/accounts.h"
 #include "mftd/inbound/cert.h"

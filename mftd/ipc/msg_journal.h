@@ -140,7 +140,7 @@ struct mftd_msg_quota_result {
 	uint64_t used_bytes, used_files; /* by the account, parts too */
 };
 
-/* outbound or catalog -> journal: .mft/out/<receipt> may go.  Not answered. */
+/* catalog -> journal: .mft/out/<receipt> may go.  Not answered. */
 struct mftd_msg_release {
 	char receipt[MFTD_ID_BYTES];
 };

@@ -49,7 +49,8 @@ struct mftd_msg_auth_result {
 	struct mftd_policy policy; /* ok 1 */
 };
 
-/* auth -> journal and auth -> coordinator; the descriptor is their end. */
+/* auth -> journal and auth -> coordinator; the descriptor is their end.  And
+ * outbound -> journal, for what it brings to an account. */
 struct mftd_msg_session_open {
 	char session[MFTD_ID_BYTES];
 	char account[MFTD_NAME_BYTES];

@@ -409,11 +409,6 @@ static const struct mftd_handler catalog_handlers[] = {
 	{ 0, NULL },
 };
 
-static const struct mftd_handler outbound_handlers[] = {
-	{ MFTD_MSG_RELEASE, on_release },
-	{ 0, NULL },
-};
-
 static const struct mftd_link links[] = {
 	{ MFTD_PROC_COORDINATOR, coordinator_handlers, coordinator_up,
 	    coordinator_down },
@@ -421,7 +416,8 @@ static const struct mftd_link links[] = {
 	{ MFTD_PROC_AUTH, mftd_journal_auth_handlers, NULL, NULL },
 	{ MFTD_PROC_SESSION, mftd_journal_session_handlers, NULL,
 	    mftd_journal_session_down },
-	{ MFTD_PROC_OUTBOUND, outbound_handlers, NULL, NULL },
+	/* it, too, says which account a session of its deposits is of */
+	{ MFTD_PROC_OUTBOUND, mftd_journal_auth_handlers, NULL, NULL },
 };
 
 /* A session costs three descriptors here. */

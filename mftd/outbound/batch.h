@@ -98,6 +98,12 @@ int mftd_batch_tell(struct mftd_batch *b);
  * lease is gone. */
 int mftd_batch_pace(struct mftd_batch *b, size_t bytes);
 
+/* Says event of all that are to be sent, and go on. */
+void mftd_batch_say(struct mftd_batch *b, enum mftd_delivery_event event);
+
+/* Waits for the next batch.  -MFTD_E_CLOSED: there is none. */
+int mftd_batch_take(struct mftd_batch *b);
+
 /* The connection failed by err: gives it up, and fails every item that has no
  * event yet. */
 void mftd_batch_lost(struct mftd_batch *b, int err);

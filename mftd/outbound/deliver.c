@@ -171,6 +171,8 @@ ask(struct mftd_batch *b, const struct mftd_msg_step *steps, uint32_t n,
 	if (b->client != NULL)
 		snprintf(head.host, sizeof(head.host), "%s",
 		    mftd_ssh_client_address(b->client));
+	else if (b->j->session != NULL)
+		snprintf(head.host, sizeof(head.host), "%s", b->j->session);
 	alarm(0);
 	r = mftd_chan_send_tail(b->c, MFTD_MSG_DELIVER_STEP, 0, &head,
 	    sizeof(head), steps, n * sizeof(*steps));
@@ -248,9 +250,8 @@ mftd_batch_tell(struct mftd_batch *b)
 	return 0;
 }
 
-/* Says event of all that go on. */
-static void
-say(struct mftd_batch *b, enum mftd_delivery_event event)
+void
+mftd_batch_say(struct mftd_batch *b, enum mftd_delivery_event event)
 {
 	struct mftd_item *it;
 
@@ -430,11 +431,11 @@ send_batch(struct mftd_batch *b)
 	FOR_EACH_ACTIVE(it, b)
 	if (mftd_item_is_fresh(it))
 		choose_temp(b, it);
-	say(b, MFTD_EVENT_BEGIN);
+	mftd_batch_say(b, MFTD_EVENT_BEGIN);
 	r = mftd_batch_tell(b);
 	if (r == 0)
 		mftd_batch_send(b);
-	say(b, MFTD_EVENT_SENT);
+	mftd_batch_say(b, MFTD_EVENT_SENT);
 	return r == 0 ? mftd_batch_tell(b) : r;
 }
 
@@ -514,9 +515,8 @@ take_job(struct mftd_item *it, const struct mftd_msg_deliver_job *job)
 	it->event = MFTD_EVENT_COUNT;
 }
 
-/* Waits for the next batch.  -MFTD_E_CLOSED: there is none. */
-static int
-take_batch(struct mftd_batch *b)
+int
+mftd_batch_take(struct mftd_batch *b)
 {
 	const struct mftd_msg_deliver_job *job;
 	struct mftd_msg m;
@@ -551,7 +551,7 @@ mftd_deliver_run(const struct mftd_deliver *j, struct mftd_chan *c)
 	if (b.items == NULL || b.sum == NULL || b.sha256 == NULL)
 		goto out;
 	r = j->probe ? probe(&b) : 0;
-	while (r == 0 && (r = take_batch(&b)) == 0) {
+	while (r == 0 && (r = mftd_batch_take(&b)) == 0) {
 		r = do_batch(&b);
 		for (i = 0; i < b.n; i++)
 			mftd_fd_close(&b.items[i].source);

@@ -20,6 +20,7 @@ struct mftd_deliver {
 	const struct mftd_lease *lease;
 	const char *secret_key; /* the node's file, or NULL */
 	struct mftd_pace *pace; /* the partner's, if it has a bandwidth */
+	const char *session; /* of a deposit: in place of an address */
 };
 
 /*

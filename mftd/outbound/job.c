@@ -126,7 +126,7 @@ void
 mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size)
 {
 	const struct mftd_job *job;
-	char name[MFTD_NAME_BYTES + 3];
+	char name[MFTD_TARGET_BYTES + 3];
 	size_t len = 1, left = mftd_jobs_unpublished(q);
 
 	snprintf(out, size, " ");
@@ -227,6 +227,7 @@ void
 mftd_jobs_work(struct mftd_queue *q)
 {
 	conclude(q);
+	mftd_locals_examine(q);
 	mftd_steps_write(q);
 	if (!q->stale)
 		mftd_runners_work(q);

@@ -385,12 +385,13 @@ static const struct mftd_handler from_deliver[] = {
 	{ 0, NULL },
 };
 
-/* journal has nothing to say to us: what may be released is the catalog
- * process's to ask. */
+/* journal has nothing to say to us: it talks to deposits; and what may be
+ * released is the catalog process's to ask. */
 static const struct mftd_link links[] = {
 	{ MFTD_PROC_COORDINATOR, from_coordinator, on_coordinator_up,
 	    on_coordinator_down },
-	{ MFTD_PROC_JOURNAL, NULL, NULL, NULL },
+	{ MFTD_PROC_JOURNAL, NULL, mftd_local_journal_up,
+	    mftd_local_journal_down },
 	{ MFTD_PROC_DELIVER, from_deliver, NULL, mftd_runner_on_down },
 };
 

@@ -12,6 +12,7 @@
 #include "mftd/catalog/objects.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/msg_outbound.h"
+#include "mftd/ipc/policy.h"
 #include "mftd/ipc/worker.h"
 #include "mftd/outbound/breaker.h"
 #include "mftd/outbound/delivery.h"
@@ -40,6 +41,7 @@ struct mftd_job {
 	struct mftd_msg_step step;
 	char host[MFTD_NAME_BYTES]; /* where step happened */
 	int64_t start_ms; /* not before (mftd_clock_ms) */
+	bool waited; /* for the journal of its account's volume */
 	uint32_t rounds; /* looks at what became of it */
 	uint64_t place; /* of its temporary name, if that is a partner's
 			   convention: who has the same waits; 0: it is its own
@@ -54,7 +56,7 @@ struct mftd_runner {
 	struct mftd_chan *chan; /* to it; NULL: it is to end */
 	bool retire; /* no further batch: its configuration is of yesterday */
 	bool probe; /* it calls, and has not said yet how that went */
-	char partner[MFTD_NAME_BYTES];
+	char partner[MFTD_TARGET_BYTES];
 	char host[MFTD_NAME_BYTES]; /* just there; "" as configured */
 	char address[MFTD_NAME_BYTES]; /* where it is; "" nowhere yet */
 	struct mftd_job *jobs[MFTD_DELIVER_BATCH_MAX]; /* by item */
@@ -88,6 +90,7 @@ struct mftd_attempt {
 struct mftd_queue {
 	struct mftd_worker *w;
 	struct mftd_chan *coordinator;
+	struct mftd_chan *journals[MFTD_VOLUMES_MAX]; /* in no order */
 	struct mftd_catalog *catalog; /* NULL: not opened yet */
 	char owner[MFTD_ID_BYTES];
 	struct mftd_role_row role; /* epoch 0: not raised yet */
@@ -132,7 +135,7 @@ size_t mftd_jobs_unpublished(const struct mftd_queue *q);
 
 /* The partners that have MFTD_CLAIMED_PARTNER_MAX of these, as " a b ". */
 #define MFTD_BUSY_BYTES \
-	(MFTD_CLAIMED_MAX / MFTD_CLAIMED_PARTNER_MAX * MFTD_NAME_BYTES + 2)
+	(MFTD_CLAIMED_MAX / MFTD_CLAIMED_PARTNER_MAX * MFTD_TARGET_BYTES + 2)
 void mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size);
 
 /* Whether a deliver may have it now. */
@@ -228,5 +231,25 @@ void mftd_breakers_free(struct mftd_queue *q);
 /* Starts a deliver for partner in the runner's place, whose host is set.  0 or
  * a negative error. */
 int mftd_runner_spawn(struct mftd_runner *rn, const struct mftd_partner *p);
+
+/* The same with a deposit (deposit.h) in that session of journal, whose end of
+ * the channel stays the caller's. */
+int mftd_runner_spawn_deposit(struct mftd_runner *rn, const char *session,
+    const struct mftd_policy *policy, int journal);
+
+/* ---- local.c */
+
+/* The link to journal. */
+void mftd_local_journal_up(void *data, struct mftd_chan *c);
+void mftd_local_journal_down(void *data, struct mftd_chan *c);
+
+/* Starts a deposit for the job's account in the runner's place.  0; 1: not now,
+ * the job is ready again later; or a negative error with the reason in *why,
+ * if it has words of its own. */
+int mftd_local_start(
+    struct mftd_runner *rn, struct mftd_job *job, const char **why);
+
+/* Looks what became of those in PUBLISHING that went to an account. */
+void mftd_locals_examine(struct mftd_queue *q);
 
 #endif

@@ -357,6 +357,8 @@ most_of(const struct mftd_queue *q, const char *partner)
 {
 	const struct mftd_partner *p = find_partner(q, partner);
 
+	if (partner[0] == '@')
+		return MFTD_DELIVERS_PARTNER_MAX;
 	return p != NULL ? (size_t)p->connections : MFTD_DELIVERS_MAX;
 }
 
@@ -403,9 +405,9 @@ choose_pace(struct mftd_queue *q, const char *partner)
 	return i;
 }
 
-/* A free place, for that partner. */
+/* A free place, for that partner or account. */
 static struct mftd_runner *
-take_place(struct mftd_queue *q, const struct mftd_partner *p)
+take_place(struct mftd_queue *q, const char *partner)
 {
 	struct mftd_runner *rn = q->runners;
 
@@ -413,8 +415,8 @@ take_place(struct mftd_queue *q, const struct mftd_partner *p)
 		rn++;
 	memset(rn, 0, sizeof(*rn));
 	rn->q = q;
-	rn->pace = choose_pace(q, p->name);
-	snprintf(rn->partner, sizeof(rn->partner), "%s", p->name);
+	rn->pace = choose_pace(q, partner);
+	snprintf(rn->partner, sizeof(rn->partner), "%s", partner);
 	return rn;
 }
 
@@ -437,7 +439,7 @@ mftd_runner_probe(struct mftd_queue *q, const char *partner)
 
 	if (p == NULL)
 		return -ENOENT;
-	rn = take_place(q, p);
+	rn = take_place(q, partner);
 	rn->probe = true;
 	return mftd_runner_spawn(rn, p);
 }
@@ -448,25 +450,27 @@ static void
 start(struct mftd_queue *q, struct mftd_job *job)
 {
 	const struct mftd_partner *p = find_partner(q, job->d.partner);
+	const char *why = NULL, *account = mftd_delivery_account(&job->d);
 	struct mftd_runner *rn;
-	const char *why = NULL;
 	int r = -MFTD_E_AUTH;
 
-	if (p == NULL)
+	if (p == NULL && account == NULL)
 		why = "its partner is not configured";
 	else if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL)
 		why = "its volume is not on this node";
 	if (why == NULL) {
-		rn = take_place(q, p);
+		rn = take_place(q, job->d.partner);
 		if (is_evidence(job))
 			snprintf(rn->host, sizeof(rn->host), "%s", job->d.host);
-		r = mftd_runner_spawn(rn, p);
-		why = mftd_strerror(r);
+		r = account != NULL ? mftd_local_start(rn, job, &why)
+				    : mftd_runner_spawn(rn, p);
+		if (why == NULL)
+			why = mftd_strerror(r);
 	}
-	if (r == 0) {
+	if (r == 0)
 		hand_over(rn);
+	if (r >= 0)
 		return;
-	}
 	mftd_job_begin(job);
 	mftd_job_set_step(job, MFTD_EVENT_RETRY, r, why);
 }

@@ -16,38 +16,71 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/outbound/deliver.h"
+#include "mftd/outbound/deposit.h"
 #include "mftd/outbound/pace.h"
 
-#define FILES_MAX (MFTD_DELIVER_BATCH_MAX + 64)
+#define FILES_MAX (2 * MFTD_DELIVER_BATCH_MAX + 64)
+
+/* What the process is to do, for a partner or as a session of an account. */
+struct errand {
+	const struct mftd_partner *partner; /* NULL: deposit */
+	const char *session;
+	const struct mftd_policy *policy;
+	int journal; /* the channel's end, or -1 */
+};
 
 /* It talks to strangers with a private key in its memory: no core, no way to
  * more rights, nothing of outbound's descriptors but its lock. */
 static void
-confine(struct mftd_worker *w, int chan_fd)
+confine(struct mftd_worker *w, int chan_fd, int journal_fd)
 {
 	const struct rlimit none = { 0, 0 };
 	const struct rlimit files = { FILES_MAX, FILES_MAX };
-	int keep[] = { 0, 1, 2, chan_fd, w->lock_fd };
+	int keep[] = { 0, 1, 2, chan_fd, journal_fd, w->lock_fd };
 
 	closelog(); /* its descriptor is about to be someone else's */
-	mftd_fd_keep_only(keep, w->lock_fd >= 0 ? 5 : 4);
+	mftd_fd_keep_only(keep, sizeof(keep) / sizeof(keep[0]));
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static void __attribute__((noreturn)) child(
-    struct mftd_runner *rn, const struct mftd_partner *p, int fd, pid_t parent)
+static int
+deliver(
+    const struct mftd_runner *rn, const struct errand *e, struct mftd_chan *c)
+{
+	const struct mftd_conf *conf = rn->q->w->conf;
+	struct mftd_deliver j = { .partner = e->partner,
+		.host = rn->host[0] != '\0' ? rn->host : NULL,
+		.conf = conf,
+		.lease = rn->q->w->lease,
+		.secret_key = conf->secret_key,
+		.probe = rn->probe,
+		.pace = mftd_paces_at(rn->q->paces, rn->pace) };
+
+	return mftd_deliver_run(&j, c);
+}
+
+static int
+deposit(
+    const struct mftd_runner *rn, const struct errand *e, struct mftd_chan *c)
+{
+	struct mftd_deposit j = { .session = e->session,
+		.policy = e->policy,
+		.conf = rn->q->w->conf,
+		.lease = rn->q->w->lease };
+	struct mftd_chan *journal =
+	    mftd_chan_new(e->journal, MFTD_PROC_JOURNAL, "");
+
+	return journal != NULL ? mftd_deposit_run(&j, c, journal) : -ENOMEM;
+}
+
+static void __attribute__((noreturn))
+child(struct mftd_runner *rn, const struct errand *e, int fd, pid_t parent)
 {
 	struct mftd_worker *w = rn->q->w;
-	struct mftd_deliver j = { .partner = p,
-		.probe = rn->probe,
-		.host = rn->host[0] != '\0' ? rn->host : NULL,
-		.conf = w->conf,
-		.lease = w->lease,
-		.secret_key = w->conf->secret_key,
-		.pace = mftd_paces_at(rn->q->paces, rn->pace) };
+	bool local = e->partner == NULL;
 	struct mftd_chan *c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -56,13 +89,16 @@ static void __attribute__((noreturn)) child(
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
-	confine(w, fd);
-	prctl(PR_SET_NAME, "mftd:deliver");
+	confine(w, fd, e->journal);
+	prctl(PR_SET_NAME, local ? "mftd:deposit" : "mftd:deliver");
 	mftd_log_open(w->conf->log, w->conf->log_level);
-	mftd_log_process("deliver");
-	mftd_log_context("partner=%s", rn->partner);
+	mftd_log_process(local ? "deposit" : "deliver");
+	if (local)
+		mftd_log_context("account=%s", rn->partner + 1);
+	else
+		mftd_log_context("partner=%s", rn->partner);
 	c = mftd_chan_new(fd, MFTD_PROC_OUTBOUND, w->instance);
-	_exit(c != NULL && mftd_deliver_run(&j, c) == 0 ? 0 : 1);
+	_exit(c != NULL && (local ? deposit : deliver)(rn, e, c) == 0 ? 0 : 1);
 }
 
 static int
@@ -90,8 +126,8 @@ give_up(pid_t pid, int err)
 	return err;
 }
 
-int
-mftd_runner_spawn(struct mftd_runner *rn, const struct mftd_partner *p)
+static int
+spawn(struct mftd_runner *rn, const struct errand *e)
 {
 	struct mftd_worker *w = rn->q->w;
 	pid_t self = getpid(), pid;
@@ -102,7 +138,7 @@ mftd_runner_spawn(struct mftd_runner *rn, const struct mftd_partner *p)
 		return r;
 	pid = fork();
 	if (pid == 0)
-		child(rn, p, fds[1], self);
+		child(rn, e, fds[1], self);
 	r = pid < 0 ? -errno : 0;
 	mftd_fd_close(&fds[1]);
 	if (r < 0) {
@@ -127,4 +163,23 @@ mftd_runner_spawn(struct mftd_runner *rn, const struct mftd_partner *p)
 	}
 	rn->pid = pid;
 	return 0;
+}
+
+int
+mftd_runner_spawn(struct mftd_runner *rn, const struct mftd_partner *p)
+{
+	const struct errand e = { .partner = p, .journal = -1 };
+
+	return spawn(rn, &e);
+}
+
+int
+mftd_runner_spawn_deposit(struct mftd_runner *rn, const char *session,
+    const struct mftd_policy *policy, int journal)
+{
+	const struct errand e = {
+		.session = session, .policy = policy, .journal = journal
+	};
+
+	return spawn(rn, &e);
 }

@@ -27,6 +27,7 @@ SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
+DEPOSIT = ("tests/unit/outbound/test_deposit",)
 
 
 class Mutation(NamedTuple):
@@ -316,6 +317,18 @@ MUTATIONS = [
     Mutation("part_sync", "mftd/sftp/syncer.c",
              "job->data_err = mftd_sync_data(job->fd);", "job->data_err = 0;",
              PART),
+    Mutation("deposit_sync", "mftd/outbound/folder.c",
+             "r = mftd_sync_all(p->fd);", "r = 0;",
+             (*DEPOSIT, "durable_before_publish")),
+    Mutation("deposit_entry_sync", "mftd/outbound/folder.c",
+             "r = mftd_layout_part_sync(s->parts, p->key, p->base);",
+             "r = 0;", (*DEPOSIT, "durable_before_publish")),
+    Mutation("deposit_write_back", "mftd/outbound/copy.c",
+             "r = mftd_sync_start(to, (int64_t)at, (int64_t)n);", "r = 0;",
+             (*DEPOSIT, "written_back_meanwhile")),
+    Mutation("deposit_not_again", "mftd/outbound/deposit.c",
+             "dp->lost = r = mftd_folder_settle",
+             "r = mftd_folder_settle", (*DEPOSIT, "input_output_error")),
     Mutation("part_write_back", "mftd/sftp/part.c",
              "int r = mftd_sync_start(p->fd, (int64_t)off, (int64_t)len);",
              "int r = 0;", WRITTEN),

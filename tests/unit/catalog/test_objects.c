@@ -603,6 +603,102 @@ wishes_of_routes_are_checked(void **state)
 	    ":18: routes[0].archive_below: must be account or volume");
 }
 
+#define TWO_ACCOUNTS ACCOUNT "  - {name: bob, volume: main, root: bob}\n"
+
+static void
+targets_are_checked(void **state)
+{
+	struct mftd_objects *o;
+	char why[512];
+
+	(void)state;
+	assert_int_equal(load(TWO_ACCOUNTS "routes:\n"
+					   "  - {name: r, account: alice, "
+					   "to_account: bob, "
+					   "to_directory: in/box}\n"
+					   "  - {name: s, account: alice, "
+					   "to_account: bob}\n",
+			     &o, why, sizeof(why)),
+	    0);
+	assert_null(o->routes[0].partner);
+	assert_string_equal(o->routes[0].to_account, "bob");
+	assert_string_equal(o->routes[0].directory, "in/box");
+	assert_string_equal(o->routes[1].directory, "");
+	mftd_objects_free(o);
+	refused(ACCOUNT "routes:\n  - {name: r, account: alice}\n",
+	    ":6: routes[0].name: a route leads to either a partner or an "
+	    "account");
+	refused(ACCOUNT PARTNER ROUTE "    to_account: alice\n",
+	    ":16: routes[0].to_account: a route leads to either a partner or "
+	    "an account");
+	refused(ACCOUNT PARTNER ROUTE "    to_directory: x\n",
+	    ":16: routes[0].to_directory: is an account's; a partner's is "
+	    "directory");
+	refused(TWO_ACCOUNTS "routes:\n  - name: r\n    account: alice\n"
+			     "    to_account: eve\n",
+	    ":9: routes[0].to_account: no such account");
+	refused(TWO_ACCOUNTS "routes:\n  - name: r\n    account: alice\n"
+			     "    to_account: bob\n    directory: x\n",
+	    ":10: routes[0].directory: is a partner's; an account's is "
+	    "to_directory");
+	refused(TWO_ACCOUNTS "routes:\n  - name: r\n    account: alice\n"
+			     "    to_account: bob\n    trigger: x\n",
+	    ":10: routes[0].trigger: is for routes to a partner");
+	refused(TWO_ACCOUNTS "routes:\n  - name: r\n    account: alice\n"
+			     "    to_account: bob\n    to_directory: /x\n",
+	    ":10: routes[0].to_directory: must be a plain path below the "
+	    "account's root");
+	refused(TWO_ACCOUNTS "routes:\n  - name: r\n    account: alice\n"
+			     "    to_account: bob\n    to_directory: ../x\n",
+	    ":10: routes[0].to_directory: must be a plain path below the "
+	    "account's root");
+}
+
+#define FROM_TO(n, from, to) \
+	"  - {name: " n ", account: " from ", to_account: " to "}\n"
+#define LOOPS                                             \
+	": its files would come back to where they came " \
+	"from"
+
+static void
+loops_are_refused(void **state)
+{
+	static const char accounts[] = "accounts:\n"
+				       "  - {name: a, volume: v, root: a}\n"
+				       "  - {name: b, volume: v, root: b}\n"
+				       "  - {name: c, volume: v, root: c}\n"
+				       "  - {name: d, volume: v, root: d}\n"
+				       "routes:\n";
+	static const struct {
+		const char *routes, *why;
+	} cases[] = {
+		{ FROM_TO("r", "a", "a"), ":7: routes[0].to_account" LOOPS },
+		{ FROM_TO("r", "b", "a") FROM_TO("s", "a", "b"),
+		    ":7: routes[0].to_account" LOOPS },
+		{ FROM_TO("r", "d", "a") FROM_TO("s", "b", "c")
+			FROM_TO("t", "a", "b") FROM_TO("u", "c", "b"),
+		    ":10: routes[3].to_account" LOOPS },
+		/* two ways to one place are none */
+		{ FROM_TO("r", "a", "b") FROM_TO("s", "a", "c") FROM_TO("t",
+		      "b", "d") FROM_TO("u", "c", "d") FROM_TO("v", "a", "d"),
+		    NULL },
+	};
+	struct mftd_objects *o;
+	char text[2048], why[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s", accounts, cases[i].routes);
+		if (cases[i].why != NULL) {
+			refused(text, cases[i].why);
+			continue;
+		}
+		assert_int_equal(load(text, &o, why, sizeof(why)), 0);
+		mftd_objects_free(o);
+	}
+}
+
 int
 main(void)
 {
@@ -622,6 +718,8 @@ main(void)
 		cmocka_unit_test(partners_are_checked),
 		cmocka_unit_test(wishes_of_routes_are_checked),
 		cmocka_unit_test(routes_are_checked),
+		cmocka_unit_test(targets_are_checked),
+		cmocka_unit_test(loops_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

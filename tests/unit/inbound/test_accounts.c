@@ -1,4 +1,5 @@
 /* Part of mftd; see LICENSE. */
+#include "mftd/catalog/account_policy.h"
 #include "mftd/inbound/accounts.h"
 
 #include <errno.h>

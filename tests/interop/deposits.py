@@ -1,0 +1,172 @@
+# Part of mftd; see LICENSE.
+"""Files that go from account to account: the objects, the rows, processes held
+at a system call, and a judge who knows what outbound brought."""
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+
+from history import deliveries, receipts, recorder
+from judge import RigRun
+
+PATIENCE_S = 60
+_ACCOUNT = """  - name: {name}
+    volume: main
+    root: {name}
+    keys: ["{key}"]
+{more}"""
+_ROUTE = """  - name: {source}-{target}
+    account: {source}
+    to_account: {target}
+    to_directory: "{directory}"
+    settle_s: 0
+"""
+
+
+def objects(rig, routes, **more):
+    """Accounts of all routes [(source, target, directory)]; more: lines of an
+    account."""
+    names = sorted({name for route in routes for name in route[:2]})
+    return ("accounts:\n" + "".join(
+        _ACCOUNT.format(name=name, key=rig.alice, more="".join(
+            f"    {line}\n" for line in more.get(name, ())))
+        for name in names) + "routes:\n" + "".join(
+            _ROUTE.format(source=source, target=target, directory=directory)
+            for source, target, directory in routes))
+
+
+def wait_for(rig, what, predicate):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := predicate()):
+        assert time.monotonic() < deadline, f"{what}\n{rig.log_tail()}"
+        time.sleep(0.02)    # rows and files tell nobody
+    return found
+
+
+def rows(rig, *args):
+    out = rig.mftctl("-j", "delivery", "list", *args).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def wait_rows(rig, count, states=("DONE",)):
+    """Until there are so many deliveries, all in those states."""
+    def look():
+        found = rows(rig)
+        return found if len(found) == count and all(
+            row["state"] in states for row in found) else None
+    return wait_for(rig, f"{count} deliveries {states}", look)
+
+
+def process(rig, kind):
+    """The pid of a process of that kind, once there is one."""
+    return wait_for(rig, f"a {kind}", lambda: next(
+        (pid for pid, name in rig.processes().items() if name == kind[:10]),
+        None))
+
+
+def kill(rig, kind):
+    pid = process(rig, kind)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def _stop(rig, pid):
+    """Stops it, unless it is at work on the catalog."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with contextlib.closing(sqlite3.connect(
+                rig.state / "catalog.db", timeout=1)) as db:
+            db.execute("BEGIN IMMEDIATE")
+        return True
+    except sqlite3.OperationalError:
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+
+@contextlib.contextmanager
+def stopped(rig, kind):
+    """That process does nothing meanwhile, and holds no lock of the catalog."""
+    pid = process(rig, kind)
+    wait_for(rig, "no lock", lambda: _stop(rig, pid))
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def held(rig, kind, call, nth=1):
+    """That process, or one that it forks, waits for long when it enters the
+    system call for the nth time."""
+    pid = process(rig, kind)
+    with subprocess.Popen(
+            ["strace", "-f", "-o", rig.top / "strace", "-p", str(pid), "-e",
+             f"trace={call}", "-e",
+             f"inject={call}:delay_enter=600s:when={nth}"],
+            stderr=subprocess.PIPE, text=True) as strace:
+        try:
+            line = strace.stderr.readline()
+            assert "attached" in line, line
+            yield pid
+        finally:
+            strace.terminate()
+            strace.stderr.read()
+
+
+class DepositRun(RigRun):
+    """What is brought to an account was asked for by its delivery."""
+
+    def __init__(self, rig, name, db=None):
+        self.db = db
+        super().__init__(rig, name)
+
+    def catalog(self):
+        return self.db.catalog() if self.db else super().catalog()
+
+    def judge(self):
+        """Once nothing is under way.  All are asked for before the first is
+        told of: who was first of two with one name, nobody promised."""
+        wait_for(self.rig, "the end of all deliveries", self._is_settled)
+        sums = {row["id"]: row["sha256"]
+                for row in self.catalog()["deliveries"]}
+        clients, asked, made = {}, [], set()
+        for row in rows(self.rig):
+            account = row.get("to_account")
+            if account is None or row["state"] != "DONE":
+                continue
+            client = clients.setdefault(
+                account, self.client("outbound", account))
+            directory = row.get("directory", "")
+            asked += self._directories(client, directory, made)
+            name = os.path.join(directory, row["name"])
+            asked.append((client, client.ask(
+                "put", name, size=row["size"], sha256=sums[row["id"]])))
+        for client, number in asked:
+            client.told(number, recorder.OK)
+        return super().judge()
+
+    def _is_settled(self):
+        """What was published is known to the catalog, and has gone out."""
+        found = self.catalog()
+        records, _ = receipts.new_records(self.journals()["records"],
+                                          self.before["since"])
+        published = receipts.published(records)
+        known = {row["id"] for row in found["receipts"]
+                 if row["outcome"] == "PUBLISHED"}
+        return published.keys() <= known and not deliveries.judge(
+            published, found["receipts"], found["deliveries"], None)
+
+    def _directories(self, client, path, made):
+        """Each is made once, by whoever needs it first."""
+        parts = path.split("/") if path else []
+        for i in range(len(parts)):
+            name = "/".join(parts[:i + 1])
+            known = f"{client.root}/{name}" in self.before["storage"]
+            if (client.account, name) not in made and not known:
+                made.add((client.account, name))
+                yield client, client.ask("mkdir", name)
