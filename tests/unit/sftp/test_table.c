@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -73,7 +76,7 @@ size_at_last(struct world *w, struct peer *p, const char *path)
 	char laid[512];
 	glob_t found;
 
-	snprintf(laid, sizeof(laid), "%s/.mft/parts/*/*/*.d*", w->t.path);
+	snprintf(laid, sizeof(laid), "%s/.mft/parts/*/*/*/*.d*", w->t.path);
 	while (glob(laid, 0, NULL, &found) != 0) {
 		assert_true(mftd_clock_ms() < deadline);
 		poll(NULL, 0, 5); /* no event tells a client */
@@ -690,6 +693,59 @@ listing_while_uploads_are_published(void **state)
 	}
 }
 
+/* Renames the only part to and fro, as laying down and adopting do, until the
+ * pipe ends. */
+static void
+move_to_and_fro(struct world *w, int pipe_fd)
+{
+	const struct timespec pause = { .tv_nsec = 20000 };
+	struct pollfd end = { .fd = pipe_fd };
+	char pattern[512], laid[512];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/.mft/parts/*/*/*/*", w->t.path);
+	if (glob(pattern, 0, NULL, &found) != 0 || found.gl_pathc != 1)
+		_exit(1);
+	snprintf(laid, sizeof(laid), "%s.d9", found.gl_pathv[0]);
+	/* not all the time: then nobody could ever open it */
+	while (poll(&end, 1, 0) == 0 && nanosleep(&pause, NULL) == 0)
+		if (rename(found.gl_pathv[0], laid) < 0 ||
+		    nanosleep(&pause, NULL) < 0 ||
+		    rename(laid, found.gl_pathv[0]) < 0)
+			_exit(1);
+	_exit(0);
+}
+
+/* It is there at any time. */
+static void
+part_is_seen_while_it_moves(void **state)
+{
+	struct world *w = *state;
+	int fds[2], i, status = -1;
+	uint64_t h;
+	int64_t size;
+	pid_t pid;
+
+	h = live(w, "/f", WCT, "0123456789");
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(fds[1]);
+		move_to_and_fro(w, fds[0]);
+	}
+	for (i = 0; i < 5000; i++) {
+		size = do_stat(&w->b, SSH_FXP_STAT, "/f", 0);
+		assert_true(size == 9 || size == 10);
+	}
+	close(fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(fds[0]);
+	assert_int_equal(do_close(&w->a, h), SSH_FX_OK);
+	assert_true(is_published(w, "/f", "0123456789"));
+}
+
 static void
 reader_keeps_what_it_opened(void **state)
 {
@@ -1090,6 +1146,7 @@ main(void)
 		T(part_older_than_its_directory_is_not_seen),
 		T(part_moved_to_a_younger_directory_is_seen),
 		T(listing_while_uploads_are_published),
+		T(part_is_seen_while_it_moves),
 		T(reader_keeps_what_it_opened),
 		T(close_publishes_only_what_changed),
 		T(close_of_an_adopted_one_without_a_write),
