@@ -15,6 +15,9 @@
 #include "mftd/sftp/state.h"
 #include "mftd/sftp/vfs.h"
 
+#define TURNS 16 /* until a part that moves again and again is taken for gone \
+		  */
+
 static bool
 is_earlier(const struct statx_timestamp *a, const struct statx_timestamp *b)
 {
@@ -49,7 +52,8 @@ is_own(const struct mftd_sftp *s, const char *id)
 	return false;
 }
 
-/* Opens the part if it is to be seen: 1, 0 or -errno. */
+/* Opens the part if it is to be seen: 1, 0, or -errno; -ENOENT: its name is
+ * another by now. */
 static int
 look(int dir, const char *name, int parent_fd, struct mftd_sftp_view *v)
 {
@@ -61,7 +65,7 @@ look(int dir, const char *name, int parent_fd, struct mftd_sftp_view *v)
 	v->fd =
 	    openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (v->fd < 0)
-		return errno == ENOENT || errno == ELOOP ? 0 : -errno;
+		return errno == ELOOP ? 0 : -errno;
 	if (fstat(v->fd, st) < 0 || !S_ISREG(st->st_mode) ||
 	    (!v->dormant && (st->st_mode & S_ISVTX) != 0) ||
 	    is_older(v->fd, parent_fd)) {
@@ -92,14 +96,17 @@ is_better(const struct mftd_sftp_view *a, const struct mftd_sftp_view *b)
 	return is_later(&a->st, &b->st);
 }
 
+/* *moved: one that was listed has another name by now. */
 static int
-look_at_all(
-    struct mftd_sftp *s, DIR *d, int parent_fd, struct mftd_sftp_view *best)
+look_at_all(struct mftd_sftp *s, DIR *d, int parent_fd,
+    struct mftd_sftp_view *best, bool *moved)
 {
 	struct mftd_sftp_view v;
 	struct dirent *e;
 	int r = 0;
 
+	*moved = false;
+	best->fd = -1;
 	while (r >= 0 && (e = readdir(d)) != NULL) {
 		if (!mftd_id_valid(e->d_name) || is_own(s, e->d_name))
 			continue;
@@ -110,10 +117,31 @@ look_at_all(
 		} else if (r == 1) {
 			mftd_fd_close(&v.fd);
 		}
+		if (r == -ENOENT) {
+			*moved = true;
+			r = 0;
+		}
 	}
 	if (r < 0)
 		mftd_fd_close(&best->fd);
 	return r < 0 ? r : best->fd >= 0;
+}
+
+/* One that is laid down or taken up in this moment is there under either name,
+ * and under neither for who looks in between. */
+static int
+find_in(struct mftd_sftp *s, DIR *d, int parent_fd, struct mftd_sftp_view *v)
+{
+	bool moved;
+	int i, r;
+
+	for (i = 0; i < TURNS; i++) {
+		r = look_at_all(s, d, parent_fd, v, &moved);
+		if (r != 0 || !moved)
+			break;
+		rewinddir(d);
+	}
+	return r;
 }
 
 int
@@ -137,8 +165,7 @@ mftd_sftp_view_find(struct mftd_sftp *s, int parent_fd, const char *base,
 		mftd_fd_close(&fd);
 		return r;
 	}
-	v->fd = -1;
-	r = look_at_all(s, d, parent_fd, v);
+	r = find_in(s, d, parent_fd, v);
 	closedir(d);
 	return r;
 }

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -63,17 +67,21 @@ size_at(struct peer *p, const char *path)
 	return size;
 }
 
-/* The same, once journal has laid the part down: who hears that a CLOSE failed
- * may be told earlier. */
+/* The same, once journal has laid the only part down: who hears that a CLOSE
+ * failed may be told earlier, and sees it under its older name until then. */
 static int64_t
-size_at_last(struct peer *p, const char *path)
+size_at_last(struct world *w, struct peer *p, const char *path)
 {
 	int64_t deadline = mftd_clock_ms() + LAY_MS;
+	char laid[512];
+	glob_t found;
 
-	while (do_stat(p, SSH_FXP_STAT, path, 0) == -SSH_FX_NO_SUCH_FILE) {
+	snprintf(laid, sizeof(laid), "%s/.mft/parts/*/*/*/*.d*", w->t.path);
+	while (glob(laid, 0, NULL, &found) != 0) {
 		assert_true(mftd_clock_ms() < deadline);
 		poll(NULL, 0, 5); /* no event tells a client */
 	}
+	globfree(&found);
 	return size_at(p, path);
 }
 
@@ -467,7 +475,7 @@ append_flag_to_an_adopted_one_goes_by_its_offset(void **state)
 		assert_int_equal(
 		    do_write(&w->b, h, wrong[i], "xy"), SSH_FX_FAILURE);
 		assert_int_equal(do_close(&w->b, h), SSH_FX_FAILURE);
-		assert_int_equal(size_at_last(&w->b, "/f"), 9);
+		assert_int_equal(size_at_last(w, &w->b, "/f"), 9);
 	}
 	h = do_open(&w->b, "/f", W | SSH_FXF_APPEND, NULL);
 	assert_int_equal(do_write(&w->b, h, 7, "789"), SSH_FX_OK);
@@ -683,6 +691,59 @@ listing_while_uploads_are_published(void **state)
 		for (i = 0; i < UPLOADS; i++)
 			assert_int_equal(told[i], 1);
 	}
+}
+
+/* Renames the only part to and fro, as laying down and adopting do, until the
+ * pipe ends. */
+static void
+move_to_and_fro(struct world *w, int pipe_fd)
+{
+	const struct timespec pause = { .tv_nsec = 20000 };
+	struct pollfd end = { .fd = pipe_fd };
+	char pattern[512], laid[512];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/.mft/parts/*/*/*/*", w->t.path);
+	if (glob(pattern, 0, NULL, &found) != 0 || found.gl_pathc != 1)
+		_exit(1);
+	snprintf(laid, sizeof(laid), "%s.d9", found.gl_pathv[0]);
+	/* not all the time: then nobody could ever open it */
+	while (poll(&end, 1, 0) == 0 && nanosleep(&pause, NULL) == 0)
+		if (rename(found.gl_pathv[0], laid) < 0 ||
+		    nanosleep(&pause, NULL) < 0 ||
+		    rename(laid, found.gl_pathv[0]) < 0)
+			_exit(1);
+	_exit(0);
+}
+
+/* It is there at any time. */
+static void
+part_is_seen_while_it_moves(void **state)
+{
+	struct world *w = *state;
+	int fds[2], i, status = -1;
+	uint64_t h;
+	int64_t size;
+	pid_t pid;
+
+	h = live(w, "/f", WCT, "0123456789");
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(fds[1]);
+		move_to_and_fro(w, fds[0]);
+	}
+	for (i = 0; i < 5000; i++) {
+		size = do_stat(&w->b, SSH_FXP_STAT, "/f", 0);
+		assert_true(size == 9 || size == 10);
+	}
+	close(fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(fds[0]);
+	assert_int_equal(do_close(&w->a, h), SSH_FX_OK);
+	assert_true(is_published(w, "/f", "0123456789"));
 }
 
 static void
@@ -1085,6 +1146,7 @@ main(void)
 		T(part_older_than_its_directory_is_not_seen),
 		T(part_moved_to_a_younger_directory_is_seen),
 		T(listing_while_uploads_are_published),
+		T(part_is_seen_while_it_moves),
 		T(reader_keeps_what_it_opened),
 		T(close_publishes_only_what_changed),
 		T(close_of_an_adopted_one_without_a_write),
