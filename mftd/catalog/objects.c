@@ -15,6 +15,8 @@
 #include "mftd/base/limits.h"
 #include "mftd/catalog/account_file.h"
 #include "mftd/catalog/check.h"
+#include "mftd/catalog/expected.h"
+#include "mftd/catalog/hook_file.h"
 #include "mftd/catalog/partner_file.h"
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
@@ -37,6 +39,8 @@ struct file {
 	size_t n_routes;
 	struct mftd_calendar *calendars;
 	size_t n_calendars;
+	struct mftd_hook *hooks;
+	size_t n_hooks;
 };
 
 #define TEXT(key, flags, s, member, size) \
@@ -65,6 +69,11 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT("schedule", MAY, mftd_route, schedule, MFTD_SCHEDULE_BYTES),
 	TEXT("time_zone", MAY, mftd_route, time_zone, MFTD_ZONE_BYTES),
 	TEXT("calendar", MAY, mftd_route, calendar, MFTD_NAME_BYTES),
+	TEXT("expected_by", MAY, mftd_route, expected_by, MFTD_SCHEDULE_BYTES),
+	CYAML_FIELD_INT("expected_within_s", CYAML_FLAG_OPTIONAL,
+	    struct mftd_route, expected_within_s),
+	TEXT(
+	    "expected_event", MAY, mftd_route, expected_event, MFTD_NAME_BYTES),
 	CYAML_FIELD_END
 };
 
@@ -100,6 +109,8 @@ static const cyaml_schema_field_t fields[] = {
 	    &route, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("calendars", MAY, struct file, calendars,
 	    n_calendars, &calendar, 0, MFTD_OBJECTS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("hooks", MAY, struct file, hooks, n_hooks,
+	    &mftd_hook_file_schema, 0, MFTD_HOOKS_MAX),
 	CYAML_FIELD_END
 };
 
@@ -196,12 +207,14 @@ check_time(const struct mftd_check *p, const struct file *f,
 
 	if (fault != NULL)
 		return mftd_check_refuse(p, "schedule", fault);
-	if (r->schedule == NULL && r->time_zone != NULL)
-		return mftd_check_refuse(
-		    p, "time_zone", "means nothing without a schedule");
-	if (r->schedule == NULL && r->calendar != NULL)
-		return mftd_check_refuse(
-		    p, "calendar", "means nothing without a schedule");
+	if (r->schedule == NULL && r->expected_by == NULL &&
+	    r->time_zone != NULL)
+		return mftd_check_refuse(p, "time_zone",
+		    "means nothing without a schedule or expected_by");
+	if (r->schedule == NULL && r->expected_by == NULL &&
+	    r->calendar != NULL)
+		return mftd_check_refuse(p, "calendar",
+		    "means nothing without a schedule or expected_by");
 	if (r->time_zone != NULL && !mftd_schedule_zone(r->time_zone))
 		return mftd_check_refuse(p, "time_zone", "no such time zone");
 	if (r->calendar != NULL && !has_calendar(f, r->calendar))
@@ -253,7 +266,51 @@ check_route(const struct mftd_check *p, struct file *f)
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
 		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
 	e = check_naming(p, r);
-	return e == 0 ? check_time(p, f, r) : e;
+	if (e == 0)
+		e = check_time(p, f, r);
+	return e == 0 ? mftd_expected_check(p, r) : e;
+}
+
+static bool
+has_route(const struct file *f, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < f->n_routes; i++)
+		if (strcmp(f->routes[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+knows_route(const void *data, const char *name)
+{
+	return has_route(data, name);
+}
+
+static bool
+knows_account(const void *data, const char *name)
+{
+	return has_account(data, name);
+}
+
+static bool
+knows_partner(const void *data, const char *name)
+{
+	return has_partner(data, name);
+}
+
+static int
+check_hooks(struct mftd_check *p, struct file *f)
+{
+	const struct mftd_hook_names names = { f, knows_route, knows_account,
+		knows_partner };
+	int r = 0;
+
+	p->list = "hooks";
+	for (p->index = 0; r == 0 && p->index < f->n_hooks; p->index++)
+		r = mftd_hook_file_check(p, f->hooks, p->index, &names);
+	return r;
 }
 
 static int
@@ -277,7 +334,7 @@ check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 	for (p.index = 0; p.index < f->n_routes; p.index++)
 		if ((r = check_route(&p, f)) < 0)
 			return r;
-	return 0;
+	return check_hooks(&p, f);
 }
 
 /* Only a file that holds together costs the hashing. */
@@ -310,6 +367,9 @@ seal_passwords(
 
 	for (; r == 0 && p.index < f->n_partners; p.index++)
 		r = mftd_partner_file_seal(&p, &f->partners[p.index]);
+	p.list = "hooks";
+	for (p.index = 0; r == 0 && p.index < f->n_hooks; p.index++)
+		r = mftd_hook_file_seal(&p, &f->hooks[p.index]);
 	return r;
 }
 
@@ -342,9 +402,12 @@ move(struct file *f, struct mftd_objects **out)
 	o->n_routes = f->n_routes;
 	o->calendars = f->calendars;
 	o->n_calendars = f->n_calendars;
+	o->hooks = f->hooks;
+	o->n_hooks = f->n_hooks;
 	f->routes = NULL;
 	f->calendars = NULL;
-	f->n_routes = f->n_calendars = 0;
+	f->hooks = NULL;
+	f->n_routes = f->n_calendars = f->n_hooks = 0;
 	*out = o;
 	return 0;
 }
@@ -367,6 +430,8 @@ free_file(struct file *f)
 		wipe(f->partners[i].password);
 		free(f->partners[i].p.password); /* the schema knows none */
 	}
+	for (i = 0; i < f->n_hooks; i++)
+		mftd_hook_file_wipe(&f->hooks[i]);
 	mftd_yaml_data_free(&schema, f);
 }
 
@@ -495,6 +560,8 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->schedule);
 		free(r->time_zone);
 		free(r->calendar);
+		free(r->expected_by);
+		free(r->expected_event);
 	}
 	for (c = o->calendars; c < o->calendars + o->n_calendars; c++) {
 		free(c->name);
@@ -502,5 +569,6 @@ mftd_objects_free(struct mftd_objects *o)
 	}
 	free(o->routes);
 	free(o->calendars);
+	mftd_hooks_free(o->hooks, o->n_hooks);
 	free(o);
 }

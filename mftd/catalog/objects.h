@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mftd/catalog/hook.h"
 #include "mftd/conf/conf.h"
 
 /*
@@ -93,6 +94,10 @@ struct mftd_route {
 	char *schedule; /* when it begins to send (schedule.h); NULL: always */
 	char *time_zone; /* default UTC */
 	char *calendar; /* on whose closed days it does not; or NULL */
+	char *expected_by; /* when something must have come (expected.h), in
+			      that zone and by that calendar; or NULL */
+	int expected_within_s; /* so long before that; 0: since the last time */
+	char *expected_event; /* "received" (or NULL), "delivered" */
 };
 
 struct mftd_calendar {
@@ -111,6 +116,8 @@ struct mftd_objects {
 	size_t n_routes;
 	struct mftd_calendar *calendars;
 	size_t n_calendars;
+	struct mftd_hook *hooks;
+	size_t n_hooks;
 };
 
 /*

@@ -512,13 +512,14 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
-	char *steps = NULL;
+	char *made = NULL;
 	PGresult *res = NULL;
 	int r;
 
-	if (which == MFTD_DB_STEPS) {
-		steps = mftd_postgres_steps(n);
-		if (steps == NULL)
+	if (guarded_sql[which] == NULL) {
+		made = which == MFTD_DB_STEPS ? mftd_postgres_steps(v, n)
+					      : mftd_postgres_common(which);
+		if (made == NULL)
 			return -ENOMEM;
 	}
 	/* a new connection may be to a server that took over */
@@ -527,11 +528,11 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 		r = postgres_keeps(db);
 	if (r == 0)
 		r = query(
-		    p, steps != NULL ? steps : guarded_sql[which], v, n, &res);
+		    p, made != NULL ? made : guarded_sql[which], v, n, &res);
 	if (r == 0)
 		r = give_guarded(p, res, row, data);
 	PQclear(res);
-	free(steps);
+	free(made);
 	return r;
 }
 

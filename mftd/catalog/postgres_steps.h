@@ -2,6 +2,8 @@
 #ifndef MFTD_CATALOG_POSTGRES_STEPS_H
 #define MFTD_CATALOG_POSTGRES_STEPS_H
 
+#include "mftd/catalog/db.h"
+
 /* How a guarded statement begins and ends.  FOR SHARE: at READ COMMITTED a
  * plain look at the role row is of the statement's snapshot, and a statement
  * that waited for a row lock would write after another owner has raised the
@@ -15,11 +17,14 @@
 	"LEFT JOIN u ON true"
 
 /*
- * The text of MFTD_DB_STEPS for so many parameters in all; the caller frees it.
+ * The text of MFTD_DB_STEPS for those n parameters in all; the caller frees it.
  * NULL without memory.  One statement whatever their number: it is planned
  * once, takes one round trip and one commit, and needs no transaction that a
  * client which stops in its midst would leave open.
  */
-char *mftd_postgres_steps(int n);
+char *mftd_postgres_steps(const struct mftd_db_value *v, int n);
+
+/* The text of one of mftd_db_common_sql, likewise. */
+char *mftd_postgres_common(enum mftd_db_guarded which);
 
 #endif

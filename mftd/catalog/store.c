@@ -14,6 +14,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/catalog/account_store.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/hook_store.h"
 #include "mftd/catalog/partner_store.h"
 #include "mftd/catalog/rows.h"
 
@@ -35,13 +36,15 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_TEXT(r->queue), DB_INT(r->settle_s), DB_TEXT(files),
 		DB_TEXT(except), DB_TEXT(r->name_template),
 		DB_TEXT(r->schedule), DB_TEXT(r->time_zone),
-		DB_TEXT(r->calendar) };
+		DB_TEXT(r->calendar), DB_TEXT(r->expected_by),
+		DB_INT(r->expected_within_s), DB_TEXT(r->expected_event) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s, files, except_files, name_template, schedule, "
-	    "time_zone, calendar) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-	    "$10, $11, $12)",
+	    "time_zone, calendar, expected_by, expected_within_s, "
+	    "expected_event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+	    "$10, $11, $12, $13, $14, $15)",
 	    v, N(v));
 out:
 	free(files);
@@ -73,6 +76,7 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 	int r;
 
 	r = c->db->ops->script(c->db,
+	    "DELETE FROM hook_filter; DELETE FROM hook_want; DELETE FROM hook; "
 	    "DELETE FROM route; DELETE FROM calendar; DELETE FROM partner_key; "
 	    "DELETE FROM partner; "
 	    "DELETE FROM account_key; DELETE FROM account_entry; "
@@ -85,6 +89,8 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 		r = put_calendar(c, &o->calendars[i]);
 	for (i = 0; i < o->n_routes && r == 0; i++)
 		r = put_route(c, &o->routes[i]);
+	for (i = 0; i < o->n_hooks && r == 0; i++)
+		r = mftd_hook_put(c, &o->hooks[i]);
 	return r;
 }
 
@@ -150,9 +156,12 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->name_template, &row[8]) ||
 	    !mftd_rows_copy(&r->schedule, &row[9]) ||
 	    !mftd_rows_copy(&r->time_zone, &row[10]) ||
-	    !mftd_rows_copy(&r->calendar, &row[11]))
+	    !mftd_rows_copy(&r->calendar, &row[11]) ||
+	    !mftd_rows_copy(&r->expected_by, &row[12]) ||
+	    !mftd_rows_copy(&r->expected_event, &row[14]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
+	r->expected_within_s = (int)row[13].i;
 	return 0;
 }
 
@@ -185,8 +194,11 @@ load(struct mftd_catalog *c, void *data)
 		r = mftd_db_run(c,
 		    "SELECT name, account, partner, directory, queue, "
 		    "settle_s, files, except_files, name_template, schedule, "
-		    "time_zone, calendar FROM route ORDER BY name",
+		    "time_zone, calendar, expected_by, expected_within_s, "
+		    "expected_event FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
+	if (r >= 0)
+		r = mftd_hooks_load(c, o);
 	return r < 0 ? r : 0;
 }
 
