@@ -64,6 +64,7 @@ struct mftd_attempt {
 struct mftd_queue {
 	struct mftd_worker *w;
 	struct mftd_chan *coordinator;
+	struct mftd_chan *hooks; /* NULL: not there, or another queue's */
 	struct mftd_catalog *catalog; /* NULL: not opened yet */
 	char owner[MFTD_ID_BYTES];
 	struct mftd_role_row role; /* epoch 0: not raised yet */
