@@ -70,6 +70,7 @@ void tests_objects(const struct CMUnitTest **t, size_t *n);
 void tests_forward(const struct CMUnitTest **t, size_t *n);
 void tests_queue(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
+void tests_hooks(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
 
 #define DB_TEST(f) cmocka_unit_test_setup_teardown(f, db_setup, db_teardown)

@@ -289,10 +289,10 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(void)
 {
-	static void (*const groups[])(
-	    const struct CMUnitTest **, size_t *) = { tests_objects,
-		tests_forward, tests_queue, tests_person, tests_postgres };
-	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 5 : 4;
+	static void (*const groups[])(const struct CMUnitTest **,
+	    size_t *) = { tests_objects, tests_forward, tests_queue,
+		tests_person, tests_hooks, tests_postgres };
+	size_t i, n, count = getenv("MFTD_TEST_CATALOG") != NULL ? 6 : 5;
 	const struct CMUnitTest *t;
 	int failed = 0;
 
