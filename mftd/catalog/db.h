@@ -116,6 +116,7 @@ struct mftd_db_ops {
 struct mftd_db {
 	const struct mftd_db_ops *ops;
 	char why[256];
+	bool no_hooks; /* the objects last loaded had none: no events then */
 };
 
 extern const struct mftd_db_ops mftd_db_sqlite;

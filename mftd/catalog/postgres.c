@@ -517,8 +517,9 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 	int r;
 
 	if (guarded_sql[which] == NULL) {
-		made = which == MFTD_DB_STEPS ? mftd_postgres_steps(v, n)
-					      : mftd_postgres_common(which);
+		made = which == MFTD_DB_STEPS
+		    ? mftd_postgres_steps(v, n, !db->no_hooks)
+		    : mftd_postgres_common(which);
 		if (made == NULL)
 			return -ENOMEM;
 	}

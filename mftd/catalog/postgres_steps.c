@@ -51,7 +51,7 @@ mftd_postgres_common(enum mftd_db_guarded which)
 }
 
 char *
-mftd_postgres_steps(const struct mftd_db_value *v, int n)
+mftd_postgres_steps(const struct mftd_db_value *v, int n, bool events)
 {
 	int at, rows = (n - MFTD_DB_ROLE_VALUES) / MFTD_DB_STEP_VALUES;
 	char *sql = NULL;
@@ -69,7 +69,7 @@ mftd_postgres_steps(const struct mftd_db_value *v, int n)
 		    at, at + 1, at + 2, at + 3, at + 4, at + 5, at + 6, at + 7,
 		    at + 8, rows > 0 ? ", " : "");
 	fputs(tail, f);
-	if (some_end(v, n))
+	if (events && some_end(v, n))
 		fprintf(f, event, mftd_clock_wall_us());
 	fputs(WITH_ROLE, f);
 	if (fclose(f) != 0) {

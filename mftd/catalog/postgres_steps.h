@@ -20,9 +20,10 @@
  * The text of MFTD_DB_STEPS for those n parameters in all; the caller frees it.
  * NULL without memory.  One statement whatever their number: it is planned
  * once, takes one round trip and one commit, and needs no transaction that a
- * client which stops in its midst would leave open.
+ * client which stops in its midst would leave open.  events: it also writes
+ * those that hooks want, which makes it dearer to plan.
  */
-char *mftd_postgres_steps(const struct mftd_db_value *v, int n);
+char *mftd_postgres_steps(const struct mftd_db_value *v, int n, bool events);
 
 /* The text of one of mftd_db_common_sql, likewise. */
 char *mftd_postgres_common(enum mftd_db_guarded which);

@@ -350,7 +350,7 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 				      : failed(s, code);
 		rows += r;
 		sqlite3_reset(st);
-		if (r > 0 && mftd_event_ends(own[2].p))
+		if (r > 0 && !s->db.no_hooks && mftd_event_ends(own[2].p))
 			r = put_event(s, &own[0]);
 	}
 	sqlite3_finalize(st);
