@@ -429,6 +429,11 @@ static const struct command {
 	    "                            the host keys it offers, to confirm\n"
 	    "  partner test NAME         whether a delivery to it would work",
 	    false },
+	{ "hook", 2, 4096, mftctl_hook,
+	    "hook list | show NAME|ID ... | test NAME | retry ID ...\n"
+	    "                            who is told of what, and how it came "
+	    "out",
+	    false },
 	{ "node", 2, 3, cmd_node,
 	    "node confirm-dead NODE    it is certainly off: take over", false },
 	{ "session", 2, 3, cmd_session,

@@ -32,6 +32,14 @@ int mftctl_show(
 int mftctl_delivery(const struct ctl *ctl, int argc, char **argv);
 int mftctl_partner(const struct ctl *ctl, int argc, char **argv);
 
+/* hook list, show, test and retry.  As above. */
+int mftctl_hook(const struct ctl *ctl, int argc, char **argv);
+
+/* Runs fn in a child that has become the daemon's user.  What it returned, or 1
+ * after a message. */
+int mftctl_in_child(const struct ctl *ctl,
+    int (*fn)(const struct ctl *ctl, void *data), void *data);
+
 struct mftd_catalog;
 
 /* partner list, show and resume: argv[0] is the word, behind it the name.  As

@@ -60,10 +60,9 @@ become_daemon(const struct ctl *ctl)
 	return 0;
 }
 
-/* Runs fn in a child.  What it returned, or OTHER after a message. */
-static int
-in_child(const struct ctl *ctl, int (*fn)(const struct ctl *ctl, void *data),
-    void *data)
+int
+mftctl_in_child(const struct ctl *ctl,
+    int (*fn)(const struct ctl *ctl, void *data), void *data)
 {
 	int status = 0;
 	pid_t pid;
@@ -166,7 +165,7 @@ scan_all(const struct ctl *ctl, struct scan *s)
 	int r, keys = 0;
 
 	for (i = 0; (s->algorithm = mftd_probe_algorithm(i)) != NULL; i++) {
-		r = in_child(ctl, scan_one, s);
+		r = mftctl_in_child(ctl, scan_one, s);
 		if (r != 0 && r != NOT_OFFERED)
 			return 1; /* the next would not do better */
 		keys += r == 0;
@@ -252,7 +251,7 @@ test(const struct ctl *ctl, const struct mftd_objects *o,
 	probe.n_directories = find_directories(o, p->name, directories);
 	/* the child tidies up first */
 	on_end(on_signal);
-	r = in_child(ctl, test_one, &probe);
+	r = mftctl_in_child(ctl, test_one, &probe);
 	on_end(SIG_DFL);
 	free(directories);
 	if (r == MFTD_PROBED_HOST_KEY && !ctl->json && !ended) {

@@ -99,6 +99,19 @@
 #define MFTD_PARTNER_CALLS_MAX 3 /* in vain, in a row: then it is stopped */
 #define MFTD_PROBES_MAX 2 /* delivers that look whether one is back */
 
+#define MFTD_HOOKS_MAX 256 /* configured */
+#define MFTD_HOOK_FILTERS_MAX 256 /* routes, accounts, partners of one */
+#define MFTD_HOOK_ARGS_MAX 64 /* its program and arguments */
+#define MFTD_HOOK_TEXT_BYTES 1024 /* one of these, an URL, an address */
+#define MFTD_HOOK_S_MAX 3600 /* how long one run may take */
+#define MFTD_HOOK_GRACE_MS 2000 /* for what runs when the queue moves */
+#define MFTD_HOOK_TRIES_MAX 100 /* of one run */
+#define MFTD_HOOK_RUNS_MAX 16 /* at a time */
+#define MFTD_HOOK_RUNS_ONE_MAX 4 /* of them, of one hook */
+#define MFTD_EVENT_ID_BYTES 192
+#define MFTD_EVENTS_SPREAD_MAX 512 /* whose runs are made at a time */
+#define MFTD_EVENT_KEEP_S 2592000 /* an event, once its runs have ended */
+
 #define MFTD_CONTROL_REQUEST_BYTES 65536
 #define MFTD_CONTROL_CLIENTS_MAX 64
 

@@ -58,8 +58,28 @@ enum mftd_db_guarded {
 	MFTD_DB_PARTNER, /* $4 partner, $5 the state it is in, then what becomes
 			    of state, fault, since_us, reason, probes, probe_us;
 			    rows: the partner, if it was moved */
+	/* of hooks: mftd_db_common_sql */
+	MFTD_DB_EVENTS_TAKE, /* $4 most */
+	MFTD_DB_RUNS_MAKE, /* $4 now_us */
+	MFTD_DB_EVENTS_SPREAD,
+	MFTD_DB_RUNS_INHERIT, /* $4 now_us, $5 " EVENT@HOOK " in hand */
+	MFTD_DB_RUNS_ABANDON, /* $4 now_us */
+	MFTD_DB_RUNS_CLAIM, /* $4 hook, $5 now_us, $6 most; rows: runs */
+	MFTD_DB_RUN_END, /* $4 event, $5 hook, $6 state, $7 due_us,
+			    $8 ended_us, $9 error */
+	MFTD_DB_RUNS_EXPIRE, /* $4 before_us, $5 most */
+	MFTD_DB_EVENTS_EXPIRE, /* the same */
+	MFTD_DB_DEADLINE_LOOK, /* $4 route, $5 now_us; row: looked_us */
+	MFTD_DB_DEADLINE_LATE, /* $4 event, $5 route, $6 since_us, $7 until_us,
+				  $8 DONE, too, $9 first id, $10 now_us */
+	MFTD_DB_DEADLINE_PASS, /* $4 route, $5 looked_us */
 	MFTD_DB_GUARDED_COUNT
 };
+
+/* Those that read the same in both databases, NULL for the others: each changes
+ * rows only if r, the role row, is there, and returns a row for each that it
+ * changed, with no NULL in the first column. */
+extern const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT];
 
 /* Of a step: id, the state it is in, then what becomes of state, tries, host,
  * mtime, due_us, sha256, error, temp_try, number, verified, skipped, first_us;
@@ -108,6 +128,7 @@ struct mftd_db_ops {
 struct mftd_db {
 	const struct mftd_db_ops *ops;
 	char why[256];
+	bool no_hooks; /* the objects last loaded had none: no events then */
 };
 
 extern const struct mftd_db_ops mftd_db_sqlite;

@@ -11,6 +11,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/event.h"
 #include "mftd/catalog/match.h"
 #include "mftd/catalog/outcome.h"
 #include "mftd/catalog/source.h"
@@ -33,6 +34,7 @@ struct forward {
 struct batch {
 	struct mftd_catalog *c;
 	const char *stream;
+	bool events; /* some hook wants what these records make */
 	/* records are too large for a stack with room for others */
 	union {
 		struct mftd_rec_receipt receipt;
@@ -47,6 +49,20 @@ put(struct batch *b, const char *sql, const struct mftd_db_value *v, int n)
 	int r = mftd_db_run(b->c, sql, v, n, NULL, NULL);
 
 	return r < 0 ? r : 0;
+}
+
+/* The receipt's deliveries as it is known now.  changed: that it is known as
+ * published, or is not, is of this record. */
+static int
+settle(struct batch *b, const char *receipt, bool changed)
+{
+	int r = mftd_match_settle(b->c, receipt);
+
+	if (r == 0 && b->events && changed)
+		r = mftd_event_receive(b->c, receipt, mftd_clock_wall_us());
+	if (r == 0 && b->events)
+		r = mftd_event_unmatched(b->c, receipt, mftd_clock_wall_us());
+	return r;
 }
 
 static int
@@ -66,7 +82,7 @@ on_receipt(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 			       : DB_NULL,
 		DB_INT(rc->has_routes), path };
 
-	r = put(b,
+	r = mftd_db_run(b->c,
 	    "INSERT INTO receipt (id, known, stream, seq, time_us, session, "
 	    "account, volume, path, part, size, inode, sha256, has_routes, "
 	    "path_now) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
@@ -79,8 +95,8 @@ on_receipt(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 	    "part = excluded.part, size = excluded.size, "
 	    "inode = excluded.inode, sha256 = excluded.sha256, "
 	    "has_routes = excluded.has_routes WHERE receipt.known = 0",
-	    v, N(v));
-	return r < 0 ? r : mftd_match_settle(b->c, rc->id);
+	    v, N(v), NULL, NULL);
+	return r < 0 ? r : settle(b, rc->id, r > 0);
 }
 
 /* The first outcome counts: a recoverer may say again what was said. */
@@ -100,14 +116,14 @@ on_outcome(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 	const struct mftd_db_value v[] = { DB_TEXT(o->receipt),
 		DB_TEXT(outcome), DB_TEXT(o->reason), DB_INT(f->time_us) };
 
-	r = put(b,
+	r = mftd_db_run(b->c,
 	    "INSERT INTO receipt (id, outcome, reason, outcome_us) "
 	    "VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET "
 	    "outcome = excluded.outcome, reason = excluded.reason, "
 	    "outcome_us = excluded.outcome_us "
 	    "WHERE receipt.outcome = 'OPEN'",
-	    v, N(v));
-	return r < 0 ? r : mftd_match_settle(b->c, o->receipt);
+	    v, N(v), NULL, NULL);
+	return r < 0 ? r : settle(b, o->receipt, r > 0);
 }
 
 struct ids {
@@ -139,7 +155,7 @@ settle_inode(struct batch *b, const char *volume, uint64_t inode)
 	    "has_routes = 1 AND released = 0",
 	    v, N(v), take_id, &ids);
 	for (i = 0; i < ids.n && r >= 0; i++)
-		r = mftd_match_settle(b->c, ids.id[i]);
+		r = settle(b, ids.id[i], false);
 	return r < 0 ? r : 0;
 }
 
@@ -306,6 +322,8 @@ forward(struct mftd_catalog *c, void *data)
 	if (r < 0 || n == 0)
 		return r;
 	r = check_sequence(f, n, mark);
+	if (r == 0)
+		r = mftd_event_wanted(c, &b.events);
 	for (i = 0; i < n && r == 0; i += ROWS_AT_ONCE)
 		r = keep_records(
 		    &b, f + i, n - i < ROWS_AT_ONCE ? n - i : ROWS_AT_ONCE);

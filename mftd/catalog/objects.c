@@ -15,12 +15,15 @@
 #include "mftd/base/limits.h"
 #include "mftd/catalog/account_file.h"
 #include "mftd/catalog/check.h"
+#include "mftd/catalog/expected.h"
+#include "mftd/catalog/hook_file.h"
 #include "mftd/catalog/handling_file.h"
 #include "mftd/catalog/partner_file.h"
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/retry_file.h"
 #include "mftd/catalog/route_after.h"
+#include "mftd/catalog/route_file.h"
 #include "mftd/catalog/route_target.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
@@ -29,7 +32,6 @@
 #define SETTLE_S_DEFAULT 5
 #define SETTLE_S_MAX 3600
 #define PRIORITY_DEFAULT 5
-#define PRIORITY_MAX 9
 
 #define NEEDED CYAML_FLAG_POINTER
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -43,6 +45,8 @@ struct file {
 	size_t n_routes;
 	struct mftd_calendar *calendars;
 	size_t n_calendars;
+	struct mftd_hook *hooks;
+	size_t n_hooks;
 };
 
 #define TEXT(key, flags, s, member, size) \
@@ -85,6 +89,11 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT("after", MAY, mftd_route, after, MFTD_NAME_BYTES),
 	TEXT("archive", MAY, mftd_route, archive, MFTD_TEMPLATE_BYTES),
 	TEXT("archive_below", MAY, mftd_route, archive_below, MFTD_NAME_BYTES),
+	TEXT("expected_by", MAY, mftd_route, expected_by, MFTD_SCHEDULE_BYTES),
+	CYAML_FIELD_INT("expected_within_s", CYAML_FLAG_OPTIONAL,
+	    struct mftd_route, expected_within_s),
+	TEXT(
+	    "expected_event", MAY, mftd_route, expected_event, MFTD_NAME_BYTES),
 	MFTD_HANDLING_FIELDS, CYAML_FIELD_END
 };
 
@@ -120,6 +129,8 @@ static const cyaml_schema_field_t fields[] = {
 	    &route, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("calendars", MAY, struct file, calendars,
 	    n_calendars, &calendar, 0, MFTD_OBJECTS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("hooks", MAY, struct file, hooks, n_hooks,
+	    &mftd_hook_file_schema, 0, MFTD_HOOKS_MAX),
 	CYAML_FIELD_END
 };
 
@@ -162,37 +173,6 @@ complete_route(const struct mftd_check *p, struct mftd_route *r)
 	return r->queue != NULL ? 0 : -ENOMEM;
 }
 
-static int
-check_patterns(
-    const struct mftd_check *p, const char *name, char **list, size_t n)
-{
-	const char *fault;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		fault = mftd_pattern_fault(list[i]);
-		if (fault != NULL)
-			return mftd_check_refuse_entry(p, name, i, fault);
-	}
-	return 0;
-}
-
-/* Which files it takes, and how it calls them. */
-static int
-check_naming(const struct mftd_check *p, const struct mftd_route *r)
-{
-	const char *fault = r->name_template != NULL
-	    ? mftd_template_fault(r->name_template)
-	    : NULL;
-	int e = check_patterns(p, "files", r->files, r->n_files);
-
-	if (e == 0)
-		e = check_patterns(p, "except", r->except, r->n_except);
-	if (e == 0 && fault != NULL)
-		e = mftd_check_refuse(p, "name_template", fault);
-	return e;
-}
-
 static bool
 has_calendar(const struct file *f, const char *name)
 {
@@ -216,28 +196,18 @@ check_time(const struct mftd_check *p, const struct file *f,
 
 	if (fault != NULL)
 		return mftd_check_refuse(p, "schedule", fault);
-	if (r->schedule == NULL && r->time_zone != NULL)
-		return mftd_check_refuse(
-		    p, "time_zone", "means nothing without a schedule");
-	if (r->schedule == NULL && r->calendar != NULL)
-		return mftd_check_refuse(
-		    p, "calendar", "means nothing without a schedule");
+	if (r->schedule == NULL && r->expected_by == NULL &&
+	    r->time_zone != NULL)
+		return mftd_check_refuse(p, "time_zone",
+		    "means nothing without a schedule or expected_by");
+	if (r->schedule == NULL && r->expected_by == NULL &&
+	    r->calendar != NULL)
+		return mftd_check_refuse(p, "calendar",
+		    "means nothing without a schedule or expected_by");
 	if (r->time_zone != NULL && !mftd_schedule_zone(r->time_zone))
 		return mftd_check_refuse(p, "time_zone", "no such time zone");
 	if (r->calendar != NULL && !has_calendar(f, r->calendar))
 		return mftd_check_refuse(p, "calendar", "no such calendar");
-	return 0;
-}
-
-/* What goes first. */
-static int
-check_order(const struct mftd_check *p, const struct mftd_route *r)
-{
-	if (r->priority < 0 || r->priority > PRIORITY_MAX)
-		return mftd_check_refuse(p, "priority", "must be 0 to 9");
-	if (r->skip_failed && !r->ordered)
-		return mftd_check_refuse(
-		    p, "skip_failed", "means nothing without ordered");
 	return 0;
 }
 
@@ -290,16 +260,58 @@ check_route(const struct mftd_check *p, struct file *f)
 		    p, "queue", "no such queue in mftd.yaml");
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
 		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
-	e = check_naming(p, r);
+	e = mftd_route_file_check(p, r);
 	if (e == 0)
 		e = mftd_retry_file_check(p, &r->retry);
 	if (e == 0)
 		e = mftd_handling_file_check(p, f->routes, p->index);
 	if (e == 0)
-		e = check_order(p, r);
-	if (e == 0)
 		e = check_time(p, f, r);
+	if (e == 0)
+		e = mftd_expected_check(p, r);
 	return e == 0 ? mftd_route_after_check(p, r, account) : e;
+}
+
+static bool
+has_route(const struct file *f, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < f->n_routes; i++)
+		if (strcmp(f->routes[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+knows_route(const void *data, const char *name)
+{
+	return has_route(data, name);
+}
+
+static bool
+knows_account(const void *data, const char *name)
+{
+	return find_account(data, name) != NULL;
+}
+
+static bool
+knows_partner(const void *data, const char *name)
+{
+	return has_partner(data, name);
+}
+
+static int
+check_hooks(struct mftd_check *p, struct file *f)
+{
+	const struct mftd_hook_names names = { f, knows_route, knows_account,
+		knows_partner };
+	int r = 0;
+
+	p->list = "hooks";
+	for (p->index = 0; r == 0 && p->index < f->n_hooks; p->index++)
+		r = mftd_hook_file_check(p, f->hooks, p->index, &names);
+	return r;
 }
 
 static int
@@ -323,7 +335,9 @@ check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 	for (p.index = 0; p.index < f->n_routes; p.index++)
 		if ((r = check_route(&p, f)) < 0)
 			return r;
-	return mftd_routes_check_loops(&p, f->routes, f->n_routes);
+	if ((r = mftd_routes_check_loops(&p, f->routes, f->n_routes)) < 0)
+		return r;
+	return check_hooks(&p, f);
 }
 
 /* Only a file that holds together costs the hashing. */
@@ -356,6 +370,9 @@ seal_passwords(
 
 	for (; r == 0 && p.index < f->n_partners; p.index++)
 		r = mftd_partner_file_seal(&p, &f->partners[p.index]);
+	p.list = "hooks";
+	for (p.index = 0; r == 0 && p.index < f->n_hooks; p.index++)
+		r = mftd_hook_file_seal(&p, &f->hooks[p.index]);
 	return r;
 }
 
@@ -388,9 +405,12 @@ move(struct file *f, struct mftd_objects **out)
 	o->n_routes = f->n_routes;
 	o->calendars = f->calendars;
 	o->n_calendars = f->n_calendars;
+	o->hooks = f->hooks;
+	o->n_hooks = f->n_hooks;
 	f->routes = NULL;
 	f->calendars = NULL;
-	f->n_routes = f->n_calendars = 0;
+	f->hooks = NULL;
+	f->n_routes = f->n_calendars = f->n_hooks = 0;
 	*out = o;
 	return 0;
 }
@@ -413,6 +433,8 @@ free_file(struct file *f)
 		wipe(f->partners[i].password);
 		free(f->partners[i].p.password); /* the schema knows none */
 	}
+	for (i = 0; i < f->n_hooks; i++)
+		mftd_hook_file_wipe(&f->hooks[i]);
 	mftd_yaml_data_free(&schema, f);
 }
 
@@ -547,6 +569,8 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->after);
 		free(r->archive);
 		free(r->archive_below);
+		free(r->expected_by);
+		free(r->expected_event);
 	}
 	for (c = o->calendars; c < o->calendars + o->n_calendars; c++) {
 		free(c->name);
@@ -554,5 +578,6 @@ mftd_objects_free(struct mftd_objects *o)
 	}
 	free(o->routes);
 	free(o->calendars);
+	mftd_hooks_free(o->hooks, o->n_hooks);
 	free(o);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mftd/catalog/hook.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/handling.h"
 
@@ -120,6 +121,10 @@ struct mftd_route {
 	char *archive; /* the folder, a template (template.h); or NULL … */
 	char *archive_below; /* … below the account's root: "account", NULL; or
 				"volume" */
+	char *expected_by; /* when something must have come (expected.h), in
+			      that zone and by that calendar; or NULL */
+	int expected_within_s; /* so long before that; 0: since the last time */
+	char *expected_event; /* "received" (or NULL), "delivered" */
 };
 
 struct mftd_calendar {
@@ -138,6 +143,8 @@ struct mftd_objects {
 	size_t n_routes;
 	struct mftd_calendar *calendars;
 	size_t n_calendars;
+	struct mftd_hook *hooks;
+	size_t n_hooks;
 };
 
 /*

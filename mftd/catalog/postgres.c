@@ -17,6 +17,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/claim.h"
 #include "mftd/catalog/partner_sql.h"
+#include "mftd/catalog/postgres_keeps.h"
 #include "mftd/catalog/postgres_steps.h"
 
 #define CONNECT_S "5"
@@ -437,38 +438,19 @@ postgres_rollback(struct mftd_db *db)
 static int
 take_keeps(void *data, const struct mftd_db_value *v, int n)
 {
-	struct postgres *p = data;
+	const char *fault = mftd_postgres_forgets(v);
 
-	if (strcmp(v[0].p, "on") != 0 && strcmp(v[0].p, "remote_apply") != 0)
-		return say(p, -MFTD_E_CATALOG,
-		    "the database may forget: synchronous_commit is below on");
-	if (strcmp(v[1].p, "on") != 0)
-		return say(p, -MFTD_E_CATALOG,
-		    "the database may forget: fsync is off");
-	if (v[3].i > 0 && v[2].len == 0)
-		return say(p, -MFTD_E_CATALOG,
-		    "the database may forget: it has standbys, but "
-		    "synchronous_standby_names is empty");
-	return 0;
+	return fault != NULL ? say(data, -MFTD_E_CATALOG, fault) : 0;
 }
 
-/* Standbys that are connected, or for which a slot waits.  Logical subscribers
- * count too: without rights the server does not say which is which. */
 static int
 postgres_keeps(struct mftd_db *db)
 {
-	static const char sql[] =
-	    "SELECT current_setting('synchronous_commit'), "
-	    "current_setting('fsync'), "
-	    "current_setting('synchronous_standby_names'), "
-	    "(SELECT count(*) FROM pg_stat_replication) + "
-	    "(SELECT count(*) FROM pg_replication_slots "
-	    "WHERE slot_type = 'physical')";
 	struct postgres *p = of(db);
 	int r;
 
 	p->keeps_until_ms = 0;
-	r = postgres_run(db, sql, NULL, 0, take_keeps, p);
+	r = postgres_run(db, mftd_postgres_keeps, NULL, 0, take_keeps, p);
 	if (r < 0)
 		return r;
 	p->keeps_until_ms = mftd_clock_ms() + KEEPS_MS;
@@ -515,14 +497,19 @@ static int
 query_steps(
     struct postgres *p, const struct mftd_db_value *v, int n, PGresult **res)
 {
-	struct mftd_db_value arrays[MFTD_POSTGRES_STEPS_VALUES];
+	struct mftd_db_value arrays[MFTD_POSTGRES_STEPS_VALUES + 1];
+	bool events = !p->db.no_hooks && mftd_postgres_some_end(v, n);
 	int r = mftd_postgres_arrays(v, n, arrays);
 
-	if (r == 0)
+	arrays[MFTD_POSTGRES_STEPS_VALUES] = DB_INT(mftd_clock_wall_us());
+	if (r == 0 && events)
+		r = query(p, mftd_postgres_steps_events, arrays,
+		    MFTD_POSTGRES_STEPS_VALUES + 1, res);
+	if (r == 0 && !events)
 		r = prepare_steps(p);
-	if (r == 0)
+	if (r == 0 && !events)
 		r = send_statement(p, NULL, arrays, MFTD_POSTGRES_STEPS_VALUES);
-	if (r == 0)
+	if (r == 0 && !events)
 		r = finish(p, res);
 	mftd_postgres_arrays_free(arrays);
 	return r;
@@ -533,9 +520,13 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
+	char *made = NULL;
 	PGresult *res = NULL;
 	int r;
 
+	if (guarded_sql[which] == NULL &&
+	    (made = mftd_postgres_common(which)) == NULL)
+		return -ENOMEM;
 	/* a new connection may be to a server that took over */
 	r = connect_to(p);
 	if (r == 0 && mftd_clock_ms() >= p->keeps_until_ms)
@@ -543,10 +534,12 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 	if (r == 0)
 		r = which == MFTD_DB_STEPS
 		    ? query_steps(p, v, n, &res)
-		    : query(p, guarded_sql[which], v, n, &res);
+		    : query(p, made != NULL ? made : guarded_sql[which], v, n,
+			  &res);
 	if (r == 0)
 		r = give_guarded(p, res, row, data);
 	PQclear(res);
+	free(made);
 	return r;
 }
 

@@ -2,6 +2,8 @@
 #ifndef MFTD_CATALOG_POSTGRES_STEPS_H
 #define MFTD_CATALOG_POSTGRES_STEPS_H
 
+#include <stdbool.h>
+
 #include "mftd/catalog/db.h"
 
 /* How a guarded statement begins and ends.  FOR SHARE: at READ COMMITTED a
@@ -24,6 +26,14 @@
  */
 extern const char mftd_postgres_steps[];
 
+/* The same where some of the deliveries come to an end that a hook may want:
+ * it writes those events, which makes it dearer to plan.  Behind the arrays it
+ * has the time. */
+extern const char mftd_postgres_steps_events[];
+
+/* Whether some do. */
+bool mftd_postgres_some_end(const struct mftd_db_value *v, int n);
+
 #define MFTD_POSTGRES_STEPS_VALUES (MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES)
 
 /* Makes the statement's values of those that db.h names, n of them: of the
@@ -33,5 +43,9 @@ int mftd_postgres_arrays(const struct mftd_db_value *v, int n,
     struct mftd_db_value out[MFTD_POSTGRES_STEPS_VALUES]);
 void mftd_postgres_arrays_free(
     struct mftd_db_value out[MFTD_POSTGRES_STEPS_VALUES]);
+
+/* The text of one of mftd_db_common_sql; the caller frees it.  NULL without
+ * memory. */
+char *mftd_postgres_common(enum mftd_db_guarded which);
 
 #endif

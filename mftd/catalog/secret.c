@@ -209,3 +209,18 @@ mftd_secret_of_partner(const char *name, char *const *host_keys, size_t n,
 	snprintf(out, MFTD_SECRET_PLACE_BYTES, "partner %s password for %s",
 	    name, hex);
 }
+
+void
+mftd_secret_of_hook(
+    const char *name, const char *url, char out[MFTD_SECRET_PLACE_BYTES])
+{
+	uint8_t sum[SHA256_DIGEST_LENGTH];
+	char hex[2 * SHA256_DIGEST_LENGTH + 1];
+	size_t i;
+
+	SHA256((const uint8_t *)url, strlen(url), sum);
+	for (i = 0; i < sizeof(sum); i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	snprintf(
+	    out, MFTD_SECRET_PLACE_BYTES, "hook %s secret for %s", name, hex);
+}

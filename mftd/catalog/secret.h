@@ -52,4 +52,8 @@ int mftd_secret_open(const struct mftd_secret_key *key, const char *place,
 void mftd_secret_of_partner(const char *name, char *const *host_keys, size_t n,
     char out[MFTD_SECRET_PLACE_BYTES]);
 
+/* The same for a hook's secret: its name and the server that it is for. */
+void mftd_secret_of_hook(
+    const char *name, const char *url, char out[MFTD_SECRET_PLACE_BYTES]);
+
 #endif

@@ -12,14 +12,17 @@
 
 #include <sqlite3.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/claim.h"
+#include "mftd/catalog/event.h"
 #include "mftd/catalog/partner_sql.h"
 #include "mftd/catalog/tries.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
 #define COLUMNS_MAX 64
+#define COMMON_BYTES 4096
 
 struct sqlite {
 	struct mftd_db db;
@@ -292,6 +295,23 @@ sqlite_rollback(struct mftd_db *db)
 		sqlite3_exec(s->h, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* The event that it is in its state now, if some hook wants it. */
+static int
+put_event(struct sqlite *s, const struct mftd_db_value *id)
+{
+	static const char sql[] =
+	    "INSERT INTO event (id, kind, time_us, receipt, delivery, route, "
+	    "tries, host, error) SELECT k.event || '.' || d.id || '.' || "
+	    "(SELECT count(*) FROM delivery_wish w WHERE w.delivery = d.id), "
+	    "k.event, $2, d.receipt, d.id, d.route, d.tries, d.host, d.error "
+	    "FROM delivery d JOIN (SELECT DISTINCT event, state FROM "
+	    "hook_want) AS k ON k.state = d.state WHERE d.id = $1 "
+	    "ON CONFLICT (id) DO NOTHING";
+	const struct mftd_db_value v[] = { *id, DB_INT(mftd_clock_wall_us()) };
+
+	return sqlite_run(&s->db, sql, v, 2, NULL, NULL);
+}
+
 /* The values of a step that are its delivery's; those behind are its try's. */
 #define OWN_VALUES (MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_OWN_VALUES)
 
@@ -339,6 +359,7 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 	struct mftd_db_value one[MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES];
 	struct mftd_db_value *own = one + MFTD_DB_ROLE_VALUES;
 	sqlite3_stmt *step = NULL, *try = NULL;
+	bool moved;
 	int at, rows = 0, r;
 
 	memcpy(one, v, MFTD_DB_ROLE_VALUES * sizeof(*v));
@@ -352,13 +373,32 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 	     at += MFTD_DB_STEP_VALUES) {
 		memcpy(own, v + at, MFTD_DB_STEP_VALUES * sizeof(*v));
 		r = move_one(s, step, one, row, data);
+		moved = r > 0;
 		rows += r;
 		if (r > 0 && one[OWN_VALUES].type != MFTD_DB_NULL)
 			r = put_try(s, try, one);
+		if (r >= 0 && moved && !s->db.no_hooks &&
+		    mftd_event_ends(own[2].p))
+			r = put_event(s, &own[0]);
 	}
 	sqlite3_finalize(step);
 	sqlite3_finalize(try);
 	return r < 0 ? r : rows;
+}
+
+/* One that is common to both: r is the role row, which is known to be ours. */
+static int
+run_common(struct sqlite *s, enum mftd_db_guarded which,
+    const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
+{
+	char sql[COMMON_BYTES];
+
+	if (snprintf(sql, sizeof(sql),
+		"WITH r AS (SELECT queue FROM role WHERE queue = $1 AND "
+		"epoch = $2 AND owner = $3) %s",
+		mftd_db_common_sql[which]) >= (int)sizeof(sql))
+		return -EMSGSIZE;
+	return sqlite_run(&s->db, sql, v, n, row, data);
 }
 
 static int
@@ -378,6 +418,8 @@ sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 		r = -MFTD_E_STALE_EPOCH;
 	if (r > 0 && which == MFTD_DB_STEPS)
 		r = rows = run_steps(of(db), v, n, row, data);
+	else if (r > 0 && mftd_db_common_sql[which] != NULL)
+		r = rows = run_common(of(db), which, v, n, row, data);
 	else if (r > 0)
 		r = rows = sqlite_run(db, guarded_sql[which], v, n, row, data);
 	if (r >= 0)

@@ -15,6 +15,7 @@
 #include "mftd/catalog/account_store.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/handling_store.h"
+#include "mftd/catalog/hook_store.h"
 #include "mftd/catalog/partner_store.h"
 #include "mftd/catalog/rows.h"
 
@@ -41,15 +42,17 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 		DB_INT(r->ordered ? 1 + r->skip_failed : 0),
 		DB_TEXT(r->after != NULL ? r->after : "keep"),
 		DB_TEXT(r->archive), DB_TEXT(r->archive_below),
-		DB_TEXT(r->to_account) };
+		DB_TEXT(r->to_account), DB_TEXT(r->expected_by),
+		DB_INT(r->expected_within_s), DB_TEXT(r->expected_event) };
 
 	e = mftd_rows_put(c,
 	    "INSERT INTO route (name, account, partner, directory, queue, "
 	    "settle_s, files, except_files, name_template, schedule, "
 	    "time_zone, calendar, retry_tries, retry_hours, priority, ordered, "
-	    "after_done, archive, archive_below, to_account) "
+	    "after_done, archive, archive_below, to_account, expected_by, "
+	    "expected_within_s, expected_event) "
 	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-	    "$14, $15, $16, $17, $18, $19, $20)",
+	    "$14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
 	    v, N(v));
 	if (e == 0)
 		e = mftd_route_handling_put(c, r->name, &r->at);
@@ -83,6 +86,7 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 	int r;
 
 	r = c->db->ops->script(c->db,
+	    "DELETE FROM hook_filter; DELETE FROM hook_want; DELETE FROM hook; "
 	    "DELETE FROM route; DELETE FROM calendar; DELETE FROM partner_key; "
 	    "DELETE FROM partner; "
 	    "DELETE FROM account_key; DELETE FROM account_entry; "
@@ -95,6 +99,8 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 		r = put_calendar(c, &o->calendars[i]);
 	for (i = 0; i < o->n_routes && r == 0; i++)
 		r = put_route(c, &o->routes[i]);
+	for (i = 0; i < o->n_hooks && r == 0; i++)
+		r = mftd_hook_put(c, &o->hooks[i]);
 	return r;
 }
 
@@ -164,7 +170,9 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&r->after, &row[16]) ||
 	    !mftd_rows_copy(&r->archive, &row[17]) ||
 	    !mftd_rows_copy(&r->archive_below, &row[18]) ||
-	    !mftd_rows_copy(&r->to_account, &row[19]))
+	    !mftd_rows_copy(&r->to_account, &row[19]) ||
+	    !mftd_rows_copy(&r->expected_by, &row[20]) ||
+	    !mftd_rows_copy(&r->expected_event, &row[22]))
 		return -ENOMEM;
 	r->settle_s = (int)row[5].i;
 	r->retry.tries = (int)row[12].i;
@@ -172,6 +180,7 @@ take_route(void *data, const struct mftd_db_value *row, int n)
 	r->priority = (int)row[14].i;
 	r->ordered = row[15].i > 0;
 	r->skip_failed = row[15].i == 2;
+	r->expected_within_s = (int)row[21].i;
 	return 0;
 }
 
@@ -205,9 +214,12 @@ load(struct mftd_catalog *c, void *data)
 		    "SELECT name, account, partner, directory, queue, "
 		    "settle_s, files, except_files, name_template, schedule, "
 		    "time_zone, calendar, retry_tries, retry_hours, priority, "
-		    "ordered, after_done, archive, archive_below, to_account "
+		    "ordered, after_done, archive, archive_below, to_account, "
+		    "expected_by, expected_within_s, expected_event "
 		    "FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
+	if (r >= 0)
+		r = mftd_hooks_load(c, o);
 	return r < 0 ? r : mftd_route_handlings_load(c, o);
 }
 
@@ -225,6 +237,7 @@ mftd_catalog_load(struct mftd_catalog *c, struct mftd_objects **out)
 		return r;
 	}
 	mftd_objects_derive(o);
+	c->db->no_hooks = o->n_hooks == 0;
 	*out = o;
 	return 0;
 }

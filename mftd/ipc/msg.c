@@ -186,6 +186,10 @@ static const struct layout {
 		STR(mftd_msg_deliver_step, why) } },
 	[MFTD_MSG_DELIVER_ANSWER] = { "deliver-answer",
 	    sizeof(struct mftd_msg_deliver_answer), 0, 0, false, { { 0, 0 } } },
+	[MFTD_MSG_HOOKS_ROLE] = { "hooks-role",
+	    sizeof(struct mftd_msg_hooks_role), 0, 0, false,
+	    { STR(mftd_msg_hooks_role, queue),
+		STR(mftd_msg_hooks_role, owner) } },
 };
 
 static const struct layout *

@@ -76,6 +76,8 @@ enum mftd_msg_type {
 	MFTD_MSG_DELIVER_JOB,
 	MFTD_MSG_DELIVER_STEP,
 	MFTD_MSG_DELIVER_ANSWER,
+	/* outbound and hooks: msg_outbound.h */
+	MFTD_MSG_HOOKS_ROLE,
 	MFTD_MSG_TYPE_END
 };
 

@@ -65,4 +65,13 @@ struct mftd_msg_deliver_answer {
 	int32_t err[MFTD_DELIVER_BATCH_MAX];
 };
 
+/* outbound -> hooks: the role row under which it writes, and the version of the
+ * objects; whenever one of these is another. */
+struct mftd_msg_hooks_role {
+	uint64_t epoch;
+	uint64_t version;
+	char queue[MFTD_NAME_BYTES];
+	char owner[MFTD_ID_BYTES];
+};
+
 #endif

@@ -9,6 +9,7 @@ static const char *const names[MFTD_PROC_COUNT] = {
 	[MFTD_PROC_AUTH] = "auth",
 	[MFTD_PROC_LISTENER] = "listener",
 	[MFTD_PROC_OUTBOUND] = "outbound",
+	[MFTD_PROC_HOOKS] = "hooks",
 	[MFTD_PROC_SESSION] = "session",
 	[MFTD_PROC_DELIVER] = "deliver",
 };

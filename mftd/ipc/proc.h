@@ -12,6 +12,7 @@ enum mftd_proc {
 	MFTD_PROC_AUTH,
 	MFTD_PROC_LISTENER,
 	MFTD_PROC_OUTBOUND, /* one per promoted queue: the instance */
+	MFTD_PROC_HOOKS, /* one, beside the promoted queue "default" */
 	MFTD_PROC_SESSION, /* forked by listener; the instance is its id */
 	MFTD_PROC_DELIVER, /* forked by outbound; the instance is its id */
 	MFTD_PROC_COUNT

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "mftd/catalog/worker.h"
+#include "mftd/hook/hooks.h"
 #include "mftd/inbound/auth.h"
 #include "mftd/inbound/listener.h"
 #include "mftd/journal/journal.h"
@@ -23,6 +24,8 @@ const struct mftd_kind mftd_kinds[] = {
 	    MFTD_EACH_ONE, mftd_listener_main },
 	{ MFTD_PROC_OUTBOUND, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_PROMOTED, 0,
 	    MFTD_EACH_QUEUE, mftd_outbound_main },
+	{ MFTD_PROC_HOOKS, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_PROMOTED, 1,
+	    MFTD_EACH_DEFAULT, mftd_hooks_main },
 	{ 0 },
 };
 
@@ -39,6 +42,7 @@ static const struct {
 	{ MFTD_PROC_LISTENER, MFTD_PROC_AUTH },
 	{ MFTD_PROC_AUTH, MFTD_PROC_JOURNAL },
 	{ MFTD_PROC_OUTBOUND, MFTD_PROC_JOURNAL },
+	{ MFTD_PROC_OUTBOUND, MFTD_PROC_HOOKS },
 };
 
 bool

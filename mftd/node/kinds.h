@@ -15,7 +15,8 @@
 enum mftd_each {
 	MFTD_EACH_ONE,
 	MFTD_EACH_VOLUME, /* one per configured volume */
-	MFTD_EACH_QUEUE /* one per queue of its service */
+	MFTD_EACH_QUEUE, /* one per queue of its service */
+	MFTD_EACH_DEFAULT /* one, for the queue "default" */
 };
 
 struct mftd_kind {

@@ -18,7 +18,7 @@
  * all others are ended too, and only when they are proven gone a new
  * incarnation begins.
  */
-#define MFTD_CHILDREN_MAX (4 + MFTD_VOLUMES_MAX + MFTD_QUEUES_MAX)
+#define MFTD_CHILDREN_MAX (5 + MFTD_VOLUMES_MAX + MFTD_QUEUES_MAX)
 #define MFTD_SERVICES_MAX (2 + MFTD_QUEUES_MAX)
 
 struct mftd_child {

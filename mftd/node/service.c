@@ -213,6 +213,9 @@ ensure_kind(struct mftd_parent *p, int service, const struct mftd_kind *k)
 		return ensure(p, service, k, "");
 	case MFTD_EACH_QUEUE:
 		return ensure(p, service, k, p->services[service].queue);
+	case MFTD_EACH_DEFAULT:
+		return strcmp(p->services[service].queue, "default") != 0 ||
+		    ensure(p, service, k, "default");
 	case MFTD_EACH_VOLUME:
 		for (i = 0; i < p->conf->n_volumes; i++)
 			ready &=

@@ -101,6 +101,42 @@ raise_epoch(struct mftd_queue *q)
 	    q->owner);
 }
 
+/* ---- the hooks, which write under the same epoch */
+
+static void
+tell_hooks(struct mftd_queue *q)
+{
+	struct mftd_msg_hooks_role msg = { .epoch = q->role.epoch };
+
+	if (q->hooks == NULL || q->objects == NULL)
+		return;
+	msg.version = q->objects->version;
+	memcpy(msg.queue, q->role.queue, sizeof(msg.queue));
+	memcpy(msg.owner, q->role.owner, sizeof(msg.owner));
+	mftd_worker_send(
+	    q->w, q->hooks, MFTD_MSG_HOOKS_ROLE, 0, &msg, sizeof(msg));
+}
+
+static void
+on_hooks_up(void *data, struct mftd_chan *c)
+{
+	struct mftd_queue *q = data;
+
+	if (strcmp(mftd_chan_instance(c), q->w->instance) != 0)
+		return;
+	q->hooks = c;
+	tell_hooks(q);
+}
+
+static void
+on_hooks_down(void *data, struct mftd_chan *c)
+{
+	struct mftd_queue *q = data;
+
+	if (q->hooks == c)
+		q->hooks = NULL;
+}
+
 /* ---- what there is to do */
 
 static void
@@ -117,6 +153,7 @@ load_objects(struct mftd_queue *q)
 	q->objects = objects;
 	q->reload = false;
 	mftd_runners_retire(q);
+	tell_hooks(q);
 	log_info("configuration version %llu: %zu partners",
 	    (unsigned long long)objects->version, objects->n_partners);
 }
@@ -392,6 +429,7 @@ static const struct mftd_link links[] = {
 	    on_coordinator_down },
 	{ MFTD_PROC_JOURNAL, NULL, mftd_local_journal_up,
 	    mftd_local_journal_down },
+	{ MFTD_PROC_HOOKS, NULL, on_hooks_up, on_hooks_down },
 	{ MFTD_PROC_DELIVER, from_deliver, NULL, mftd_runner_on_down },
 };
 

@@ -91,6 +91,7 @@ struct mftd_queue {
 	struct mftd_worker *w;
 	struct mftd_chan *coordinator;
 	struct mftd_chan *journals[MFTD_VOLUMES_MAX]; /* in no order */
+	struct mftd_chan *hooks; /* NULL: not there, or another queue's */
 	struct mftd_catalog *catalog; /* NULL: not opened yet */
 	char owner[MFTD_ID_BYTES];
 	struct mftd_role_row role; /* epoch 0: not raised yet */

@@ -549,9 +549,11 @@ routes_are_checked(void **state)
 	refused(ACCOUNT PARTNER ROUTE "    schedule: 0 24 * * *\n",
 	    ":16: routes[0].schedule: its hour is none of 0 to 23");
 	refused(ACCOUNT PARTNER ROUTE "    time_zone: UTC\n",
-	    ":16: routes[0].time_zone: means nothing without a schedule");
+	    ":16: routes[0].time_zone: means nothing without a schedule or "
+	    "expected_by");
 	refused(ACCOUNT PARTNER ROUTE "    calendar: bank\n",
-	    ":16: routes[0].calendar: means nothing without a schedule");
+	    ":16: routes[0].calendar: means nothing without a schedule or "
+	    "expected_by");
 	refused(ACCOUNT PARTNER ROUTE "    schedule: 0 6 * * *\n"
 				      "    time_zone: Nowhere\n",
 	    ":17: routes[0].time_zone: no such time zone");
