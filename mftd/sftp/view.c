@@ -15,8 +15,8 @@
 #include "mftd/sftp/state.h"
 #include "mftd/sftp/vfs.h"
 
-#define TURNS 16 /* until a part that moves again and again is taken for gone \
-		  */
+/* Until a part that moves again and again is taken for gone. */
+#define TURNS 16
 
 static bool
 is_earlier(const struct statx_timestamp *a, const struct statx_timestamp *b)
