@@ -34,13 +34,11 @@ print_object(json_t *o)
 static const struct mftd_hook *
 find_hook(const struct mftd_objects *o, const char *name)
 {
-	size_t i;
+	const struct mftd_hook *h = mftd_objects_hook(o, name);
 
-	for (i = 0; i < o->n_hooks; i++)
-		if (strcmp(o->hooks[i].name, name) == 0)
-			return &o->hooks[i];
-	fprintf(stderr, "mftctl: there is no hook %s\n", name);
-	return NULL;
+	if (h == NULL)
+		fprintf(stderr, "mftctl: there is no hook %s\n", name);
+	return h;
 }
 
 /* ---- list */

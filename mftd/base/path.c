@@ -89,6 +89,14 @@ open_resolved(
 	return fd >= 0 ? (int)fd : -errno;
 }
 
+const char *
+mftd_path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
 int
 mftd_path_open(int root, const char *path, uint64_t flags, mode_t mode)
 {

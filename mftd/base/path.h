@@ -26,6 +26,9 @@ int mftd_path_clean(const char *raw, size_t len, char *out, size_t size);
 int mftd_path_split(
     const char *path, char *dir, size_t size, const char **base);
 
+/* The last component of any path, inside it. */
+const char *mftd_path_base(const char *path);
+
 /*
  * openat2(2) that never leaves root: RESOLVE_BENEATH, no magic links; O_CLOEXEC
  * is added.  Symbolic links are followed only while they stay beneath.  With

@@ -57,36 +57,24 @@ mftd_event_unmatched(
 
 /* ---- reading one */
 
-/* Copies a text or a blob, NULL as "". */
-static bool
-get(const struct mftd_db_value *v, char *out, size_t size)
-{
-	if (v->len >= size)
-		return false;
-	if (v->len > 0)
-		memcpy(out, v->p, v->len);
-	out[v->len] = '\0';
-	return true;
-}
-
 static int
 take_event(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_event *e = data;
 
-	if (!get(&row[0], e->id, sizeof(e->id)) ||
-	    !get(&row[1], e->kind, sizeof(e->kind)) ||
-	    !get(&row[3], e->receipt, sizeof(e->receipt)) ||
-	    !get(&row[4], e->delivery, sizeof(e->delivery)) ||
-	    !get(&row[5], e->route, sizeof(e->route)) ||
-	    !get(&row[7], e->host, sizeof(e->host)) ||
-	    !get(&row[8], e->error, sizeof(e->error)) ||
-	    !get(&row[11], e->account, sizeof(e->account)) ||
-	    !get(&row[12], e->partner, sizeof(e->partner)) ||
-	    !get(&row[13], e->volume, sizeof(e->volume)) ||
-	    !get(&row[14], e->path, sizeof(e->path)) ||
-	    !get(&row[15], e->directory, sizeof(e->directory)) ||
-	    !get(&row[16], e->name, sizeof(e->name)))
+	if (mftd_rows_get(&row[0], e->id, sizeof(e->id)) < 0 ||
+	    mftd_rows_get(&row[1], e->kind, sizeof(e->kind)) < 0 ||
+	    mftd_rows_get(&row[3], e->receipt, sizeof(e->receipt)) < 0 ||
+	    mftd_rows_get(&row[4], e->delivery, sizeof(e->delivery)) < 0 ||
+	    mftd_rows_get(&row[5], e->route, sizeof(e->route)) < 0 ||
+	    mftd_rows_get(&row[7], e->host, sizeof(e->host)) < 0 ||
+	    mftd_rows_get(&row[8], e->error, sizeof(e->error)) < 0 ||
+	    mftd_rows_get(&row[11], e->account, sizeof(e->account)) < 0 ||
+	    mftd_rows_get(&row[12], e->partner, sizeof(e->partner)) < 0 ||
+	    mftd_rows_get(&row[13], e->volume, sizeof(e->volume)) < 0 ||
+	    mftd_rows_get(&row[14], e->path, sizeof(e->path)) < 0 ||
+	    mftd_rows_get(&row[15], e->directory, sizeof(e->directory)) < 0 ||
+	    mftd_rows_get(&row[16], e->name, sizeof(e->name)) < 0)
 		return -MFTD_E_CORRUPT;
 	e->time_us = row[2].i;
 	e->tries = (uint32_t)row[6].i;

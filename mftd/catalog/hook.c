@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "mftd/catalog/rows.h"
+
 const char *
 mftd_hook_means(const struct mftd_hook *h)
 {
@@ -17,16 +19,6 @@ mftd_hook_url(const struct mftd_hook *h)
 	if (h->http != NULL)
 		return h->http->url;
 	return h->mail != NULL ? h->mail->url : NULL;
-}
-
-static void
-free_list(char **list, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
 }
 
 static void
@@ -48,7 +40,7 @@ free_mail(struct mftd_hook_mail *mail)
 		return;
 	free(mail->url);
 	free(mail->from);
-	free_list(mail->to, mail->n_to);
+	mftd_rows_free(mail->to, mail->n_to);
 	free(mail->user);
 	free(mail->password);
 	free(mail->ca_file);
@@ -62,11 +54,11 @@ mftd_hooks_free(struct mftd_hook *list, size_t n)
 
 	for (h = list; h < list + n; h++) {
 		free(h->name);
-		free_list(h->on, h->n_on);
-		free_list(h->routes, h->n_routes);
-		free_list(h->accounts, h->n_accounts);
-		free_list(h->partners, h->n_partners);
-		free_list(h->exec, h->n_exec);
+		mftd_rows_free(h->on, h->n_on);
+		mftd_rows_free(h->routes, h->n_routes);
+		mftd_rows_free(h->accounts, h->n_accounts);
+		mftd_rows_free(h->partners, h->n_partners);
+		mftd_rows_free(h->exec, h->n_exec);
 		free_http(h->http);
 		free_mail(h->mail);
 	}

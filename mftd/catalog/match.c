@@ -12,6 +12,8 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/limits.h"
+#include "mftd/base/path.h"
+#include "mftd/catalog/rows.h"
 #include "mftd/catalog/targets.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -44,26 +46,6 @@ mftd_match_excluded(const char *name)
 	return false;
 }
 
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
-/* Copies a text or blob column; what does not fit was not written by us. */
-static int
-get(const struct mftd_db_value *v, char *out, size_t size)
-{
-	if (v->len >= size)
-		return -MFTD_E_CORRUPT;
-	if (v->len > 0)
-		memcpy(out, v->p, v->len);
-	out[v->len] = '\0';
-	return 0;
-}
-
 #define RECEIPT_COLUMNS                                                \
 	"known, outcome, has_routes, released, stream, seq, time_us, " \
 	"account, volume, path, size, inode, sha256, replaced_by, source"
@@ -83,11 +65,11 @@ take_receipt(void *data, const struct mftd_db_value *row, int n)
 	r->has_sha256 = row[12].len == MFTD_SHA256_BYTES;
 	if (r->has_sha256)
 		memcpy(r->sha256, row[12].p, MFTD_SHA256_BYTES);
-	if (get(&row[4], r->stream, sizeof(r->stream)) < 0 ||
-	    get(&row[7], r->account, sizeof(r->account)) < 0 ||
-	    get(&row[8], r->volume, sizeof(r->volume)) < 0 ||
-	    get(&row[9], r->path, sizeof(r->path)) < 0 ||
-	    get(&row[13], r->replaced_by, sizeof(r->replaced_by)) < 0)
+	if (mftd_rows_get(&row[4], r->stream, sizeof(r->stream)) < 0 ||
+	    mftd_rows_get(&row[7], r->account, sizeof(r->account)) < 0 ||
+	    mftd_rows_get(&row[8], r->volume, sizeof(r->volume)) < 0 ||
+	    mftd_rows_get(&row[9], r->path, sizeof(r->path)) < 0 ||
+	    mftd_rows_get(&row[13], r->replaced_by, sizeof(r->replaced_by)) < 0)
 		return -MFTD_E_CORRUPT;
 	memcpy(r->path_now, r->path, sizeof(r->path_now));
 	return 0;
@@ -104,7 +86,7 @@ take_event(void *data, const struct mftd_db_value *row, int n)
 		r->removed = true;
 		return 0;
 	}
-	return get(&row[1], r->path_now, sizeof(r->path_now));
+	return mftd_rows_get(&row[1], r->path_now, sizeof(r->path_now));
 }
 
 /* What happened to the inode's name since.  The link in .mft/out pins the
@@ -127,7 +109,7 @@ follow_name(struct mftd_catalog *c, struct receipt *r)
 static int
 take_id(void *data, const struct mftd_db_value *row, int n)
 {
-	return get(&row[0], data, MFTD_ID_BYTES);
+	return mftd_rows_get(&row[0], data, MFTD_ID_BYTES);
 }
 
 /* Other receipts of the same upload (account, path, size, sha256): the client
@@ -205,7 +187,7 @@ bring_in_line(struct mftd_catalog *c, const struct receipt *r, bool *waits)
 	if (r->replaced_by[0] != '\0')
 		return mftd_targets_cancel(
 		    c, r->id, NULL, "replaced by a repeated upload");
-	if (!mftd_match_excluded(base_name(r->path_now)))
+	if (!mftd_match_excluded(mftd_path_base(r->path_now)))
 		return mftd_targets_put(c, &f, waits);
 	*waits = true;
 	return mftd_targets_cancel(c, r->id, NULL, "its name is excluded");

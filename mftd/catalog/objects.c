@@ -16,8 +16,8 @@
 #include "mftd/catalog/account_file.h"
 #include "mftd/catalog/check.h"
 #include "mftd/catalog/expected.h"
-#include "mftd/catalog/hook_file.h"
 #include "mftd/catalog/handling_file.h"
+#include "mftd/catalog/hook_file.h"
 #include "mftd/catalog/partner_file.h"
 #include "mftd/catalog/password.h"
 #include "mftd/catalog/pattern.h"
@@ -25,6 +25,7 @@
 #include "mftd/catalog/route_after.h"
 #include "mftd/catalog/route_file.h"
 #include "mftd/catalog/route_target.h"
+#include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
 #include "mftd/conf/yaml.h"
@@ -478,16 +479,6 @@ mftd_objects_derive(struct mftd_objects *o)
 }
 
 static void
-free_list(char **list, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
-}
-
-static void
 free_folders(struct mftd_account_folder *list, size_t n)
 {
 	size_t i;
@@ -509,12 +500,12 @@ free_accounts(struct mftd_account *list, size_t n)
 		free(a->volume);
 		free(a->root);
 		free(a->password_hash);
-		free_list(a->keys, a->n_keys);
+		mftd_rows_free(a->keys, a->n_keys);
 		free(a->methods);
 		free(a->group);
-		free_list(a->authorities, a->n_authorities);
-		free_list(a->principals, a->n_principals);
-		free_list(a->sources, a->n_sources);
+		mftd_rows_free(a->authorities, a->n_authorities);
+		mftd_rows_free(a->principals, a->n_principals);
+		mftd_rows_free(a->sources, a->n_sources);
 		free_folders(a->folders, a->n_folders);
 	}
 	free(list);
@@ -528,11 +519,11 @@ free_partners(struct mftd_partner *list, size_t n)
 	for (p = list; p < list + n; p++) {
 		free(p->name);
 		free(p->host);
-		free_list(p->other_hosts, p->n_other_hosts);
+		mftd_rows_free(p->other_hosts, p->n_other_hosts);
 		free(p->user);
 		free(p->key_file);
 		free(p->password);
-		free_list(p->host_keys, p->n_host_keys);
+		mftd_rows_free(p->host_keys, p->n_host_keys);
 		free(p->source);
 		free(p->key_exchanges);
 		free(p->ciphers);
@@ -559,8 +550,8 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->directory);
 		free(r->to_directory);
 		free(r->queue);
-		free_list(r->files, r->n_files);
-		free_list(r->except, r->n_except);
+		mftd_rows_free(r->files, r->n_files);
+		mftd_rows_free(r->except, r->n_except);
 		free(r->name_template);
 		free(r->schedule);
 		free(r->time_zone);
@@ -574,10 +565,21 @@ mftd_objects_free(struct mftd_objects *o)
 	}
 	for (c = o->calendars; c < o->calendars + o->n_calendars; c++) {
 		free(c->name);
-		free_list(c->closed, c->n_closed);
+		mftd_rows_free(c->closed, c->n_closed);
 	}
 	free(o->routes);
 	free(o->calendars);
 	mftd_hooks_free(o->hooks, o->n_hooks);
 	free(o);
+}
+
+const struct mftd_hook *
+mftd_objects_hook(const struct mftd_objects *o, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < o->n_hooks; i++)
+		if (strcmp(o->hooks[i].name, name) == 0)
+			return &o->hooks[i];
+	return NULL;
 }

@@ -164,4 +164,8 @@ void mftd_objects_derive(struct mftd_objects *o);
 /* Frees o with all it holds; o may be NULL. */
 void mftd_objects_free(struct mftd_objects *o);
 
+/* The hook of that name, or NULL. */
+const struct mftd_hook *mftd_objects_hook(
+    const struct mftd_objects *o, const char *name);
+
 #endif

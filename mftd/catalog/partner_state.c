@@ -7,6 +7,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define COLUMNS \
@@ -47,15 +48,6 @@ place_of(const struct mftd_db_value *name, const char *const *names, int n)
 	return -MFTD_E_CORRUPT;
 }
 
-static int
-get(const struct mftd_db_value *v, char *out, size_t size)
-{
-	if (v->len >= size)
-		return -MFTD_E_CORRUPT;
-	memcpy(out, v->p, v->len + 1);
-	return 0;
-}
-
 struct rows {
 	int (*fn)(void *data, const struct mftd_partner_row *p);
 	void *data;
@@ -72,9 +64,9 @@ take_row(void *data, const struct mftd_db_value *row, int n)
 	int fault = place_of(&row[3], fault_names, MFTD_FAULT_COUNT);
 
 	if (state < 0 || fault < 0 ||
-	    get(&row[0], p.queue, sizeof(p.queue)) < 0 ||
-	    get(&row[1], p.partner, sizeof(p.partner)) < 0 ||
-	    get(&row[5], p.reason, sizeof(p.reason)) < 0)
+	    mftd_rows_get(&row[0], p.queue, sizeof(p.queue)) < 0 ||
+	    mftd_rows_get(&row[1], p.partner, sizeof(p.partner)) < 0 ||
+	    mftd_rows_get(&row[5], p.reason, sizeof(p.reason)) < 0)
 		return -MFTD_E_CORRUPT;
 	p.state = (enum mftd_partner_state)state;
 	p.fault = (enum mftd_partner_fault)fault;

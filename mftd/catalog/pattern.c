@@ -5,20 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
+#include "mftd/base/path.h"
 
 bool
 mftd_pattern_matches(const char *pattern, const char *path)
 {
 	if (strchr(pattern, '/') != NULL)
 		return fnmatch(pattern, path, FNM_PATHNAME) == 0;
-	return fnmatch(pattern, base_name(path), 0) == 0;
+	return fnmatch(pattern, mftd_path_base(path), 0) == 0;
 }
 
 const char *

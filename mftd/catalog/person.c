@@ -12,6 +12,7 @@
 #include "mftd/base/id.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/partner_state.h"
+#include "mftd/catalog/rows.h"
 #include "mftd/catalog/tries.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -158,18 +159,6 @@ mftd_catalog_deliveries(struct mftd_catalog *c,
 
 /* ---- one of them */
 
-/* Copies a text or a blob, NULL as "". */
-static int
-get(const struct mftd_db_value *v, char *out, size_t size)
-{
-	if (v->len >= size)
-		return -MFTD_E_CORRUPT;
-	if (v->len > 0)
-		memcpy(out, v->p, v->len);
-	out[v->len] = '\0';
-	return 0;
-}
-
 static int
 take_story(void *data, const struct mftd_db_value *row, int n)
 {
@@ -178,14 +167,14 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 
 	s->received_us = more[5].i;
 	s->removed = more[6].i != 0;
-	if (get(&more[0], s->queue, sizeof(s->queue)) < 0 ||
-	    get(&more[1], s->account, sizeof(s->account)) < 0 ||
-	    get(&more[2], s->session, sizeof(s->session)) < 0 ||
-	    get(&more[3], s->path, sizeof(s->path)) < 0 ||
-	    get(&more[4], s->path_now, sizeof(s->path_now)) < 0 ||
-	    get(&more[7], s->after, sizeof(s->after)) < 0 ||
-	    get(&more[8], s->source, sizeof(s->source)) < 0 ||
-	    get(&more[9], s->source_text, sizeof(s->source_text)) < 0)
+	if (mftd_rows_get(&more[0], s->queue, sizeof(s->queue)) < 0 ||
+	    mftd_rows_get(&more[1], s->account, sizeof(s->account)) < 0 ||
+	    mftd_rows_get(&more[2], s->session, sizeof(s->session)) < 0 ||
+	    mftd_rows_get(&more[3], s->path, sizeof(s->path)) < 0 ||
+	    mftd_rows_get(&more[4], s->path_now, sizeof(s->path_now)) < 0 ||
+	    mftd_rows_get(&more[7], s->after, sizeof(s->after)) < 0 ||
+	    mftd_rows_get(&more[8], s->source, sizeof(s->source)) < 0 ||
+	    mftd_rows_get(&more[9], s->source_text, sizeof(s->source_text)) < 0)
 		return -MFTD_E_CORRUPT;
 	return mftd_db_get_delivery(row, &s->d);
 }
@@ -291,8 +280,9 @@ take_wish(void *data, const struct mftd_db_value *row, int n)
 	int from = mftd_delivery_state_of(row[3].p),
 	    to = mftd_delivery_state_of(row[4].p);
 
-	if (from < 0 || to < 0 || get(&row[1], w.who, sizeof(w.who)) < 0 ||
-	    get(&row[2], w.what, sizeof(w.what)) < 0)
+	if (from < 0 || to < 0 ||
+	    mftd_rows_get(&row[1], w.who, sizeof(w.who)) < 0 ||
+	    mftd_rows_get(&row[2], w.what, sizeof(w.what)) < 0)
 		return -MFTD_E_CORRUPT;
 	w.from = (enum mftd_delivery_state)from;
 	w.to = (enum mftd_delivery_state)to;

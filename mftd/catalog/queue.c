@@ -11,6 +11,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/handling_store.h"
+#include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 
@@ -52,16 +53,13 @@ mftd_delivery_account(const struct mftd_delivery *d)
 	return d->partner[0] == '@' ? d->partner + 1 : NULL;
 }
 
-/* Copies a text or a blob as a C string; longer than it may be: corrupt. */
+/* These are to be whole as C strings: a NUL inside is corrupt, too. */
 static int
 get_string(const struct mftd_db_value *v, char *out, size_t size)
 {
-	if (v->len >= size || memchr(v->p != NULL ? v->p : "", '\0', v->len))
+	if (memchr(v->p != NULL ? v->p : "", '\0', v->len) != NULL)
 		return -MFTD_E_CORRUPT;
-	if (v->len > 0)
-		memcpy(out, v->p, v->len);
-	out[v->len] = '\0';
-	return 0;
+	return mftd_rows_get(v, out, size);
 }
 
 int

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mftd/base/err.h"
+
 int
 mftd_rows_put(struct mftd_catalog *c, const char *sql,
     const struct mftd_db_value *v, int n)
@@ -27,6 +29,17 @@ mftd_rows_grow(void *list, size_t *n, size_t size)
 	}
 	memset(more + *n * size, 0, size);
 	return more + (*n)++ * size;
+}
+
+int
+mftd_rows_get(const struct mftd_db_value *v, char *out, size_t size)
+{
+	if (v->len >= size)
+		return -MFTD_E_CORRUPT;
+	if (v->len > 0)
+		memcpy(out, v->p, v->len);
+	out[v->len] = '\0';
+	return 0;
 }
 
 bool
@@ -73,4 +86,14 @@ mftd_rows_split(const struct mftd_db_value *v, char ***lines, size_t *n)
 			return false;
 	}
 	return true;
+}
+
+void
+mftd_rows_free(char **lines, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(lines[i]);
+	free(lines);
 }

@@ -10,6 +10,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/after.h"
 #include "mftd/catalog/match.h"
+#include "mftd/catalog/rows.h"
 #include "mftd/catalog/template.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -61,18 +62,6 @@ struct source {
 	struct source *next;
 };
 
-/* Copies a text or a blob, NULL as "". */
-static int
-get(const struct mftd_db_value *v, char *out, size_t size)
-{
-	if (v->len >= size)
-		return -MFTD_E_CORRUPT;
-	if (v->len > 0)
-		memcpy(out, v->p, v->len);
-	out[v->len] = '\0';
-	return 0;
-}
-
 struct destinations {
 	struct mftd_destination *list;
 	size_t n;
@@ -99,9 +88,9 @@ take_destination(void *data, const struct mftd_db_value *row, int n)
 	d->after = (enum mftd_after)after;
 	/* a person's CANCELLED is of a destination, whatever was before */
 	d->unmatched = row[2].i != 0 && row[6].i == 0;
-	if (get(&row[0], d->route, sizeof(d->route)) < 0 ||
-	    get(&row[4], d->archive, sizeof(d->archive)) < 0 ||
-	    get(&row[5], below, sizeof(below)) < 0)
+	if (mftd_rows_get(&row[0], d->route, sizeof(d->route)) < 0 ||
+	    mftd_rows_get(&row[4], d->archive, sizeof(d->archive)) < 0 ||
+	    mftd_rows_get(&row[5], below, sizeof(below)) < 0)
 		return -MFTD_E_CORRUPT;
 	d->on_volume = strcmp(below, "volume") == 0;
 	return 0;
@@ -125,7 +114,7 @@ static int
 take_path(void *data, const struct mftd_db_value *row, int n)
 {
 	(void)n;
-	return get(&row[0], data, MFTD_PATH_BYTES);
+	return mftd_rows_get(&row[0], data, MFTD_PATH_BYTES);
 }
 
 /* The account's root below the volume.  -ENOENT: it has none there. */
@@ -296,10 +285,10 @@ take_source(void *data, const struct mftd_db_value *row, int n)
 	s->next = all->list;
 	all->list = s;
 	s->time_us = row[4].i;
-	if (get(&row[0], s->receipt, sizeof(s->receipt)) < 0 ||
-	    get(&row[1], s->account, sizeof(s->account)) < 0 ||
-	    get(&row[2], s->volume, sizeof(s->volume)) < 0 ||
-	    get(&row[3], s->path, sizeof(s->path)) < 0)
+	if (mftd_rows_get(&row[0], s->receipt, sizeof(s->receipt)) < 0 ||
+	    mftd_rows_get(&row[1], s->account, sizeof(s->account)) < 0 ||
+	    mftd_rows_get(&row[2], s->volume, sizeof(s->volume)) < 0 ||
+	    mftd_rows_get(&row[3], s->path, sizeof(s->path)) < 0)
 		return -MFTD_E_CORRUPT;
 	return 0;
 }

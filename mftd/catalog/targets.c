@@ -9,8 +9,10 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
+#include "mftd/base/path.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/pattern.h"
+#include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/source.h"
 #include "mftd/catalog/template.h"
@@ -36,18 +38,6 @@ struct targets {
 	const char *path;
 	struct target *list;
 };
-
-/* Copies a text column, NULL as ""; what does not fit was not written by us. */
-static int
-get(const struct mftd_db_value *v, char *out, size_t size)
-{
-	if (v->len >= size)
-		return -MFTD_E_CORRUPT;
-	if (v->len > 0)
-		memcpy(out, v->p, v->len);
-	out[v->len] = '\0';
-	return 0;
-}
 
 static const char *
 text_of(const struct mftd_db_value *v)
@@ -90,11 +80,11 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	t->settle_s = row[4].i;
 	t->takes =
 	    mftd_patterns_take(text_of(&row[5]), text_of(&row[6]), all->path);
-	if (get(&row[0], t->route, sizeof(t->route)) < 0 ||
-	    get(&row[1], t->queue, sizeof(t->queue)) < 0 ||
-	    get(&row[2], t->partner, sizeof(t->partner)) < 0 ||
-	    get(&row[3], t->directory, sizeof(t->directory)) < 0 ||
-	    get(&row[7], t->template, sizeof(t->template)) < 0)
+	if (mftd_rows_get(&row[0], t->route, sizeof(t->route)) < 0 ||
+	    mftd_rows_get(&row[1], t->queue, sizeof(t->queue)) < 0 ||
+	    mftd_rows_get(&row[2], t->partner, sizeof(t->partner)) < 0 ||
+	    mftd_rows_get(&row[3], t->directory, sizeof(t->directory)) < 0 ||
+	    mftd_rows_get(&row[7], t->template, sizeof(t->template)) < 0)
 		return -MFTD_E_CORRUPT;
 	t->wants = strcmp(row[11].p, "keep") != 0;
 	return due_at(t, text_of(&row[8]), text_of(&row[9]), text_of(&row[10]),
@@ -125,21 +115,13 @@ number_of(struct mftd_catalog *c, const struct mftd_candidate *f,
 	    v + 1, 1, mftd_db_take_int, seq);
 }
 
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
 /* How t calls the file.  1; 0 for a name that no file can have: then it is the
  * file's own; an error. */
 static int
 make_name(struct mftd_catalog *c, const struct mftd_candidate *f,
     const struct target *t, char out[MFTD_PATH_BYTES], int64_t *seq)
 {
-	struct mftd_template_values v = { .name = base_name(f->path),
+	struct mftd_template_values v = { .name = mftd_path_base(f->path),
 		.time_us = f->time_us };
 	int r;
 

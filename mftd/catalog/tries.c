@@ -6,6 +6,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 
@@ -13,16 +14,6 @@ struct tries {
 	int (*fn)(void *data, const struct mftd_try *t);
 	void *data;
 };
-
-/* Copies a text; longer than we write it: corrupt. */
-static int
-get(const struct mftd_db_value *v, char *out, size_t size)
-{
-	if (v->len >= size)
-		return -MFTD_E_CORRUPT;
-	memcpy(out, v->p, v->len + 1);
-	return 0;
-}
 
 static int
 take_try(void *data, const struct mftd_db_value *row, int n)
@@ -33,9 +24,9 @@ take_try(void *data, const struct mftd_db_value *row, int n)
 		.end_us = row[2].i,
 		.bytes = (uint64_t)row[4].i };
 
-	if (get(&row[3], t.host, sizeof(t.host)) < 0 ||
-	    get(&row[5], t.outcome, sizeof(t.outcome)) < 0 ||
-	    get(&row[6], t.error, sizeof(t.error)) < 0)
+	if (mftd_rows_get(&row[3], t.host, sizeof(t.host)) < 0 ||
+	    mftd_rows_get(&row[5], t.outcome, sizeof(t.outcome)) < 0 ||
+	    mftd_rows_get(&row[6], t.error, sizeof(t.error)) < 0)
 		return -MFTD_E_CORRUPT;
 	return all->fn(all->data, &t);
 }

@@ -124,17 +124,6 @@ inherit(struct mftd_hooks *hs)
 	return r < 0 ? r : 0;
 }
 
-static const struct mftd_hook *
-find_hook(const struct mftd_objects *o, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < o->n_hooks; i++)
-		if (strcmp(o->hooks[i].name, name) == 0)
-			return &o->hooks[i];
-	return NULL;
-}
-
 /* The hooks with something due. */
 struct due {
 	const struct mftd_objects *o;
@@ -147,7 +136,7 @@ static int
 take_due(void *data, const char *name)
 {
 	struct due *due = data;
-	const struct mftd_hook *h = find_hook(due->o, name);
+	const struct mftd_hook *h = mftd_objects_hook(due->o, name);
 
 	if (h != NULL && due->n < MFTD_HOOKS_MAX)
 		due->list[due->n++] = h;

@@ -11,6 +11,8 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 
+#include "mftd/base/path.h"
+
 #define ENVIRONMENT_MAX 32
 #define US_PER_S 1000000
 #define MAIL_LINE 57 /* bytes that make a line of 76 in base64 */
@@ -214,19 +216,12 @@ mftd_hook_environment_free(char **env)
 
 /* ---- mail */
 
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
 /* A header is ASCII without line breaks. */
 static void
 put_subject(FILE *f, const struct mftd_event *e)
 {
-	const char *name = base_name(e->name[0] != '\0' ? e->name : e->path);
+	const char *name =
+	    mftd_path_base(e->name[0] != '\0' ? e->name : e->path);
 	const char *of = e->route[0] != '\0' ? e->route : e->account;
 	size_t i;
 

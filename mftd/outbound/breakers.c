@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
@@ -16,16 +15,6 @@
  * at once; it is written as soon as the catalog can be had, and a probe starts
  * only when it is written.
  */
-
-static uint32_t
-any_number(void)
-{
-	uint32_t n = 0;
-
-	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-		n = (uint32_t)mftd_clock_us();
-	return n;
-}
 
 static struct mftd_breaker *
 find(const struct mftd_queue *q, const char *partner)
@@ -76,8 +65,8 @@ alert(const struct mftd_breaker *b)
 static void
 set_probe(struct mftd_breaker *b)
 {
-	int64_t ms =
-	    mftd_breaker_wait_ms(b->row.fault, b->row.probes, any_number());
+	int64_t ms = mftd_breaker_wait_ms(
+	    b->row.fault, b->row.probes, mftd_job_any_number());
 
 	b->probe_ms = mftd_clock_ms() + ms;
 	b->row.probe_us = mftd_clock_wall_us() + ms * 1000;
@@ -202,7 +191,8 @@ mftd_breaker_backoff_ms(const struct mftd_queue *q, const char *partner)
 
 	if (b != NULL && b->row.state != MFTD_PARTNER_CLOSED)
 		return 0; /* it goes on when the partner does */
-	return mftd_delivery_backoff_ms(b != NULL ? b->calls : 1, any_number());
+	return mftd_delivery_backoff_ms(
+	    b != NULL ? b->calls : 1, mftd_job_any_number());
 }
 
 void

@@ -128,6 +128,12 @@ mftd_delivery_verdict_name(enum mftd_verdict v)
 	return v < MFTD_VERDICT_COUNT ? verdict_names[v] : "?";
 }
 
+bool
+mftd_delivery_is_published(enum mftd_delivery_state s)
+{
+	return s == MFTD_DELIVERY_PUBLISHING || s == MFTD_DELIVERY_DELIVERED;
+}
+
 int
 mftd_delivery_step(enum mftd_delivery_state state,
     enum mftd_delivery_event event, enum mftd_delivery_state *next,

@@ -65,6 +65,10 @@ enum mftd_content {
 	MFTD_CONTENT_OTHER
 };
 
+/* Whether its try has come to what cannot be taken back: it may be there under
+ * its final name, or is. */
+bool mftd_delivery_is_published(enum mftd_delivery_state s);
+
 /* A name at the partner as LSTAT shows it. */
 struct mftd_remote_attrs {
 	bool exists;

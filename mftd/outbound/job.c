@@ -12,12 +12,6 @@
  * that a file that somebody else made now has another. */
 #define MTIME_SPREAD_S 86400
 
-static bool
-is_published(enum mftd_delivery_state s)
-{
-	return s == MFTD_DELIVERY_PUBLISHING || s == MFTD_DELIVERY_DELIVERED;
-}
-
 /* Delivered, and nothing comes afterwards. */
 static bool
 is_finished(const struct mftd_delivery *d)
@@ -29,7 +23,7 @@ static bool
 is_in_hand(enum mftd_delivery_state s)
 {
 	return s == MFTD_DELIVERY_CLAIMED || s == MFTD_DELIVERY_SENDING ||
-	    s == MFTD_DELIVERY_SENT || is_published(s);
+	    s == MFTD_DELIVERY_SENT || mftd_delivery_is_published(s);
 }
 
 static uint64_t
@@ -59,7 +53,7 @@ is_kept_waiting(const struct mftd_job *job)
 	const struct mftd_job *other;
 	bool older = true;
 
-	if (job->place == 0 || is_published(job->d.state))
+	if (job->place == 0 || mftd_delivery_is_published(job->d.state))
 		return false;
 	TAILQ_FOREACH(other, &job->q->jobs, link) {
 		if (other == job)
@@ -67,7 +61,7 @@ is_kept_waiting(const struct mftd_job *job)
 		else if (other->place == job->place &&
 		    is_in_hand(other->d.state) &&
 		    (older || other->runner != NULL || other->pending ||
-			is_published(other->d.state)))
+			mftd_delivery_is_published(other->d.state)))
 			return true;
 	}
 	return false;
@@ -105,7 +99,7 @@ mftd_jobs_unpublished(const struct mftd_queue *q)
 	size_t n = 0;
 
 	TAILQ_FOREACH(job, &q->jobs, link)
-		n += !is_published(job->d.state);
+		n += !mftd_delivery_is_published(job->d.state);
 	return n;
 }
 
@@ -117,7 +111,7 @@ count_unpublished(const struct mftd_queue *q, const char *partner)
 	size_t n = 0;
 
 	TAILQ_FOREACH(job, &q->jobs, link)
-		n += !is_published(job->d.state) &&
+		n += !mftd_delivery_is_published(job->d.state) &&
 		    strcmp(job->d.partner, partner) == 0;
 	return n;
 }
@@ -134,7 +128,8 @@ mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size)
 		if (left < MFTD_CLAIMED_PARTNER_MAX)
 			return;
 		snprintf(name, sizeof(name), " %s ", job->d.partner);
-		if (is_published(job->d.state) || strstr(out, name) != NULL)
+		if (mftd_delivery_is_published(job->d.state) ||
+		    strstr(out, name) != NULL)
 			continue;
 		if (count_unpublished(q, job->d.partner) <
 		    MFTD_CLAIMED_PARTNER_MAX) {
@@ -157,22 +152,29 @@ mftd_job_is_ready(const struct mftd_job *job)
 	    mftd_breaker_stops(job->q, job->d.partner) == NULL;
 }
 
-void
-mftd_job_begin(struct mftd_job *job)
+uint32_t
+mftd_job_any_number(void)
 {
 	uint32_t n = 0;
 
+	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+		n = (uint32_t)mftd_clock_us();
+	return n;
+}
+
+void
+mftd_job_begin(struct mftd_job *job)
+{
 	job->begin_us = mftd_clock_wall_us();
-	if (is_published(job->d.state))
+	if (mftd_delivery_is_published(job->d.state))
 		return;
 	job->begun = true;
 	job->d.tries++;
 	job->rounds = 0;
 	if (job->d.mtime != 0)
 		return;
-	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-		n = (uint32_t)mftd_clock_us();
-	job->d.mtime = mftd_clock_wall_us() / 1000000 - n % MTIME_SPREAD_S;
+	job->d.mtime = mftd_clock_wall_us() / 1000000 -
+	    mftd_job_any_number() % MTIME_SPREAD_S;
 }
 
 static void
@@ -215,7 +217,8 @@ conclude(struct mftd_queue *q)
 			continue;
 		if (is_finished(&job->d))
 			mftd_job_set_step(job, MFTD_EVENT_FINISH, 0, "");
-		if (!is_in_hand(job->d.state) || is_published(job->d.state))
+		if (!is_in_hand(job->d.state) ||
+		    mftd_delivery_is_published(job->d.state))
 			continue;
 		why = mftd_breaker_stops(q, job->d.partner);
 		if (why != NULL)

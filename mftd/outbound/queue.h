@@ -142,6 +142,9 @@ void mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size);
 /* Whether a deliver may have it now. */
 bool mftd_job_is_ready(const struct mftd_job *job);
 
+/* Any number; by the clock where there is no entropy. */
+uint32_t mftd_job_any_number(void);
+
 /* Begins a try, or a look at what became of it: what the row will say of it. */
 void mftd_job_begin(struct mftd_job *job);
 

@@ -55,8 +55,7 @@ mftd_runners_retire(struct mftd_queue *q)
 static bool
 is_evidence(const struct mftd_job *job)
 {
-	return job->d.state == MFTD_DELIVERY_PUBLISHING ||
-	    job->d.state == MFTD_DELIVERY_DELIVERED;
+	return mftd_delivery_is_published(job->d.state);
 }
 
 static bool

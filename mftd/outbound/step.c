@@ -2,23 +2,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/person.h"
 #include "mftd/outbound/queue.h"
-
-static uint32_t
-any_number(void)
-{
-	uint32_t n = 0;
-
-	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-		n = (uint32_t)mftd_clock_us();
-	return n;
-}
 
 void
 mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
@@ -32,18 +21,12 @@ mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
 	job->unsure = job->not_called = false;
 }
 
-/* Its try has come to what cannot be taken back. */
-static bool
-is_published(enum mftd_delivery_state s)
-{
-	return s == MFTD_DELIVERY_PUBLISHING || s == MFTD_DELIVERY_DELIVERED;
-}
-
 void
 mftd_job_put_back(struct mftd_job *job, int err, const char *text)
 {
 	mftd_job_set_step(job,
-	    is_published(job->d.state) ? MFTD_EVENT_RETRY : MFTD_EVENT_PUT_BACK,
+	    mftd_delivery_is_published(job->d.state) ? MFTD_EVENT_RETRY
+						     : MFTD_EVENT_PUT_BACK,
 	    err, text);
 	job->not_called = true;
 }
@@ -59,11 +42,11 @@ wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
 		return mftd_breaker_backoff_ms(job->q, job->d.partner);
 	if (job->step.err == -MFTD_E_PARTNER_KEY ||
 	    job->step.err == -MFTD_E_AUTH)
-		return mftd_delivery_long_ms(any_number());
+		return mftd_delivery_long_ms(mftd_job_any_number());
 	return mftd_delivery_backoff_ms(action == MFTD_ACTION_EVIDENCE
 		? job->rounds + 1
 		: job->d.tries - job->d.tries_before,
-	    any_number());
+	    mftd_job_any_number());
 }
 
 /* What counts for the bounds of its tries, and the event that it comes to: what
@@ -84,7 +67,8 @@ count_try(const struct mftd_job *job, struct mftd_delivery *d)
 		return event;
 	if (event == MFTD_EVENT_REFUSED)
 		return MFTD_EVENT_REJECTED;
-	return event == MFTD_EVENT_RETRY && !is_published(d->state)
+	return event == MFTD_EVENT_RETRY &&
+		!mftd_delivery_is_published(d->state)
 	    ? MFTD_EVENT_FAIL
 	    : event;
 }

@@ -142,7 +142,7 @@ def test_both(machine):
         assert result.returncode == 0, result.stderr
         machine.becomes_well(agent)
     assert machine.call("outbound", "promote").returncode == 0
-    assert machine.call("outbound", "monitor").returncode == 8
+    machine.becomes_well("outbound", PROMOTED)
     assert machine.call("inbound", "stop").returncode == 0
     assert machine.call("inbound", "monitor").returncode == 7
     assert machine.call("outbound", "monitor").returncode == 8
