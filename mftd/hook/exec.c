@@ -58,13 +58,11 @@ make_input(const struct mftd_event *e)
 static void __attribute__((noreturn))
 become(struct program *p, const struct mftd_hook *h, char **env, pid_t parent)
 {
-	static const int reset[] = { SIGPIPE, SIGCHLD, SIGTERM, SIGINT, SIGHUP,
-		SIGALRM, SIGUSR1, SIGUSR2 };
 	const struct rlimit none = { 0, 0 };
 	char **argv = calloc(h->n_exec + 1, sizeof(*argv));
 	int keep[] = { 0, 1, 2 };
 	sigset_t all;
-	size_t i;
+	int i;
 
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -72,8 +70,9 @@ become(struct program *p, const struct mftd_hook *h, char **env, pid_t parent)
 	    dup2(p->output[1], 1) < 0 || dup2(p->output[1], 2) < 0)
 		_exit(127);
 	mftd_fd_keep_only(keep, 3);
-	for (i = 0; i < sizeof(reset) / sizeof(reset[0]); i++)
-		signal(reset[i], SIG_DFL);
+	/* also those that whoever started the daemon ignored */
+	for (i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
 	sigemptyset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
