@@ -229,6 +229,25 @@ out:
 	return r;
 }
 
+/* Beside the run directory, which the daemon makes. Root's alone: whoever may
+ * open it may lock it. */
+static int
+open_turn(const struct mftd_ocf *ocf, const struct mftd_service *svc)
+{
+	char path[MFTD_SERVICE_RUNDIR_MAX + sizeof(".start")];
+	size_t len = strlen(svc->rundir);
+	int fd;
+
+	while (len > 1 && svc->rundir[len - 1] == '/')
+		len--;
+	snprintf(path, sizeof(path), "%.*s.start", (int)len, svc->rundir);
+	fd = open(
+	    path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd == -1)
+		mftd_ocf_reason(ocf, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
 int
 mftd_daemon_start(const struct mftd_ocf *ocf, const struct mftd_service *svc)
 {
@@ -237,9 +256,9 @@ mftd_daemon_start(const struct mftd_ocf *ocf, const struct mftd_service *svc)
 
 	if (code != MFTD_OCF_SUCCESS)
 		return code;
-	turn = open(mftd_ocf_param(ocf, "config"), O_RDONLY | O_CLOEXEC);
+	turn = open_turn(ocf, svc);
 	if (turn == -1)
-		return explain(ocf, -errno);
+		return MFTD_OCF_ERR_GENERIC;
 	while (mftd_ocf_left_ms(ocf, DEADLINE_PERCENT) > 0) {
 		if (flock(turn, LOCK_EX | LOCK_NB) == 0) {
 			r = start_alone(ocf, svc);

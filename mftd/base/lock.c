@@ -4,9 +4,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mftd/base/fdio.h"
+
+/* Whoever may read a file may lock it for reading, and so keep us out: an older
+ * version's file is closed to others as well. */
+static int
+open_own(const char *path, int flags)
+{
+	struct stat st;
+	int fd, r;
+
+	fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 &&
+	    ((st.st_mode & 077) == 0 || fchmod(fd, 0600) == 0))
+		return fd;
+	r = -errno;
+	mftd_fd_close(&fd);
+	return r;
+}
 
 int
 mftd_lock_take(const char *path)
@@ -14,9 +34,9 @@ mftd_lock_take(const char *path)
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int fd, r;
 
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = open_own(path, O_RDWR | O_CREAT);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
 		return fd;
 	r = errno == EACCES ? -EAGAIN : -errno;
@@ -30,9 +50,9 @@ mftd_lock_held(const char *path)
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int fd, r;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = open_own(path, O_RDONLY);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return fd == -ENOENT ? 0 : fd;
 	r = fcntl(fd, F_OFD_GETLK, &fl) < 0 ? -errno : fl.l_type != F_UNLCK;
 	mftd_fd_close(&fd);
 	return r;

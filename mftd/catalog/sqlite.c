@@ -2,6 +2,7 @@
 #include "mftd/catalog/db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/claim.h"
 #include "mftd/catalog/event.h"
@@ -109,6 +111,27 @@ give_away(const char *path)
 		log_warn("%s: %s", path, mftd_strerror(errno));
 }
 
+/* Whoever may read the file may lock it, and so keep us out.  (SQLite gives its
+ * mode to the files beside it when it makes them.) */
+static void
+close_to_others(const char *path)
+{
+	static const char *const beside[] = { "", "-wal", "-shm" };
+	char name[PATH_MAX];
+	size_t i;
+	int fd;
+
+	/* only a new one is opened: close(2) of another would release locks
+	 * that this process has through SQLite */
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	mftd_fd_close(&fd); /* what is wrong is said when SQLite opens it */
+	for (i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, beside[i]);
+		if (chmod(name, 0600) < 0 && errno != ENOENT)
+			log_warn("%s: %s", name, mftd_strerror(errno));
+	}
+}
+
 /* Only a migration may bring the file into being: a reader that came too early
  * must not leave an empty one. */
 static int
@@ -118,6 +141,8 @@ connect_to(struct sqlite *s, bool create)
 
 	if (s->h != NULL)
 		return 0;
+	if (create)
+		close_to_others(s->path);
 	code = sqlite3_open_v2(s->path, &s->h,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		(create ? SQLITE_OPEN_CREATE : 0),

@@ -1,5 +1,6 @@
 # Part of mftd; see LICENSE.
 """The agents against a peer that speaks the protocol, well or badly."""
+import fcntl
 import json
 import os
 import re
@@ -355,6 +356,15 @@ def test_two_agents_start_one_daemon(node):
              for agent in ("inbound", "outbound", "inbound")]
     assert [c.wait(PATIENCE_S) for c in calls] == [0, 0, 0]
     assert len(node.pids()) == 1
+
+
+def test_start_that_another_user_cannot_hold_up(node):
+    """Whoever reads the configuration may lock it: that is nobody's turn."""
+    os.chmod(node.config, 0o644)
+    with open(node.config, "rb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        assert node.call("inbound", "start").code == 0
+    assert os.stat(node.run_dir + ".start").st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("fault", ["hang", "refuse", "malformed"])

@@ -3,11 +3,12 @@
 import concurrent.futures
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 
 import pytest
-from rig import BUILD, keygen, Rig
+from rig import BUILD, keygen, Rig, USER
 
 SIZES = [0, 1, 255, 32768, 261120, 261121, 1 << 20, (20 << 20) + 7]
 
@@ -154,6 +155,23 @@ def test_session_is_confined(rig):
     finally:
         client.kill()
         client.communicate()
+
+
+def test_locks_are_nobody_elses():
+    """Who may read a file may lock it, and would keep mftd from starting."""
+    with Rig() as rig:
+        old = rig.top / "run/outbound-default.lock"
+        old.touch(mode=0o644)
+        shutil.chown(old, USER)
+        rig.up()
+        locks = [*rig.top.glob("run/*.lock"), *rig.top.glob("state/*.db*")]
+        assert len(locks) >= 4, locks
+        for path in locks:
+            done = subprocess.run(
+                ["/usr/bin/python3", "-c", "import sys; open(sys.argv[1])",
+                 path], user=65533, group=65533, extra_groups=[], check=False,
+                capture_output=True, text=True)
+            assert "PermissionError" in done.stderr, (path, done)
 
 
 def test_status_shows_the_node(rig):

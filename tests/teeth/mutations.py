@@ -645,6 +645,11 @@ MUTATIONS = [
     journal("whole_part_dormant", "dormant.c",
             "mark->durable - 1", "mark->durable", KILLED),
 
+    # locks that others cannot take
+    Mutation("lock_for_others", "mftd/base/lock.c",
+             "((st.st_mode & 077) == 0 || fchmod(fd, 0600) == 0)", "1",
+             ("tests/unit/base/test_lock",)),
+
     # a person's wishes
     Mutation("wish_compares", "mftd/catalog/person.c",
              "WHERE id = $1 AND state = $2", "WHERE id = $1 AND $2 <> ''",
