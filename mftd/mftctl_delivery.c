@@ -380,6 +380,21 @@ put_stopped(void *data, const struct mftd_partner_row *p)
 	return 0;
 }
 
+/* Nor while the configuration does not have where it goes. */
+static void
+put_unknown(json_t *o, const struct mftd_delivery_story *s)
+{
+	const char *account = mftd_delivery_account(&s->d);
+	char text[MFTD_TARGET_BYTES + 64];
+
+	if (s->configured || !is_pending(s->d.state))
+		return;
+	snprintf(text, sizeof(text), "%s %s is not in the configuration",
+	    account != NULL ? "account" : "partner",
+	    account != NULL ? account : s->d.partner);
+	mftctl_put(o, "stopped", text);
+}
+
 static int
 show_one(const struct ctl *ctl, struct mftd_catalog *c, const char *id)
 {
@@ -402,6 +417,8 @@ show_one(const struct ctl *ctl, struct mftd_catalog *c, const char *id)
 	if (r == 0)
 		r = mftd_catalog_partner_states(
 		    c, s.queue, put_stopped, &stopped);
+	if (r == 0)
+		put_unknown(o, &s);
 	if (r < 0 && r != -ENOENT)
 		mftctl_catalog_failed(ctl, c, r);
 	json_object_set_new(o, "tried", tries.list);

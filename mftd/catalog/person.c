@@ -167,6 +167,7 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 
 	s->received_us = more[5].i;
 	s->removed = more[6].i != 0;
+	s->configured = more[10].i != 0;
 	if (mftd_rows_get(&more[0], s->queue, sizeof(s->queue)) < 0 ||
 	    mftd_rows_get(&more[1], s->account, sizeof(s->account)) < 0 ||
 	    mftd_rows_get(&more[2], s->session, sizeof(s->session)) < 0 ||
@@ -189,7 +190,9 @@ mftd_catalog_delivery(
 	r = mftd_db_run(c,
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS ", d.queue, r.account, "
 	    "r.session, r.path, r.path_now, r.time_us, r.removed, "
-	    "d.after_done, r.source, r.source_text "
+	    "d.after_done, r.source, r.source_text, "
+	    "(SELECT count(*) FROM partner p WHERE p.name = d.partner) + "
+	    "(SELECT count(*) FROM account a WHERE '@' || a.name = d.partner) "
 	    "FROM delivery d JOIN receipt r ON r.id = d.receipt "
 	    "WHERE d.id = $1",
 	    v, N(v), take_story, out);

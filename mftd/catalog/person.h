@@ -37,6 +37,7 @@ struct mftd_delivery_story {
 	char path_now[MFTD_PATH_BYTES]; /* after renames */
 	int64_t received_us;
 	bool removed; /* the account has removed the file */
+	bool configured; /* the partner or account that it goes to */
 	char after[MFTD_NAME_BYTES]; /* what its route wants of the source */
 	char source[MFTD_NAME_BYTES]; /* what became of it: source.h; "" */
 	char source_text[MFTD_PATH_BYTES]; /* as what, why, the last error */

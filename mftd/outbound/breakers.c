@@ -189,7 +189,8 @@ mftd_breaker_backoff_ms(const struct mftd_queue *q, const char *partner)
 {
 	const struct mftd_breaker *b = find(q, partner);
 
-	if (b != NULL && b->row.state != MFTD_PARTNER_CLOSED)
+	if (mftd_unknown_is_noted(q, partner) ||
+	    (b != NULL && b->row.state != MFTD_PARTNER_CLOSED))
 		return 0; /* it goes on when the partner does */
 	return mftd_delivery_backoff_ms(
 	    b != NULL ? b->calls : 1, mftd_job_any_number());
@@ -288,7 +289,7 @@ probe(struct mftd_queue *q, struct mftd_breaker *b)
 	if (b->pending || b->row.state != MFTD_PARTNER_HALF_OPEN)
 		return;
 	r = mftd_runner_probe(q, b->row.partner);
-	if (r == -ENOENT) /* its deliveries say that it is not configured */
+	if (r == -ENOENT) /* it is not configured, and its deliveries wait */
 		step(b, MFTD_BREAKER_RESUME, "");
 	else if (r < 0)
 		step(b, MFTD_BREAKER_AWAY, mftd_strerror(r));

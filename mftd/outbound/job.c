@@ -143,13 +143,24 @@ mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size)
 	}
 }
 
+/* Where it goes is configured; what became of one that was published to an
+ * account can be told without. */
+static bool
+has_target(const struct mftd_job *job)
+{
+	return mftd_unknown(job->q, &job->d) == NULL ||
+	    (mftd_delivery_is_published(job->d.state) &&
+		mftd_delivery_account(&job->d) != NULL);
+}
+
 bool
 mftd_job_is_ready(const struct mftd_job *job)
 {
 	return job->runner == NULL && !job->pending &&
 	    is_in_hand(job->d.state) && !is_finished(&job->d) &&
 	    mftd_clock_ms() >= job->start_ms && !is_kept_waiting(job) &&
-	    mftd_breaker_stops(job->q, job->d.partner) == NULL;
+	    mftd_breaker_stops(job->q, job->d.partner) == NULL &&
+	    has_target(job);
 }
 
 uint32_t
@@ -204,8 +215,20 @@ sweep(struct mftd_queue *q)
 	}
 }
 
+/* Why nothing can be sent of it now; NULL: it can. */
+static const char *
+stops(struct mftd_queue *q, const struct mftd_delivery *d)
+{
+	const char *why = mftd_unknown(q, d);
+
+	if (why == NULL)
+		return mftd_breaker_stops(q, d->partner);
+	mftd_unknown_note(q, d->partner);
+	return why;
+}
+
 /* Those that are in hand for nothing: their owner died between the two rows, or
- * their partner was stopped before a deliver got them. */
+ * their partner was stopped, or taken away, before a deliver got them. */
 static void
 conclude(struct mftd_queue *q)
 {
@@ -220,7 +243,7 @@ conclude(struct mftd_queue *q)
 		if (!is_in_hand(job->d.state) ||
 		    mftd_delivery_is_published(job->d.state))
 			continue;
-		why = mftd_breaker_stops(q, job->d.partner);
+		why = stops(q, &job->d);
 		if (why != NULL)
 			mftd_job_put_back(job, 0, why);
 	}

@@ -62,17 +62,6 @@ mftd_local_journal_down(void *data, struct mftd_chan *c)
 
 /* ---- a deposit */
 
-static const struct mftd_account *
-find_account(const struct mftd_queue *q, const char *name)
-{
-	size_t i;
-
-	for (i = 0; q->objects != NULL && i < q->objects->n_accounts; i++)
-		if (strcmp(q->objects->accounts[i].name, name) == 0)
-			return &q->objects->accounts[i];
-	return NULL;
-}
-
 /* What journal is told of the session.  Read-only is the account's clients; it
  * is the operator who sends here. */
 static int
@@ -117,20 +106,23 @@ mftd_local_start(struct mftd_runner *rn, struct mftd_job *job, const char **why)
 {
 	struct mftd_queue *q = rn->q;
 	const struct mftd_account *a =
-	    find_account(q, mftd_delivery_account(&job->d));
-	struct mftd_chan **journal = a != NULL ? place_of(q, a->volume) : NULL;
+	    mftd_known_account(q, mftd_delivery_account(&job->d));
+	struct mftd_chan **journal;
 	struct mftd_msg_session_open open;
 	int fds[2] = { -1, -1 }, r;
 
-	if (a != NULL && journal == NULL && !has_waited(job))
-		return 1;
 	*why = NULL;
-	if (a == NULL)
-		*why = "its account is not configured";
-	else if (journal == NULL)
+	if (a == NULL) { /* its journal says what became of it, all the same */
+		job->start_ms = mftd_clock_ms() + AWAY_MS;
+		return 1;
+	}
+	journal = place_of(q, a->volume);
+	if (journal == NULL && !has_waited(job))
+		return 1;
+	if (journal == NULL) {
 		*why = "no journal of its account's volume is here";
-	if (*why != NULL)
 		return -MFTD_E_CLOSED;
+	}
 	r = fill_open(q, a, &open);
 	if (r == 0)
 		r = mftd_chan_pair(fds);

@@ -152,6 +152,7 @@ load_objects(struct mftd_queue *q)
 	mftd_objects_free(q->objects);
 	q->objects = objects;
 	q->reload = false;
+	mftd_unknown_forget(q);
 	mftd_runners_retire(q);
 	tell_hooks(q);
 	log_info("configuration version %llu: %zu partners",
@@ -192,8 +193,9 @@ room(const struct mftd_queue *q)
 	return n < CLAIM_MOST ? n : CLAIM_MOST;
 }
 
-/* The partners of which nothing is claimed: the busy ones, and those that are
- * stopped.  The caller frees it; NULL without memory. */
+/* The partners of which nothing is claimed: the busy ones, those that are
+ * stopped, and those that are not configured.  The caller frees it; NULL
+ * without memory. */
 static char *
 left_out(const struct mftd_queue *q)
 {
@@ -205,6 +207,7 @@ left_out(const struct mftd_queue *q)
 		return NULL;
 	mftd_jobs_busy(q, busy, sizeof(busy));
 	fputs(busy, f);
+	fputs(q->unknown != NULL ? q->unknown : "", f);
 	mftd_breakers_print(q, f);
 	if (fclose(f) == 0)
 		return text;
@@ -462,5 +465,6 @@ mftd_outbound_main(struct mftd_worker *w)
 	mftd_catalog_close(q->catalog);
 	mftd_objects_free(q->objects);
 	free(q->vain);
+	free(q->unknown);
 	free(q);
 }

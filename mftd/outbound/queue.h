@@ -105,6 +105,8 @@ struct mftd_queue {
 	int64_t raise_ms, claim_ms, look_ms; /* when to do so next */
 	int64_t vain_ms; /* nothing to be claimed before, … */
 	char *vain; /* … as long as just these partners are left out */
+	char *unknown; /* where deliveries are to go that the objects do not
+			  have, " a @b "; NULL: none was found */
 	char trouble[MFTD_REASON_BYTES]; /* with the catalog; "" none */
 	struct mftd_msg_outbound_state counts; /* as last read */
 	struct mftd_msg_outbound_state said;
@@ -153,6 +155,25 @@ void mftd_jobs_work(struct mftd_queue *q);
 
 /* Lets all go. */
 void mftd_jobs_free(struct mftd_queue *q);
+
+/* ---- known.c */
+
+/* A partner, an account, of the objects; NULL: there is none. */
+const struct mftd_partner *mftd_known_partner(
+    const struct mftd_queue *q, const char *name);
+const struct mftd_account *mftd_known_account(
+    const struct mftd_queue *q, const char *name);
+
+/* Why d waits: the objects do not have its partner or account.  NULL: they do.
+ */
+const char *mftd_unknown(
+    const struct mftd_queue *q, const struct mftd_delivery *d);
+
+/* Nothing is claimed for that partner or "@account" until new objects are
+ * loaded, which forget it. */
+void mftd_unknown_note(struct mftd_queue *q, const char *target);
+bool mftd_unknown_is_noted(const struct mftd_queue *q, const char *target);
+void mftd_unknown_forget(struct mftd_queue *q);
 
 /* ---- step.c */
 

@@ -338,27 +338,15 @@ count(const struct mftd_queue *q, const char *partner)
 	return n;
 }
 
-static const struct mftd_partner *
-find_partner(const struct mftd_queue *q, const char *name)
-{
-	size_t i;
-
-	for (i = 0; q->objects != NULL && i < q->objects->n_partners; i++)
-		if (strcmp(q->objects->partners[i].name, name) == 0)
-			return &q->objects->partners[i];
-	return NULL;
-}
-
-/* How many delivers it may have at once.  For one that is not configured none
- * is started, but that is said of its jobs without waiting. */
+/* How many delivers it may have at once. */
 static size_t
 most_of(const struct mftd_queue *q, const char *partner)
 {
-	const struct mftd_partner *p = find_partner(q, partner);
+	const struct mftd_partner *p = mftd_known_partner(q, partner);
 
 	if (partner[0] == '@')
 		return MFTD_DELIVERS_PARTNER_MAX;
-	return p != NULL ? (size_t)p->connections : MFTD_DELIVERS_MAX;
+	return p != NULL ? (size_t)p->connections : 0;
 }
 
 /* The first job that is ready, of a partner that may have one more deliver;
@@ -433,7 +421,7 @@ mftd_runner_may_probe(const struct mftd_queue *q)
 int
 mftd_runner_probe(struct mftd_queue *q, const char *partner)
 {
-	const struct mftd_partner *p = find_partner(q, partner);
+	const struct mftd_partner *p = mftd_known_partner(q, partner);
 	struct mftd_runner *rn;
 
 	if (p == NULL)
@@ -448,14 +436,12 @@ mftd_runner_probe(struct mftd_queue *q, const char *partner)
 static void
 start(struct mftd_queue *q, struct mftd_job *job)
 {
-	const struct mftd_partner *p = find_partner(q, job->d.partner);
+	const struct mftd_partner *p = mftd_known_partner(q, job->d.partner);
 	const char *why = NULL, *account = mftd_delivery_account(&job->d);
 	struct mftd_runner *rn;
 	int r = -MFTD_E_AUTH;
 
-	if (p == NULL && account == NULL)
-		why = "its partner is not configured";
-	else if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL)
+	if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL)
 		why = "its volume is not on this node";
 	if (why == NULL) {
 		rn = take_place(q, job->d.partner);

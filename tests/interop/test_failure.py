@@ -103,9 +103,23 @@ class World:
     def alerts(self):
         return self.rig.log.read_text().count("partner acme is stopped")
 
+    def outbound(self):
+        return next(p for p, kind in self.rig.processes().items()
+                    if kind.startswith("outbound"))
+
     def kill_outbound(self):
-        os.kill(next(p for p, kind in self.rig.processes().items()
-                     if kind.startswith("outbound")), signal.SIGKILL)
+        os.kill(self.outbound(), signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def outbound_stopped(self):
+        """Nothing is claimed; who ends it meanwhile has another started."""
+        pid = self.outbound()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def source(self, id_):
         return self.rig.volume / ".mft/out" / self.show(id_)["receipt"]
@@ -265,6 +279,60 @@ def test_restart_while_it_is_stopped(world, how):
 def test_restart_on_postgresql():
     with Postgres() as database, new_world(database.uri) as world:
         test_restart_while_it_is_stopped(world, "outbound")
+
+
+def _taken_away(world, begin):
+    """A delivery whose target the configuration does not have any more, when it
+    has not begun, or was held while it was claimed."""
+    to_carol = """  - name: bob-to-carol
+    account: bob
+    to_account: carol
+    settle_s: 0
+"""
+    whole = world.objects() + to_carol
+    accounts, _, rest = whole.partition("  - name: carol\n")
+    less = accounts + rest[rest.index("partners:\n"):]
+    less = less.replace(world.acme.objects(), "")
+    less = less.partition("routes:\n")[0] + "routes:\n" + _ROUTE.format(
+        account="bob", partner="beta", directory="in")
+    world.rig.up(whole)
+    world.rig.mftctl("apply", world.rig.accounts(whole))
+    with world.outbound_stopped():
+        ids = [world.upload("for-acme"), world.upload("for-carol", "bob")]
+        if begin:
+            world.execute("UPDATE delivery SET state = 'SENDING'")
+        world.rig.mftctl("apply", world.rig.accounts(less))
+        # bob's to beta is of no interest
+        ids[1:] = [d["id"] for d in world.json("delivery", "list")
+                   if d.get("to_account") == "carol"]
+        world.kill_outbound()
+    for who in "acme", "@carol":
+        world.wait_for(f"{who} is missed", lambda who=who:
+                       f"deliveries to {who} wait" in
+                       world.rig.log.read_text())
+    for id_, who in zip(ids, ("partner acme", "account carol")):
+        story = world.wait_for("a delivery that waits", lambda id_=id_: (
+            s := world.show(id_))["state"] in ("QUEUED", "WAITING") and s)
+        assert story["stopped"] == f"{who} is not in the configuration"
+        assert story["tries"] == 0 and not story["tried"], story
+        shown = world.rig.mftctl("delivery", "show", id_).stdout
+        assert f"{who} is not in the configuration" in shown
+    world.rig.mftctl("apply", world.rig.accounts(whole))
+    sent_once(world, ids[0])
+    story = world.wait_state(ids[1], "DONE")
+    assert story["tries"] == 1 and "stopped" not in story
+    assert (world.rig.volume / "carol/for-carol").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("begin", [False, True], ids=["queued", "sending"])
+def test_taken_away(world, begin):
+    """It waits, without a try, and goes with the configuration that has it."""
+    _taken_away(world, begin)
+
+
+def test_taken_away_on_postgresql():
+    with Postgres() as database, new_world(database.uri) as world:
+        _taken_away(world, False)
 
 
 def test_probe_that_is_due_after_a_restart(world):
