@@ -11,6 +11,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/handling.h"
+#include "mftd/catalog/numbered.h"
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/person.h"
 #include "mftd/catalog/tries.h"
@@ -52,9 +53,19 @@ is_to_come(enum mftd_delivery_state s)
 
 /* ---- list */
 
+/* Its name at the partner, with the number that it was given. */
+static const char *
+name_of(const struct mftd_delivery *d, char *out, size_t size)
+{
+	return mftd_numbered(d->name, d->has.number, out, size) == 0 ? out
+								     : d->name;
+}
+
 static void
 put_delivery(json_t *o, const struct mftd_delivery *d)
 {
+	char name[MFTD_NUMBERED_BYTES];
+
 	mftctl_put(o, "id", d->id);
 	mftctl_put(o, "receipt", d->receipt);
 	mftctl_put(o, "route", d->route);
@@ -66,7 +77,7 @@ put_delivery(json_t *o, const struct mftd_delivery *d)
 	else
 		mftctl_put(o, "partner", d->partner);
 	mftctl_put(o, "directory", d->directory);
-	mftctl_put(o, "name", d->name);
+	mftctl_put(o, "name", name_of(d, name, sizeof(name)));
 	mftctl_put(o, "error", d->error);
 	if (is_to_come(d->state))
 		mftctl_put_time(o, "due", d->due_us);
@@ -76,7 +87,7 @@ static int
 print_delivery(void *data, const struct mftd_delivery *d)
 {
 	const struct ctl *ctl = data;
-	char name[MFTD_PATH_BYTES];
+	char name[MFTD_NUMBERED_BYTES], shown[MFTD_NUMBERED_BYTES];
 	json_t *o;
 
 	if (ctl->json) {
@@ -86,7 +97,10 @@ print_delivery(void *data, const struct mftd_delivery *d)
 	} else {
 		printf("%-28s %-16s %-10s %5u %12" PRIu64 " %s %s\n", d->id,
 		    d->route, mftd_delivery_state_name(d->state), d->tries,
-		    d->size, printable(d->name, name, sizeof(name)), d->error);
+		    d->size,
+		    printable(
+			name_of(d, name, sizeof(name)), shown, sizeof(shown)),
+		    d->error);
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/numbered.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -57,6 +58,19 @@ mftd_event_unmatched(
 
 /* ---- reading one */
 
+/* What failed is nowhere; its number may be another after the next try. */
+static int
+take_name(const struct mftd_db_value *row, struct mftd_event *e)
+{
+	bool failed = strcmp(e->kind, MFTD_EVENT_FAILED) == 0;
+	char name[MFTD_PATH_BYTES];
+
+	if (mftd_rows_get(&row[16], name, sizeof(name)) < 0)
+		return -MFTD_E_CORRUPT;
+	return mftd_numbered(
+	    name, failed ? 0 : (uint32_t)row[20].i, e->name, sizeof(e->name));
+}
+
 static int
 take_event(void *data, const struct mftd_db_value *row, int n)
 {
@@ -74,7 +88,7 @@ take_event(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&row[13], e->volume, sizeof(e->volume)) < 0 ||
 	    mftd_rows_get(&row[14], e->path, sizeof(e->path)) < 0 ||
 	    mftd_rows_get(&row[15], e->directory, sizeof(e->directory)) < 0 ||
-	    mftd_rows_get(&row[16], e->name, sizeof(e->name)) < 0)
+	    take_name(row, e) < 0)
 		return -MFTD_E_CORRUPT;
 	e->time_us = row[2].i;
 	e->tries = (uint32_t)row[6].i;
@@ -101,7 +115,8 @@ mftd_event_get(struct mftd_catalog *c, const char *id, struct mftd_event *out)
 	    "e.tries, e.host, e.error, e.since_us, e.until_us, "
 	    "coalesce(r.account, w.account), coalesce(d.partner, w.partner), "
 	    "r.volume, r.path, d.directory, d.name, r.size, "
-	    "coalesce(d.sha256, r.sha256), coalesce(r.outcome_us, 0) "
+	    "coalesce(d.sha256, r.sha256), coalesce(r.outcome_us, 0), "
+	    "coalesce(d.number, 0) "
 	    "FROM event e LEFT JOIN receipt r ON r.id = e.receipt "
 	    "LEFT JOIN delivery d ON d.id = e.delivery "
 	    "LEFT JOIN route w ON w.name = e.route WHERE e.id = $1",

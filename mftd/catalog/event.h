@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "mftd/base/limits.h"
+#include "mftd/catalog/numbered.h"
 
 struct mftd_catalog;
 
@@ -61,7 +62,7 @@ struct mftd_event {
 	char volume[MFTD_NAME_BYTES];
 	char path[MFTD_PATH_BYTES]; /* as uploaded; any bytes */
 	char directory[MFTD_PATH_BYTES]; /* at the partner */
-	char name[MFTD_PATH_BYTES]; /* there; any bytes */
+	char name[MFTD_NUMBERED_BYTES]; /* there; any bytes */
 	char host[MFTD_NAME_BYTES];
 	char error[MFTD_REASON_BYTES];
 	uint64_t size;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mftd/base/id.h"
+#include "mftd/catalog/numbered.h"
 #include "mftd/catalog/template.h"
 
 /* directory "" or ".": where the login starts. */
@@ -31,22 +32,10 @@ base_of(char *path)
 int
 mftd_deliver_final_name(const struct mftd_delivery *d, char *out, size_t size)
 {
-	char number[16], *dot;
-	size_t len, more;
-	int r = join(d->directory, d->name, out, size);
+	char path[2 * MFTD_PATH_BYTES + 2];
+	int r = join(d->directory, d->name, path, sizeof(path));
 
-	if (r < 0 || d->has.number == 0)
-		return r;
-	more = (size_t)snprintf(number, sizeof(number), "-%u", d->has.number);
-	len = strlen(out);
-	if (len + more >= size)
-		return -ENAMETOOLONG;
-	dot = strrchr(base_of(out), '.');
-	if (dot == NULL || dot == base_of(out)) /* ".profile" has no suffix */
-		dot = out + len;
-	memmove(dot + more, dot, strlen(dot) + 1);
-	memcpy(dot, number, more);
-	return 0;
+	return r < 0 ? r : mftd_numbered(path, d->has.number, out, size);
 }
 
 bool

@@ -174,7 +174,10 @@ def test_number(world):
     for _ in range(3):
         story = world.ends(world.upload("number", "a.txt"))
     assert world.names() == ["a-1.txt", "a-2.txt", "a.txt"]
-    assert story["name"] == "a.txt" and story["numbered"] == "in/a-2.txt"
+    assert story["name"] == "a-2.txt" and story["numbered"] == "in/a-2.txt"
+    assert {d["name"] for d in world.ctl("list", "-a", "number")} == set(world.names())
+    shown = world.rig.mftctl("delivery", "list", "-a", "number").stdout
+    assert " a-1.txt " in shown and " a-2.txt " in shown
 
 
 def test_skip(world):

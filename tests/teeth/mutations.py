@@ -650,6 +650,11 @@ MUTATIONS = [
              "((st.st_mode & 077) == 0 || fchmod(fd, 0600) == 0)", "1",
              ("tests/unit/base/test_lock",)),
 
+    # hooks name a file as the partner has it
+    Mutation("hook_without_number", "mftd/catalog/event.c",
+             "failed ? 0 : (uint32_t)row[20].i", "0",
+             ("tests/unit/catalog/test_catalog",)),
+
     # a person's wishes
     Mutation("wish_compares", "mftd/catalog/person.c",
              "WHERE id = $1 AND state = $2", "WHERE id = $1 AND $2 <> ''",

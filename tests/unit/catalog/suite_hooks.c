@@ -246,6 +246,32 @@ each_event_is_written_once(void **state)
 	assert_int_equal(mftd_event_get(db->c, "none", &e), -ENOENT);
 }
 
+/* Where the partner has it; what failed it does not have. */
+static void
+name_is_the_one_at_the_partner(void **state)
+{
+	struct stream s = { .name = "s1", .time_us = 1000000 * S };
+	struct db *db = *state;
+	struct mftd_role_row role = raise(db);
+	struct mftd_hook h = a_hook("h");
+	struct mftd_event e;
+	struct mftd_delivery d;
+	char id[MFTD_EVENT_ID_BYTES];
+
+	apply(db, &h, 1);
+	publish(db, &s, "f0", "x.txt");
+	move(db, &role, "f0", MFTD_DELIVERY_SENDING, "");
+	db_execute(db, "UPDATE delivery SET number = 2");
+	move(db, &role, "f0", MFTD_DELIVERY_IN_DOUBT, "who knows");
+	assert_true(find_delivery(db, "f0", &d));
+	snprintf(id, sizeof(id), "in_doubt.%s.0", d.id);
+	assert_int_equal(mftd_event_get(db->c, id, &e), 0);
+	assert_string_equal(e.name, "x-2.txt");
+	db_execute(db, "UPDATE event SET kind = 'failed'");
+	assert_int_equal(mftd_event_get(db->c, id, &e), 0);
+	assert_string_equal(e.name, "x.txt");
+}
+
 /* A person's wish begins another episode. */
 static void
 wishes_make_it_another_event(void **state)
@@ -616,6 +642,7 @@ tests_hooks(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(hooks_come_back_as_they_were),
 		DB_TEST(nobody_wants_it_nothing_is_written),
 		DB_TEST(each_event_is_written_once),
+		DB_TEST(name_is_the_one_at_the_partner),
 		DB_TEST(wishes_make_it_another_event),
 		DB_TEST(stale_owner_changes_nothing),
 		DB_TEST(filters_decide),
