@@ -44,6 +44,8 @@ ask(const struct ctl *ctl, json_t *req, json_t **reply)
 	}
 	if (r < 0)
 		return fail(path, r);
+	if (!ctl->json)
+		mftctl_make_safe(*reply);
 	if (json_is_true(json_object_get(*reply, "ok")))
 		return 0;
 	fprintf(stderr, "mftctl: %s\n",
@@ -177,8 +179,7 @@ cmd_status(const struct ctl *ctl, int argc, char **argv)
 	if (ask(ctl, json_pack("{s:s}", "cmd", "status"), &st) != 0)
 		return 1;
 	if (ctl->json) {
-		json_dumpf(st, stdout, JSON_INDENT(2));
-		putchar('\n');
+		mftctl_print_json(st, JSON_INDENT(2));
 		json_decref(st);
 		return 0;
 	}
@@ -350,7 +351,7 @@ cmd_session(const struct ctl *ctl, int argc, char **argv)
 		&reply) != 0)
 		return 1;
 	if (ctl->json && argc == 2)
-		json_dumpf(reply, stdout, JSON_INDENT(2));
+		mftctl_print_json(reply, JSON_INDENT(2));
 	else if (argc == 2)
 		json_array_foreach(json_object_get(reply, "sessions"), i, o)
 			printf("%-28s %-12s %-16s %-24s %s\n", str(o, "id"),
@@ -396,7 +397,7 @@ cmd_ban(const struct ctl *ctl, int argc, char **argv)
 	if (ask(ctl, req, &reply) != 0)
 		return 1;
 	if (list && ctl->json)
-		json_dumpf(reply, stdout, JSON_INDENT(2));
+		mftctl_print_json(reply, JSON_INDENT(2));
 	else if (list)
 		print_bans(reply);
 	json_decref(reply);

@@ -60,7 +60,8 @@ void mftctl_catalog_failed(
 
 /* ---- mftctl_json.c: members of an object o */
 
-/* Any bytes: what is not UTF-8 stands as \u00xx.  "" puts nothing. */
+/* Any bytes: a byte that is not UTF-8 stands as "\xff", and the member KEY_hex
+ * beside it has all of them in hexadecimal.  "" puts nothing. */
 void mftctl_put(json_t *o, const char *key, const char *text);
 void mftctl_put_number(json_t *o, const char *key, uint64_t v);
 void mftctl_put_hash(
@@ -68,5 +69,13 @@ void mftctl_put_hash(
 
 /* In UTC, "2026-11-21T15:00:00.000000Z". */
 void mftctl_put_time(json_t *o, const char *key, int64_t time_us);
+
+/* ---- the same file: what a terminal may be given (base/text.h) */
+
+/* Prints v, which stays the same value, with a line break. */
+void mftctl_print_json(const json_t *v, size_t flags);
+
+/* Before the strings of v are printed as they are. */
+void mftctl_make_safe(json_t *v);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/text.h"
 #include "mftd/catalog/handling.h"
 #include "mftd/catalog/numbered.h"
 #include "mftd/catalog/partner_state.h"
@@ -22,25 +23,10 @@
 
 #define US_PER_S 1000000
 
-/* A partner's file name must not move the terminal, or make a second row. */
-static const char *
-printable(const char *name, char *out, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size && name[i] != '\0'; i++)
-		out[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f
-		    ? '?'
-		    : name[i];
-	out[i] = '\0';
-	return out;
-}
-
 static void
 print_json(json_t *o)
 {
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
+	mftctl_print_json(o, JSON_COMPACT);
 	json_decref(o);
 }
 
@@ -57,8 +43,9 @@ is_to_come(enum mftd_delivery_state s)
 static const char *
 name_of(const struct mftd_delivery *d, char *out, size_t size)
 {
-	return mftd_numbered(d->name, d->has.number, out, size) == 0 ? out
-								     : d->name;
+	if (mftd_numbered(d->name, d->has.number, out, size) < 0)
+		snprintf(out, size, "%s", d->name);
+	return out;
 }
 
 static void
@@ -87,7 +74,8 @@ static int
 print_delivery(void *data, const struct mftd_delivery *d)
 {
 	const struct ctl *ctl = data;
-	char name[MFTD_NUMBERED_BYTES], shown[MFTD_NUMBERED_BYTES];
+	char name[MFTD_NUMBERED_BYTES];
+	char safe[MFTD_TEXT_GROWS * MFTD_NUMBERED_BYTES];
 	json_t *o;
 
 	if (ctl->json) {
@@ -95,11 +83,10 @@ print_delivery(void *data, const struct mftd_delivery *d)
 		put_delivery(o, d);
 		print_json(o);
 	} else {
+		name_of(d, name, sizeof(name));
 		printf("%-28s %-16s %-10s %5u %12" PRIu64 " %s %s\n", d->id,
 		    d->route, mftd_delivery_state_name(d->state), d->tries,
-		    d->size,
-		    printable(
-			name_of(d, name, sizeof(name)), shown, sizeof(shown)),
+		    d->size, mftd_text_safe(name, safe, sizeof(safe)),
 		    d->error);
 	}
 	return 0;
@@ -356,14 +343,13 @@ print_try(const json_t *t)
 static void
 print_story(json_t *o)
 {
-	char text[6 * MFTD_PATH_BYTES];
 	const char *key;
 	json_t *v, *w;
 	size_t i;
 
+	mftctl_make_safe(o);
 	json_object_foreach(o, key, v) if (json_is_string(v))
-	    printf("%-10s %s\n", key,
-		printable(json_string_value(v), text, sizeof(text)));
+	    printf("%-10s %s\n", key, json_string_value(v));
 	else if (json_is_integer(v)) printf(
 	    "%-10s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(v));
 	json_array_foreach(json_object_get(o, "tried"), i, w)

@@ -26,8 +26,7 @@ struct view {
 static void
 print_object(json_t *o)
 {
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
+	mftctl_print_json(o, JSON_COMPACT);
 	json_decref(o);
 }
 
@@ -158,6 +157,7 @@ text(json_t *o, const char *key)
 static void
 print_run(json_t *o)
 {
+	mftctl_make_safe(o);
 	printf("%-64s %-8s %4lld  %s\n", text(o, "id"), text(o, "state"),
 	    (long long)json_integer_value(json_object_get(o, "tries")),
 	    text(o, "error"));
@@ -191,8 +191,7 @@ show_hook(const struct view *v, const char *name)
 		print_object(o);
 		return 0;
 	}
-	json_dumpf(o, stdout, JSON_INDENT(2));
-	putchar('\n');
+	mftctl_print_json(o, JSON_INDENT(2));
 	json_array_foreach(runs, i, run)
 		print_run(run);
 	json_decref(o);
@@ -238,8 +237,7 @@ show_run(const struct view *v, char *event, const char *hook)
 		print_object(o);
 		return 0;
 	}
-	json_dumpf(o, stdout, JSON_INDENT(2));
-	putchar('\n');
+	mftctl_print_json(o, JSON_INDENT(2));
 	json_decref(o);
 	return 0;
 }

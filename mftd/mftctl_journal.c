@@ -94,8 +94,7 @@ print(const struct options *o, const struct mftd_verified *v)
 		return;
 	}
 	json = verified_json(v);
-	json_dumpf(json, stdout, JSON_COMPACT);
-	printf("\n");
+	mftctl_print_json(json, JSON_COMPACT);
 	json_decref(json);
 }
 

@@ -1,8 +1,10 @@
 /* Part of mftd; see LICENSE. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "mftd/base/text.h"
 #include "mftd/mftctl.h"
 
 #define HEX_BYTES (2 * MFTD_SHA256_BYTES + 1)
@@ -10,27 +12,66 @@
 void
 mftctl_put(json_t *o, const char *key, const char *text)
 {
-	char safe[6 * MFTD_PATH_BYTES];
-	json_t *s = json_string(text);
-	size_t n = 0;
+	size_t i, len = strlen(text), size = len * MFTD_TEXT_GROWS + 1;
+	char *safe = malloc(size), more[64];
 
-	if (s == NULL) {
-		for (; *text != '\0' && n + 2 < sizeof(safe); text++) {
-			uint8_t c = (uint8_t)*text;
-
-			if (c < 0x80) {
-				safe[n++] = (char)c;
-			} else {
-				safe[n++] = (char)(0xc0 | c >> 6);
-				safe[n++] = (char)(0x80 | (c & 0x3f));
-			}
-		}
-		s = json_stringn(safe, n);
+	if (len == 0 || safe == NULL)
+		goto out;
+	if (mftd_text_utf8(text, safe, size)) {
+		json_object_set_new(o, key, json_string(text));
+		goto out;
 	}
-	if (text[0] != '\0' || n > 0)
-		json_object_set_new(o, key, s);
-	else
-		json_decref(s);
+	json_object_set_new(o, key, json_string(safe));
+	for (i = 0; i < len; i++)
+		snprintf(safe + 2 * i, 3, "%02x", (unsigned char)text[i]);
+	snprintf(more, sizeof(more), "%s_hex", key);
+	json_object_set_new(o, more, json_string(safe));
+out:
+	free(safe);
+}
+
+/* text as mftd_text_safe makes it, to be freed; NULL without memory. */
+static char *
+safe_copy(const char *text)
+{
+	size_t size = strlen(text) * MFTD_TEXT_GROWS + 1;
+	char *safe = malloc(size);
+
+	if (safe != NULL)
+		mftd_text_safe(text, safe, size);
+	return safe;
+}
+
+void
+mftctl_make_safe(json_t *v)
+{
+	const char *key;
+	json_t *more;
+	char *safe;
+	size_t i;
+
+	if (json_is_string(v)) {
+		safe = safe_copy(json_string_value(v));
+		json_string_set(v, safe != NULL ? safe : "?");
+		free(safe);
+	}
+	json_object_foreach(v, key, more) mftctl_make_safe(more);
+	json_array_foreach(v, i, more)
+		mftctl_make_safe(more);
+}
+
+void
+mftctl_print_json(const json_t *v, size_t flags)
+{
+	char *dump = json_dumps(v, flags), *line, *safe, *rest = NULL;
+
+	for (line = dump != NULL ? strtok_r(dump, "\n", &rest) : NULL;
+	     line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+		safe = safe_copy(line);
+		puts(safe != NULL ? safe : "?");
+		free(safe);
+	}
+	free(dump);
 }
 
 void

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "mftd/base/err.h"
+#include "mftd/base/text.h"
 #include "mftd/catalog/catalog.h"
 #include "mftd/mftctl.h"
 #include "mftd/outbound/probe.h"
@@ -92,8 +93,7 @@ mftctl_in_child(const struct ctl *ctl,
 static void
 print_object(json_t *o)
 {
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
+	mftctl_print_json(o, JSON_COMPACT);
 	json_decref(o);
 }
 
@@ -186,6 +186,7 @@ print_finding(
 {
 	static const char *const words[] = { "ok", "note", "FAIL" };
 	const struct ctl *ctl = data;
+	char safe[MFTD_TEXT_GROWS * MFTD_REASON_BYTES];
 	json_t *o;
 
 	if (ctl->json) {
@@ -195,8 +196,9 @@ print_finding(
 		mftctl_put(o, "text", text);
 		print_object(o);
 	} else {
+		mftd_text_safe(text, safe, sizeof(safe));
 		printf("%-5s %s%s%s\n", words[f], step,
-		    text[0] != '\0' ? ": " : "", text);
+		    safe[0] != '\0' ? ": " : "", safe);
 	}
 	fflush(stdout);
 }

@@ -74,9 +74,11 @@ print(const struct look *l, json_t *o)
 	json_t *v;
 
 	if (l->ctl->json) {
-		json_dumpf(o, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else if (!l->whole) {
+		mftctl_print_json(o, JSON_COMPACT);
+		return;
+	}
+	mftctl_make_safe(o);
+	if (!l->whole) {
 		printf("%-24s %-9s %-10s %s\n", text_of(o, "partner"),
 		    text_of(o, "state"), text_of(o, "queue"),
 		    text_of(o, "reason"));

@@ -229,8 +229,7 @@ print_record(
 	json_t *o = record_json(stream, e);
 
 	if (s->ctl->json) {
-		json_dumpf(o, stdout, JSON_COMPACT);
-		printf("\n");
+		mftctl_print_json(o, JSON_COMPACT);
 	} else {
 		print_text(o);
 	}

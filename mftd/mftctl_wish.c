@@ -132,8 +132,7 @@ print_done(const struct ctl *ctl, const char *id, const struct mftd_wish *w)
 	mftctl_put(o, "id", id);
 	mftctl_put(o, "from", mftd_delivery_state_name(w->from));
 	mftctl_put(o, "to", mftd_delivery_state_name(w->to));
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
+	mftctl_print_json(o, JSON_COMPACT);
 	json_decref(o);
 }
 

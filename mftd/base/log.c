@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mftd/base/text.h"
+
 #define LINE_BYTES 2048
 
 /*
@@ -69,18 +71,6 @@ mftd_log_context(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Names from outside end up in lines: a control byte must not make a second
- * line, or move the terminal of who reads it. */
-static void
-defuse(char *text)
-{
-	unsigned char *p;
-
-	for (p = (unsigned char *)text; *p != '\0'; p++)
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
-}
-
 /* Date and time in UTC to the millisecond, with a blank behind it. */
 static void
 stamp(char *out, size_t size)
@@ -99,7 +89,8 @@ stamp(char *out, size_t size)
 void
 mftd_log(enum mftd_log_level level, const char *fmt, ...)
 {
-	char text[LINE_BYTES], line[LINE_BYTES + 321], when[40] = "";
+	char text[LINE_BYTES], safe[LINE_BYTES], line[LINE_BYTES + 321];
+	char when[40] = "";
 	va_list ap;
 	int n;
 
@@ -108,12 +99,12 @@ mftd_log(enum mftd_log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	defuse(text);
 	if (!sink.to_syslog)
 		stamp(when, sizeof(when));
 	n = snprintf(line, sizeof(line), "%s%s %s[%d]%s%s: %s", when,
 	    levels[level].word, sink.process, (int)getpid(),
-	    sink.context[0] != '\0' ? " " : "", sink.context, text);
+	    sink.context[0] != '\0' ? " " : "", sink.context,
+	    mftd_text_safe(text, safe, sizeof(safe)));
 	if (n >= (int)sizeof(line) - 1)
 		n = sizeof(line) - 2;
 	if (sink.to_syslog) {

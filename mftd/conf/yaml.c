@@ -1,7 +1,6 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/conf/yaml.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -15,10 +14,12 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
+#include "mftd/base/text.h"
 
 #define KEY_BYTES 64
 #define STEPS_MAX 16 /* levels of a document; no schema has more than 5 */
 #define TEXT_BYTES 160
+#define WHY_BYTES 512
 
 /* One level of a field's name: a key, or an index where key is "". */
 struct step {
@@ -198,23 +199,16 @@ mftd_yaml_has(const struct mftd_yaml *y, const char *field)
 	return find(y, &f, &line) != NULL;
 }
 
-/* Control characters of a file do not reach a terminal or a log. */
-static void
-make_printable(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (iscntrl((unsigned char)*text))
-			*text = '?';
-}
-
 static int
 say(const struct mftd_yaml *y, size_t line, const char *field, const char *text)
 {
+	char why[WHY_BYTES];
+
 	if (y->size == 0)
 		return -MFTD_E_CONF;
-	snprintf(y->why, y->size, "%s:%zu: %s%s%s", y->file, line, field,
+	snprintf(why, sizeof(why), "%s:%zu: %s%s%s", y->file, line, field,
 	    field[0] != '\0' ? ": " : "", text);
-	make_printable(y->why);
+	mftd_text_safe(why, y->why, y->size);
 	return -MFTD_E_CONF;
 }
 

@@ -2,6 +2,7 @@
 #include "mftd/hook/message.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "mftd/base/path.h"
+#include "mftd/base/text.h"
 
 #define ENVIRONMENT_MAX 32
 #define US_PER_S 1000000
@@ -44,10 +46,10 @@ put_text(json_t *o, const char *key, const char *text)
 static void
 put_hex(json_t *o, const char *key, const uint8_t *data, size_t n)
 {
-	char hex[2 * MFTD_PATH_BYTES + 1];
+	char hex[2 * MFTD_NUMBERED_BYTES + 1];
 	size_t i;
 
-	for (i = 0; i < n && i < MFTD_PATH_BYTES; i++)
+	for (i = 0; i < n && i < MFTD_NUMBERED_BYTES; i++)
 		snprintf(hex + 2 * i, 3, "%02x", data[i]);
 	json_object_set_new(o, key, json_string(hex));
 }
@@ -56,27 +58,12 @@ put_hex(json_t *o, const char *key, const uint8_t *data, size_t n)
 static void
 put_bytes(json_t *o, const char *key, const char *hex_key, const char *text)
 {
-	char latin[2 * MFTD_PATH_BYTES];
-	json_t *s = json_string(text);
-	size_t n = 0, i, len = strlen(text);
+	char utf8[MFTD_TEXT_GROWS * MFTD_NUMBERED_BYTES];
+	bool is_utf8 = mftd_text_utf8(text, utf8, sizeof(utf8));
 
-	if (s != NULL) {
-		if (len > 0)
-			json_object_set(o, key, s);
-		json_decref(s);
-		return;
-	}
-	for (i = 0; i < len; i++) {
-		uint8_t c = (uint8_t)text[i];
-
-		if (c >= 0x80) {
-			latin[n++] = (char)(0xc0 | c >> 6);
-			c = 0x80 | (c & 0x3f);
-		}
-		latin[n++] = (char)c;
-	}
-	json_object_set_new(o, key, json_stringn(latin, n));
-	put_hex(o, hex_key, (const uint8_t *)text, len);
+	put_text(o, key, utf8);
+	if (!is_utf8)
+		put_hex(o, hex_key, (const uint8_t *)text, strlen(text));
 }
 
 static json_t *
@@ -271,6 +258,19 @@ put_body(FILE *f, const char *text, size_t len)
 	}
 }
 
+/* A field's value as a terminal may show it; it stays the same JSON. */
+static void
+put_value(FILE *f, const json_t *v)
+{
+	char *text = json_dumps(v, JSON_ENCODE_ANY);
+	size_t size = text != NULL ? strlen(text) * MFTD_TEXT_GROWS + 1 : 0;
+	char *safe = text != NULL ? malloc(size) : NULL;
+
+	fputs(safe != NULL ? mftd_text_safe(text, safe, size) : "?", f);
+	free(safe);
+	free(text);
+}
+
 static char *
 body_of(const struct mftd_event *e, size_t *len)
 {
@@ -283,7 +283,7 @@ body_of(const struct mftd_event *e, size_t *len)
 		json_object_foreach(o, key, v)
 		{
 			fprintf(f, "%-13s ", key);
-			json_dumpf(v, f, JSON_ENCODE_ANY);
+			put_value(f, v);
 			fputs("\r\n", f);
 		}
 		fclose(f);

@@ -82,11 +82,8 @@ def _readable(rows):
 
 
 def _text(name):
-    """A name as mftctl prints it: what is no UTF-8, byte by byte."""
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return name.decode("latin-1")
+    """A name as mftctl prints it: a byte that is no UTF-8 as \\xff."""
+    return name.decode(errors="backslashreplace")
 
 
 def arrivals(log):

@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -134,6 +135,44 @@ def is_past(text):
 
 def log_of(story):
     return [(w["what"], w["from"], w["to"]) for w in story["wishes"]]
+
+
+# ---- names
+
+ODD = {b"\xff\xe9": ("\\xff\\xe9", "ffe9"),
+       b"\xc3\xbf\xc3\xa9": ("\u00ff\u00e9", None),
+       b"a\xe2\x80\xaetxt.exe": ("a\u202etxt.exe", None),
+       b"b\x1b[2J\xc2\x9b\x7f": ("b\x1b[2J\x9b\x7f", None)}
+
+
+def test_names_of_any_bytes(rig, partner):
+    """Each is known for what it is, and none reaches a terminal or a log."""
+    (rig.top / "file").write_bytes(b"content")
+    batch = b"".join(b"put %s \"%s\"\n" % (os.fsencode(rig.top / "file"), name)
+                     for name in ODD)
+    done = subprocess.run(
+        ["sftp", *rig.ssh_options(), "-b", "-", "-P", str(rig.port),
+         "alice@127.0.0.1"], check=False, capture_output=True, input=batch)
+    assert done.returncode == 0, done.stderr
+
+    def all_done():
+        found = [d for d in deliveries(rig) if d["state"] == "DONE"]
+        return {(d["name"], d.get("name_hex")) for d in found} >= \
+            set(ODD.values()) and found
+    ids = [d["id"] for d in wait_for("all delivered", all_done)]
+    for name in ODD:
+        path = os.path.join(os.fsencode(partner.home / "in"), name)
+        with open(path, "rb") as f:
+            assert f.read() == b"content"
+    told = [rig.mftctl(*args).stdout for args in (
+        ("delivery", "list"), ("-j", "delivery", "list"),
+        ("delivery", "show", *ids), ("-j", "delivery", "show", *ids))]
+    for text in (*told, rig.log.read_bytes().decode()):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+    for text in told[0], told[2]:
+        assert all(shown in text for shown in (
+            "\\xff\\xe9", "\u00ff\u00e9", "a\\u202etxt.exe",
+            "b\\u001b[2J\\u009b\\u007f"))
 
 
 # ---- hold, release, cancel

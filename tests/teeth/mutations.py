@@ -650,6 +650,13 @@ MUTATIONS = [
              "((st.st_mode & 077) == 0 || fchmod(fd, 0600) == 0)", "1",
              ("tests/unit/base/test_lock",)),
 
+    # names do not reach a terminal as they are
+    Mutation("text_directions", "mftd/base/text.c",
+             "		{ 0x202a, 0x202e }, /* embeddings and overrides */\n", "",
+             ("tests/unit/base/test_text",)),
+    Mutation("text_overlong", "mftd/base/text.c", "v < least[n]", "least[n] < 0",
+             ("tests/unit/base/test_text",)),
+
     # hooks name a file as the partner has it
     Mutation("hook_without_number", "mftd/catalog/event.c",
              "failed ? 0 : (uint32_t)row[20].i", "0",

@@ -83,7 +83,7 @@ json_of_any_bytes(void **state)
 	o = parse(&e);
 	assert_string_equal(text(o, "name"), "caf\xc3\xa9");
 	assert_null(json_object_get(o, "name_hex"));
-	assert_string_equal(text(o, "path"), "caf\xc3\xa9");
+	assert_string_equal(text(o, "path"), "caf\\xe9");
 	assert_string_equal(text(o, "path_hex"), "636166e9");
 	json_decref(o);
 	for (i = 1; i < 256; i++) {
@@ -98,7 +98,7 @@ json_of_any_bytes(void **state)
 	memset(e.path, 0xff, sizeof(e.path) - 1);
 	o = parse(&e);
 	assert_int_equal(strlen(text(o, "path_hex")), 2 * (sizeof(e.path) - 1));
-	assert_int_equal(strlen(text(o, "path")), 2 * (sizeof(e.path) - 1));
+	assert_int_equal(strlen(text(o, "path")), 4 * (sizeof(e.path) - 1));
 	json_decref(o);
 }
 
@@ -175,6 +175,15 @@ mail_is_seven_bit_in_short_lines(void **state)
 		line = made[i] == '\n' ? 0 : line + 1;
 		assert_true(line < 900);
 	}
+	free(made);
+	strcpy(e.name, "a\xe2\x80\xaegpj\x1b[2J\xc2\x9b");
+	made = mftd_hook_mail_text(&e, &h, 1795273200);
+	body = decode(made);
+	assert_non_null(strstr(body, "\"a\\u202egpj\\u001B[2J\\u009b\"\r\n"));
+	free(body);
+	free(made);
+	strcpy(e.name, "caf\xe9");
+	made = mftd_hook_mail_text(&e, &h, 1795273200);
 	body = decode(made);
 	assert_non_null(strstr(body, "\"failed.d-1.0\"\r\n"));
 	assert_non_null(strstr(body, "name_hex"));
