@@ -89,6 +89,7 @@
 #define MFTD_RESUME_READ_BYTES (1024 * 1024) /* compared before these */
 #define MFTD_COUNT_MAX 100000 /* deliveries in one state that are counted */
 #define MFTD_REMOTE_SUM_BYTES (256 * 1024 * 1024) /* hashed by a partner */
+#define MFTD_TRACE_NAMES_MAX 65536 /* of a partner's directory, listed */
 #define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* to a partner, if not given */
 #define MFTD_RETRY_TRIES 100 /* of a delivery, if not given */
