@@ -11,7 +11,6 @@ from . import plan
 
 RELAY = pathlib.Path(__file__).resolve().parent / "relay.py"
 INBOX = "in"
-LEAVES = ("half, read", "half, moved")     # IN_DOUBT, and its temporary file
 _SFTP = """#!/bin/sh
 exec /usr/bin/python3 -EsB {relay} {top} {server} 2>>{top}/log
 """
@@ -49,14 +48,12 @@ class FaultyPartner(Sshd):
 
     def seen(self):
         """What the judge is to know of it.  What could not be removed because
-        it refused to is nobody's fault, and what half a rename left is for a
-        person to see."""
+        it refused to is nobody's fault."""
         story = self.story()
         appeared = [line["appeared"] for line in story if "appeared" in line]
         files = listing.listing(self.home / INBOX)
         for line in story:
-            if line["how"] in LEAVES or (
-                    line["kind"] == "remove" and line["how"] == "refuse"):
+            if line["kind"] == "remove" and line["how"] == "refuse":
                 files.pop(pathlib.Path(line["path"]).name, None)
         return {"files": files,
                 "arrivals": dict(collections.Counter(
