@@ -75,7 +75,6 @@
 
 #define MFTD_JOBS_MAX 2048 /* deliveries of one queue in hand */
 #define MFTD_CLAIMED_MAX 1024 /* of them, not yet in PUBLISHING */
-#define MFTD_CLAIMED_PARTNER_MAX 512 /* of one partner: then no more of it */
 #define MFTD_CLAIM_PARTNER_MAX 256 /* of one partner, claimed at a time */
 #define MFTD_DELIVER_BATCH_MAX 128 /* deliveries of one deliver at a time */
 #define MFTD_DELIVER_BATCH_BYTES (8LL * 1024 * 1024) /* of several */
@@ -89,7 +88,9 @@
 #define MFTD_RESUME_READ_BYTES (1024 * 1024) /* compared before these */
 #define MFTD_COUNT_MAX 100000 /* deliveries in one state that are counted */
 #define MFTD_REMOTE_SUM_BYTES (256 * 1024 * 1024) /* hashed by a partner */
-#define MFTD_DELIVERS_MAX 8 /* deliver processes of one queue */
+#define MFTD_TRACE_NAMES_MAX 65536 /* of a partner's directory, listed */
+#define MFTD_DELIVERS_MAX 16 /* deliver processes of one queue */
+#define MFTD_CONNECTIONS_MAX 8 /* of them, to one partner */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* to a partner, if not given */
 #define MFTD_RETRY_TRIES 100 /* of a delivery, if not given */
 #define MFTD_RETRY_TRIES_MAX 10000

@@ -67,7 +67,7 @@ static const struct number {
 } numbers[] = {
 	{ "port", offsetof(struct mftd_partner, port), 22, 1, 65535 },
 	{ "connections", offsetof(struct mftd_partner, connections),
-	    MFTD_DELIVERS_PARTNER_MAX, 1, MFTD_DELIVERS_MAX },
+	    MFTD_DELIVERS_PARTNER_MAX, 1, MFTD_CONNECTIONS_MAX },
 	{ "connect_s", offsetof(struct mftd_partner, connect_s), 10, 1,
 	    MFTD_PARTNER_CONNECT_S_MAX },
 	{ "request_s", offsetof(struct mftd_partner, request_s), 30, 1, 600 },

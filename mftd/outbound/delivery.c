@@ -258,6 +258,27 @@ judge(const struct mftd_evidence *e, enum temp temp)
 							: MFTD_VERDICT_IN_DOUBT;
 }
 
+/* Whether it says that nothing was published. */
+static bool
+is_denial(enum mftd_verdict v)
+{
+	return v == MFTD_VERDICT_RENAME || v == MFTD_VERDICT_RESTART ||
+	    v == MFTD_VERDICT_REFUSED || v == MFTD_VERDICT_REJECTED ||
+	    v == MFTD_VERDICT_RENUMBER;
+}
+
+/* Whether the temporary file is as it was left: nobody has linked it, and
+ * nobody has read it. */
+static bool
+is_untouched(const struct mftd_evidence *e)
+{
+	const struct mftd_remote_attrs *a = &e->temp;
+	uint32_t mtime = e->mtime != 0 ? (uint32_t)e->mtime : a->mtime;
+
+	return a->links == 1 && a->has_mtime &&
+	    a->atime == mftd_delivery_atime(mtime);
+}
+
 enum mftd_verdict
 mftd_delivery_judge(const struct mftd_evidence *e)
 {
@@ -266,7 +287,17 @@ mftd_delivery_judge(const struct mftd_evidence *e)
 	if (e->shared && !e->settled && !e->refused && !e->skipped &&
 	    v != MFTD_VERDICT_DELIVERED)
 		v = MFTD_VERDICT_LOOK_AGAIN;
+	if (is_denial(v) && e->asked &&
+	    e->if_exists != MFTD_IF_EXISTS_OVERWRITE && !is_untouched(e))
+		v = e->settled ? MFTD_VERDICT_IN_DOUBT
+			       : MFTD_VERDICT_LOOK_AGAIN;
 	return v;
+}
+
+uint32_t
+mftd_delivery_atime(uint32_t mtime)
+{
+	return mtime > 0 ? mtime - 1 : 0;
 }
 
 bool

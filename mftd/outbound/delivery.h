@@ -73,9 +73,11 @@ bool mftd_delivery_is_published(enum mftd_delivery_state s);
 struct mftd_remote_attrs {
 	bool exists;
 	bool has_size; /* what a server does not say proves nothing */
-	bool has_mtime;
+	bool has_mtime; /* and atime: SFTP version 3 has both or none */
 	uint64_t size;
 	uint32_t mtime; /* seconds since the epoch */
+	uint32_t atime;
+	uint32_t links; /* its names, by a listing; 0: not known */
 	enum mftd_content content; /* by looking into it */
 };
 
@@ -91,6 +93,7 @@ struct mftd_evidence {
 	bool resumed; /* an earlier try's server may write to it still, and so
 			 change its mtime; what it writes is the same */
 	bool skipped; /* no rename was ever asked for */
+	bool asked; /* one may have been, of this temporary name */
 	bool refused; /* this worker's rename was answered with a refusal */
 	bool settled; /* looked at for so long that no server is at it still */
 };
@@ -121,6 +124,13 @@ const char *mftd_delivery_verdict_name(enum mftd_verdict v);
  * Overwriting is one step at the server (posix-rename): the temporary name is
  * there before it, and not after it, whatever the final name shows.
  *
+ * The plain RENAME is not: OpenSSH links and then unlinks, and who was killed
+ * in between has published while the temporary name is there.  The final one
+ * may be gone by now, taken by the partner.  So that nothing was published is
+ * said only when the temporary file shows no trace of it: it has one name, and
+ * nobody has read it (mftd_delivery_atime).  A trace, or a server that does not
+ * show that much, is IN_DOUBT once it is settled.
+ *
  * Both looks were taken at the host where PUBLISHING
  * happened, the temporary name first.
  *
@@ -131,6 +141,14 @@ const char *mftd_delivery_verdict_name(enum mftd_verdict v);
  * enough (settled) that server is taken for dead.
  */
 enum mftd_verdict mftd_delivery_judge(const struct mftd_evidence *e);
+
+/*
+ * The atime that is set together with that mtime: a second before it, so that
+ * it is no time at which anybody reads, and that the first one who does changes
+ * it also under Linux's relatime, which renews only what is not newer than
+ * mtime.
+ */
+uint32_t mftd_delivery_atime(uint32_t mtime);
 
 /* Whether no further try is to follow the one that ends now, for the bounds of
  * its route. */

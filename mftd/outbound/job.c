@@ -103,43 +103,65 @@ mftd_jobs_unpublished(const struct mftd_queue *q)
 	return n;
 }
 
-/* A partner's jobs that have not come to PUBLISHING. */
-static size_t
-count_unpublished(const struct mftd_queue *q, const char *partner)
+size_t
+mftd_jobs_room(size_t places, size_t taken, size_t own)
 {
-	const struct mftd_job *job;
+	size_t left = places > taken ? places - taken : 0;
+
+	if (own == 0 && left == 1)
+		return 1;
+	return left > own ? (left - own) / 2 : 0;
+}
+
+size_t
+mftd_jobs_wanted(const struct mftd_queue *q)
+{
+	size_t claimed =
+	    mftd_jobs_room(MFTD_CLAIMED_MAX, mftd_jobs_unpublished(q), 0);
+	size_t all = mftd_jobs_room(MFTD_JOBS_MAX, q->n_jobs, 0);
+
+	return claimed < all ? claimed : all;
+}
+
+/* Counts all jobs of first's partner: *unpublished those that have not come to
+ * PUBLISHING.  It is the first of them in the list. */
+static size_t
+count_own(struct mftd_job *first, size_t *unpublished)
+{
+	struct mftd_job *job;
 	size_t n = 0;
 
-	TAILQ_FOREACH(job, &q->jobs, link)
-		n += !mftd_delivery_is_published(job->d.state) &&
-		    strcmp(job->d.partner, partner) == 0;
+	*unpublished = 0;
+	for (job = first; job != NULL; job = TAILQ_NEXT(job, link)) {
+		if (strcmp(job->d.partner, first->d.partner) != 0)
+			continue;
+		job->counted = true;
+		*unpublished += !mftd_delivery_is_published(job->d.state);
+		n++;
+	}
 	return n;
 }
 
 void
-mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size)
+mftd_jobs_busy(struct mftd_queue *q, FILE *f)
 {
-	const struct mftd_job *job;
-	char name[MFTD_TARGET_BYTES + 3];
-	size_t len = 1, left = mftd_jobs_unpublished(q);
+	size_t claimed = mftd_jobs_unpublished(q), own, own_claimed;
+	struct mftd_job *job;
 
-	snprintf(out, size, " ");
+	fputc(' ', f);
+	/* the usual case: nobody has as much as is free */
+	if (2 * claimed < MFTD_CLAIMED_MAX && 2 * q->n_jobs < MFTD_JOBS_MAX)
+		return;
+	TAILQ_FOREACH(job, &q->jobs, link)
+		job->counted = false;
 	TAILQ_FOREACH(job, &q->jobs, link) {
-		if (left < MFTD_CLAIMED_PARTNER_MAX)
-			return;
-		snprintf(name, sizeof(name), " %s ", job->d.partner);
-		if (mftd_delivery_is_published(job->d.state) ||
-		    strstr(out, name) != NULL)
+		if (job->counted)
 			continue;
-		if (count_unpublished(q, job->d.partner) <
-		    MFTD_CLAIMED_PARTNER_MAX) {
-			left--;
-			continue;
-		}
-		if (len < size)
-			len += (size_t)snprintf(
-			    out + len, size - len, "%s ", job->d.partner);
-		left -= MFTD_CLAIMED_PARTNER_MAX;
+		own = count_own(job, &own_claimed);
+		if (mftd_jobs_room(MFTD_CLAIMED_MAX, claimed, own_claimed) ==
+			0 ||
+		    mftd_jobs_room(MFTD_JOBS_MAX, q->n_jobs, own) == 0)
+			fprintf(f, "%s ", job->d.partner);
 	}
 }
 

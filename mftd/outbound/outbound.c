@@ -184,12 +184,8 @@ take_inherited(struct mftd_queue *q)
 static size_t
 room(const struct mftd_queue *q)
 {
-	size_t busy = mftd_jobs_unpublished(q);
-	size_t free_jobs = MFTD_JOBS_MAX - q->n_jobs;
-	size_t n = busy < MFTD_CLAIMED_MAX ? MFTD_CLAIMED_MAX - busy : 0;
+	size_t n = mftd_jobs_wanted(q);
 
-	if (n > free_jobs)
-		n = free_jobs;
 	return n < CLAIM_MOST ? n : CLAIM_MOST;
 }
 
@@ -197,16 +193,15 @@ room(const struct mftd_queue *q)
  * stopped, and those that are not configured.  The caller frees it; NULL
  * without memory. */
 static char *
-left_out(const struct mftd_queue *q)
+left_out(struct mftd_queue *q)
 {
-	char busy[MFTD_BUSY_BYTES], *text = NULL;
+	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (f == NULL)
 		return NULL;
-	mftd_jobs_busy(q, busy, sizeof(busy));
-	fputs(busy, f);
+	mftd_jobs_busy(q, f);
 	fputs(q->unknown != NULL ? q->unknown : "", f);
 	mftd_breakers_print(q, f);
 	if (fclose(f) == 0)

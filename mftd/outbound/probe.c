@@ -251,7 +251,10 @@ make_file(struct probe *b, int which, uint32_t mtime)
 	r = ask(b, mftd_remote_sync(m, &f, &a[2]), &a[2]);
 	if (r < 0 && r != -EOPNOTSUPP)
 		return refused(b, "fsync");
-	r = ask(b, mftd_remote_set_mtime(m, &f, mtime, &a[3]), &a[3]);
+	r = ask(b,
+	    mftd_remote_set_times(
+		m, &f, mtime, mftd_delivery_atime(mtime), &a[3]),
+	    &a[3]);
 	if (r < 0 && !is_answer(r))
 		return refused(b, "setstat");
 	r = ask(b, mftd_remote_close(m, &f, &a[4]), &a[4]);
@@ -270,7 +273,8 @@ check_file(struct probe *b, uint32_t mtime)
 		return in_directory(b, MFTD_FINDING_FAIL, "create",
 		    "the size is not what was written");
 	in_directory(b, MFTD_FINDING_OK, "create", "");
-	if (a.has_mtime && a.mtime == mtime)
+	if (a.has_mtime && a.mtime == mtime &&
+	    a.atime == mftd_delivery_atime(mtime))
 		return in_directory(b, MFTD_FINDING_OK, "mtime", "kept");
 	return in_directory(b, MFTD_FINDING_NOTE, "mtime",
 	    "not kept: after a crash more will be in doubt");

@@ -7,6 +7,7 @@
 #include "mftd/base/log.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/compare.h"
+#include "mftd/outbound/traces.h"
 
 /* ---- removing */
 
@@ -137,8 +138,12 @@ look_into(struct mftd_batch *b, struct mftd_item *it)
 	enum mftd_verification how = it->d.has.verified;
 	int r = 0;
 
-	if (it->shared && needs_look(it, &it->temp_attrs))
+	if (it->shared && needs_look(it, &it->temp_attrs)) {
 		r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
+		if (r == 0)
+			r = mftd_item_restore_times(
+			    b, it->temp, &it->temp_attrs);
+	}
 	if (r == 0 && needs_look(it, &it->final_attrs))
 		r = mftd_item_look_into(
 		    b, it, it->final, &it->final_attrs, &how);
@@ -147,20 +152,39 @@ look_into(struct mftd_batch *b, struct mftd_item *it)
 	return r;
 }
 
-static enum mftd_verdict
-judge(const struct mftd_item *it, bool settled, bool refused)
+/* What is known of it, but how the looking went. */
+static struct mftd_evidence
+evidence_of(const struct mftd_item *it)
 {
-	const struct mftd_evidence e = { .temp = it->temp_attrs,
+	return (struct mftd_evidence) { .temp = it->temp_attrs,
 		.final = it->final_attrs,
 		.size = it->d.size,
 		.mtime = it->mtime,
 		.if_exists = (enum mftd_if_exists)it->d.at.if_exists,
 		.shared = it->shared,
 		.resumed = it->resumed,
-		.skipped = it->d.has.skipped != 0,
-		.refused = refused,
-		.settled = settled };
+		.skipped = it->d.has.skipped != 0 };
+}
 
+/* Before a rename is asked for. */
+static enum mftd_verdict
+judge_fresh(const struct mftd_item *it)
+{
+	struct mftd_evidence e = evidence_of(it);
+
+	e.settled = true;
+	return mftd_delivery_judge(&e);
+}
+
+/* Afterwards; refused: by the answer. */
+static enum mftd_verdict
+judge(const struct mftd_item *it, bool refused)
+{
+	struct mftd_evidence e = evidence_of(it);
+
+	e.asked = !e.skipped;
+	e.settled = it->settled;
+	e.refused = refused;
 	return mftd_delivery_judge(&e);
 }
 
@@ -201,7 +225,8 @@ act(struct mftd_item *it, enum mftd_verdict v)
 		break;
 	case MFTD_VERDICT_LOOK_AGAIN:
 		conclude(it, MFTD_EVENT_RETRY, -EAGAIN,
-		    "both names are at the partner: its server may be at it");
+		    "its temporary name is at the partner, whose server may "
+		    "be at it");
 		break;
 	case MFTD_VERDICT_RESTART:
 		conclude(it, MFTD_EVENT_REFUSED, -MFTD_E_PARTNER,
@@ -219,8 +244,11 @@ act(struct mftd_item *it, enum mftd_verdict v)
 		break;
 	default:
 		conclude(it, MFTD_EVENT_DOUBT, -MFTD_E_PARTNER,
-		    "what is at the partner neither proves nor excludes "
-		    "that it arrived");
+		    it->temp_attrs.exists
+			? "its temporary file is still at the partner, but "
+			  "nothing excludes that it was published too"
+			: "what is at the partner neither proves nor excludes "
+			  "that it arrived");
 	}
 }
 
@@ -233,6 +261,8 @@ examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
 	struct mftd_item *it;
 	int r = look(b, chosen);
 
+	if (r == 0)
+		r = mftd_batch_trace(b, chosen);
 	FOR_EACH_ACTIVE(it, b)
 	{
 		if (r < 0 || !chosen(it))
@@ -242,7 +272,7 @@ examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
 		r = look_into(b, it);
 		if (r < 0)
 			break;
-		v = judge(it, it->settled, refused);
+		v = judge(it, refused);
 		if (v == MFTD_VERDICT_REMOVE_TEMP)
 			r = remove_temp(b, it);
 		act(it, v);
@@ -262,7 +292,7 @@ announce(struct mftd_item *it)
 	enum mftd_verdict v = MFTD_VERDICT_RENAME;
 
 	if (it->final_attrs.exists)
-		v = judge(it, true, false);
+		v = judge_fresh(it);
 	it->event = MFTD_EVENT_PUBLISH;
 	if (v == MFTD_VERDICT_REMOVE_TEMP) {
 		it->evidence = true;

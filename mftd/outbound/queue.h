@@ -43,6 +43,7 @@ struct mftd_job {
 	int64_t start_ms; /* not before (mftd_clock_ms) */
 	bool waited; /* for the journal of its account's volume */
 	uint32_t rounds; /* looks at what became of it */
+	bool counted; /* while partners' jobs are */
 	uint64_t place; /* of its temporary name, if that is a partner's
 			   convention: who has the same waits; 0: it is its own
 			 */
@@ -136,10 +137,19 @@ bool mftd_job_take(struct mftd_queue *q, const struct mftd_delivery *d);
 /* Jobs that have not come to PUBLISHING. */
 size_t mftd_jobs_unpublished(const struct mftd_queue *q);
 
-/* The partners that have MFTD_CLAIMED_PARTNER_MAX of these, as " a b ". */
-#define MFTD_BUSY_BYTES \
-	(MFTD_CLAIMED_MAX / MFTD_CLAIMED_PARTNER_MAX * MFTD_TARGET_BYTES + 2)
-void mftd_jobs_busy(const struct mftd_queue *q, char *out, size_t size);
+/*
+ * How many places more a partner may take which has own of the taken ones: as
+ * many as leave half of what the others leave free, so that one that holds its
+ * places for long never leaves none; and whoever has none gets one while there
+ * is any.
+ */
+size_t mftd_jobs_room(size_t places, size_t taken, size_t own);
+
+/* How many jobs may be claimed now, so that there is room for others' still. */
+size_t mftd_jobs_wanted(const struct mftd_queue *q);
+
+/* The partners that have no room for one more job, to f as " a b ". */
+void mftd_jobs_busy(struct mftd_queue *q, FILE *f);
 
 /* Whether a deliver may have it now. */
 bool mftd_job_is_ready(const struct mftd_job *job);

@@ -10,6 +10,7 @@
 #include "mftd/base/buf.h"
 #include "mftd/base/err.h"
 #include "mftd/base/limits.h"
+#include "mftd/outbound/longname.h"
 #include "mftd/outbound/remote_wire.h"
 #include "mftd/ssh/client.h"
 
@@ -104,7 +105,8 @@ take_status(struct mftd_remote *m, const struct flying *f)
 		    ? 0
 		    : broken(m, "a STATUS where more was asked");
 	if ((code == STATUS_NO_SUCH_FILE && f->want == FXP_ATTRS) ||
-	    (code == STATUS_EOF && f->want == FXP_DATA))
+	    (code == STATUS_EOF &&
+		(f->want == FXP_DATA || f->want == FXP_NAME)))
 		return 0; /* an answer like another */
 	if (a->err < 0)
 		return 0;
@@ -120,12 +122,14 @@ take_status(struct mftd_remote *m, const struct flying *f)
 }
 
 static int
-take_attrs(struct mftd_remote *m, struct mftd_remote_attrs *a)
+take_attrs(
+    struct mftd_remote *m, struct mftd_remote_attrs *a, uint32_t *flags_out)
 {
-	uint32_t flags, skip;
+	uint32_t flags;
 
 	if (mftd_buf_get_u32(m->in, &flags) < 0)
 		return broken(m, "short ATTRS");
+	*flags_out = flags;
 	a->exists = true;
 	a->has_size = (flags & ATTR_SIZE) != 0;
 	a->has_mtime = (flags & ATTR_TIMES) != 0;
@@ -134,10 +138,54 @@ take_attrs(struct mftd_remote *m, struct mftd_remote_attrs *a)
 	    ((flags & ATTR_PERMISSIONS) != 0 &&
 		mftd_buf_consume(m->in, 4) < 0) ||
 	    (a->has_mtime &&
-		(mftd_buf_get_u32(m->in, &skip) < 0 ||
+		(mftd_buf_get_u32(m->in, &a->atime) < 0 ||
 		    mftd_buf_get_u32(m->in, &a->mtime) < 0)))
 		return broken(m, "short ATTRS");
 	return 0;
+}
+
+/* What of ATTRS stands before the next name. */
+static int
+skip_extended(struct mftd_remote *m)
+{
+	const uint8_t *text;
+	uint32_t pairs, i;
+	size_t len;
+
+	if (mftd_buf_get_u32(m->in, &pairs) < 0)
+		return broken(m, "short ATTRS");
+	for (i = 0; i < pairs; i++)
+		if (mftd_buf_get_string(m->in, &text, &len) < 0 ||
+		    mftd_buf_get_string(m->in, &text, &len) < 0)
+			return broken(m, "short ATTRS");
+	return 0;
+}
+
+/* NAME: of each the name, a line as of "ls -l", and ATTRS. */
+static int
+take_names(struct mftd_remote *m, struct mftd_remote_names *l)
+{
+	const uint8_t *name, *line;
+	struct mftd_remote_attrs a;
+	size_t name_len, line_len;
+	uint32_t n, i, flags;
+	int r = mftd_buf_get_u32(m->in, &n) < 0 ? broken(m, "a short NAME") : 0;
+
+	for (i = 0; r == 0 && i < n; i++) {
+		memset(&a, 0, sizeof(a));
+		if (mftd_buf_get_string(m->in, &name, &name_len) < 0 ||
+		    mftd_buf_get_string(m->in, &line, &line_len) < 0)
+			return broken(m, "a short NAME");
+		r = take_attrs(m, &a, &flags);
+		if (r == 0 && (flags & ATTR_EXTENDED) != 0)
+			r = skip_extended(m);
+		if (r < 0)
+			break;
+		a.links = mftd_longname_links(line, line_len);
+		l->each(l->data, name, name_len, &a);
+		l->n++;
+	}
+	return r;
 }
 
 static int
@@ -215,7 +263,7 @@ land_one(struct mftd_remote *m)
 {
 	struct flying *f;
 	uint8_t type;
-	uint32_t id;
+	uint32_t id, flags;
 	int r = receive(m, &type);
 
 	if (r < 0)
@@ -230,7 +278,9 @@ land_one(struct mftd_remote *m)
 	else if (type != f->want)
 		r = broken(m, "an answer of another type");
 	else if (type == FXP_ATTRS)
-		r = take_attrs(m, f->out);
+		r = take_attrs(m, f->out, &flags);
+	else if (type == FXP_NAME)
+		r = take_names(m, f->out);
 	else if (type == FXP_HANDLE)
 		r = take_handle(m, f->out);
 	else if (type == FXP_DATA)

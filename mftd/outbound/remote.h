@@ -102,6 +102,21 @@ int mftd_remote_read(struct mftd_remote *m, const struct mftd_remote_file *f,
     uint64_t offset, struct mftd_remote_data *data,
     struct mftd_remote_answer *answer);
 
+int mftd_remote_open_dir(struct mftd_remote *m, const char *path,
+    struct mftd_remote_file *f, struct mftd_remote_answer *answer);
+
+/* READDIR: calls each for some of a directory's names, which are the caller's
+ * only during that call; n counts them, none more: the end. */
+struct mftd_remote_names {
+	void (*each)(void *data, const uint8_t *name, size_t len,
+	    const struct mftd_remote_attrs *a);
+	void *data;
+	uint32_t n;
+};
+int mftd_remote_read_dir(struct mftd_remote *m,
+    const struct mftd_remote_file *f, struct mftd_remote_names *names,
+    struct mftd_remote_answer *answer);
+
 /* How many bytes one WRITE is to carry. */
 size_t mftd_remote_chunk(const struct mftd_remote *m);
 
@@ -116,10 +131,12 @@ int mftd_remote_write(struct mftd_remote *m, const struct mftd_remote_file *f,
 int mftd_remote_sync(struct mftd_remote *m, const struct mftd_remote_file *f,
     struct mftd_remote_answer *answer);
 
-/* Sets access and modification time. */
-int mftd_remote_set_mtime(struct mftd_remote *m,
-    const struct mftd_remote_file *f, uint32_t mtime,
+/* Sets modification and access time; by path also of what is not open. */
+int mftd_remote_set_times(struct mftd_remote *m,
+    const struct mftd_remote_file *f, uint32_t mtime, uint32_t atime,
     struct mftd_remote_answer *answer);
+int mftd_remote_set_times_of(struct mftd_remote *m, const char *path,
+    uint32_t mtime, uint32_t atime, struct mftd_remote_answer *answer);
 
 /* Sets permissions. */
 int mftd_remote_set_mode(struct mftd_remote *m,

@@ -16,12 +16,16 @@
 #define FXP_READ 5
 #define FXP_WRITE 6
 #define FXP_LSTAT 7
+#define FXP_SETSTAT 9
 #define FXP_FSETSTAT 10
+#define FXP_OPENDIR 11
+#define FXP_READDIR 12
 #define FXP_REMOVE 13
 #define FXP_RENAME 18
 #define FXP_STATUS 101
 #define FXP_HANDLE 102
 #define FXP_DATA 103
+#define FXP_NAME 104
 #define FXP_ATTRS 105
 #define FXP_EXTENDED 200
 #define FXP_EXTENDED_REPLY 201
@@ -35,6 +39,7 @@
 #define ATTR_UIDGID 0x02
 #define ATTR_PERMISSIONS 0x04
 #define ATTR_TIMES 0x08
+#define ATTR_EXTENDED 0x80000000
 #define STATUS_OK 0
 #define STATUS_EOF 1
 #define STATUS_NO_SUCH_FILE 2

@@ -130,6 +130,24 @@ mftd_remote_read(struct mftd_remote *m, const struct mftd_remote_file *f,
 	return r == 0 ? mftd_remote_submit(m, FXP_DATA, data, answer) : r;
 }
 
+int
+mftd_remote_open_dir(struct mftd_remote *m, const char *path,
+    struct mftd_remote_file *f, struct mftd_remote_answer *answer)
+{
+	int r = mftd_remote_begin_path(m, FXP_OPENDIR, path);
+
+	return r == 0 ? mftd_remote_submit(m, FXP_HANDLE, f, answer) : r;
+}
+
+int
+mftd_remote_read_dir(struct mftd_remote *m, const struct mftd_remote_file *f,
+    struct mftd_remote_names *names, struct mftd_remote_answer *answer)
+{
+	int r = mftd_remote_begin_file(m, FXP_READDIR, f);
+
+	return r == 0 ? mftd_remote_submit(m, FXP_NAME, names, answer) : r;
+}
+
 size_t
 mftd_remote_chunk(const struct mftd_remote *m)
 {
@@ -168,19 +186,36 @@ mftd_remote_sync(struct mftd_remote *m, const struct mftd_remote_file *f,
 	return r == 0 ? mftd_remote_submit(m, FXP_STATUS, NULL, answer) : r;
 }
 
-int
-mftd_remote_set_mtime(struct mftd_remote *m, const struct mftd_remote_file *f,
-    uint32_t mtime, struct mftd_remote_answer *answer)
+/* Behind what it is about. */
+static int
+submit_times(struct mftd_remote *m, uint32_t mtime, uint32_t atime,
+    struct mftd_remote_answer *answer)
 {
-	int r = mftd_remote_begin_file(m, FXP_FSETSTAT, f);
+	int r = mftd_buf_put_u32(m->packet, ATTR_TIMES);
 
 	if (r == 0)
-		r = mftd_buf_put_u32(m->packet, ATTR_TIMES);
-	if (r == 0)
-		r = mftd_buf_put_u32(m->packet, mtime);
+		r = mftd_buf_put_u32(m->packet, atime);
 	if (r == 0)
 		r = mftd_buf_put_u32(m->packet, mtime);
 	return r == 0 ? mftd_remote_submit(m, FXP_STATUS, NULL, answer) : r;
+}
+
+int
+mftd_remote_set_times(struct mftd_remote *m, const struct mftd_remote_file *f,
+    uint32_t mtime, uint32_t atime, struct mftd_remote_answer *answer)
+{
+	int r = mftd_remote_begin_file(m, FXP_FSETSTAT, f);
+
+	return r == 0 ? submit_times(m, mtime, atime, answer) : r;
+}
+
+int
+mftd_remote_set_times_of(struct mftd_remote *m, const char *path,
+    uint32_t mtime, uint32_t atime, struct mftd_remote_answer *answer)
+{
+	int r = mftd_remote_begin_path(m, FXP_SETSTAT, path);
+
+	return r == 0 ? submit_times(m, mtime, atime, answer) : r;
 }
 
 int

@@ -355,12 +355,17 @@ static struct mftd_job *
 find_waiting(struct mftd_queue *q, bool first)
 {
 	struct mftd_job *job;
+	size_t own, all = count(q, NULL);
 
-	TAILQ_FOREACH(job, &q->jobs, link)
-		if (mftd_job_is_ready(job) &&
-		    count(q, job->d.partner) <
-			(first ? 1 : most_of(q, job->d.partner)))
+	TAILQ_FOREACH(job, &q->jobs, link) {
+		if (!mftd_job_is_ready(job))
+			continue;
+		own = count(q, job->d.partner);
+		if (first ? own == 0
+			  : own < most_of(q, job->d.partner) &&
+			    mftd_jobs_room(MFTD_DELIVERS_MAX, all, own) > 0)
 			return job;
+	}
 	return NULL;
 }
 

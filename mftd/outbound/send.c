@@ -154,6 +154,7 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 static int
 send_one(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 {
+	uint32_t mtime = (uint32_t)it->d.mtime;
 	int r = copy(b, it, data, chunk);
 
 	if (r == 0)
@@ -162,8 +163,8 @@ send_one(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 		r = mftd_remote_set_mode(
 		    b->remote, &it->file, it->d.at.mode, &it->allowed);
 	if (r == 0)
-		r = mftd_remote_set_mtime(
-		    b->remote, &it->file, (uint32_t)it->d.mtime, &it->dated);
+		r = mftd_remote_set_times(b->remote, &it->file, mtime,
+		    mftd_delivery_atime(mtime), &it->dated);
 	if (r == 0)
 		r = mftd_remote_close(b->remote, &it->file, &it->closed);
 	mftd_fd_close(&it->source);
@@ -278,6 +279,25 @@ look_at_temps(struct mftd_batch *b)
 		if (r == 0 && mftd_batch_may_sum(b, it->d.size))
 			r = mftd_remote_sum(b->remote, it->temp, 0,
 			    &it->remote_sum, &it->checked);
+	}
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+/* To hash a file its server reads it: then it looks as if somebody had. */
+static int
+date_summed(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	uint32_t mtime;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !is_to_send(it) || !it->remote_sum.known)
+			continue;
+		mtime = (uint32_t)it->d.mtime;
+		r = mftd_remote_set_times_of(b->remote, it->temp, mtime,
+		    mftd_delivery_atime(mtime), &it->dated);
 	}
 	return r == 0 ? mftd_remote_drain(b->remote) : r;
 }
@@ -408,6 +428,8 @@ mftd_batch_send(struct mftd_batch *b)
 		check_answers(it);
 	if (r == 0)
 		r = look_at_temps(b);
+	if (r == 0)
+		r = date_summed(b);
 	FOR_EACH_ACTIVE(it, b)
 	if (r == 0 && is_to_send(it))
 		check_temp(it);

@@ -2,6 +2,7 @@
 #include "mftd/outbound/trigger.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mftd/base/err.h"
@@ -110,25 +111,63 @@ is_due(const struct mftd_item *it)
 	return mftd_item_goes_on(it) && it->delivered;
 }
 
+static bool
+replaces(const struct mftd_item *it)
+{
+	return it->d.at.if_exists == MFTD_IF_EXISTS_OVERWRITE;
+}
+
+/* Where the rename of one step would replace what is there: looks first. */
 static int
-rename_all(struct mftd_batch *b)
+look_at_finals(struct mftd_batch *b)
 {
 	struct mftd_item *it;
-	bool over;
 	int r = 0;
 
 	FOR_EACH_ACTIVE(it, b)
 	{
-		if (r < 0 || !is_due(it))
-			continue;
-		name_it(it);
-		if (!is_due(it))
-			continue;
-		over = it->d.at.if_exists == MFTD_IF_EXISTS_OVERWRITE;
-		memset(&it->renamed, 0, sizeof(it->renamed));
-		r = (over ? mftd_remote_replace : mftd_remote_rename)(
-		    b->remote, it->trigger_temp, it->trigger, &it->renamed);
+		memset(&it->final_attrs, 0, sizeof(it->final_attrs));
+		memset(&it->looked, 0, sizeof(it->looked));
+		if (r == 0 && is_due(it) && !replaces(it) &&
+		    mftd_remote_can_replace(b->remote))
+			r = mftd_remote_lstat(b->remote, it->trigger,
+			    &it->final_attrs, &it->looked);
 	}
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+/* In one step wherever the server has it: a consumer mostly removes a trigger
+ * unread, and of a rename by link and unlink that was cut in between nothing
+ * would be left to see then. */
+static int
+rename_one(struct mftd_batch *b, struct mftd_item *it)
+{
+	bool whole = replaces(it) || mftd_remote_can_replace(b->remote);
+
+	memset(&it->renamed, 0, sizeof(it->renamed));
+	if (it->final_attrs.exists) {
+		it->renamed.err = -EEXIST;
+		snprintf(it->renamed.why, sizeof(it->renamed.why), "%s",
+		    "the name exists at the partner");
+		return 0;
+	}
+	return (whole ? mftd_remote_replace : mftd_remote_rename)(
+	    b->remote, it->trigger_temp, it->trigger, &it->renamed);
+}
+
+static int
+rename_all(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	int r;
+
+	FOR_EACH_ACTIVE(it, b)
+	if (is_due(it))
+		name_it(it);
+	r = look_at_finals(b);
+	FOR_EACH_ACTIVE(it, b)
+	if (r == 0 && is_due(it) && !mftd_item_refused(it, &it->looked, "stat"))
+		r = rename_one(b, it);
 	return r == 0 ? mftd_remote_drain(b->remote) : r;
 }
 

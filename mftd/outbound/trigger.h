@@ -11,6 +11,10 @@
  * renamed after the row says DELIVERED: so that name says what has become of it
  * after a crash.  There: it is still to be renamed; gone: it was, and the
  * partner may have taken it since.
+ *
+ * That holds where RENAME is one step.  At OpenSSH's servers it is not, but
+ * posix-rename is, and is taken for it, behind a look whether one is there
+ * already.
  */
 
 /* Writes those of the deliveries that are about to say PUBLISH; who cannot,

@@ -3,8 +3,9 @@
 import struct
 
 REQUESTS = {1: "init", 3: "open", 4: "close", 6: "write", 7: "lstat",
-            10: "fsetstat", 13: "remove", 18: "rename", 200: "extended"}
-BY_PATH = {"open", "lstat", "remove", "rename"}
+            9: "setstat", 10: "fsetstat", 11: "opendir", 12: "readdir",
+            13: "remove", 18: "rename", 200: "extended"}
+BY_PATH = {"open", "lstat", "setstat", "opendir", "remove", "rename"}
 STATUS, ATTRS, HANDLE = 101, 105, 102
 OK, FAILURE = 0, 4
 PACKET_MOST = 1 << 18

@@ -20,7 +20,15 @@ HOWS = {
     "sizeless": (True, "no size", False),
     "take": (True, "taken", True),      # somebody takes what was renamed, and
                                         # the answer is lost
+    # a rename by link and unlink, of which only the link is done; then somebody
+    # takes the new name: whom the file reaches, a rename once more would send
+    # it to twice
+    "half": (False, "linked", True),
+    "half, read": (False, "linked", True),
+    "half, moved": (False, "linked", True),
+    "half, unread": (False, "linked", True),    # removed, and nobody has it
 }
+HALVES = tuple(how for how in HOWS if how.startswith("half"))
 CUTS = ("before", "after", "within")
 
 

@@ -47,7 +47,15 @@ class FaultRun(RigRun):
         return (self.database or super()).catalog()
 
     def partner(self):
-        return {**self.at.seen(), "may_doubt": self.doubtful}
+        """The temporary file of what is in doubt stays for a person to
+        see."""
+        seen = self.at.seen()
+        left = tuple(f".mft-{row['id']}." for row in
+                     self.catalog()["deliveries"]
+                     if row["state"] == "IN_DOUBT")
+        files = {name: each for name, each in seen["files"].items()
+                 if not name.startswith(left)}
+        return {**seen, "files": files, "may_doubt": self.doubtful}
 
 
 class Played:

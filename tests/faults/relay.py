@@ -9,8 +9,9 @@ read.  TOP/plans/ADDRESS is the plan for the client at that address; without
 one all goes well.  What is asked, and what came of it, is written to
 TOP/story, a line each, as soon as it is known: {"case": ADDRESS, "connection",
 "place", "kind", "path", "to", "how", "done", "code"}; of a rename that
-happened also the bytes that then had the new name: {"appeared": {"name",
-"size", "sha256"}}.
+happened, be it half, also the bytes that then had the new name: {"appeared":
+{"name", "size", "sha256"}}; "unread" instead where they were gone before
+anybody had them.
 """
 import collections
 import hashlib
@@ -29,14 +30,33 @@ LATE_S = 0.3        # what is slow is no event
 _SIZES = {"other size": lambda size: size + 1, "no size": lambda size: None}
 
 
+def _unseen(path, flags):
+    return os.open(path, flags | os.O_NOATIME)
+
+
 def sum_of(path):
-    with open(path, "rb") as f:
+    """It is not the relay that reads there."""
+    with open(path, "rb", opener=_unseen) as f:
         digest, size = hashlib.sha256(), 0
         while data := f.read(1 << 20):
             digest.update(data)
             size += len(data)
     return {"name": os.path.basename(path), "size": size,
             "sha256": digest.hexdigest()}
+
+
+def do_half(request, how):
+    """What is left of the rename when its server dies between link and unlink,
+    and a consumer comes."""
+    os.link(request.path, request.to)
+    appeared = sum_of(request.to)
+    if how == "half, read":
+        pathlib.Path(request.to).read_bytes()
+    if how == "half, moved":
+        os.rename(request.to, f"taken-{os.path.basename(request.to)}")
+    elif how != "half":
+        os.unlink(request.to)
+    return {"unread" if how == "half, unread" else "appeared": appeared}
 
 
 def stat_of(pid):
@@ -99,6 +119,8 @@ class Relay:
             more["appeared"] = sum_of(request.to)
             if says == "taken":
                 os.unlink(request.to)
+        if says == "linked":
+            more = do_half(request, how)
         self._say(request, how, does, code, **more)
         self._answer(request, answer, says)
         if cuts:
@@ -112,7 +134,7 @@ class Relay:
     def _answer(self, request, answer, says):
         if says == "late":
             time.sleep(LATE_S)
-        if says in (None, "taken"):
+        if says in (None, "taken", "linked"):
             return
         if says == "failure":
             answer = request.status(packets.FAILURE, "by plan")

@@ -8,7 +8,7 @@ nor excludes it.
 import dataclasses
 import random
 
-from .plan import CUTS, Fault
+from .plan import CUTS, HALVES, Fault
 
 LARGE = (600000,)       # three WRITEs
 SMALL = (900, 0, 4097, 2500)
@@ -68,6 +68,24 @@ ODD = (
     Scene(LARGE, (RENAMED, Fault("resize", 2, kind="lstat", nth=2)), DOUBT),
     Scene(LARGE, (RENAMED, Fault("sizeless", 2, kind="lstat", nth=2)), DOUBT),
     Scene(LARGE, (Fault("take", kind="rename"),), DOUBT),
+    # done half.  Whatever the consumer then did with the file, it does not come
+    # to him again; that nobody has it who removed it unread shows nowhere, and
+    # it comes then
+    *(Scene(LARGE, (Fault(how, kind="rename"),),
+            DOUBT if how in ("half, read", "half, moved") else DONE)
+      for how in HALVES),
+    *(Scene(SMALL, (Fault(how, kind="rename", nth=3),), EITHER)
+      for how in ("half, read", "half, moved")),
+    # not done, and what tells so is refused once, or the way there is cut
+    *(Scene(LARGE, (Fault("before", kind="rename"), Fault(how, 2, kind=kind)))
+      for kind in ("opendir", "readdir") for how in ("refuse", "after")),
+    # or always: that it was not done cannot be known
+    Scene(LARGE, (Fault("before", kind="rename"),
+                  *(Fault("refuse", n, kind="opendir") for n in range(2, 9))),
+          DOUBT, certain=False),
+    # nor without the times that were set
+    Scene(LARGE, (Fault("pretend", kind="fsetstat"),
+                  Fault("before", kind="rename")), EITHER),
 )
 
 
@@ -82,7 +100,8 @@ def dropped(kinds, before=(), sizes=LARGE, step=1, first=0):
 
 
 _ANYWHERE = ("before", "after", "within", "refuse")
-_BY_KIND = {"rename": ("deny", "pretend", "take", "slow"),
+_BY_KIND = {"rename": ("deny", "pretend", "take", "slow", "half",
+                       "half, unread"),
             "lstat": ("resize", "sizeless", "slow"),
             "fsetstat": ("pretend", "deny"), "fsync": ("pretend", "deny"),
             "close": ("deny",), "open": ("deny", "slow")}
@@ -108,7 +127,9 @@ def _one_by_chance(chance):
             faults.append(Fault(
                 chance.choice(_BY_KIND[kind]), connection, kind=kind,
                 nth=chance.randint(1, len(sizes))))
+    # "refuse" at some place may be that of the times
     blind = any(f.how in _BLINDING or (f.how, f.kind) == (
-        "pretend", "fsetstat") for f in faults)
+        "pretend", "fsetstat") or (f.how == "refuse" and f.at)
+        for f in faults)
     return Scene(sizes, tuple(faults), EITHER if blind else DONE,
                  certain=False)

@@ -120,6 +120,16 @@ class Sshd:
         """The next servers', beside the usual."""
         (self.top / "options").write_text(" ".join(arguments))
 
+    def servers(self):
+        """Its sftp-servers."""
+        found = []
+        for pid in _descendants(self.sshd.pid):
+            with contextlib.suppress(OSError):
+                comm = pathlib.Path(f"/proc/{pid}/comm").read_text()
+                if comm == "sftp-server\n":
+                    found.append(pid)
+        return found
+
     def calls(self):
         """How many connections there were; with the level VERBOSE."""
         return (self.top / "sshd.log").read_text().count("Connection from")

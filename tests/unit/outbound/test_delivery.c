@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mftd/outbound/delivery.h"
+#include "mftd/outbound/longname.h"
 
 /*
  * The diagram once more, written down the other way: a line per state, a letter
@@ -114,12 +115,40 @@ look(char what)
 	return a;
 }
 
+/* What its temporary file tells beside: 'u' as it was left, 'l' it has another
+ * name, 'r' somebody has read it, 'b' both, 'n' nobody says how many names it
+ * has. */
+static const char traces[] = "ulrbn";
+
+static void
+leave(struct mftd_evidence *e, char what)
+{
+	uint32_t mtime = e->mtime != 0 ? (uint32_t)e->mtime : e->temp.mtime;
+
+	e->temp.links = what == 'n' ? 0 : what == 'l' || what == 'b' ? 2 : 1;
+	e->temp.atime = mftd_delivery_atime(mtime);
+	if (what == 'r' || what == 'b')
+		e->temp.atime = 100;
+}
+
+/* The same verdict where a RENAME may have been asked for that is not one step,
+ * and left that trace. */
+static char
+with_trace(char verdict, const struct mftd_evidence *e, char trace)
+{
+	if (strchr("NSRJU", verdict) == NULL || !e->asked ||
+	    e->if_exists == MFTD_IF_EXISTS_OVERWRITE ||
+	    (trace == 'u' && e->temp.has_mtime))
+		return verdict;
+	return e->settled ? 'I' : 'A';
+}
+
 static void
 test_every_evidence(void **state)
 {
-	/* temp, final, verdict with a known mtime, verdict without one:
-	 * N rename, M remove temp (A look again, unsettled), V delivered, S
-	 * restart, J rejected, I in doubt */
+	/* without a trace: temp, final, verdict with a known mtime, without
+	 * one: N rename, M remove temp (A look again, unsettled), V delivered,
+	 * S restart, J rejected, I in doubt */
 	static const char *const cases[] = {
 		/* neither, final only */
 		"--II",
@@ -154,32 +183,148 @@ test_every_evidence(void **state)
 	struct mftd_evidence e = { .size = 100 };
 	enum mftd_verdict v;
 	size_t i;
-	int known, refused, settled, bits;
+	int known, bits, trace;
 	char want;
 
 	assert_int_equal(sizeof(cases) / sizeof(cases[0]), 5 * 5);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (known = 0; known < 2; known++)
-			for (bits = 0; bits < 4; bits++) {
-				refused = bits & 1;
-				settled = bits >> 1;
-				e.settled = settled != 0;
+			for (bits = 0; bits < 8 * 5; bits++) {
+				trace = traces[bits / 8];
+				e.refused = bits & 1;
+				e.settled = bits & 2;
+				e.asked = bits & 4;
 				e.temp = look(cases[i][0]);
 				e.final = look(cases[i][1]);
 				e.mtime = known ? 5 : 0;
-				e.refused = refused != 0;
+				leave(&e, (char)trace);
 				want = cases[i][known ? 2 : 3];
-				if (want == 'N' && refused)
+				if (want == 'N' && e.refused)
 					want = 'R';
-				if (want == 'M' && !settled)
+				if (want == 'M' && !e.settled)
 					want = 'A';
+				want = with_trace(want, &e, (char)trace);
 				v = mftd_delivery_judge(&e);
 				if (verdicts[v] != want)
-					print_message("%s known %d: %s\n",
-					    cases[i], known,
+					print_message("%s known %d %c: %s\n",
+					    cases[i], known, trace,
 					    mftd_delivery_verdict_name(v));
 				assert_int_equal(verdicts[v], want);
 			}
+}
+
+/*
+ * The temporary name after a RENAME without an answer, in words: what the trace
+ * is, its verdict at first, settled, and after a refusal.  With final name '-'
+ * and, as routes say, with another's file there.
+ */
+static void
+test_half_a_rename(void **state)
+{
+	static const char verdicts[] = "NMAVSRJUI";
+	static const struct {
+		enum mftd_if_exists if_exists;
+		char final;
+		const char *want[5]; /* as traces */
+	} cases[] = {
+		{ MFTD_IF_EXISTS_FAIL, '-',
+		    { "NNR", "AIA", "AIA", "AIA", "AIA" } },
+		{ MFTD_IF_EXISTS_FAIL, 't',
+		    { "JJJ", "AIA", "AIA", "AIA", "AIA" } },
+		/* it is there: nothing else is needed */
+		{ MFTD_IF_EXISTS_FAIL, 'm',
+		    { "AMA", "AMA", "AMA", "AMA", "AMA" } },
+		{ MFTD_IF_EXISTS_NUMBER, '-',
+		    { "NNR", "AIA", "AIA", "AIA", "AIA" } },
+		{ MFTD_IF_EXISTS_NUMBER, 't',
+		    { "AUU", "AIA", "AIA", "AIA", "AIA" } },
+		{ MFTD_IF_EXISTS_SKIP, '-',
+		    { "NNR", "AIA", "AIA", "AIA", "AIA" } },
+		{ MFTD_IF_EXISTS_SKIP, 't',
+		    { "JJJ", "AIA", "AIA", "AIA", "AIA" } },
+		/* one step */
+		{ MFTD_IF_EXISTS_OVERWRITE, '-',
+		    { "NNR", "NNR", "NNR", "NNR", "NNR" } },
+		{ MFTD_IF_EXISTS_OVERWRITE, 't',
+		    { "NNR", "NNR", "NNR", "NNR", "NNR" } },
+	};
+	enum mftd_verdict v;
+	size_t i;
+	int t, k;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (t = 0; t < 5; t++)
+			for (k = 0; k < 3; k++) {
+				struct mftd_evidence e = { .size = 100,
+					.mtime = 5,
+					.temp = look('m'),
+					.final = look(cases[i].final),
+					.if_exists = cases[i].if_exists,
+					.asked = true,
+					.settled = k == 1,
+					.refused = k == 2 };
+
+				leave(&e, traces[t]);
+				v = mftd_delivery_judge(&e);
+				if (verdicts[v] != cases[i].want[t][k])
+					print_message("case %zu %c %d: %s\n", i,
+					    traces[t], k,
+					    mftd_delivery_verdict_name(v));
+				assert_int_equal(
+				    verdicts[v], cases[i].want[t][k]);
+			}
+}
+
+/* The atime that is set: never the one of a read, and older than mtime, or
+ * relatime would keep it. */
+static void
+test_atime(void **state)
+{
+	assert_int_equal(mftd_delivery_atime(1500000000), 1499999999);
+	assert_int_equal(mftd_delivery_atime(UINT32_MAX), UINT32_MAX - 1);
+	assert_int_equal(mftd_delivery_atime(1), 0);
+	assert_int_equal(mftd_delivery_atime(0), 0);
+}
+
+/* What servers say of a file's names. */
+static void
+test_longname(void **state)
+{
+	static const struct {
+		const char *line;
+		uint32_t links;
+	} cases[] = {
+		{ "-rw-r--r--    1 mft      mft  5 Nov 22 01:30 a", 1 },
+		{ "-rw-r--r--   12 0 0 5 Nov 22 01:30 a", 12 },
+		{ "-rwsr-xr-t+ 2 u g 5 Nov 22 01:30 a", 2 },
+		{ "-rw-------. 3 u g 5 Nov 22 01:30 a", 3 },
+		{ "-rw-r--r--    ? mft      mft  5 Nov 22 01:30 a", 0 },
+		{ "-rw-r--r-- u g 5 Nov 22 01:30 a", 0 },
+		{ "-rw-r--r-- 1", 0 },
+		{ "-rw-r--r-- ", 0 },
+		{ "-rw-r--r--", 0 },
+		{ "-rw-r--r--1 u g 5", 0 },
+		{ "-rw-r--r-- 0 u g 5", 0 },
+		{ "-rw-r--r-- 1x u g 5", 0 },
+		{ "-rw-r--r-- 99999999999999999999 u g 5", 0 },
+		{ "drwxr-xr-x 1 u g 5 Nov 22 01:30 a", 0 },
+		{ "lrwxrwxrwx 1 u g 5 Nov 22 01:30 a", 0 },
+		{ "11-22-26 01:30AM 5 a", 0 },
+		{ "a", 0 },
+		{ "", 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(
+		    mftd_longname_links(
+			(const uint8_t *)cases[i].line, strlen(cases[i].line)),
+		    cases[i].links);
+	/* a NUL is no letter of a mode */
+	assert_int_equal(
+	    mftd_longname_links((const uint8_t *)"-rw\0r--r-- 1 u", 14), 0);
+	assert_int_equal(
+	    mftd_longname_links((const uint8_t *)"-rw-r--r--\0 1 u", 15), 0);
 }
 
 /*
@@ -322,29 +467,71 @@ test_what_routes_say(void **state)
 				.skipped = strchr(r->route, 'k') != NULL,
 				.settled = i == 1,
 				.refused = i == 2 };
+			const char *t;
+			char want;
 
-			v = mftd_delivery_judge(&e);
-			if (verdicts[v] != r->want[i])
-				print_message("%s %s %d: %s\n", r->route,
-				    r->names, i, mftd_delivery_verdict_name(v));
-			assert_int_equal(verdicts[v], r->want[i]);
+			e.asked = !e.skipped;
+			for (t = traces; *t != '\0'; t++) {
+				leave(&e, *t);
+				want = with_trace(r->want[i], &e, *t);
+				v = mftd_delivery_judge(&e);
+				if (verdicts[v] != want)
+					print_message("%s %s %c %d: %s\n",
+					    r->route, r->names, *t, i,
+					    mftd_delivery_verdict_name(v));
+				assert_int_equal(verdicts[v], want);
+			}
 		}
 }
 
-/* Every combination there is: what must never be concluded from it. */
+/* What must never be concluded from it, whatever the names are called. */
+static void
+check_never(const struct mftd_evidence *e, char temp, char final, char trace)
+{
+	enum mftd_verdict v = mftd_delivery_judge(e);
+	bool known = e->mtime != 0,
+	     renames = v == MFTD_VERDICT_RENAME || v == MFTD_VERDICT_RENUMBER;
+	bool over = e->if_exists == MFTD_IF_EXISTS_OVERWRITE;
+
+	/* DELIVERED, and the end of the temporary name: with proof */
+	if (v == MFTD_VERDICT_DELIVERED || v == MFTD_VERDICT_REMOVE_TEMP)
+		assert_true(final == 'c' || (final == 'm' && known));
+	/* a rename only of what is there, whole as far as is known */
+	if (renames)
+		assert_null(memchr("-s?", temp, 3));
+	/* of a shared name only what is proven to be ours */
+	if (e->shared && (renames || v == MFTD_VERDICT_REMOVE_TEMP))
+		assert_true(temp == 'c' || (temp == 'm' && known));
+	/* a file of others is in the way of all but one */
+	if (v == MFTD_VERDICT_RENAME && final != '-')
+		assert_true(over);
+	/* that it was sent and is gone is never sent once more */
+	if (temp == '-' && !e->skipped)
+		assert_true(v == MFTD_VERDICT_DELIVERED ||
+		    v == MFTD_VERDICT_IN_DOUBT || v == MFTD_VERDICT_LOOK_AGAIN);
+	/* nor what somebody has, or may have, by half a rename */
+	if (e->asked && !over && trace != 'u')
+		assert_true(v == MFTD_VERDICT_DELIVERED ||
+		    v == MFTD_VERDICT_REMOVE_TEMP ||
+		    v == MFTD_VERDICT_IN_DOUBT || v == MFTD_VERDICT_LOOK_AGAIN);
+	/* what is settled is not looked at for ever */
+	if (e->settled)
+		assert_int_not_equal(v, MFTD_VERDICT_LOOK_AGAIN);
+}
+
+/* Every combination there is. */
 static void
 test_never(void **state)
 {
 	static const char names[] = "-mst?co";
 	struct mftd_evidence e;
-	enum mftd_verdict v;
-	int t, f, k, bits, known;
+	int t, f, k, bits, known, trace;
 
 	for (t = 0; t < 7; t++)
 		for (f = 0; f < 7; f++)
 			for (k = 0; k < MFTD_IF_EXISTS_COUNT; k++)
 				for (known = 0; known < 2; known++)
-					for (bits = 0; bits < 32; bits++) {
+					for (bits = 0; bits < 64 * 5; bits++) {
 						e = (struct mftd_evidence) {
 							.size = 100,
 							.temp =
@@ -359,60 +546,13 @@ test_never(void **state)
 							.resumed = bits & 2,
 							.skipped = bits & 4,
 							.settled = bits & 8,
-							.refused = bits & 16
+							.refused = bits & 16,
+							.asked = bits & 32
 						};
-						v = mftd_delivery_judge(&e);
-						/* DELIVERED, and the end of the
-						 * temporary name: with proof */
-						if (v ==
-							MFTD_VERDICT_DELIVERED ||
-						    v ==
-							MFTD_VERDICT_REMOVE_TEMP)
-							assert_true(
-							    names[f] == 'c' ||
-							    (names[f] == 'm' &&
-								known));
-						/* a rename only of what is
-						 * there, whole as far as is
-						 * known */
-						if (v == MFTD_VERDICT_RENAME ||
-						    v == MFTD_VERDICT_RENUMBER)
-							assert_null(
-							    memchr("-s?",
-								names[t], 3));
-						/* of a shared name only what is
-						 * proven to be ours */
-						if (e.shared &&
-						    (v == MFTD_VERDICT_RENAME ||
-							v ==
-							    MFTD_VERDICT_RENUMBER ||
-							v ==
-							    MFTD_VERDICT_REMOVE_TEMP))
-							assert_true(
-							    names[t] == 'c' ||
-							    (names[t] == 'm' &&
-								known));
-						/* a file of others is in the
-						 * way of all but one */
-						if (v == MFTD_VERDICT_RENAME &&
-						    names[f] != '-')
-							assert_int_equal(k,
-							    MFTD_IF_EXISTS_OVERWRITE);
-						/* that it was sent and is gone
-						 * is never sent once more */
-						if (names[t] == '-' &&
-						    !e.skipped)
-							assert_true(v ==
-								MFTD_VERDICT_DELIVERED ||
-							    v ==
-								MFTD_VERDICT_IN_DOUBT ||
-							    v ==
-								MFTD_VERDICT_LOOK_AGAIN);
-						/* what is settled is not looked
-						 * at for ever */
-						if (e.settled)
-							assert_int_not_equal(v,
-							    MFTD_VERDICT_LOOK_AGAIN);
+						trace = traces[bits / 64];
+						leave(&e, (char)trace);
+						check_never(&e, names[t],
+						    names[f], (char)trace);
 					}
 }
 
@@ -487,6 +627,9 @@ main(void)
 		cmocka_unit_test(test_every_state_and_event),
 		cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_every_evidence),
+		cmocka_unit_test(test_half_a_rename),
+		cmocka_unit_test(test_atime),
+		cmocka_unit_test(test_longname),
 		cmocka_unit_test(test_what_routes_say),
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_backoff),

@@ -17,6 +17,8 @@
 #include "mftd/outbound/names.h"
 #include "tests/unit/outbound/player.h"
 
+static const struct plan calm = { .at = NEVER };
+
 static void
 prepare(struct world *w)
 {
@@ -168,18 +170,48 @@ test_consumed(void **state)
 	assert_int_equal(partner_names(&w->partner), 0);
 }
 
+/* Its server dies in the rename, of which there is no half: whatever the
+ * partner does with the trigger, and it removes it unread, it comes once. */
+static void
+test_killed_in_rename(void **state)
+{
+	static const struct {
+		const char *fault;
+		bool done;
+	} cases[] = {
+		{ "-e inject=?rename,?renameat,?renameat2:signal=KILL:when=1",
+		    false },
+		{ "-e inject=?link,linkat:signal=KILL:when=2", true },
+		{ "-e inject=?unlink,unlinkat:signal=KILL:when=2", true },
+	};
+	struct world *w;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(world_setup((void **)&w), 0);
+		prepare(w);
+		w->d[0].tries = 1;
+		partner_fault(&w->partner, cases[i].fault);
+		run_once(w, &calm);
+		assert_true(partner_await_idle(&w->partner));
+		if (cases[i].done || partner_has(&w->partner, "report.ok"))
+			assert_int_equal(unlink(path_of(w, "report.ok")), 0);
+		partner_fault(&w->partner, "");
+		run_to_end(w, NULL);
+		assert_done(w, cases[i].done ? 1 : 2);
+		world_teardown((void **)&w);
+	}
+}
+
 /* A server that will not: it waits, and is tried again. */
 static void
 test_refused(void **state)
 {
 	struct world *w = *state;
-	char fault[256];
 
 	prepare(w);
-	snprintf(fault, sizeof(fault),
-	    "-P %s -e inject=?link,linkat:error=EACCES",
-	    path_of(w, "report.ok"));
-	partner_fault(&w->partner, fault);
+	partner_fault(
+	    &w->partner, "-e inject=?rename,?renameat,?renameat2:error=EACCES");
 	run_to_end(w, NULL);
 	assert_done(w, 2);
 	assert_int_equal(w->events[MFTD_EVENT_RETRY], 1);
@@ -246,6 +278,7 @@ main(void)
 		cmocka_unit_test(test_killed_anywhere),
 		WITH_PARTNER(test_not_before),
 		WITH_PARTNER(test_consumed),
+		cmocka_unit_test(test_killed_in_rename),
 		WITH_PARTNER(test_refused),
 		WITH_PARTNER(test_exists),
 	};

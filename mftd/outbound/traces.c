@@ -1,0 +1,155 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/outbound/traces.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mftd/base/limits.h"
+#include "mftd/base/log.h"
+
+/* A directory that is listed, and for whom. */
+struct listing {
+	struct mftd_batch *b;
+	char directory[MFTD_REMOTE_PATH_BYTES];
+	size_t wanted; /* names that have not come yet */
+};
+
+/* Where the name begins in a path. */
+static const char *
+base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static void
+directory_of(const char *path, char *out, size_t size)
+{
+	size_t len = (size_t)(base_of(path) - path);
+
+	snprintf(out, size, "%.*s", (int)(len > 1 ? len - 1 : len), path);
+	if (len == 0)
+		snprintf(out, size, ".");
+}
+
+static bool
+is_in(const struct mftd_item *it, const struct listing *l)
+{
+	char directory[MFTD_REMOTE_PATH_BYTES];
+
+	directory_of(it->temp, directory, sizeof(directory));
+	return strcmp(directory, l->directory) == 0;
+}
+
+static bool
+is_called(const struct mftd_item *it, const uint8_t *name, size_t len)
+{
+	const char *base = base_of(it->temp);
+
+	return strlen(base) == len && memcmp(base, name, len) == 0;
+}
+
+/* Both are of one moment then, where the server says both. */
+static void
+take_name(void *data, const uint8_t *name, size_t len,
+    const struct mftd_remote_attrs *a)
+{
+	struct listing *l = data;
+	struct mftd_item *it;
+
+	FOR_EACH_ACTIVE(it, l->b)
+	{
+		if (!it->tracing || !is_called(it, name, len) || !is_in(it, l))
+			continue;
+		it->temp_attrs.links = a->links;
+		if (a->has_mtime)
+			it->temp_attrs.atime = a->atime;
+		it->tracing = false;
+		l->wanted--;
+	}
+}
+
+static int
+read_names(struct mftd_batch *b, const struct mftd_remote_file *f,
+    struct listing *l, struct mftd_remote_answer *a)
+{
+	struct mftd_remote_names names = { .each = take_name, .data = l };
+	uint32_t before;
+	int r;
+
+	do {
+		before = names.n;
+		r = mftd_remote_read_dir(b->remote, f, &names, a);
+		if (r == 0)
+			r = mftd_remote_drain(b->remote);
+	} while (r == 0 && a->err == 0 && l->wanted > 0 && names.n > before &&
+	    names.n < MFTD_TRACE_NAMES_MAX);
+	return r;
+}
+
+static int
+list(struct mftd_batch *b, struct listing *l)
+{
+	struct mftd_remote_answer a = { 0 }, closed = { 0 };
+	struct mftd_remote_file f;
+	int r = mftd_remote_open_dir(b->remote, l->directory, &f, &a);
+
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r == 0 && a.err == 0) {
+		r = read_names(b, &f, l, &a);
+		if (r == 0)
+			r = mftd_remote_close(b->remote, &f, &closed);
+		if (r == 0)
+			r = mftd_remote_drain(b->remote);
+	}
+	if (r == 0 && a.err < 0)
+		log_warn("%s cannot be listed at the partner: %s", l->directory,
+		    a.why);
+	return r;
+}
+
+int
+mftd_batch_trace(
+    struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+{
+	struct mftd_item *it, *other;
+	struct listing l = { .b = b };
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	it->tracing = chosen(it) && it->temp_attrs.exists &&
+	    it->d.has.skipped == 0 &&
+	    it->d.at.if_exists != MFTD_IF_EXISTS_OVERWRITE;
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !it->tracing)
+			continue;
+		directory_of(it->temp, l.directory, sizeof(l.directory));
+		l.wanted = 0;
+		FOR_EACH_ACTIVE(other, b)
+		l.wanted += other->tracing && is_in(other, &l);
+		r = list(b, &l);
+		/* who did not come is not looked for once more */
+		FOR_EACH_ACTIVE(other, b)
+		if (is_in(other, &l))
+			other->tracing = false;
+	}
+	return r;
+}
+
+int
+mftd_item_restore_times(
+    struct mftd_batch *b, const char *path, const struct mftd_remote_attrs *a)
+{
+	struct mftd_remote_answer answer = { 0 };
+	int r;
+
+	if (!a->has_mtime)
+		return 0;
+	r = mftd_remote_set_times_of(
+	    b->remote, path, a->mtime, a->atime, &answer);
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}

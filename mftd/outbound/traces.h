@@ -1,0 +1,25 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_OUTBOUND_TRACES_H
+#define MFTD_OUTBOUND_TRACES_H
+
+#include <stdbool.h>
+
+#include "mftd/outbound/batch.h"
+
+/*
+ * What a RENAME that was done half leaves on the temporary file (delivery.h):
+ * how many names it has, which only a listing of its directory tells.
+ */
+
+/* Lists the directories of the chosen ones whose temporary name was seen and
+ * whose rename is not one step: to temp_attrs.  What cannot be listed stays
+ * unknown; an error is the connection's. */
+int mftd_batch_trace(
+    struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it));
+
+/* What was read by us shows no other reader any more: sets path's times as a
+ * has them.  That this is refused is no failure. */
+int mftd_item_restore_times(
+    struct mftd_batch *b, const char *path, const struct mftd_remote_attrs *a);
+
+#endif

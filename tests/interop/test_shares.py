@@ -1,0 +1,97 @@
+# Part of mftd; see LICENSE.
+"""Partners whose servers hang take their share of a queue, and no more: another
+one's file goes out meanwhile."""
+import contextlib
+import sqlite3
+import time
+
+from rig import Rig, USER
+from sshd import Sshd
+
+PATIENCE_S = 120
+HANG, WELL = ("alice", "bob"), "carol"      # partners, and accounts
+MANY = 600      # of each: more than one partner may have in hand
+ALONE = 4200000     # bytes: two of them do not go together
+PLACES = 10     # two partners' least, of 16: 8 and 4, or 5 and 5
+CLAIMS = 1024
+_ACCOUNT = """  - name: {name}
+    volume: main
+    root: {name}
+    keys: ["{key}"]
+"""
+_ROUTE = """  - name: to-{name}
+    account: {name}
+    partner: {name}
+    directory: in
+    settle_s: 0
+"""
+
+
+def objects(rig, partners):
+    """Each partner has an account that uploads for it."""
+    return ("accounts:\n" + "".join(_ACCOUNT.format(name=name, key=rig.alice)
+                                    for name in partners)
+            + "partners:\n" + "".join(
+                sshd.objects(name=name)
+                + "    connections: 8\n    request_s: 600\n"
+                for name, sshd in partners.items())
+            + "routes:\n" + "".join(_ROUTE.format(name=name)
+                                    for name in partners))
+
+
+def wait_for(rig, what, look):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (got := look()):
+        assert time.monotonic() < deadline, \
+            f"not in {PATIENCE_S} s: {what}\n{rig.log_tail()}"
+        time.sleep(0.05)    # neither a process nor a file tells us
+    return got
+
+
+def in_hand(rig):
+    """How many deliveries are under way."""
+    with contextlib.closing(sqlite3.connect(
+            f"file:{rig.state}/catalog.db?mode=ro", uri=True,
+            timeout=PATIENCE_S)) as db:
+        return db.execute("SELECT count(*) FROM delivery WHERE state "
+                          "IN ('CLAIMED', 'SENDING')").fetchone()[0]
+
+
+def upload(rig, account, n, size=7, name=""):
+    path = rig.top / "file"
+    path.write_bytes(bytes(size))
+    done = rig.sftp("".join(f"put {path} {name}{i}\n" for i in range(n)),
+                    user=account)
+    assert done.returncode == 0, done.stderr
+
+
+def outbound(rig, action):
+    answer = rig.control(cmd="service", service="outbound", action=action,
+                         deadline_ms=20000)
+    assert answer["ok"], answer
+
+
+def test_two_hang_and_a_third_is_served():
+    with contextlib.ExitStack() as stack:
+        partners = {name: stack.enter_context(Sshd(USER))
+                    for name in (*HANG, WELL)}
+        rig = stack.enter_context(Rig())
+        rig.up(objects(rig, partners))
+        outbound(rig, "demote")
+        for name in HANG:
+            # in its first WRITE
+            partners[name].fault("-e", "inject=lseek:delay_enter=3600s")
+            upload(rig, name, 10, ALONE, "alone")
+            upload(rig, name, MANY)
+        outbound(rig, "promote")
+        # half of what the other leaves: places for delivers, and claims, of
+        # which each then has as many as are left
+        wait_for(rig, "they hang", lambda: sum(
+            len(partners[name].servers()) for name in HANG) >= PLACES)
+        wait_for(rig, "they have in hand what they may",
+                 lambda: in_hand(rig) >= CLAIMS * 2 / 3)
+        upload(rig, WELL, 3)
+        wait_for(rig, "the third one's files", lambda: partners[
+            WELL].names() == ["0", "1", "2"])
+        # and the two hang still
+        assert not any(partners[name].renames() for name in HANG)
