@@ -28,6 +28,7 @@ SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
+PARENT = ("tests/unit/node/test_parent",)
 
 
 class Mutation(NamedTuple):
@@ -658,6 +659,17 @@ MUTATIONS = [
              "	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),\n"
              "	ROW(PUBLISHING, CANCEL, CANCELLED, END),\n",
              ("tests/unit/outbound/test_delivery",)),
+
+    # a coordinator's end: what comes back, and whose wish was whose
+    Mutation("rebirth_settled", "mftd/node/parent.c",
+             "			p->services[i].settled = false;\n", "			;\n",
+             (*PARENT, "next_coordinator_hears_what_came_back")),
+    Mutation("rebirth_wish_kept", "mftd/node/parent.c",
+             "		p->services[i].ref = 0;\n", "",
+             (*PARENT, "old_wishes_are_not_answered")),
+    Mutation("stop_makes_a_service", "mftd/node/service.c",
+             "	if (s == NULL && set->role == MFTD_ROLE_STOPPED) {",
+             "	if (false) {", (*PARENT, "what_never_started_is_stopped")),
 
     # a partner that says it did what it did not do
     Mutation("rename_pretended", "mftd/outbound/publish.c",
