@@ -67,6 +67,26 @@ mftd_agent_settle(struct mftd_ocf *ocf, const struct mftd_service *svc,
 }
 
 int
+mftd_agent_ask(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer)
+{
+	const struct mftd_service daemon = { .rundir = svc->rundir,
+		.name = "mftd" };
+	int r;
+
+	for (;;) {
+		r = mftd_service_request(svc, ocf->action, NULL,
+		    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), answer);
+		if ((r != -ENOENT && r != -ECONNRESET) ||
+		    mftd_service_lock(&daemon) == MFTD_SERVICE_STOPPED ||
+		    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE) <=
+			SETTLE_POLL_MS)
+			return r;
+		poll(NULL, 0, SETTLE_POLL_MS);
+	}
+}
+
+int
 mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
     struct mftd_service_answer *answer)
 {
@@ -105,8 +125,7 @@ mftd_agent_stop(
 	bool stopped;
 	int r;
 
-	r = mftd_service_request(svc, "stop", NULL,
-	    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), &answer);
+	r = mftd_agent_ask(ocf, svc, &answer);
 	stopped = r == 0 && answer.ok && answer.state == MFTD_SERVICE_STOPPED;
 	left = mftd_ocf_left_ms(ocf, GONE_PERCENT);
 	/* workers being killed are gone in a moment, unless they hang */

@@ -37,6 +37,15 @@
 struct mftd_service mftd_agent_service(
     const struct mftd_ocf *ocf, const char *name);
 
+/*
+ * Asks the daemon for the action of this call.  A daemon whose coordinator died
+ * has no socket until its next incarnation, in which its services come back: so
+ * while its lock says that it lives it is asked again, up to the deadline.
+ * Returns 0 and *answer, or -errno as mftd_service_request.
+ */
+int mftd_agent_ask(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer);
+
 /* Starts the daemon if need be, and the service. */
 int mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
     struct mftd_service_answer *answer);

@@ -70,8 +70,7 @@ change_role(struct mftd_ocf *ocf, const struct mftd_service *svc,
 {
 	int r;
 
-	r = mftd_service_request(svc, ocf->action, NULL,
-	    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), answer);
+	r = mftd_agent_ask(ocf, svc, answer);
 	if (r == 0 && wanted == MFTD_SERVICE_PROMOTED)
 		r = mftd_agent_settle(ocf, svc, answer);
 	if (r < 0)

@@ -109,7 +109,7 @@
 #define MFTD_HOOK_TRIES_MAX 100 /* of one run */
 #define MFTD_HOOK_RUNS_MAX 16 /* at a time */
 #define MFTD_HOOK_RUNS_ONE_MAX 4 /* of them, of one hook */
-#define MFTD_EVENT_ID_BYTES 192
+#define MFTD_EVENT_ID_BYTES 224
 #define MFTD_EVENTS_SPREAD_MAX 512 /* whose runs are made at a time */
 #define MFTD_EVENT_KEEP_S 2592000 /* an event, once its runs have ended */
 

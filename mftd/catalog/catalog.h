@@ -36,7 +36,9 @@ void mftd_catalog_close(struct mftd_catalog *c);
 const char *mftd_catalog_why(const struct mftd_catalog *c);
 
 /* Brings the schema to this program's version, one migration a transaction,
- * safe when several nodes do it at once.  A newer schema: -MFTD_E_CATALOG. */
+ * safe when several nodes do it at once.  One may take hours, but waits for a
+ * lock that another session has for seconds only, lest others wait behind it:
+ * -MFTD_E_CATALOG_AWAY then.  A newer schema: -MFTD_E_CATALOG. */
 int mftd_catalog_migrate(struct mftd_catalog *c);
 
 /* ---- objects */

@@ -57,7 +57,7 @@ enum mftd_db_guarded {
 			  those that were moved */
 	MFTD_DB_PARTNER, /* $4 partner, $5 the state it is in, then what becomes
 			    of state, fault, since_us, reason, probes, probe_us;
-			    rows: the partner, if it was moved */
+			    $12 now_us; rows: the partner, if it was moved */
 	/* of hooks: mftd_db_common_sql */
 	MFTD_DB_EVENTS_TAKE, /* $4 most */
 	MFTD_DB_RUNS_MAKE, /* $4 now_us */

@@ -88,7 +88,9 @@ take_event(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&row[13], e->volume, sizeof(e->volume)) < 0 ||
 	    mftd_rows_get(&row[14], e->path, sizeof(e->path)) < 0 ||
 	    mftd_rows_get(&row[15], e->directory, sizeof(e->directory)) < 0 ||
-	    take_name(row, e) < 0)
+	    take_name(row, e) < 0 ||
+	    mftd_rows_get(&row[21], e->queue, sizeof(e->queue)) < 0 ||
+	    mftd_rows_get(&row[22], e->fault, sizeof(e->fault)) < 0)
 		return -MFTD_E_CORRUPT;
 	e->time_us = row[2].i;
 	e->tries = (uint32_t)row[6].i;
@@ -113,10 +115,11 @@ mftd_event_get(struct mftd_catalog *c, const char *id, struct mftd_event *out)
 	r = mftd_db_run(c,
 	    "SELECT e.id, e.kind, e.time_us, e.receipt, e.delivery, e.route, "
 	    "e.tries, e.host, e.error, e.since_us, e.until_us, "
-	    "coalesce(r.account, w.account), coalesce(d.partner, w.partner), "
+	    "coalesce(r.account, w.account), coalesce(d.partner, w.partner, "
+	    "e.partner), "
 	    "r.volume, r.path, d.directory, d.name, r.size, "
 	    "coalesce(d.sha256, r.sha256), coalesce(r.outcome_us, 0), "
-	    "coalesce(d.number, 0) "
+	    "coalesce(d.number, 0), e.queue, e.fault "
 	    "FROM event e LEFT JOIN receipt r ON r.id = e.receipt "
 	    "LEFT JOIN delivery d ON d.id = e.delivery "
 	    "LEFT JOIN route w ON w.name = e.route WHERE e.id = $1",

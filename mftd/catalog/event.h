@@ -16,7 +16,8 @@ struct mftd_catalog;
  * tells of and only if some hook wants its kind.  Its id is made of what it is
  * of: received.RECEIPT; KIND.DELIVERY.N for a delivery's, N being how many
  * wishes of people it had (only they bring a delivery on that has come to such
- * an end); late.ROUTE.SECONDS.
+ * an end); late.ROUTE.SECONDS; partner-stopped.QUEUE.PARTNER.MICROSECONDS.FAULT
+ * and partner-back.QUEUE.PARTNER.MICROSECONDS, both with the time of the stop.
  *
  * A further kind has a row in the table of event_kind.c, and one that is no
  * state of a delivery its own INSERT.
@@ -24,6 +25,8 @@ struct mftd_catalog;
 #define MFTD_EVENT_RECEIVED "received"
 #define MFTD_EVENT_FAILED "failed"
 #define MFTD_EVENT_LATE "late"
+#define MFTD_EVENT_STOPPED "partner-stopped" /* its circuit breaker */
+#define MFTD_EVENT_BACK "partner-back"
 
 /* The state of a delivery that makes the event, "" for one that no delivery
  * makes; NULL: there is no such kind. */
@@ -71,6 +74,9 @@ struct mftd_event {
 	uint32_t tries;
 	int64_t received_us; /* 0: of nothing that was received */
 	int64_t since_us, until_us; /* late: the window */
+	/* of a partner: */
+	char queue[MFTD_NAME_BYTES];
+	char fault[16]; /* why it is or was stopped (partner_state.h) */
 };
 
 /* -ENOENT: there is no such event. */

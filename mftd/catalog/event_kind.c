@@ -11,6 +11,8 @@ static const struct {
 	{ MFTD_EVENT_FAILED, "FAILED" },
 	{ "in_doubt", "IN_DOUBT" },
 	{ MFTD_EVENT_LATE, "" },
+	{ MFTD_EVENT_STOPPED, "" },
+	{ MFTD_EVENT_BACK, "" },
 };
 
 const char *
@@ -38,5 +40,6 @@ mftd_event_ends(const char *state)
 const char *
 mftd_event_kinds(void)
 {
-	return "received, delivered, failed, in_doubt, late";
+	return "received, delivered, failed, in_doubt, "
+	       "late, " MFTD_EVENT_STOPPED ", " MFTD_EVENT_BACK;
 }

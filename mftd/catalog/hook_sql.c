@@ -9,18 +9,24 @@
 
 /* Whether hook w takes the event by its filters of one kind: it has none, or
  * one that names what the event is of.  A received file is of all routes, and
- * so of all partners, that it goes to. */
-#define FILTER(what, of)                                                      \
+ * so of all partners, that it goes to; a partner is of the routes, and so of
+ * the accounts, that go there by that queue. */
+#define OF_PARTNER(column)                                                   \
+	" OR EXISTS (SELECT 1 FROM route p WHERE p.partner = e.partner AND " \
+	"p.queue = e.queue AND p." column " = f.value)"
+#define FILTER(what, of, column)                                              \
 	"(NOT EXISTS (SELECT 1 FROM hook_filter f WHERE f.hook = w.hook AND " \
 	"f.kind = '" what "') OR EXISTS (SELECT 1 FROM hook_filter f WHERE "  \
 	"f.hook = w.hook AND f.kind = '" what "' AND (f.value = " of " OR "   \
 	"(e.kind = 'received' AND EXISTS (SELECT 1 FROM delivery x WHERE "    \
-	"x.receipt = e.receipt AND x." what " = f.value)))))"
+	"x.receipt = e.receipt AND x." what                                   \
+	" = f.value))" OF_PARTNER(column) ")))"
 #define FILTER_ACCOUNT                                                        \
 	"(NOT EXISTS (SELECT 1 FROM hook_filter f WHERE f.hook = w.hook AND " \
 	"f.kind = 'account') OR EXISTS (SELECT 1 FROM hook_filter f WHERE "   \
 	"f.hook = w.hook AND f.kind = 'account' AND "                         \
-	"f.value = coalesce(c.account, t.account)))"
+	"(f.value = coalesce(c.account, t.account)" OF_PARTNER(               \
+	    "account") ")))"
 
 const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_EVENTS_TAKE] =
@@ -34,10 +40,10 @@ const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "LEFT JOIN receipt c ON c.id = e.receipt "
 	    "LEFT JOIN delivery d ON d.id = e.delivery "
 	    "LEFT JOIN route t ON t.name = e.route WHERE e.spread = 1 "
-	    "AND " FILTER("route", "e.route") " AND " FILTER("partner",
-		"coalesce(d.partner, t.partner)") " AND " FILTER_ACCOUNT
-						  " ON CONFLICT (event, hook) "
-						  "DO NOTHING RETURNING event",
+	    "AND " FILTER("route", "e.route", "name") " AND " FILTER("partner",
+		"coalesce(d.partner, t.partner, e.partner)",
+		"partner") " AND " FILTER_ACCOUNT " ON CONFLICT (event, hook) "
+			   "DO NOTHING RETURNING event",
 	[MFTD_DB_EVENTS_SPREAD] =
 	    "UPDATE event SET spread = 2 WHERE " OURS "spread = 1 "
 	    "RETURNING id",

@@ -7,6 +7,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/event.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -114,7 +115,8 @@ mftd_catalog_partner_step(struct mftd_catalog *c,
 		DB_TEXT(mftd_partner_state_name(p->state)),
 		DB_TEXT(mftd_partner_fault_name(p->fault)), DB_INT(p->since_us),
 		mftd_db_ascii(reason, sizeof(reason), p->reason),
-		DB_INT(p->probes), DB_INT(p->probe_us) };
+		DB_INT(p->probes), DB_INT(p->probe_us),
+		DB_INT(mftd_clock_wall_us()) };
 	int r = c->db->ops->guarded(
 	    c->db, MFTD_DB_PARTNER, v, N(v), take_moved, &moved);
 
@@ -123,21 +125,57 @@ mftd_catalog_partner_step(struct mftd_catalog *c,
 	return moved ? 0 : -ENOENT;
 }
 
+struct resume {
+	const char *partner, *reason;
+	int64_t now_us;
+};
+
+/* The rows are marked first, and so locked: what an owner opens meanwhile is
+ * not among those that are closed and told of. */
+static int
+resume(struct mftd_catalog *c, void *data)
+{
+	const struct resume *it = data;
+	const struct mftd_db_value v[] = { DB_TEXT(it->partner),
+		DB_TEXT(it->reason), DB_INT(it->now_us) };
+	int n, r;
+
+	n = r = mftd_db_run(c,
+	    "UPDATE partner_state SET probes = -1 "
+	    "WHERE partner = $1 AND state <> 'closed'",
+	    v, 1, NULL, NULL);
+	if (r > 0)
+		r = mftd_db_run(c,
+		    "INSERT INTO event (id, kind, time_us, partner, queue, "
+		    "fault, error) SELECT '" MFTD_EVENT_BACK ".' || s.queue || "
+		    "'.' || s.partner || '.' || CAST(s.since_us AS TEXT), "
+		    "'" MFTD_EVENT_BACK "', CAST($3 AS BIGINT), s.partner, "
+		    "s.queue, s.fault, CAST($2 AS TEXT) FROM partner_state s "
+		    "WHERE s.partner = $1 AND s.probes = -1 AND EXISTS "
+		    "(SELECT 1 FROM hook_want w WHERE w.event = "
+		    "'" MFTD_EVENT_BACK "') ON CONFLICT (id) DO NOTHING",
+		    v, N(v), NULL, NULL);
+	if (n > 0 && r >= 0)
+		r = mftd_db_run(c,
+		    "UPDATE partner_state SET state = 'closed', reason = $2, "
+		    "since_us = $3, probes = 0 "
+		    "WHERE partner = $1 AND probes = -1",
+		    v, N(v), NULL, NULL);
+	return r < 0 ? r : n;
+}
+
 int
 mftd_catalog_partner_resume(
     struct mftd_catalog *c, const char *partner, const char *reason)
 {
-	const struct mftd_db_value v[] = { DB_TEXT(partner), DB_TEXT(reason),
-		DB_INT(mftd_clock_wall_us()) };
+	struct resume it = { .partner = partner,
+		.reason = reason,
+		.now_us = mftd_clock_wall_us() };
 	int r = c->db->ops->keeps(c->db);
 
 	if (r < 0)
 		return r;
-	return mftd_db_run(c,
-	    "UPDATE partner_state SET state = 'closed', reason = $2, "
-	    "since_us = $3, probes = 0 "
-	    "WHERE partner = $1 AND state <> 'closed'",
-	    v, N(v), NULL, NULL);
+	return mftd_db_transaction(c, MFTD_DB_WRITE, resume, &it);
 }
 
 int

@@ -42,8 +42,10 @@ struct mftd_partner_row {
 /*
  * Moves the row of p->partner from `from` to p->state, in one guarded statement
  * as those of catalog.h are; one that is in p->state already, for an answer was
- * lost, is written once more.  No row is one that is closed.  -ENOENT: it is in
- * another state, a person has moved it; -MFTD_E_STALE_EPOCH.
+ * lost, is written once more.  No row is one that is closed.  The same
+ * statement writes the event that it was stopped, or is back, if a hook wants
+ * it (event.h). -ENOENT: it is in another state, a person has moved it;
+ * -MFTD_E_STALE_EPOCH.
  */
 int mftd_catalog_partner_step(struct mftd_catalog *c,
     const struct mftd_role_row *role, const struct mftd_partner_row *p,
@@ -57,6 +59,7 @@ int mftd_catalog_partner_states(struct mftd_catalog *c, const char *queue,
 
 /* By hand: closes the partner in all queues; reason says who.  Needs no role:
  * its owner looks, and finds at its next step that it is in another state.
+ * Writes the event that it is back, if a hook wants it.
  * Returns in how many it was not closed. */
 int mftd_catalog_partner_resume(
     struct mftd_catalog *c, const char *partner, const char *reason);

@@ -17,6 +17,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/claim.h"
 #include "mftd/catalog/partner_sql.h"
+#include "mftd/catalog/postgres_error.h"
 #include "mftd/catalog/postgres_keeps.h"
 #include "mftd/catalog/postgres_steps.h"
 
@@ -25,6 +26,14 @@
  * waits for a standby, so the client gives up a little later by itself. */
 #define STATEMENT_MS 10000
 #define CALL_MS (STATEMENT_MS + 5000)
+/* A migration may take hours, but does not wait for long: behind one that waits
+ * for a lock of a whole table everybody else waits.  The server looks whether
+ * we are still there meanwhile. */
+#define MIGRATE_MS (4LL * 3600 * 1000)
+#define MIGRATE                                                         \
+	"SET LOCAL statement_timeout = '4h'; SET LOCAL lock_timeout = " \
+	"'5s'; SELECT set_config('client_connection_check_interval', "  \
+	"'5s', true) WHERE version() LIKE '%linux%'; "
 #define SERVER_MIN 140000 /* pg_terminate_backend that waits */
 #define TERMINATE_MS "3000"
 #define KEEPS_MS 60000 /* how long the last look at its settings is good */
@@ -44,6 +53,7 @@ struct postgres {
 	char application[64];
 	PGconn *conn; /* NULL: connect at the next call */
 	bool in_transaction;
+	bool migrating; /* in it */
 	bool prepared; /* STEPS, on this connection */
 	int64_t keeps_until_ms;
 };
@@ -103,22 +113,6 @@ lost(struct postgres *p)
 	return r;
 }
 
-/* Whether trying again later can help: SQLSTATE classes 08 (connection), 25
- * (read-only: a standby now), 40 (deadlock), 53 (resources), 55 (not ready), 57
- * (shutdown, timeout).  Appendix A of PostgreSQL's manual. */
-static bool
-is_passing(const char *state)
-{
-	static const char *const classes[] = { "08", "25", "40", "53", "55",
-		"57" };
-	size_t i;
-
-	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
-		if (state != NULL && strncmp(state, classes[i], 2) == 0)
-			return true;
-	return false;
-}
-
 static int
 check_result(struct postgres *p, const PGresult *res)
 {
@@ -130,9 +124,8 @@ check_result(struct postgres *p, const PGresult *res)
 	state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	if (PQstatus(p->conn) != CONNECTION_OK)
 		return lost(p);
-	return say(p,
-	    is_passing(state) ? -MFTD_E_CATALOG_AWAY : -MFTD_E_CATALOG,
-	    PQresultErrorMessage(res));
+	return say(p, mftd_postgres_error(state),
+	    mftd_postgres_words(state, PQresultErrorMessage(res)));
 }
 
 /* Waits until a result can be got without blocking. */
@@ -162,7 +155,8 @@ wait_result(struct postgres *p, int64_t deadline_ms)
 static int
 finish(struct postgres *p, PGresult **res)
 {
-	int64_t deadline_ms = mftd_clock_ms() + CALL_MS;
+	int64_t deadline_ms =
+	    mftd_clock_ms() + CALL_MS + (p->migrating ? MIGRATE_MS : 0);
 	PGresult *one;
 	int r, first = 0;
 
@@ -395,13 +389,15 @@ postgres_begin(struct mftd_db *db, enum mftd_db_lock lock)
 		[MFTD_DB_FORWARD] =
 		    "BEGIN; SELECT pg_advisory_xact_lock(" LOCK_FORWARD ")",
 		[MFTD_DB_MIGRATE] =
-		    "BEGIN; SELECT pg_advisory_xact_lock(" LOCK_MIGRATE ")",
+		    "BEGIN; " MIGRATE
+		    "SELECT pg_advisory_xact_lock(" LOCK_MIGRATE ")",
 	};
 	int r;
 
 	of(db)->in_transaction = false;
 	r = postgres_script(db, sql[lock]);
 	of(db)->in_transaction = r == 0;
+	of(db)->migrating = r == 0 && lock == MFTD_DB_MIGRATE;
 	return r;
 }
 
@@ -413,7 +409,7 @@ postgres_commit(struct mftd_db *db)
 	int r;
 
 	r = query(p, "COMMIT", NULL, 0, &res);
-	p->in_transaction = false;
+	p->in_transaction = p->migrating = false;
 	/* COMMIT of a failed transaction is answered ROLLBACK, as a success */
 	if (r == 0 && strcmp(PQcmdStatus(res), "COMMIT") != 0)
 		r = say(p, -MFTD_E_CATALOG, "the transaction was rolled back");
@@ -427,6 +423,7 @@ postgres_rollback(struct mftd_db *db)
 	struct postgres *p = of(db);
 	char why[sizeof(db->why)];
 
+	p->migrating = false;
 	memcpy(why, db->why, sizeof(why));
 	if (p->conn != NULL && PQtransactionStatus(p->conn) != PQTRANS_IDLE &&
 	    run_script(p, "ROLLBACK") < 0)

@@ -46,7 +46,6 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "first_us = $17 "
 	    "WHERE " ROLE_PARAMS "AND id = $4 AND state = $5 AND queue = $1 "
 	    "RETURNING id",
-	[MFTD_DB_PARTNER] = mftd_partner_sqlite,
 };
 
 static struct sqlite *
@@ -426,6 +425,18 @@ run_common(struct sqlite *s, enum mftd_db_guarded which,
 	return sqlite_run(&s->db, sql, v, n, row, data);
 }
 
+/* The event reads the row as it is before the step. */
+static int
+run_partner(struct sqlite *s, const struct mftd_db_value *v, int n,
+    mftd_db_row_fn row, void *data)
+{
+	int r = sqlite_run(&s->db, mftd_partner_event_sqlite, v, n, NULL, NULL);
+
+	if (r < 0)
+		return r;
+	return sqlite_run(&s->db, mftd_partner_sqlite, v, n, row, data);
+}
+
 static int
 sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
@@ -443,6 +454,8 @@ sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 		r = -MFTD_E_STALE_EPOCH;
 	if (r > 0 && which == MFTD_DB_STEPS)
 		r = rows = run_steps(of(db), v, n, row, data);
+	else if (r > 0 && which == MFTD_DB_PARTNER)
+		r = rows = run_partner(of(db), v, n, row, data);
 	else if (r > 0 && mftd_db_common_sql[which] != NULL)
 		r = rows = run_common(of(db), which, v, n, row, data);
 	else if (r > 0)

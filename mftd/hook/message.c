@@ -77,6 +77,8 @@ object_of(const struct mftd_event *e)
 	put_text(o, "account", e->account);
 	put_text(o, "route", e->route);
 	put_text(o, "partner", e->partner);
+	put_text(o, "queue", e->queue);
+	put_text(o, "fault", e->fault);
 	put_text(o, "receipt", e->receipt);
 	put_text(o, "delivery", e->delivery);
 	put_text(o, "volume", e->volume);
@@ -145,7 +147,8 @@ put_env_fields(struct environment *env, const struct mftd_event *e)
 	static const char *const keys[][2] = { { "id", "MFT_EVENT_ID" },
 		{ "event", "MFT_EVENT" }, { "time", "MFT_TIME" },
 		{ "account", "MFT_ACCOUNT" }, { "route", "MFT_ROUTE" },
-		{ "partner", "MFT_PARTNER" }, { "receipt", "MFT_RECEIPT" },
+		{ "partner", "MFT_PARTNER" }, { "queue", "MFT_QUEUE" },
+		{ "fault", "MFT_FAULT" }, { "receipt", "MFT_RECEIPT" },
 		{ "delivery", "MFT_DELIVERY" }, { "volume", "MFT_VOLUME" },
 		{ "sha256", "MFT_SHA256" }, { "received", "MFT_RECEIVED" },
 		{ "host", "MFT_HOST" }, { "error", "MFT_ERROR" },
@@ -209,7 +212,9 @@ put_subject(FILE *f, const struct mftd_event *e)
 {
 	const char *name =
 	    mftd_path_base(e->name[0] != '\0' ? e->name : e->path);
-	const char *of = e->route[0] != '\0' ? e->route : e->account;
+	const char *of = e->route[0] != '\0' ? e->route
+	    : e->account[0] != '\0'	     ? e->account
+					     : e->partner;
 	size_t i;
 
 	fprintf(f, "Subject: mftd: %s (%s)%s", e->kind, of,

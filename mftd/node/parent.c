@@ -87,7 +87,8 @@ say_end(const struct mftd_child *ch, int status)
 }
 
 /* All of this incarnation is to go; what was promoted comes back as standby:
- * only Pacemaker promotes. */
+ * only Pacemaker promotes.  Who asked the old coordinator is not answered any
+ * more: to the next one the same number is another's wish. */
 static void
 begin_rebirth(struct mftd_parent *p)
 {
@@ -95,9 +96,11 @@ begin_rebirth(struct mftd_parent *p)
 
 	p->rebirth = true;
 	mftd_lease_renew(p->lease, 0);
-	for (i = 0; i < p->n_services; i++)
+	for (i = 0; i < p->n_services; i++) {
+		p->services[i].ref = 0;
 		if (p->services[i].wanted == MFTD_ROLE_PROMOTED)
 			p->services[i].wanted = MFTD_ROLE_STARTED;
+	}
 	log_warn(
 	    "the coordinator is gone: incarnation %s ends", p->incarnation);
 }
@@ -217,12 +220,18 @@ wait_events(struct mftd_parent *p)
 		on_signals(p);
 }
 
+/* What comes back by itself is not settled before the new coordinator was told:
+ * it knows of no service, and would answer agents that nothing runs here. */
 static int
 new_life(struct mftd_parent *p)
 {
 	int r = mftd_id_incarnation(
 	    p->conf->node, p->incarnation, sizeof(p->incarnation));
+	int i;
 
+	for (i = 0; i < p->n_services; i++)
+		if (p->services[i].wanted != MFTD_ROLE_STOPPED)
+			p->services[i].settled = false;
 	if (r == 0)
 		log_info("incarnation %s begins", p->incarnation);
 	p->rebirth = false;

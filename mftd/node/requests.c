@@ -192,15 +192,8 @@ static const struct {
 	{ "demote", MFTD_ROLE_STARTED, false },
 };
 
-/* A service that was never started is stopped already; asking for that must not
- * make an entry at the parent. */
-static bool
-is_so(const struct mftd_co_service *s, uint32_t role)
-{
-	return role == MFTD_ROLE_STOPPED &&
-	    s->state.role == MFTD_ROLE_STOPPED && s->state.workers == 0;
-}
-
+/* Even a stop of what seems to be stopped is the parent's to answer: it alone
+ * knows what is about to come back after another coordinator's end. */
 static void
 wish(struct mftd_coordinator *co, uint64_t client, json_t *req,
     struct mftd_co_service *s, uint32_t role)
@@ -209,11 +202,6 @@ wish(struct mftd_coordinator *co, uint64_t client, json_t *req,
 	    json_integer_value(json_object_get(req, "deadline_ms"));
 	int r;
 
-	if (is_so(s, role)) {
-		mftd_control_reply(
-		    co->control, client, mftd_co_service_json(co, s, 0));
-		return;
-	}
 	if (deadline <= 0 || deadline > DEADLINE_MAX_MS)
 		deadline = DEADLINE_DEFAULT_MS;
 	r = mftd_co_service_set(co, s->state.service, s->state.queue, role,

@@ -102,13 +102,20 @@ answer(struct mftd_parent *p, struct mftd_svc *s, int err)
 static struct mftd_svc *
 find_service(struct mftd_parent *p, enum mftd_service kind, const char *queue)
 {
-	struct mftd_svc *s;
 	int i;
 
 	for (i = 0; i < p->n_services; i++)
 		if (p->services[i].kind == kind &&
 		    strcmp(p->services[i].queue, queue) == 0)
 			return &p->services[i];
+	return NULL;
+}
+
+static struct mftd_svc *
+add_service(struct mftd_parent *p, enum mftd_service kind, const char *queue)
+{
+	struct mftd_svc *s;
+
 	if (p->n_services == MFTD_SERVICES_MAX)
 		return NULL;
 	s = &p->services[p->n_services++];
@@ -118,6 +125,23 @@ find_service(struct mftd_parent *p, enum mftd_service kind, const char *queue)
 	s->lock_fd = -1;
 	s->settled = true;
 	return s;
+}
+
+/* A service that was never started is stopped already. */
+static void
+answer_unknown(
+    struct mftd_parent *p, const struct mftd_msg_service_set *set, uint64_t ref)
+{
+	struct mftd_child *co = mftd_parent_coordinator(p);
+	struct mftd_msg_service_state st = {
+		.service = set->service,
+		.role = MFTD_ROLE_STOPPED,
+	};
+
+	snprintf(st.queue, sizeof(st.queue), "%s", set->queue);
+	if (co != NULL && co->chan != NULL)
+		mftd_chan_send(co->chan, MFTD_MSG_SERVICE_STATE, ref, &st,
+		    sizeof(st), NULL, 0);
 }
 
 int
@@ -130,6 +154,12 @@ mftd_service_set(
 	    set->role > MFTD_ROLE_PROMOTED)
 		return -MFTD_E_PROTOCOL;
 	s = find_service(p, (enum mftd_service)set->service, set->queue);
+	if (s == NULL && set->role == MFTD_ROLE_STOPPED) {
+		answer_unknown(p, set, ref);
+		return 0;
+	}
+	if (s == NULL)
+		s = add_service(p, (enum mftd_service)set->service, set->queue);
 	if (s == NULL)
 		return -MFTD_E_LIMIT;
 	if (s->ref != 0)

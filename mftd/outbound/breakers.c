@@ -52,8 +52,9 @@ forget(struct mftd_queue *q, struct mftd_breaker *b)
 
 /* ---- what becomes of one */
 
-/* People are told of a partner that was stopped here, and only here: once each
- * time, and once more when it was only away and then refuses us. */
+/* People are told of a partner that was stopped here: once each time, and once
+ * more when it was only away and then refuses us.  Hooks are, by the same rule,
+ * where its row is written (catalog/partner_sql.c). */
 static void
 alert(const struct mftd_breaker *b)
 {

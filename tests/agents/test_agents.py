@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -241,6 +242,27 @@ def test_stop_insists(node):
     start(node, "inbound")
     assert node.call("inbound", "stop", SHORT_MS).code == 0
     assert node.call("inbound", "monitor").code == 1
+
+
+@BOTH
+def test_stop_between_two_incarnations(node, agent):
+    """No socket, no worker, but a daemon that will bring the service back."""
+    start(node, agent)
+    node.kill_daemon()
+    wait_for(lambda: node.call(agent, "monitor").code == 7, "workers end")
+    lock = os.open(os.path.join(node.run_dir, "mftd.lock"),
+                   os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack(
+            "hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        stop = node.start_call(agent, "stop")
+        other = "inbound" if agent == "outbound" else "outbound"
+        assert node.call(other, "start").code == 0
+        assert stop.wait() == 0
+        asked = [(r["service"], r["action"]) for r in node.requests()]
+        assert (agent, "stop") in asked
+    finally:
+        os.close(lock)
 
 
 def test_stop_refused(node):

@@ -39,3 +39,31 @@ def test_kill(run, kind):
     assert found.good, str(found)
     assert found.counts["delivered"] == found.counts["acknowledged"]
     assert found.counts["in_doubt"] == 0
+
+
+def test_coordinator_alone(run):
+    """What comes back by itself is known: it can be stopped, and nobody is
+    fenced for it."""
+    lab = run.lab
+    node = next(iter(system.promoted(lab)))
+    other = next(n for n in lab.nodes() if n != node)
+    fenced = system.fencings(lab, other)
+    for killed in (node, other):
+        pid, = system.pids(lab, killed, "coordinator")
+        assert run.kill(killed, pid, "coordinator")
+        system.wait(lambda n=killed, p=pid:
+                    system.pids(lab, n, "coordinator") not in ([], [p]),
+                    f"another coordinator on {killed}")
+        system.wait_serving(lab)
+    for killed in (node, other):
+        lab.check(killed, "crm_attribute", "-N", killed, "-n", "standby",
+                  "-v", "on")
+        try:
+            lab.wait(lambda c, n=killed: n not in c.where("inbound")
+                     and n not in c.where("outbound"),
+                     f"no service on {killed}", 90)
+        finally:
+            lab.check(killed, "crm_attribute", "-N", killed, "-n", "standby",
+                      "-D")
+        system.wait_serving(lab)
+    assert system.fencings(lab, other) == fenced

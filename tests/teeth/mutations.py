@@ -28,6 +28,7 @@ SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
+PARENT = ("tests/unit/node/test_parent",)
 
 
 class Mutation(NamedTuple):
@@ -52,6 +53,11 @@ def journal(name, file, *rest, **more):
 
 def told(name, file, before, after, test=TOLD):
     return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, test)
+
+
+def partner(name, file, before, after, test):
+    return Mutation(name, f"mftd/catalog/{file}", before, after,
+                    ("tests/unit/catalog/test_catalog", test))
 
 
 def lag(name):
@@ -675,6 +681,35 @@ MUTATIONS = [
              "	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),\n"
              "	ROW(PUBLISHING, CANCEL, CANCELLED, END),\n",
              ("tests/unit/outbound/test_delivery",)),
+
+    # what hooks are told of partners
+    partner("partner_back_again", "partner_sql.c",
+            "THEN o.state <> 'closed' ELSE", "THEN true ELSE",
+            "stopped_and_back_once"),
+    partner("partner_refused_untold", "partner_sql.c",
+            " OR o.fault <> $7 END", " END", "away_then_refused"),
+    partner("partner_back_twice", "partner_sql.c",
+            "CAST(o.since_us AS TEXT)", "CAST($8 AS TEXT)",
+            "stopped_and_back_once"),
+    partner("partner_told_unasked", "partner_sql.c",
+            "w.event = k.kind", "true",
+            "unwanted_is_not_written"),
+    partner("partner_told_of_no_step", "partner_sql.c",
+            "(o.state IS NULL OR o.state IN ($5, $6))", "$5 IS NOT NULL",
+            "stale_owner_tells_nobody"),
+    partner("partner_of_any_queue", "hook_sql.c",
+            '"p.queue = e.queue AND p."', '"p."', "filters_take_partners"),
+
+    # a coordinator's end: what comes back, and whose wish was whose
+    Mutation("rebirth_settled", "mftd/node/parent.c",
+             "			p->services[i].settled = false;\n", "			;\n",
+             (*PARENT, "next_coordinator_hears_what_came_back")),
+    Mutation("rebirth_wish_kept", "mftd/node/parent.c",
+             "		p->services[i].ref = 0;\n", "",
+             (*PARENT, "old_wishes_are_not_answered")),
+    Mutation("stop_makes_a_service", "mftd/node/service.c",
+             "	if (s == NULL && set->role == MFTD_ROLE_STOPPED) {",
+             "	if (false) {", (*PARENT, "what_never_started_is_stopped")),
 
     # a partner that says it did what it did not do
     Mutation("rename_pretended", "mftd/outbound/publish.c",

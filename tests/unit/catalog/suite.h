@@ -77,6 +77,7 @@ void tests_queue(const struct CMUnitTest **t, size_t *n);
 void tests_queues(const struct CMUnitTest **t, size_t *n);
 void tests_source(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
+void tests_partner_events(const struct CMUnitTest **t, size_t *n);
 void tests_failure(const struct CMUnitTest **t, size_t *n);
 void tests_scale(const struct CMUnitTest **t, size_t *n);
 void tests_stale(const struct CMUnitTest **t, size_t *n);

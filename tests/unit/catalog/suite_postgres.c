@@ -13,6 +13,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/db.h"
 
 #define DEADLINE_MS 20000
 
@@ -322,7 +323,7 @@ migrations_at_once_do_not_collide(void **state)
 	PGconn *conn = session(db->uri);
 	struct mftd_catalog *c;
 	pid_t pid[4];
-	int i;
+	int i, r;
 
 	execute(conn,
 	    "SET client_min_messages = warning; DROP SCHEMA public CASCADE; "
@@ -335,10 +336,73 @@ migrations_at_once_do_not_collide(void **state)
 			continue;
 		if (mftd_catalog_open(db->uri, "mftd-child", &c) < 0)
 			_exit(2);
-		_exit(mftd_catalog_migrate(c) < 0);
+		while ((r = mftd_catalog_migrate(c)) == -MFTD_E_CATALOG_AWAY)
+			; /* one of the others is slow */
+		_exit(r < 0);
 	}
 	for (i = 0; i < 4; i++)
 		assert_int_equal(result_of(pid[i]), 0);
+	apply_routes(db, 1);
+}
+
+static int
+take_text(void *data, const struct mftd_db_value *row, int n)
+{
+	snprintf(data, 16, "%s", (const char *)row[0].p);
+	return 0;
+}
+
+static void
+assert_setting(struct mftd_catalog *c, const char *name, const char *want)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(name) };
+	char text[16] = "";
+
+	assert_int_equal(
+	    mftd_db_run(c, "SELECT current_setting($1)", v, 1, take_text, text),
+	    1);
+	assert_string_equal(text, want);
+}
+
+/* More than a statement may take else, for the server and for us. */
+static int
+long_migration(struct mftd_catalog *c, void *data)
+{
+	assert_setting(c, "statement_timeout", "4h");
+	assert_setting(c, "lock_timeout", "5s");
+	assert_setting(c, "client_connection_check_interval", "5s");
+	return c->db->ops->script(c->db, "SELECT pg_sleep(16)");
+}
+
+static void
+migration_may_take_long(void **state)
+{
+	struct db *db = *state;
+
+	assert_int_equal(
+	    mftd_db_transaction(db->c, MFTD_DB_MIGRATE, long_migration, NULL),
+	    0);
+	assert_setting(db->c, "statement_timeout", "10s");
+	assert_setting(db->c, "lock_timeout", "0");
+}
+
+/* It gives up soon, says why, and has changed nothing; later it is done. */
+static void
+migration_does_not_wait_for_locks(void **state)
+{
+	struct db *db = *state;
+	PGconn *other = session(db->uri);
+
+	execute(other, "BEGIN");
+	execute(other, "SELECT count(*) FROM account"); /* a backup's */
+	assert_int_equal(mftd_catalog_migrate(db->c), -MFTD_E_CATALOG_AWAY);
+	assert_non_null(strstr(mftd_catalog_why(db->c), "holds a lock"));
+	assert_int_equal(
+	    execute(other, "SELECT count(*) FROM pg_locks WHERE NOT granted"),
+	    0);
+	execute(other, "COMMIT");
+	PQfinish(other);
+	assert_int_equal(mftd_catalog_migrate(db->c), 0);
 	apply_routes(db, 1);
 }
 
@@ -354,6 +418,10 @@ tests_postgres(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(forwards_at_once_do_not_miss_each_other),
 		DB_TEST(rename_is_not_missed_by_an_upload_at_once),
 		DB_TEST(migrations_at_once_do_not_collide),
+		DB_TEST(migration_may_take_long),
+		cmocka_unit_test_setup_teardown(
+		    migration_does_not_wait_for_locks, db_setup_oldest,
+		    db_teardown),
 	};
 
 	*t = tests;

@@ -19,6 +19,8 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/event.h"
+#include "mftd/catalog/partner_state.h"
 #include "tests/unit/journal/steps.h"
 
 #define ROWS 4
@@ -76,11 +78,24 @@ ask_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_catalog_steps(c, role, steps, CLAIMED);
 }
 
+/* It stops a partner, of which hooks are told. */
+static int
+ask_partner(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	struct mftd_partner_row p = {
+		.partner = "acme", .state = MFTD_PARTNER_OPEN, .since_us = 1000
+	};
+
+	return mftd_catalog_partner_step(c, role, &p, MFTD_PARTNER_CLOSED);
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
 	{ "step", ask_step, true },
 	{ "steps", ask_steps, true },
+	{ "partner", ask_partner, true },
 };
 
 /* ---- the rows */
@@ -101,12 +116,45 @@ add_row(void *data, const struct mftd_delivery *d)
 	return 0;
 }
 
+static int
+add_state(void *data, const struct mftd_partner_row *p)
+{
+	struct rows *rows = data;
+	size_t len = strlen(rows->text);
+
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%s %d\n",
+	    p->partner, p->state);
+	return 0;
+}
+
 static void
 look(struct db *db, struct rows *rows)
 {
+	struct mftd_event e;
+	size_t len;
+	int r;
+
 	rows->text[0] = '\0';
 	assert_int_equal(
 	    mftd_catalog_deliveries(db->c, NULL, add_row, rows), 0);
+	assert_int_equal(
+	    mftd_catalog_partner_states(db->c, NULL, add_state, rows), 0);
+	r = mftd_event_get(db->c, "partner-stopped.q.acme.1000.away", &e);
+	assert_true(r == 0 || r == -ENOENT);
+	len = strlen(rows->text);
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%s\n", e.id);
+	/* both or neither */
+	assert_int_equal(r == 0, strstr(rows->text, "acme 1\n") != NULL);
+}
+
+/* Somebody wants to be told of partners. */
+static void
+want(struct db *db)
+{
+	db_execute(db,
+	    "INSERT INTO hook (name, exec, starttls, timeout_s, tries) VALUES "
+	    "('h', '/bin/true', 0, 1, 1); INSERT INTO hook_want (hook, event, "
+	    "state) VALUES ('h', 'partner-stopped', '')");
 }
 
 /* ---- the owner that is held back */
@@ -260,6 +308,7 @@ hold_at(struct db *db, const struct statement *s, unsigned at, unsigned *first)
 	int r = 0;
 
 	publish_some(db, ROWS);
+	want(db);
 	start_owner(&o, db, s, at, &claimed);
 	came = steps_wait(o.steps) && !o.told->asked;
 	if (came) {
@@ -324,6 +373,12 @@ held_back_in_steps(void **state)
 	each_call(&statements[3]);
 }
 
+static void
+held_back_in_partner(void **state)
+{
+	each_call(&statements[4]);
+}
+
 void
 tests_stale(const struct CMUnitTest **t, size_t *n)
 {
@@ -332,6 +387,7 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_inherited),
 		cmocka_unit_test(held_back_in_step),
 		cmocka_unit_test(held_back_in_steps),
+		cmocka_unit_test(held_back_in_partner),
 	};
 
 	*t = tests;

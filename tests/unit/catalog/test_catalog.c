@@ -293,13 +293,13 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	static void (*const groups[])(const struct CMUnitTest **, size_t *) = {
-		tests_objects, tests_forward, tests_queue, tests_queues,
-		tests_person, tests_failure, tests_hooks, tests_scale,
-		tests_source, tests_sources, tests_stale, tests_postgres
-	};
+	static void (*const groups[])(
+	    const struct CMUnitTest **, size_t *) = { tests_objects,
+		tests_forward, tests_queue, tests_queues, tests_person,
+		tests_failure, tests_hooks, tests_partner_events, tests_scale,
+		tests_source, tests_sources, tests_stale, tests_postgres };
 	/* the last one is PostgreSQL's own */
 	size_t i, n,
 	    count = sizeof(groups) / sizeof(groups[0]) -
@@ -307,6 +307,8 @@ main(void)
 	const struct CMUnitTest *t;
 	int failed = 0;
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	/* not the macro: it takes arrays of known size only */
 	for (i = 0; i < count; i++) {
 		groups[i](&t, &n);
