@@ -3,6 +3,7 @@
 
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/postgres_steps.h"
+#include "mftd/catalog/versions.h"
 
 /* What is in each of the two indexes; along them, the first. */
 #define FREE "WHERE d.queue = $1 AND " MFTD_DB_FREE
@@ -18,6 +19,21 @@
 	     "AND d.due_us <= $4 ORDER BY d.due_us, d.id LIMIT "
 #define MAY_GO "d.state IN ('QUEUED', 'WAITING') AND d.due_us <= $4 AND "
 #define URGENT_FIRST "ORDER BY priority DESC, due_us, id LIMIT $5"
+
+/* What is found is seen as one of the versions of its name: versions.h.  On a
+ * route that keeps an order what has to wait need not be kept from the next
+ * claim: there is one of it. */
+#define JUDGED                                      \
+	MFTD_VERSIONS_WAITS_FOR                     \
+	" AS waits_for, " MFTD_VERSIONS_REPLACED_BY \
+	" AS replaced_by, " MFTD_VERSIONS_IF_EXISTS " AS now_if_exists "
+#define BECOMES                                                          \
+	"state = CASE WHEN j.waits_for <> '' THEN d.state "              \
+	"WHEN j.replaced_by <> '' THEN 'CANCELLED' ELSE 'CLAIMED' END, " \
+	"behind = j.waits_for, error = CASE WHEN j.waits_for = '' AND "  \
+	"j.replaced_by <> '' THEN 'replaced by a later version: ' || "   \
+	"j.replaced_by ELSE d.error END, if_exists = j.now_if_exists "
+#define MOVES "(j.waits_for = '' OR d.ordered = 0) "
 
 /* From each to the next: first of the same partner.  By "(a, b) < (x, y)" both
  * databases would pass over all rows that have x and y. */
@@ -57,11 +73,16 @@
 	"strpos($7::text, ' ' || d.partner || ' ') = 0) AS y " URGENT_FIRST \
 	"), "
 
+#define P_JUDGED                                                          \
+	"judged AS MATERIALIZED (SELECT d.id, " JUDGED "FROM found JOIN " \
+	"delivery d ON d.id = found.id), "
+
 /* "|| ''": by their ids, not by the index of all that might be claimed. */
-const char mftd_claim_postgres[] = ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND
-    "u AS (UPDATE delivery AS d SET state = 'CLAIMED' FROM found "
-    "WHERE d.id = found.id AND d.state || '' IN ('QUEUED', 'WAITING') "
-    "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE;
+const char mftd_claim_postgres[] =
+    ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND P_JUDGED
+    "u AS (UPDATE delivery AS d SET " BECOMES "FROM judged j "
+    "WHERE d.id = j.id AND d.state || '' IN ('QUEUED', 'WAITING') "
+    "AND " MOVES "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE;
 
 const char mftd_inherited_postgres[] =
     ROLE_ROW "u AS MATERIALIZED (SELECT " MFTD_DB_DELIVERY_COLUMNS
@@ -98,12 +119,15 @@ const char mftd_inherited_postgres[] =
 	"ON x.rowid IN (SELECT d.rowid FROM delivery d " SOME_DUE S_SHARE \
 	") UNION ALL SELECT d.rowid, d.priority, d.due_us, d.id "         \
 	"FROM turns" ROW "WHERE " MAY_GO                                  \
-	"instr($7, ' ' || d.partner || ' ') = 0) "
+	"instr($7, ' ' || d.partner || ' ') = 0), "
+#define S_JUDGED                                                      \
+	"judged AS (SELECT d.rowid AS at, " JUDGED "FROM (SELECT at " \
+	"FROM found " URGENT_FIRST ")" ROW ") "
 
 const char mftd_claim_sqlite[] =
-    "WITH RECURSIVE " S_HEADS S_DUE S_TURNS S_FOUND
-    "UPDATE delivery SET state = 'CLAIMED' WHERE $2 IS NOT NULL AND "
-    "$3 IS NOT NULL AND rowid IN (SELECT at FROM found " URGENT_FIRST ") "
+    "WITH RECURSIVE " S_HEADS S_DUE S_TURNS S_FOUND S_JUDGED
+    "UPDATE delivery AS d SET " BECOMES "FROM judged j WHERE $2 IS NOT NULL "
+    "AND $3 IS NOT NULL AND d.rowid = j.at AND " MOVES
     "RETURNING id, receipt, route, partner, volume, directory, name, state, "
     "tries, size, sha256, host, mtime, due_us, error, " MFTD_DB_DELIVERY_MORE;
 

@@ -14,6 +14,7 @@
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/tries.h"
+#include "mftd/catalog/versions.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define PAGE 500 /* rows of a list that are held at once */
@@ -250,6 +251,8 @@ change(struct mftd_catalog *c, void *data)
 
 	if (r >= 0)
 		r = mftd_try_end(c, ch->delivery, ch->w->what);
+	if (r >= 0 && ch->w->to != MFTD_DELIVERY_QUEUED)
+		r = mftd_versions_go(c, ch->delivery);
 	if (r >= 0 && ch->w->to == MFTD_DELIVERY_QUEUED)
 		r = mftd_partner_state_ask(c, ch->delivery);
 	return r < 0 ? r : note(c, ch);

@@ -105,6 +105,8 @@ struct mftd_queue {
 	int64_t raise_ms, claim_ms, look_ms; /* when to do so next */
 	int64_t vain_ms; /* nothing to be claimed before, … */
 	char *vain; /* … as long as just these partners are left out */
+	char versions[MFTD_ID_BYTES]; /* as far as those were looked at that
+					 wait for another of their name */
 	char trouble[MFTD_REASON_BYTES]; /* with the catalog; "" none */
 	struct mftd_msg_outbound_state counts; /* as last read */
 	struct mftd_msg_outbound_state said;
