@@ -251,7 +251,7 @@ change(struct mftd_catalog *c, void *data)
 
 	if (r >= 0)
 		r = mftd_try_end(c, ch->delivery, ch->w->what);
-	if (r >= 0 && ch->w->to != MFTD_DELIVERY_QUEUED)
+	if (r >= 0)
 		r = mftd_versions_go(c, ch->delivery);
 	if (r >= 0 && ch->w->to == MFTD_DELIVERY_QUEUED)
 		r = mftd_partner_state_ask(c, ch->delivery);

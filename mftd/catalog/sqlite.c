@@ -386,7 +386,7 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 	if (r == 0)
 		r = prepare(s,
 		    "UPDATE delivery SET behind = '' WHERE $3 IN "
-		    "(" MFTD_VERSIONS_ENDED
+		    "(" MFTD_VERSIONS_ENDED ", " MFTD_VERSIONS_TURN
 		    ") AND " MFTD_VERSIONS_BEHIND("$1", "$2"),
 		    &go);
 	for (at = MFTD_DB_ROLE_VALUES; r >= 0 && at < n;

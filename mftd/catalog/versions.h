@@ -14,7 +14,8 @@
  * - An earlier one that is QUEUED or WAITING, and any that is on its way or
  *   IN_DOUBT, for its rename may still happen, keeps it waiting.  Its column
  *   behind then names the other one, and no claim looks at it again until that
- *   has ended: DONE or CANCELLED, or with a person, FAILED or HELD.
+ *   has ended (DONE or CANCELLED, or with a person: FAILED or HELD), or is on
+ *   its way no more.
  * - What would overwrite is CANCELLED when a later one is DONE.
  * - A repetition of the last one that is DONE, whose route wants no file
  *   overwritten, is sent as by "skip": the file may be there, and is its own.
@@ -28,15 +29,17 @@
 int64_t mftd_versions_key(const char *route, const char *partner,
     const char *directory, const char *name);
 
-/* The states in which one keeps no other waiting. */
+/* The states in which one keeps no other waiting, and those in which it keeps
+ * just the later ones: a step to any of them lets go who is behind it. */
 #define MFTD_VERSIONS_ENDED "'DONE', 'CANCELLED', 'FAILED', 'HELD'"
+#define MFTD_VERSIONS_TURN "'QUEUED', 'WAITING'"
 
 /* SQL of those behind a delivery: queue and id are texts of SQL. */
 #define MFTD_VERSIONS_BEHIND(queue, id) \
 	"queue = " queue " AND behind = " id " AND behind <> ''"
 
-/* Lets those go that are behind the delivery, which has ended.  0 or an
- * error. */
+/* Lets those go that are behind the delivery, whatever it is now: the next
+ * claim finds those that still have to wait.  0 or an error. */
 int mftd_versions_go(struct mftd_catalog *c, const char *delivery);
 
 /* MFTD_DB_VERSIONS_GO. */
@@ -45,7 +48,10 @@ int mftd_versions_go(struct mftd_catalog *c, const char *delivery);
 	"queue = $1 AND behind <> '' AND behind > $4 AND behind <= $5 AND "   \
 	"NOT EXISTS (SELECT 1 FROM delivery b WHERE b.id = delivery.behind "  \
 	"AND b.name_key = delivery.name_key AND "                             \
-	"b.state || '' NOT IN (" MFTD_VERSIONS_ENDED ")) RETURNING id"
+	"b.state || '' NOT IN (" MFTD_VERSIONS_ENDED ") AND "                 \
+	"(b.state || '' NOT IN (" MFTD_VERSIONS_TURN ") OR "                  \
+	"(b.order_us, b.order_seq, b.id) < (delivery.order_us, "              \
+	"delivery.order_seq, delivery.id))) RETURNING id"
 
 /* ---- what claim.c asks of a row d that might be claimed */
 
