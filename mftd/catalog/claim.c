@@ -120,8 +120,9 @@ const char mftd_inherited_postgres[] =
 	") UNION ALL SELECT d.rowid, d.priority, d.due_us, d.id "         \
 	"FROM turns" ROW "WHERE " MAY_GO                                  \
 	"instr($7, ' ' || d.partner || ' ') = 0), "
-#define S_JUDGED                                                      \
-	"judged AS (SELECT d.rowid AS at, " JUDGED "FROM (SELECT at " \
+#define S_JUDGED                                                \
+	"judged AS MATERIALIZED (SELECT d.rowid AS at, " JUDGED \
+	"FROM (SELECT at "                                      \
 	"FROM found " URGENT_FIRST ")" ROW ") "
 
 const char mftd_claim_sqlite[] =
