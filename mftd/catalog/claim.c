@@ -20,20 +20,62 @@
 #define MAY_GO "d.state IN ('QUEUED', 'WAITING') AND d.due_us <= $4 AND "
 #define URGENT_FIRST "ORDER BY priority DESC, due_us, id LIMIT $5"
 
-/* What is found is seen as one of the versions of its name: versions.h.  On a
- * route that keeps an order what has to wait need not be kept from the next
- * claim: there is one of it. */
-#define JUDGED                                      \
-	MFTD_VERSIONS_WAITS_FOR                     \
-	" AS waits_for, " MFTD_VERSIONS_REPLACED_BY \
-	" AS replaced_by, " MFTD_VERSIONS_IF_EXISTS " AS now_if_exists "
+/* ---- what is found, as one of the versions of its name (versions.h)
+ *
+ * d is what might be claimed, b another one of its name.  By an expression, not
+ * the column state: so delivery_version is the only index that will do. */
+#define SAME                                                            \
+	"b.name_key = d.name_key AND b.name_key <> 0 AND "              \
+	"b.route = d.route AND b.partner = d.partner AND "              \
+	"b.directory = d.directory AND b.name = d.name AND b.state || " \
+	"'' "
+#define ORDER "(b.order_us, b.order_seq, b.id)"
+#define ORDER_OF_IT "(d.order_us, d.order_seq, d.id) "
+#define LAST_OF_THEM \
+	"ORDER BY b.order_us DESC, b.order_seq DESC, b.id DESC LIMIT 1"
+
+/* The next one before it in that state. */
+#define BEFORE_IN(state)                                            \
+	"(SELECT b.id FROM delivery b WHERE " SAME "= '" state "' " \
+	"AND " ORDER " < " ORDER_OF_IT LAST_OF_THEM ")"
+#define QUEUED_BEFORE BEFORE_IN("QUEUED")
+#define WAITING_BEFORE BEFORE_IN("WAITING")
+/* One that is on its way, or may be. */
+#define ON_ITS_WAY                                 \
+	"(SELECT b.id FROM delivery b WHERE " SAME \
+	"IN ('CLAIMED', 'SENDING', 'SENT', "       \
+	"'PUBLISHING', 'DELIVERED', 'IN_DOUBT') LIMIT 1)"
+/* A later one that is where it would overwrite that. */
+#define OVERWRITTEN                                         \
+	"CASE WHEN d.if_exists = 'overwrite' OR "           \
+	"substr(d.partner, 1, 1) = '@' THEN (SELECT b.id "  \
+	"FROM delivery b WHERE " SAME "= 'DONE' AND " ORDER \
+	" > " ORDER_OF_IT LAST_OF_THEM ") ELSE NULL END"
+/* Whether it repeats the last one that is there. */
+#define REPEATS                                                        \
+	"coalesce((SELECT CASE WHEN b.size = d.size AND "              \
+	"(d.sha256 IS NULL OR b.sha256 = d.sha256) THEN 1 ELSE 0 END " \
+	"FROM delivery b WHERE " SAME "= 'DONE' " LAST_OF_THEM "), 0) = 1"
+
+/* Of those before it the next one: so they let go one another, and not the
+ * first one all of them. */
+#define JUDGED                                                        \
+	"coalesce(" QUEUED_BEFORE ", " WAITING_BEFORE ", " ON_ITS_WAY \
+	", '') AS waits_for, coalesce(" OVERWRITTEN                   \
+	", '') AS replaced_by, CASE WHEN d.if_exists = 'fail' "       \
+	"AND " REPEATS " THEN 'skip' ELSE d.if_exists END AS if_exists_now "
 #define BECOMES                                                          \
 	"state = CASE WHEN j.waits_for <> '' THEN d.state "              \
 	"WHEN j.replaced_by <> '' THEN 'CANCELLED' ELSE 'CLAIMED' END, " \
 	"behind = j.waits_for, error = CASE WHEN j.waits_for = '' AND "  \
 	"j.replaced_by <> '' THEN 'replaced by a later version: ' || "   \
-	"j.replaced_by ELSE d.error END, if_exists = j.now_if_exists "
+	"j.replaced_by ELSE d.error END, if_exists = CASE WHEN "         \
+	"j.waits_for = '' THEN j.if_exists_now ELSE d.if_exists END "
+/* On a route that keeps an order what has to wait need not be kept from the
+ * next claim: there is one of it. */
 #define MOVES "(j.waits_for = '' OR d.ordered = 0) "
+
+/* ---- finding it */
 
 /* From each to the next: first of the same partner.  By "(a, b) < (x, y)" both
  * databases would pass over all rows that have x and y. */

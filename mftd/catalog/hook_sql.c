@@ -96,5 +96,5 @@ const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_DEADLINE_PASS] =
 	    "UPDATE deadline SET looked_us = $5 WHERE " OURS "route = $4 AND "
 	    "looked_us < $5 RETURNING route",
-	[MFTD_DB_VERSIONS_GO] = MFTD_VERSIONS_GO,
+	[MFTD_DB_VERSIONS_GO] = mftd_versions_go_sql,
 };

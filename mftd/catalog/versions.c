@@ -45,6 +45,16 @@ mftd_versions_go(struct mftd_catalog *c, const char *delivery)
 
 /* ---- what was missed */
 
+const char mftd_versions_go_sql[] =
+    "UPDATE delivery SET behind = '' WHERE EXISTS (SELECT 1 FROM r) AND "
+    "queue = $1 AND behind <> '' AND behind > $4 AND behind <= $5 AND "
+    "NOT EXISTS (SELECT 1 FROM delivery b WHERE b.id = delivery.behind "
+    "AND b.name_key = delivery.name_key "
+    "AND b.state NOT IN (" MFTD_VERSIONS_ENDED ") "
+    "AND (b.state NOT IN (" MFTD_VERSIONS_TURN ") OR "
+    "(b.order_us, b.order_seq, b.id) < (delivery.order_us, "
+    "delivery.order_seq, delivery.id))) RETURNING id";
+
 static int
 take_end(void *data, const struct mftd_db_value *row, int n)
 {

@@ -43,55 +43,6 @@ int64_t mftd_versions_key(const char *route, const char *partner,
 int mftd_versions_go(struct mftd_catalog *c, const char *delivery);
 
 /* MFTD_DB_VERSIONS_GO. */
-#define MFTD_VERSIONS_GO                                                      \
-	"UPDATE delivery SET behind = '' WHERE EXISTS (SELECT 1 FROM r) AND " \
-	"queue = $1 AND behind <> '' AND behind > $4 AND behind <= $5 AND "   \
-	"NOT EXISTS (SELECT 1 FROM delivery b WHERE b.id = delivery.behind "  \
-	"AND b.name_key = delivery.name_key AND "                             \
-	"b.state || '' NOT IN (" MFTD_VERSIONS_ENDED ") AND "                 \
-	"(b.state || '' NOT IN (" MFTD_VERSIONS_TURN ") OR "                  \
-	"(b.order_us, b.order_seq, b.id) < (delivery.order_us, "              \
-	"delivery.order_seq, delivery.id))) RETURNING id"
-
-/* ---- what claim.c asks of a row d that might be claimed */
-
-#define MFTD_VERSIONS_SAME                                              \
-	"b.name_key = d.name_key AND b.name_key <> 0 AND "              \
-	"b.route = d.route AND b.partner = d.partner AND "              \
-	"b.directory = d.directory AND b.name = d.name AND b.state || " \
-	"'' "
-#define MFTD_VERSIONS_ORDER(than)               \
-	"(b.order_us, b.order_seq, b.id) " than \
-	" (d.order_us, d.order_seq, d.id) "
-#define MFTD_VERSIONS_LAST \
-	"ORDER BY b.order_us DESC, b.order_seq DESC, b.id DESC LIMIT 1"
-#define MFTD_VERSIONS_BEFORE(state)                                          \
-	"(SELECT b.id FROM delivery b WHERE " MFTD_VERSIONS_SAME "= '" state \
-	"' AND " MFTD_VERSIONS_ORDER("<") MFTD_VERSIONS_LAST ")"
-
-/* The id of one that it has to wait for, or ''.  Of those before it the next
- * one, so that they let go one another and not the first one all of them. */
-#define MFTD_VERSIONS_WAITS_FOR                                               \
-	"coalesce(" MFTD_VERSIONS_BEFORE("QUEUED") ", " MFTD_VERSIONS_BEFORE( \
-	    "WAITING") ", (SELECT b.id FROM delivery b "                      \
-		       "WHERE " MFTD_VERSIONS_SAME                            \
-		       "IN ('CLAIMED', 'SENDING', 'SENT', 'PUBLISHING', "     \
-		       "'DELIVERED', 'IN_DOUBT') AND b.id <> d.id LIMIT 1), " \
-		       "'')"
-
-/* The id of a later one that is where d would overwrite it, or ''. */
-#define MFTD_VERSIONS_REPLACED_BY                                            \
-	"CASE WHEN d.if_exists = 'overwrite' OR substr(d.partner, 1, 1) = "  \
-	"'@' THEN coalesce((SELECT b.id FROM delivery b "                    \
-	"WHERE " MFTD_VERSIONS_SAME "= 'DONE' AND " MFTD_VERSIONS_ORDER(">") \
-	    MFTD_VERSIONS_LAST "), '') ELSE '' END"
-
-/* What it is to do where its name exists. */
-#define MFTD_VERSIONS_IF_EXISTS                                             \
-	"CASE WHEN d.if_exists = 'fail' AND coalesce((SELECT "              \
-	"CASE WHEN b.size = d.size AND (d.sha256 IS NULL OR "               \
-	"b.sha256 = d.sha256) THEN 1 ELSE 0 END FROM delivery b "           \
-	"WHERE " MFTD_VERSIONS_SAME "= 'DONE' " MFTD_VERSIONS_LAST "), 0) " \
-	"= 1 THEN 'skip' ELSE d.if_exists END"
+extern const char mftd_versions_go_sql[];
 
 #endif

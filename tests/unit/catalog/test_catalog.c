@@ -299,8 +299,9 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 	return s.found == 1;
 }
 
+/* All tests, or those that an argument names. */
 int
-main(void)
+main(int argc, char **argv)
 {
 	static void (*const groups[])(
 	    const struct CMUnitTest **, size_t *) = { tests_objects,
@@ -314,6 +315,8 @@ main(void)
 	const struct CMUnitTest *t;
 	int failed = 0;
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	/* not the macro: it takes arrays of known size only */
 	for (i = 0; i < count; i++) {
 		groups[i](&t, &n);
