@@ -303,6 +303,9 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 	mftctl_put(o, "verified", mftd_verified_name(has->verified));
 	if (has->skipped)
 		mftctl_put(o, "skipped", "the partner had it");
+	if (s->d.state == MFTD_DELIVERY_QUEUED ||
+	    s->d.state == MFTD_DELIVERY_WAITING)
+		mftctl_put(o, "behind", s->behind);
 	if (s->d.mtime > 0)
 		mftctl_put_time(o, "mtime", s->d.mtime * US_PER_S);
 	if (s->d.has_sha256)

@@ -25,6 +25,7 @@ take_queue(void *data, const struct mftd_db_value *row, int n)
 #define WAITS_IN_ORDER MFTD_DB_IN_ORDER "AND d.state IN ('QUEUED', 'WAITING')"
 #define COUNT(predicate) MFTD_DB_COUNT("q.name", predicate, "$1")
 #define FREE COUNT(MFTD_DB_FREE)
+#define BEHIND COUNT(MFTD_DB_BEHIND)
 #define IN_ORDER COUNT(WAITS_IN_ORDER)
 #define IN_HAND COUNT(MFTD_DB_IN_HAND)
 
@@ -33,17 +34,18 @@ take_queue(void *data, const struct mftd_db_value *row, int n)
 	"SELECT (SELECT d.queue FROM delivery d WHERE d.queue > " name \
 	" AND " predicate " ORDER BY d.queue LIMIT 1) AS n"
 #define OR " UNION ALL "
-#define LEAST(three) "SELECT (SELECT min(n) FROM (" three ") AS x)"
-#define NEXT(name)                                                       \
-	LEAST(AFTER(name, MFTD_DB_FREE) OR AFTER(name, MFTD_DB_IN_ORDER) \
-		OR AFTER(name, MFTD_DB_IN_HAND))
+#define LEAST(four) "SELECT (SELECT min(n) FROM (" four ") AS x)"
+#define NEXT(name)                                                     \
+	LEAST(AFTER(name, MFTD_DB_FREE) OR AFTER(name, MFTD_DB_BEHIND) \
+		OR AFTER(name, MFTD_DB_IN_ORDER)                       \
+		    OR AFTER(name, MFTD_DB_IN_HAND))
 #define FIRST NEXT("''")
 #define NEXT_ONE NEXT("q.name")
 
 static const char backlog_sql[] =
     "WITH RECURSIVE q (name) AS (" FIRST " UNION ALL " NEXT_ONE
     " FROM q WHERE q.name IS NOT NULL) "
-    "SELECT q.name, " FREE " + " IN_ORDER " + " IN_HAND
+    "SELECT q.name, " FREE " + " BEHIND " + " IN_ORDER " + " IN_HAND
     " FROM q WHERE q.name IS NOT NULL";
 
 int

@@ -192,7 +192,9 @@ int mftd_catalog_raise(struct mftd_catalog *c, const char *queue,
 /* Claims up to max deliveries that are due (QUEUED or WAITING): of each partner
  * but the busy ones (" a b ", or "") some of its highest priority, those that
  * are due longest, and no more than MFTD_CLAIM_PARTNER_MAX; of each route that
- * keeps an order the one whose turn it is.  They become CLAIMED.  What it costs
+ * keeps an order the one whose turn it is.  They become CLAIMED.
+ * None goes before or beside another one of its name (versions.h); one that
+ * would overwrite a later one becomes CANCELLED.  What it costs
  * grows with the partners and such routes that have some, not with how many
  * they have.  Returns how many, or an error. */
 int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
@@ -202,6 +204,17 @@ int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
  * (as they are).  Returns how many. */
 int mftd_catalog_inherited(struct mftd_catalog *c,
     const struct mftd_role_row *role, struct mftd_delivery *out, size_t max);
+
+/*
+ * Lets those go that a claim has found behind another one of their name, where
+ * that one has ended and nobody said so: some of them, the next ones behind at
+ * ("" at first and behind the last one), which moves on.  Whether a claim may
+ * find some now that it did not is what mftd_catalog_versions says: one has
+ * found such as wait.  Returns how many, or an error.
+ */
+int mftd_catalog_versions_look(struct mftd_catalog *c,
+    const struct mftd_role_row *role, char at[MFTD_ID_BYTES]);
+bool mftd_catalog_versions(const struct mftd_catalog *c);
 
 /* The row of a try: the one that d->tries counts. */
 struct mftd_try {

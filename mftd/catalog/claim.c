@@ -3,6 +3,7 @@
 
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/postgres_steps.h"
+#include "mftd/catalog/versions.h"
 
 /* What is in each of the two indexes; along them, the first. */
 #define FREE "WHERE d.queue = $1 AND " MFTD_DB_FREE
@@ -18,6 +19,63 @@
 	     "AND d.due_us <= $4 ORDER BY d.due_us, d.id LIMIT "
 #define MAY_GO "d.state IN ('QUEUED', 'WAITING') AND d.due_us <= $4 AND "
 #define URGENT_FIRST "ORDER BY priority DESC, due_us, id LIMIT $5"
+
+/* ---- what is found, as one of the versions of its name (versions.h)
+ *
+ * d is what might be claimed, b another one of its name.  By an expression, not
+ * the column state: so delivery_version is the only index that will do. */
+#define SAME                                                            \
+	"b.name_key = d.name_key AND b.name_key <> 0 AND "              \
+	"b.route = d.route AND b.partner = d.partner AND "              \
+	"b.directory = d.directory AND b.name = d.name AND b.state || " \
+	"'' "
+#define ORDER "(b.order_us, b.order_seq, b.id)"
+#define ORDER_OF_IT "(d.order_us, d.order_seq, d.id) "
+#define LAST_OF_THEM \
+	"ORDER BY b.order_us DESC, b.order_seq DESC, b.id DESC LIMIT 1"
+
+/* The next one before it in that state. */
+#define BEFORE_IN(state)                                            \
+	"(SELECT b.id FROM delivery b WHERE " SAME "= '" state "' " \
+	"AND " ORDER " < " ORDER_OF_IT LAST_OF_THEM ")"
+#define QUEUED_BEFORE BEFORE_IN("QUEUED")
+#define WAITING_BEFORE BEFORE_IN("WAITING")
+/* One that is on its way, or may be. */
+#define ON_ITS_WAY                                 \
+	"(SELECT b.id FROM delivery b WHERE " SAME \
+	"IN ('CLAIMED', 'SENDING', 'SENT', "       \
+	"'PUBLISHING', 'DELIVERED', 'IN_DOUBT') LIMIT 1)"
+/* A later one that is where it would overwrite that. */
+#define OVERWRITTEN                                         \
+	"CASE WHEN d.if_exists = 'overwrite' OR "           \
+	"substr(d.partner, 1, 1) = '@' THEN (SELECT b.id "  \
+	"FROM delivery b WHERE " SAME "= 'DONE' AND " ORDER \
+	" > " ORDER_OF_IT LAST_OF_THEM ") ELSE NULL END"
+/* Whether it repeats the last one that is there. */
+#define REPEATS                                                        \
+	"coalesce((SELECT CASE WHEN b.size = d.size AND "              \
+	"(d.sha256 IS NULL OR b.sha256 = d.sha256) THEN 1 ELSE 0 END " \
+	"FROM delivery b WHERE " SAME "= 'DONE' " LAST_OF_THEM "), 0) = 1"
+
+/* Of those before it the next one: so they let go one another, and not the
+ * first one all of them. */
+#define JUDGED                                                        \
+	"coalesce(" QUEUED_BEFORE ", " WAITING_BEFORE ", " ON_ITS_WAY \
+	", '') AS waits_for, coalesce(" OVERWRITTEN                   \
+	", '') AS replaced_by, CASE WHEN d.if_exists = 'fail' "       \
+	"AND " REPEATS " THEN 'skip' ELSE d.if_exists END AS if_exists_now "
+#define BECOMES                                                          \
+	"state = CASE WHEN j.waits_for <> '' THEN d.state "              \
+	"WHEN j.replaced_by <> '' THEN 'CANCELLED' ELSE 'CLAIMED' END, " \
+	"behind = j.waits_for, error = CASE WHEN j.waits_for = '' AND "  \
+	"j.replaced_by <> '' THEN 'replaced by a later version: ' || "   \
+	"j.replaced_by ELSE d.error END, if_exists = CASE WHEN "         \
+	"j.waits_for = '' THEN j.if_exists_now ELSE d.if_exists END "
+/* On a route that keeps an order what has to wait need not be kept from the
+ * next claim: there is one of it. */
+#define MOVES "(j.waits_for = '' OR d.ordered = 0) "
+
+/* ---- finding it */
 
 /* From each to the next: first of the same partner.  By "(a, b) < (x, y)" both
  * databases would pass over all rows that have x and y. */
@@ -57,11 +115,16 @@
 	"strpos($7::text, ' ' || d.partner || ' ') = 0) AS y " URGENT_FIRST \
 	"), "
 
+#define P_JUDGED                                                          \
+	"judged AS MATERIALIZED (SELECT d.id, " JUDGED "FROM found JOIN " \
+	"delivery d ON d.id = found.id), "
+
 /* "|| ''": by their ids, not by the index of all that might be claimed. */
-const char mftd_claim_postgres[] = ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND
-    "u AS (UPDATE delivery AS d SET state = 'CLAIMED' FROM found "
-    "WHERE d.id = found.id AND d.state || '' IN ('QUEUED', 'WAITING') "
-    "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE;
+const char mftd_claim_postgres[] =
+    ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND P_JUDGED
+    "u AS (UPDATE delivery AS d SET " BECOMES "FROM judged j "
+    "WHERE d.id = j.id AND d.state || '' IN ('QUEUED', 'WAITING') "
+    "AND " MOVES "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE;
 
 const char mftd_inherited_postgres[] =
     ROLE_ROW "u AS MATERIALIZED (SELECT " MFTD_DB_DELIVERY_COLUMNS
@@ -98,12 +161,16 @@ const char mftd_inherited_postgres[] =
 	"ON x.rowid IN (SELECT d.rowid FROM delivery d " SOME_DUE S_SHARE \
 	") UNION ALL SELECT d.rowid, d.priority, d.due_us, d.id "         \
 	"FROM turns" ROW "WHERE " MAY_GO                                  \
-	"instr($7, ' ' || d.partner || ' ') = 0) "
+	"instr($7, ' ' || d.partner || ' ') = 0), "
+#define S_JUDGED                                                \
+	"judged AS MATERIALIZED (SELECT d.rowid AS at, " JUDGED \
+	"FROM (SELECT at "                                      \
+	"FROM found " URGENT_FIRST ")" ROW ") "
 
 const char mftd_claim_sqlite[] =
-    "WITH RECURSIVE " S_HEADS S_DUE S_TURNS S_FOUND
-    "UPDATE delivery SET state = 'CLAIMED' WHERE $2 IS NOT NULL AND "
-    "$3 IS NOT NULL AND rowid IN (SELECT at FROM found " URGENT_FIRST ") "
+    "WITH RECURSIVE " S_HEADS S_DUE S_TURNS S_FOUND S_JUDGED
+    "UPDATE delivery AS d SET " BECOMES "FROM judged j WHERE $2 IS NOT NULL "
+    "AND $3 IS NOT NULL AND d.rowid = j.at AND " MOVES
     "RETURNING id, receipt, route, partner, volume, directory, name, state, "
     "tries, size, sha256, host, mtime, due_us, error, " MFTD_DB_DELIVERY_MORE;
 

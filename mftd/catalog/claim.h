@@ -11,7 +11,8 @@
  * highest priority that has some due: of one no more than its share, so that
  * all together are no more than are wanted.  Of each route that keeps an order
  * it finds by delivery_order the one whose turn it is, which may not be due, or
- * on its way already.
+ * on its way already.  What it finds it then holds against the others of
+ * that name, by delivery_version.
  */
 extern const char mftd_claim_sqlite[];
 extern const char mftd_claim_postgres[];

@@ -73,6 +73,8 @@ enum mftd_db_guarded {
 	MFTD_DB_DEADLINE_LATE, /* $4 event, $5 route, $6 since_us, $7 until_us,
 				  $8 DONE, too, $9 first id, $10 now_us */
 	MFTD_DB_DEADLINE_PASS, /* $4 route, $5 looked_us */
+	MFTD_DB_VERSIONS_GO, /* of those behind a delivery of which the id is
+				> $4 and <= $5 the ones that need not wait */
 	MFTD_DB_GUARDED_COUNT
 };
 
@@ -138,6 +140,7 @@ struct mftd_catalog {
 	struct mftd_db *db;
 	char ended[MFTD_ID_BYTES]; /* as far as links that may go were
 				    * looked for; "": from the first */
+	bool versions; /* a claim has found some that wait for others */
 };
 
 /* The ops of c's database, for short. */
@@ -185,10 +188,16 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 	", retry_tries, retry_hours, priority, ordered, after_done, " \
 	"archive, archive_below"
 
-/* The predicates of the indexes delivery_claim, delivery_order and
- * delivery_in_hand, word by word: SQLite takes an index only where it finds
+/* The predicates of the indexes delivery_claim, delivery_behind, delivery_order
+ * and delivery_in_hand, word by word: SQLite takes an index only where it finds
  * them. */
-#define MFTD_DB_FREE "d.ordered = 0 AND d.state IN ('QUEUED', 'WAITING') "
+#define MFTD_DB_FREE                                                 \
+	"d.ordered = 0 AND d.behind = '' AND d.state IN ('QUEUED', " \
+	"'WAITING') "
+/* Those that wait for another one of their name (versions.h). */
+#define MFTD_DB_BEHIND                          \
+	"d.behind <> '' AND d.ordered = 0 AND " \
+	"d.state IN ('QUEUED', 'WAITING') "
 #define MFTD_DB_IN_ORDER                                                  \
 	"((d.ordered = 1 AND d.state NOT IN ('DONE', 'CANCELLED')) OR "   \
 	"(d.ordered = 2 AND d.state IN ('QUEUED', 'WAITING', 'CLAIMED', " \

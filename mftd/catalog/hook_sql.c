@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "mftd/catalog/versions.h"
+
 /* Begins the WHERE of each: the role row is current. */
 #define OURS "EXISTS (SELECT 1 FROM r) AND "
 #define OPEN "state IN ('QUEUED', 'WAITING')"
@@ -100,4 +102,5 @@ const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_DEADLINE_PASS] =
 	    "UPDATE deadline SET looked_us = $5 WHERE " OURS "route = $4 AND "
 	    "looked_us < $5 RETURNING route",
+	[MFTD_DB_VERSIONS_GO] = mftd_versions_go_sql,
 };

@@ -14,6 +14,7 @@
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/tries.h"
+#include "mftd/catalog/versions.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define PAGE 500 /* rows of a list that are held at once */
@@ -167,7 +168,7 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 
 	s->received_us = more[5].i;
 	s->removed = more[6].i != 0;
-	s->configured = more[10].i != 0;
+	s->configured = more[11].i != 0;
 	if (mftd_rows_get(&more[0], s->queue, sizeof(s->queue)) < 0 ||
 	    mftd_rows_get(&more[1], s->account, sizeof(s->account)) < 0 ||
 	    mftd_rows_get(&more[2], s->session, sizeof(s->session)) < 0 ||
@@ -175,7 +176,9 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&more[4], s->path_now, sizeof(s->path_now)) < 0 ||
 	    mftd_rows_get(&more[7], s->after, sizeof(s->after)) < 0 ||
 	    mftd_rows_get(&more[8], s->source, sizeof(s->source)) < 0 ||
-	    mftd_rows_get(&more[9], s->source_text, sizeof(s->source_text)) < 0)
+	    mftd_rows_get(&more[9], s->source_text, sizeof(s->source_text)) <
+		0 ||
+	    mftd_rows_get(&more[10], s->behind, sizeof(s->behind)) < 0)
 		return -MFTD_E_CORRUPT;
 	return mftd_db_get_delivery(row, &s->d);
 }
@@ -190,7 +193,7 @@ mftd_catalog_delivery(
 	r = mftd_db_run(c,
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS ", d.queue, r.account, "
 	    "r.session, r.path, r.path_now, r.time_us, r.removed, "
-	    "d.after_done, r.source, r.source_text, "
+	    "d.after_done, r.source, r.source_text, d.behind, "
 	    "(SELECT count(*) FROM partner p WHERE p.name = d.partner) + "
 	    "(SELECT count(*) FROM account a WHERE '@' || a.name = d.partner) "
 	    "FROM delivery d JOIN receipt r ON r.id = d.receipt "
@@ -253,6 +256,8 @@ change(struct mftd_catalog *c, void *data)
 
 	if (r >= 0)
 		r = mftd_try_end(c, ch->delivery, ch->w->what);
+	if (r >= 0)
+		r = mftd_versions_go(c, ch->delivery);
 	if (r >= 0 && ch->w->to == MFTD_DELIVERY_QUEUED)
 		r = mftd_partner_state_ask(c, ch->delivery);
 	return r < 0 ? r : note(c, ch);

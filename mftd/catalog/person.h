@@ -41,6 +41,8 @@ struct mftd_delivery_story {
 	char after[MFTD_NAME_BYTES]; /* what its route wants of the source */
 	char source[MFTD_NAME_BYTES]; /* what became of it: source.h; "" */
 	char source_text[MFTD_PATH_BYTES]; /* as what, why, the last error */
+	char behind[MFTD_ID_BYTES]; /* it was found to wait for that one, of the
+				       same name; "" */
 };
 
 /* -ENOENT: there is no delivery of that id. */

@@ -8,9 +8,11 @@
 
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/tries.h"
+#include "mftd/catalog/versions.h"
 
 /* "|| ''": the rows are to be found by their ids, not by the indexes for queue
- * and state, which a planner without statistics takes for narrower. */
+ * and state, which a planner without statistics takes for narrower.  LIMIT: so
+ * that it is asked for each that has ended, not for all that wait. */
 #define STEPS                                                                \
 	ROLE_ROW                                                             \
 	"v AS (SELECT * FROM unnest($4::text[], $5::text[], $6::text[], "    \
@@ -31,7 +33,13 @@
 	"t AS (" MFTD_TRY_INTO                                               \
 	"SELECT id, slot, tries, begin_us, end_us, try_host, bytes, "        \
 	"outcome, error FROM m WHERE slot IS NOT NULL" MFTD_TRY_UPSERT       \
-	"), u AS (SELECT id FROM m)"
+	"), g AS (UPDATE delivery AS d SET behind = '' FROM (SELECT w.id "   \
+	"FROM m, LATERAL (SELECT id FROM delivery "                          \
+	"WHERE " MFTD_VERSIONS_BEHIND(                                       \
+	    "$1", "m.id") " LIMIT 16) AS w "                                 \
+			  "WHERE m.state IN (" MFTD_VERSIONS_ENDED           \
+			  ", " MFTD_VERSIONS_TURN ")) AS x "                 \
+			  "WHERE d.id = x.id), u AS (SELECT id FROM m)"
 
 const char mftd_postgres_steps[] = STEPS WITH_ROLE;
 

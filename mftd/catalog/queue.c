@@ -9,11 +9,13 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/log.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
+#define CLAIM_LOOKS 16 /* statements of one claim that finds none */
 
 static const char *const state_names[MFTD_DELIVERY_STATE_COUNT] = {
 	[MFTD_DELIVERY_QUEUED] = "QUEUED",
@@ -182,17 +184,57 @@ take_delivery(void *data, const struct mftd_db_value *row, int n)
 	return r;
 }
 
+/* Of a claim: what was claimed, and how many others it has moved. */
+struct claim {
+	struct list l;
+	size_t others;
+	struct mftd_catalog *c;
+};
+
+static int
+take_claimed(void *data, const struct mftd_db_value *row, int n)
+{
+	struct claim *cl = data;
+	struct mftd_delivery *d = &cl->l.out[cl->l.n];
+	int r = take_delivery(&cl->l, row, n);
+
+	if (r < 0 || d->state == MFTD_DELIVERY_CLAIMED)
+		return r;
+	if (d->state == MFTD_DELIVERY_CANCELLED)
+		log_info("delivery %s (%s to %s): CANCELLED: %s", d->id,
+		    d->receipt, d->partner, d->error);
+	else
+		cl->c->versions = true;
+	cl->l.n--;
+	cl->others++;
+	return 0;
+}
+
+bool
+mftd_catalog_versions(const struct mftd_catalog *c)
+{
+	return c->versions;
+}
+
+/* Where all that was found waits for others of its name, there may be more. */
 int
 mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
     int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max)
 {
-	struct list l = { .out = out, .max = max };
+	struct claim cl = { .l = { .out = out, .max = max }, .c = c };
+	int i, r;
 	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
 		DB_INT(role->epoch), DB_TEXT(role->owner), DB_INT(now_us),
 		DB_INT(max), DB_INT(MFTD_CLAIM_PARTNER_MAX), DB_TEXT(busy) };
 
-	return c->db->ops->guarded(
-	    c->db, MFTD_DB_CLAIM, v, N(v), take_delivery, &l);
+	for (i = 0; i < CLAIM_LOOKS; i++) {
+		cl.others = 0;
+		r = c->db->ops->guarded(
+		    c->db, MFTD_DB_CLAIM, v, N(v), take_claimed, &cl);
+		if (r < 0 || cl.l.n > 0 || cl.others == 0)
+			break;
+	}
+	return r < 0 ? r : (int)cl.l.n;
 }
 
 int
@@ -316,22 +358,23 @@ take_counts(void *data, const struct mftd_db_value *row, int n)
 {
 	struct mftd_queue_counts *q = data;
 
-	q->queued = (uint64_t)(row[0].i + row[1].i);
-	q->active = (uint64_t)row[2].i;
-	q->in_doubt = (uint64_t)row[3].i;
-	q->failed = (uint64_t)row[4].i;
+	q->queued = (uint64_t)(row[0].i + row[1].i + row[2].i);
+	q->active = (uint64_t)row[3].i;
+	q->in_doubt = (uint64_t)row[4].i;
+	q->failed = (uint64_t)row[5].i;
 	return 0;
 }
 
 #define COUNT(predicate) MFTD_DB_COUNT("$1", predicate, "$2")
 #define FREE COUNT(MFTD_DB_FREE)
+#define BEHIND COUNT(MFTD_DB_BEHIND)
 #define IN_ORDER COUNT(MFTD_DB_IN_ORDER "AND d.state IN ('QUEUED', 'WAITING')")
 #define IN_HAND COUNT(MFTD_DB_IN_HAND)
 #define IN_DOUBT COUNT("d.state = 'IN_DOUBT'")
 #define FAILED COUNT("d.state = 'FAILED'")
 
-static const char count_sql[] =
-    "SELECT " FREE ", " IN_ORDER ", " IN_HAND ", " IN_DOUBT ", " FAILED;
+static const char count_sql[] = "SELECT " FREE ", " BEHIND ", " IN_ORDER
+				", " IN_HAND ", " IN_DOUBT ", " FAILED;
 
 int
 mftd_catalog_counts(

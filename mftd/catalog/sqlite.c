@@ -21,6 +21,7 @@
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/partner_sql.h"
 #include "mftd/catalog/tries.h"
+#include "mftd/catalog/versions.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
 #define COLUMNS_MAX 64
@@ -375,6 +376,19 @@ prepare(struct sqlite *s, const char *sql, sqlite3_stmt **st)
 	return code == SQLITE_OK ? 0 : failed(s, code);
 }
 
+/* Lets those go that are behind the delivery, which was moved. */
+static int
+let_go(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v)
+{
+	const struct mftd_db_value own[] = { v[0], v[3], v[5] };
+	int code = bind_all(st, own, sizeof(own) / sizeof(own[0]));
+	int r =
+	    code == SQLITE_OK ? step_all(s, st, NULL, NULL) : failed(s, code);
+
+	sqlite3_reset(st);
+	return r;
+}
+
 /* MFTD_DB_STEPS: one delivery after the other. */
 static int
 run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
@@ -382,7 +396,7 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 {
 	struct mftd_db_value one[MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES];
 	struct mftd_db_value *own = one + MFTD_DB_ROLE_VALUES;
-	sqlite3_stmt *step = NULL, *try = NULL;
+	sqlite3_stmt *step = NULL, *try = NULL, *go = NULL;
 	bool moved;
 	int at, rows = 0, r;
 
@@ -393,6 +407,12 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 		    MFTD_TRY_INTO "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
 				  "$9)" MFTD_TRY_UPSERT,
 		    &try);
+	if (r == 0)
+		r = prepare(s,
+		    "UPDATE delivery SET behind = '' WHERE $3 IN "
+		    "(" MFTD_VERSIONS_ENDED ", " MFTD_VERSIONS_TURN
+		    ") AND " MFTD_VERSIONS_BEHIND("$1", "$2"),
+		    &go);
 	for (at = MFTD_DB_ROLE_VALUES; r >= 0 && at < n;
 	     at += MFTD_DB_STEP_VALUES) {
 		memcpy(own, v + at, MFTD_DB_STEP_VALUES * sizeof(*v));
@@ -401,12 +421,15 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 		rows += r;
 		if (r > 0 && one[OWN_VALUES].type != MFTD_DB_NULL)
 			r = put_try(s, try, one);
+		if (r >= 0 && moved)
+			r = let_go(s, go, one);
 		if (r >= 0 && moved && !s->db.no_hooks &&
 		    mftd_event_ends(own[2].p))
 			r = put_event(s, &own[0]);
 	}
 	sqlite3_finalize(step);
 	sqlite3_finalize(try);
+	sqlite3_finalize(go);
 	return r < 0 ? r : rows;
 }
 

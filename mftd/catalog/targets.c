@@ -16,6 +16,7 @@
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/source.h"
 #include "mftd/catalog/template.h"
+#include "mftd/catalog/versions.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define US_PER_S 1000000
@@ -171,16 +172,19 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 		DB_INT(t->due_us), DB_INT(seq),
 		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
 		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : ""),
-		DB_INT(f->time_us), DB_INT(f->seq) };
+		DB_INT(f->time_us), DB_INT(f->seq),
+		DB_INT(mftd_versions_key(
+		    t->route, t->partner, t->directory, name)) };
 
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
 	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
-	    "error, order_us, order_seq, " MFTD_DB_COPIED_COLUMNS ") "
+	    "error, order_us, order_seq, name_key, " MFTD_DB_COPIED_COLUMNS ") "
 	    "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
-	    "$12, $14, $15, $16, $17, " MFTD_DB_COPIED_COLUMNS
+	    "$12, $14, $15, $16, $17, $18, " MFTD_DB_COPIED_COLUMNS
 	    " FROM route WHERE name = $3 "
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
+	    "name_key = excluded.name_key, behind = '', "
 	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "
 	    "error = excluded.error, "
 	    "state = CASE WHEN excluded.state = 'QUEUED' AND "

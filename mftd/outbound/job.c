@@ -216,7 +216,7 @@ drop(struct mftd_job *job)
 	struct mftd_queue *q = job->q;
 
 	TAILQ_REMOVE(&q->jobs, job, link);
-	if (job->d.ordered)
+	if (job->d.ordered || mftd_catalog_versions(q->catalog))
 		q->vain_ms = 0; /* it is the next one's turn */
 	free(job);
 	q->n_jobs--;

@@ -283,6 +283,10 @@ look(struct mftd_queue *q)
 	q->look_ms = mftd_clock_ms() + LOOK_MS;
 	count(q, &q->counts);
 	mftd_breakers_read(q);
+	if (mftd_queue_outcome(q, "versions",
+		mftd_catalog_versions_look(q->catalog, &q->role, q->versions)) >
+	    0)
+		q->vain_ms = 0;
 	/* what a person says arrived is ours to finish; and what was held and
 	 * released while we had it in hand we may have claimed, and let go */
 	if (q->counts.active > q->n_jobs)

@@ -108,6 +108,8 @@ struct mftd_queue {
 	char *vain; /* … as long as just these partners are left out */
 	char *unknown; /* where deliveries are to go that the objects do not
 			  have, " a @b "; NULL: none was found */
+	char versions[MFTD_ID_BYTES]; /* as far as those were looked at that
+					 wait for another of their name */
 	char trouble[MFTD_REASON_BYTES]; /* with the catalog; "" none */
 	struct mftd_msg_outbound_state counts; /* as last read */
 	struct mftd_msg_outbound_state said;

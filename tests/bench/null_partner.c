@@ -19,7 +19,7 @@
  *	null_partner URI QUEUE plan	prints how the database claims
  */
 #define BATCH MFTD_DELIVER_BATCH_MAX
-#define SQL_BYTES 8192
+#define SQL_BYTES 16384
 
 struct bench {
 	struct mftd_catalog *c;

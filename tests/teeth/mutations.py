@@ -51,6 +51,11 @@ def journal(name, file, *rest, **more):
     return Mutation(name, f"mftd/journal/{file}", *rest, **more)
 
 
+def versions(name, file, before, after, test):
+    return Mutation(f"version_{name}", f"mftd/catalog/{file}", before, after,
+                    ("tests/unit/catalog/test_catalog", test))
+
+
 def told(name, file, before, after, test=TOLD):
     return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, test)
 
@@ -710,6 +715,39 @@ MUTATIONS = [
     Mutation("stop_makes_a_service", "mftd/node/service.c",
              "	if (s == NULL && set->role == MFTD_ROLE_STOPPED) {",
              "	if (false) {", (*PARENT, "what_never_started_is_stopped")),
+    # versions of one name
+    versions("queued_before", "claim.c", 'QUEUED_BEFORE ", "', '""',
+             "due_times_do_not_count"),
+    versions("waiting_before", "claim.c", 'WAITING_BEFORE ", "', '""',
+             "one_that_waits_is_not_passed"),
+    versions("on_its_way", "claim.c", "'PUBLISHING', ", "",
+             "one_is_on_its_way"),
+    versions("in_doubt", "claim.c", ", 'IN_DOUBT') LIMIT 1", ") LIMIT 1",
+             "one_is_on_its_way"),
+    versions("names_compared", "claim.c", "AND b.name = d.name ", "",
+             "other_places_are_apart"),
+    versions("older_one_overwrites", "claim.c",
+             "d.if_exists = 'overwrite' OR ", "",
+             "older_one_does_not_overwrite"),
+    versions("older_one_overwrites_an_accounts", "claim.c",
+             "substr(d.partner, 1, 1) = '@'", "false",
+             "older_one_does_not_overwrite_an_accounts"),
+    versions("repetition_sent", "claim.c", "THEN 'skip' ELSE",
+             "THEN 'fail' ELSE", "repetition_looks_for_the_first_one"),
+    versions("other_bytes_skipped", "claim.c", "OR b.sha256 = d.sha256",
+             "OR true", "other_bytes_are_no_repetition"),
+    versions("missed", "versions.c",
+             "AND b.state NOT IN (\" MFTD_VERSIONS_ENDED \") ", "",
+             "looking_finds_what_was_missed"),
+    versions("ended", "sqlite.c", "			r = let_go(s, go, one);",
+             "			r = 0;", "what_has_ended_lets_go"),
+    versions("not_on_its_way", "sqlite.c", ", \" MFTD_VERSIONS_TURN", "\"",
+             "older_one_goes_before_one_that_waits"),
+    versions("person_lets_go", "person.c",
+             "		r = mftd_versions_go(c, ch->delivery);\n",
+             "		r = 0;\n", "a_person_lets_go"),
+    versions("renamed", "targets.c", "name_key = excluded.name_key, ", "",
+             "renaming_makes_versions"),
 
     # a partner that says it did what it did not do
     Mutation("rename_pretended", "mftd/outbound/publish.c",

@@ -46,6 +46,9 @@ struct stream {
 
 int say_receipt(struct db *db, struct stream *s, const char *id,
     const char *path, uint64_t inode);
+/* The same of other bytes, which are all `content`. */
+int say_content(struct db *db, struct stream *s, const char *id,
+    const char *path, uint64_t inode, uint8_t content);
 int say_outcome(struct db *db, struct stream *s, const char *id, uint32_t type);
 int say_name(struct db *db, struct stream *s, uint32_t type, uint64_t inode,
     const char *to);
@@ -80,6 +83,7 @@ void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_partner_events(const struct CMUnitTest **t, size_t *n);
 void tests_failure(const struct CMUnitTest **t, size_t *n);
 void tests_scale(const struct CMUnitTest **t, size_t *n);
+void tests_versions(const struct CMUnitTest **t, size_t *n);
 void tests_stale(const struct CMUnitTest **t, size_t *n);
 void tests_hooks(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);

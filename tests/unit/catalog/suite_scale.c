@@ -90,24 +90,37 @@ read_so_far(struct db *db)
 /* Rows of which i is the number, in a state, and the other columns as SQL. */
 struct kind {
 	const char *name, *state;
-	const char *partner, *route, *priority, *ordered, *due_us;
+	const char *partner, *route, *priority, *ordered, *due_us, *key;
 };
 
 static const struct kind kinds[] = {
-	{ "queued", "QUEUED", "'acme'", "'r0'", "5", "0", "i" },
-	{ "of all priorities", "QUEUED", "'acme'", "'r0'", "i % 10", "0", "i" },
+	{ "queued", "QUEUED", "'acme'", "'r0'", "5", "0", "i", "i + 1" },
+	{ "of all priorities", "QUEUED", "'acme'", "'r0'", "i % 10", "0", "i",
+	    "i + 1" },
 	{ "of many partners", "QUEUED", "'p' || (i % 50)", "'r0'", "5", "0",
-	    "i" },
-	{ "in order", "QUEUED", "'acme'", "'r0'", "5", "1", "i" },
+	    "i", "i + 1" },
+	{ "in order", "QUEUED", "'acme'", "'r0'", "5", "1", "i", "i + 1" },
 	{ "of many orders", "QUEUED", "'p' || (i % 5)", "'r' || (i % 50)", "5",
-	    "2", "i" },
+	    "2", "i", "i + 1" },
 	{ "not due", "WAITING", "'acme'", "'r0'", "9", "0",
-	    "4000000000000000 + i" },
-	{ "done", "DONE", "'acme'", "'r0'", "5", "0", "i" },
-	{ "done in order", "DONE", "'acme'", "'r0'", "5", "1", "i" },
-	{ "cancelled", "CANCELLED", "'acme'", "'r0'", "5", "0", "i" },
-	{ "failed", "FAILED", "'acme'", "'r0'", "5", "0", "i" },
-	{ "failed in an order", "FAILED", "'acme'", "'r0'", "5", "2", "i" },
+	    "4000000000000000 + i", "i + 1" },
+	{ "done", "DONE", "'acme'", "'r0'", "5", "0", "i", "i + 1" },
+	{ "done in order", "DONE", "'acme'", "'r0'", "5", "1", "i", "i + 1" },
+	{ "cancelled", "CANCELLED", "'acme'", "'r0'", "5", "0", "i", "i + 1" },
+	{ "failed", "FAILED", "'acme'", "'r0'", "5", "0", "i", "i + 1" },
+	{ "failed in an order", "FAILED", "'acme'", "'r0'", "5", "2", "i",
+	    "i + 1" },
+	/* versions of one name */
+	{ "of one name", "QUEUED", "'acme'", "'r0'", "5", "0", "i", "1" },
+	{ "of one name, each twice", "QUEUED", "'acme'", "'r0'", "5", "0", "i",
+	    "1 + i / 2" },
+	{ "of one name in an order", "QUEUED", "'acme'", "'r0'", "5", "1", "i",
+	    "1" },
+	{ "done of one name", "DONE", "'acme'", "'r0'", "5", "0", "i", "1" },
+	{ "failed of one name", "FAILED", "'acme'", "'r0'", "5", "0", "i",
+	    "1" },
+	{ "in doubt of one name", "IN_DOUBT", "'acme'", "'r0'", "5", "0", "i",
+	    "1" },
 };
 
 /* Rows from .. to - 1 of a kind: deliveries of receipts that all had the name
@@ -133,11 +146,13 @@ add_rows(struct db *db, const struct kind *k, int from, int to)
 	db_execute(db, sql);
 	snprintf(sql, sizeof(sql),
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
-	    "directory, name, state, size, due_us, priority, ordered, order_us)"
+	    "directory, name, state, size, due_us, priority, ordered, "
+	    "order_us, "
+	    "name_key)"
 	    " SELECT 'd-' || (1000000 + i), 'f' || i, %s, 'q', %s, 'main', '', "
-	    "%s, '%s', 42, %s, %s, %s, i %s",
+	    "%s, '%s', 42, %s, %s, %s, i, %s %s",
 	    k->route, k->partner, path, k->state, k->due_us, k->priority,
-	    k->ordered, i);
+	    k->ordered, k->key, i);
 	db_execute(db, sql);
 }
 
@@ -147,15 +162,34 @@ struct asker {
 	struct db *db;
 	struct mftd_role_row role;
 	struct stream s;
+	struct mftd_delivery claimed[WANTED];
+	int n; /* of them */
 };
 
 static void
 claim(struct asker *a)
 {
-	static struct mftd_delivery d[WANTED];
+	a->n = mftd_catalog_claim(
+	    a->db->c, &a->role, mftd_clock_wall_us(), "", a->claimed, WANTED);
+	assert_true(a->n >= 0);
+}
 
-	assert_true(mftd_catalog_claim(a->db->c, &a->role, mftd_clock_wall_us(),
-			"", d, WANTED) >= 0);
+/* What was claimed fails, and those of its name may go. */
+static void
+end(struct asker *a)
+{
+	struct mftd_row_step steps[WANTED];
+	int i;
+
+	for (i = 0; i < a->n; i++) {
+		a->claimed[i].state = MFTD_DELIVERY_FAILED;
+		steps[i] = (struct mftd_row_step) { .d = &a->claimed[i],
+			.from = MFTD_DELIVERY_CLAIMED };
+	}
+	if (a->n > 0)
+		assert_int_equal(
+		    mftd_catalog_steps(a->db->c, &a->role, steps, (size_t)a->n),
+		    0);
 }
 
 static void
@@ -192,6 +226,7 @@ static const struct {
 	void (*call)(struct asker *a);
 } calls[] = {
 	{ "claim", claim },
+	{ "end", end },
 	{ "inherited", inherit },
 	{ "releasable", release },
 	{ "forward", forward },
@@ -267,9 +302,9 @@ static void
 counts_are_bounded(void **state)
 {
 	static const struct kind queued = { "", "QUEUED", "'acme'", "'r0'", "5",
-		"0", "i" };
+		"0", "i", "i + 1" };
 	static const struct kind done = { "", "DONE", "'acme'", "'r0'", "5",
-		"0", "i" };
+		"0", "i", "i + 1" };
 	struct mftd_queue_counts q;
 	struct db *db = *state;
 	int64_t before, first;

@@ -154,6 +154,13 @@ int
 say_receipt(struct db *db, struct stream *s, const char *id, const char *path,
     uint64_t inode)
 {
+	return say_content(db, s, id, path, inode, 7);
+}
+
+int
+say_content(struct db *db, struct stream *s, const char *id, const char *path,
+    uint64_t inode, uint8_t content)
+{
 	struct mftd_rec_receipt r = { .size = 42,
 		.inode = inode,
 		.has_routes = true,
@@ -167,7 +174,7 @@ say_receipt(struct db *db, struct stream *s, const char *id, const char *path,
 
 	snprintf(r.id, sizeof(r.id), "%s", id);
 	snprintf(r.path, sizeof(r.path), "%s", path);
-	memset(r.sha256, 7, sizeof(r.sha256));
+	memset(r.sha256, content, sizeof(r.sha256));
 	assert_int_equal(mftd_rec_receipt_put(b, &r), 0);
 	return say(db, s, MFTD_RECORD_RECEIPT, b);
 }
@@ -292,6 +299,7 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 	return s.found == 1;
 }
 
+/* All tests, or those that an argument names. */
 int
 main(int argc, char **argv)
 {
@@ -299,7 +307,8 @@ main(int argc, char **argv)
 	    const struct CMUnitTest **, size_t *) = { tests_objects,
 		tests_forward, tests_queue, tests_queues, tests_person,
 		tests_failure, tests_hooks, tests_partner_events, tests_scale,
-		tests_source, tests_sources, tests_stale, tests_postgres };
+		tests_source, tests_sources, tests_versions, tests_stale,
+		tests_postgres };
 	/* the last one is PostgreSQL's own */
 	size_t i, n,
 	    count = sizeof(groups) / sizeof(groups[0]) -
