@@ -16,7 +16,9 @@
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/disposer.h"
 #include "mftd/catalog/feed.h"
+#include "mftd/catalog/route_place.h"
 #include "mftd/conf/conf.h"
+#include "mftd/conf/place.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/worker.h"
@@ -265,6 +267,24 @@ on_poll(void *data)
 	    on_poll, p);
 }
 
+/* Nobody but this node serves its place. */
+static int
+needed_places(struct process *p, struct mftd_msg_backlog *msg)
+{
+	char own[MFTD_QUEUE_BYTES];
+	bool needed = false;
+	int r;
+
+	mftd_place_of_node(p->w->conf->node, own);
+	r = mftd_catalog_place_needed(p->c, own, &needed);
+	if (r < 0)
+		return r;
+	msg->node_needed = needed;
+	r = mftd_catalog_place_needed(p->c, MFTD_PLACE_CONTROLLER, &needed);
+	msg->controller_needed = r == 0 && needed;
+	return r;
+}
+
 /* So that a queue that no node has is seen. */
 static void
 tell_backlog(struct process *p)
@@ -272,6 +292,8 @@ tell_backlog(struct process *p)
 	struct mftd_msg_backlog msg;
 	int r = mftd_catalog_backlog(p->c, &msg);
 
+	if (r == 0)
+		r = needed_places(p, &msg);
 	if (r < 0)
 		set_state(p, r);
 	else

@@ -1,0 +1,35 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/conf/place.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NODE "@node:"
+
+void
+mftd_place_of_node(const char *node, char out[MFTD_QUEUE_BYTES])
+{
+	snprintf(out, MFTD_QUEUE_BYTES, NODE "%s", node);
+}
+
+const char *
+mftd_place_node(const char *queue)
+{
+	const size_t n = sizeof(NODE) - 1;
+
+	return strncmp(queue, NODE, n) == 0 ? queue + n : NULL;
+}
+
+const char *
+mftd_place_word(const char *queue, char out[MFTD_QUEUE_BYTES])
+{
+	const char *node = mftd_place_node(queue);
+
+	if (node != NULL)
+		snprintf(out, MFTD_QUEUE_BYTES, "node %s", node);
+	else if (strcmp(queue, MFTD_PLACE_CONTROLLER) == 0)
+		snprintf(out, MFTD_QUEUE_BYTES, "controller");
+	else
+		return NULL;
+	return out;
+}
