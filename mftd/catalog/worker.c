@@ -248,25 +248,6 @@ round_once(struct process *p)
 	return r;
 }
 
-static void
-work(struct process *p)
-{
-	if (!p->reachable && mftd_clock_ms() < p->not_before_ms)
-		return;
-	set_state(p, round_once(p));
-}
-
-static void
-on_poll(void *data)
-{
-	struct process *p = data;
-
-	work(p);
-	mftd_worker_timer(p->w,
-	    p->reachable || p->backoff_ms > POLL_MS ? POLL_MS : p->backoff_ms,
-	    on_poll, p);
-}
-
 /* Nobody but this node serves its place. */
 static int
 needed_places(struct process *p, struct mftd_msg_backlog *msg)
@@ -299,6 +280,31 @@ tell_backlog(struct process *p)
 	else
 		mftd_worker_send(p->w, p->coordinator, MFTD_MSG_BACKLOG, 0,
 		    &msg, sizeof(msg));
+}
+
+/* Which places are needed may have changed with the configuration. */
+static void
+work(struct process *p)
+{
+	const bool was = p->reachable;
+	const uint64_t before = p->version;
+
+	if (!p->reachable && mftd_clock_ms() < p->not_before_ms)
+		return;
+	set_state(p, round_once(p));
+	if (p->reachable && (!was || p->version != before))
+		tell_backlog(p);
+}
+
+static void
+on_poll(void *data)
+{
+	struct process *p = data;
+
+	work(p);
+	mftd_worker_timer(p->w,
+	    p->reachable || p->backoff_ms > POLL_MS ? POLL_MS : p->backoff_ms,
+	    on_poll, p);
 }
 
 static void

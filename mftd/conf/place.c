@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mftd/base/id.h"
+
 #define NODE "@node:"
 
 void
@@ -18,6 +20,16 @@ mftd_place_node(const char *queue)
 	const size_t n = sizeof(NODE) - 1;
 
 	return strncmp(queue, NODE, n) == 0 ? queue + n : NULL;
+}
+
+bool
+mftd_place_valid(const char *text)
+{
+	const char *node = mftd_place_node(text);
+
+	return node != NULL
+	    ? strlen(text) < MFTD_QUEUE_BYTES && mftd_id_valid(node)
+	    : strcmp(text, MFTD_PLACE_CONTROLLER) == 0;
 }
 
 const char *

@@ -2,6 +2,7 @@
 #ifndef MFTD_CONF_PLACE_H
 #define MFTD_CONF_PLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "mftd/base/limits.h"
@@ -20,6 +21,9 @@ void mftd_place_of_node(const char *node, char out[MFTD_QUEUE_BYTES]);
 
 /* The node whose place the queue is, a part of its name; NULL: of none. */
 const char *mftd_place_node(const char *queue);
+
+/* Whether text is the queue of a place. */
+bool mftd_place_valid(const char *text);
 
 /* A place as objects files and people name it, "controller", "node n1"; NULL:
  * the queue is none. */
