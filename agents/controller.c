@@ -53,19 +53,22 @@ on_monitor(struct mftd_ocf *ocf)
 {
 	struct mftd_service svc = place(ocf);
 	struct mftd_service_answer answer;
-	int code = mftd_agent_monitor(ocf, &svc, &answer);
+	int code;
 
+	/* the daemon began anew, and only Pacemaker gives roles */
+	if (mftd_service_lock(&svc) == MFTD_SERVICE_STARTED) {
+		mftd_ocf_reason(ocf, "monitor: nobody serves the place");
+		return MFTD_OCF_ERR_GENERIC;
+	}
+	code = mftd_agent_monitor(ocf, &svc, &answer);
 	switch (code) {
 	case MFTD_OCF_RUNNING_PROMOTED:
 		return MFTD_OCF_SUCCESS;
 	case MFTD_OCF_DEGRADED_PROMOTED:
 		return MFTD_OCF_DEGRADED;
 	case MFTD_OCF_FAILED_PROMOTED:
-		return MFTD_OCF_ERR_GENERIC;
-	case MFTD_OCF_SUCCESS:
+	case MFTD_OCF_SUCCESS: /* it lost the role just now */
 	case MFTD_OCF_DEGRADED:
-		/* the daemon began anew, and only Pacemaker gives roles */
-		mftd_ocf_reason(ocf, "monitor: nobody serves the place");
 		return MFTD_OCF_ERR_GENERIC;
 	}
 	return code;

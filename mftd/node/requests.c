@@ -251,7 +251,8 @@ cmd_service(struct mftd_coordinator *co, uint64_t client, json_t *req)
 		if (strcmp(action, wishes[i].word) == 0) {
 			/* but what this node promoted by itself, alone, no
 			 * cluster manager knows of */
-			if (wishes[i].or_more && co->w->conf->cluster &&
+			if (wishes[i].or_more &&
+			    (co->w->conf->cluster || mftd_place_valid(queue)) &&
 			    s->state.role > wishes[i].role)
 				return mftd_co_service_json(co, s, 0);
 			wish(co, client, req, s, wishes[i].role);
