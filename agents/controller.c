@@ -23,8 +23,7 @@ on_start(struct mftd_ocf *ocf)
 	struct mftd_service_answer answer;
 	int code = mftd_agent_start(ocf, &svc, &answer), r;
 
-	if (code != MFTD_OCF_SUCCESS ||
-	    answer.state == MFTD_SERVICE_PROMOTED)
+	if (code != MFTD_OCF_SUCCESS || answer.state == MFTD_SERVICE_PROMOTED)
 		return code;
 	r = mftd_service_request(&svc, "promote", NULL,
 	    mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), &answer);

@@ -275,8 +275,7 @@ ask_daemon(const struct ctl *ctl, json_t *req)
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/control.sock", ctl->conf->run_dir);
-	if (mftd_control_call(
-		path, req, mftd_clock_ms() + CALL_MS, &reply) < 0)
+	if (mftd_control_call(path, req, mftd_clock_ms() + CALL_MS, &reply) < 0)
 		return NULL;
 	return reply;
 }
@@ -293,8 +292,7 @@ tell_daemon(const struct ctl *ctl, uint64_t version)
 static void
 warn_places(const struct ctl *ctl, const struct mftd_objects *o)
 {
-	json_t *status =
-	    ask_daemon(ctl, json_pack("{s:s}", "cmd", "status"));
+	json_t *status = ask_daemon(ctl, json_pack("{s:s}", "cmd", "status"));
 
 	mftctl_warn_places(ctl, o, status);
 	json_decref(status);

@@ -50,8 +50,8 @@ int mftctl_partner_state(const struct ctl *ctl, int argc, char **argv);
 /* Says which routes run on nodes that nobody knows; status is the daemon's, or
  * NULL if it does not answer.  They are no error: such a node may be yet to
  * come. */
-void mftctl_warn_places(const struct ctl *ctl, const struct mftd_objects *o,
-    const json_t *status);
+void mftctl_warn_places(
+    const struct ctl *ctl, const struct mftd_objects *o, const json_t *status);
 
 /* Who is at it: "bob@n1", "bob as root@n1". */
 void mftctl_name_me(const struct ctl *ctl, char *out, size_t size);

@@ -14,8 +14,7 @@ is_known(const json_t *status, const char *node)
 	json_t *o;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "nodes"), i, o)
-	{
+	json_array_foreach(json_object_get(status, "nodes"), i, o) {
 		name = json_string_value(json_object_get(o, "node"));
 		if (name != NULL && strcmp(name, node) == 0)
 			return true;
@@ -24,8 +23,8 @@ is_known(const json_t *status, const char *node)
 }
 
 void
-mftctl_warn_places(const struct ctl *ctl, const struct mftd_objects *o,
-    const json_t *status)
+mftctl_warn_places(
+    const struct ctl *ctl, const struct mftd_objects *o, const json_t *status)
 {
 	const struct mftd_route *r;
 	const char *node;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "mftd/base/id.h"
-#include "mftd/catalog/db.h"
 #include "mftd/conf/place.h"
 
 #define NODE_WORD "node "
@@ -32,8 +31,8 @@ check_queue(const struct mftd_check *p, struct mftd_route *r)
 
 /* The queue of the place that is meant.  0 or -MFTD_E_CONF. */
 static int
-place_of(const struct mftd_check *p, const char *word,
-    char queue[MFTD_QUEUE_BYTES])
+place_of(
+    const struct mftd_check *p, const char *word, char queue[MFTD_QUEUE_BYTES])
 {
 	const char *node = word + sizeof(NODE_WORD) - 1;
 
@@ -69,30 +68,4 @@ mftd_route_place_check(const struct mftd_check *p, struct mftd_route *r)
 		    "queue of its own");
 	r->queue = strdup(queue);
 	return r->queue != NULL ? 0 : -ENOMEM;
-}
-
-/* ---- which are needed */
-
-#define WAITS(predicate)                                         \
-	" OR EXISTS (SELECT 1 FROM delivery d WHERE d.queue = $1 " \
-	"AND " predicate ")"
-
-static const char needed_sql[] =
-    "SELECT CASE WHEN EXISTS (SELECT 1 FROM route WHERE queue = $1)"
-    WAITS(MFTD_DB_FREE) WAITS(MFTD_DB_IN_ORDER) WAITS(MFTD_DB_IN_HAND)
-    " THEN 1 ELSE 0 END";
-
-int
-mftd_catalog_place_needed(
-    struct mftd_catalog *c, const char *queue, bool *out)
-{
-	const struct mftd_db_value v[] = { DB_TEXT(queue) };
-	int64_t needed = 0;
-	int r;
-
-	r = mftd_db_run(c, needed_sql, v, 1, mftd_db_take_int, &needed);
-	if (r < 0)
-		return r;
-	*out = needed != 0;
-	return 0;
 }

@@ -16,7 +16,6 @@
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/disposer.h"
 #include "mftd/catalog/feed.h"
-#include "mftd/catalog/route_place.h"
 #include "mftd/conf/conf.h"
 #include "mftd/conf/place.h"
 #include "mftd/ipc/msg_journal.h"

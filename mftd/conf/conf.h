@@ -50,8 +50,8 @@ struct mftd_conf_startups {
 
 struct mftd_conf {
 	bool cluster; /* mode: cluster, or standalone */
-	/* an id of at most MFTD_NODE_LEN_MAX bytes; default: the host name up to its first
-	 * dot */
+	/* an id of at most MFTD_NODE_LEN_MAX bytes; default: the host name up
+	 * to its first dot */
 	char *node;
 	char *user; /* default "mft" */
 	/* "sqlite:/PATH" (standalone only) or a postgresql:// URI */

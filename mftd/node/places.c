@@ -22,8 +22,7 @@ is_wished(const struct mftd_coordinator *co, const char *queue)
 }
 
 static void
-bring_to(
-    struct mftd_coordinator *co, const char *queue, enum mftd_role role)
+bring_to(struct mftd_coordinator *co, const char *queue, enum mftd_role role)
 {
 	const struct mftd_co_service *s =
 	    mftd_co_service_find(co, MFTD_SERVICE_OUTBOUND, queue);
@@ -32,8 +31,8 @@ bring_to(
 	if (s == NULL || s->state.role == (uint32_t)role ||
 	    is_wished(co, queue))
 		return;
-	r = mftd_co_service_set(co, MFTD_SERVICE_OUTBOUND, queue,
-	    (uint32_t)role, WISH_MS, 0);
+	r = mftd_co_service_set(
+	    co, MFTD_SERVICE_OUTBOUND, queue, (uint32_t)role, WISH_MS, 0);
 	if (r < 0)
 		log_warn("place %s: %s", queue, mftd_strerror(r));
 }
