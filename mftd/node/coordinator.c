@@ -92,6 +92,7 @@ on_service_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		mftd_cluster_role(co->cluster, st->service, st->queue, st->role,
 		    s->out_known ? s->out.epoch : 0);
 	s->state = *st;
+	s->told = true;
 	if (m->ref != 0)
 		mftd_co_answer(co, m->ref, st);
 	mftd_co_places_follow(co);

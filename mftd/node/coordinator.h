@@ -21,6 +21,7 @@
 /* A service as the parent last told, and the outbound process of a queue. */
 struct mftd_co_service {
 	bool known;
+	bool told; /* the parent has it */
 	struct mftd_msg_service_state state;
 	struct mftd_msg_outbound_state out; /* of an outbound queue */
 	bool out_known;

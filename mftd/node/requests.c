@@ -194,12 +194,12 @@ static const struct {
 };
 
 /* A service that was never started is stopped already; asking for that must not
- * make an entry at the parent. */
+ * make an entry at the parent.  One that the parent has may be about to come up
+ * again: only it can say. */
 static bool
 is_so(const struct mftd_co_service *s, uint32_t role)
 {
-	return role == MFTD_ROLE_STOPPED &&
-	    s->state.role == MFTD_ROLE_STOPPED && s->state.workers == 0;
+	return role == MFTD_ROLE_STOPPED && !s->told;
 }
 
 static void

@@ -192,6 +192,19 @@ find_child(
 	return free_slot;
 }
 
+/* A new coordinator knows of no service: not of those that come up again with
+ * it, nor that they will. */
+static void
+tell_all(struct mftd_parent *p)
+{
+	struct mftd_svc *s;
+
+	for (s = p->services; s < p->services + p->n_services; s++) {
+		s->settled = false;
+		mftd_service_tell(p, s, 0, 0);
+	}
+}
+
 /* Starts the worker if it is due.  Whether it is ready. */
 static bool
 ensure(struct mftd_parent *p, int service, const struct mftd_kind *k,
@@ -212,6 +225,8 @@ ensure(struct mftd_parent *p, int service, const struct mftd_kind *k,
 		log_error("cannot start %s: %s", mftd_proc_name(k->proc),
 		    mftd_strerror(r));
 		ch->restart_ms = mftd_clock_ms() + 1000;
+	} else if (k->proc == MFTD_PROC_COORDINATOR) {
+		tell_all(p);
 	}
 	return false;
 }
