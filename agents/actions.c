@@ -92,7 +92,7 @@ mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
 {
 	int code = mftd_daemon_validate(ocf, false), r = -ENOENT;
 
-	if (code == MFTD_OCF_SUCCESS && svc->queue != NULL)
+	if (code == MFTD_OCF_SUCCESS && mftd_ocf_param(ocf, "queue") != NULL)
 		code = mftd_daemon_queue(ocf);
 	if (code != MFTD_OCF_SUCCESS)
 		return code;

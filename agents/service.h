@@ -33,7 +33,8 @@ enum mftd_service_health {
 struct mftd_service {
 	const char *rundir; /* <= MFTD_SERVICE_RUNDIR_MAX bytes, borrowed */
 	const char *name; /* "inbound", "outbound" */
-	const char *queue; /* outbound: its queue; else NULL */
+	/* outbound: its queue, or that of a place; else NULL */
+	const char *queue;
 };
 
 struct mftd_service_answer {

@@ -122,9 +122,10 @@ print_sessions(json_t *st)
 static void
 print_queue(json_t *o)
 {
-	const char *node = str(o, "node");
+	const char *node = str(o, "node"), *place = str(o, "place");
 
-	printf("\nqueue %s: %s%s", str(o, "queue"),
+	printf("\n%s %s: %s%s", place[0] != '\0' ? "place" : "queue",
+	    place[0] != '\0' ? place : str(o, "queue"),
 	    node[0] != '\0' ? "on " : "NO NODE HAS IT", node);
 	if (json_object_get(o, "queued") != NULL)
 		printf(", epoch %lld, %lld%s queued, %lld active, "
@@ -267,19 +268,35 @@ store(const struct ctl *ctl, const struct mftd_objects *o, uint64_t *version)
 	return r < 0 ? 1 : 0;
 }
 
-/* The daemon finds out by itself, but sooner when it is told. */
-static void
-tell_daemon(const struct ctl *ctl, uint64_t version)
+/* NULL when there is none.  Takes req. */
+static json_t *
+ask_daemon(const struct ctl *ctl, json_t *req)
 {
 	json_t *reply = NULL;
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/control.sock", ctl->conf->run_dir);
-	if (mftd_control_call(path,
-		json_pack("{s:s, s:I}", "cmd", "config-changed", "version",
-		    (json_int_t)version),
-		mftd_clock_ms() + CALL_MS, &reply) == 0)
-		json_decref(reply);
+	if (mftd_control_call(path, req, mftd_clock_ms() + CALL_MS, &reply) < 0)
+		return NULL;
+	return reply;
+}
+
+/* The daemon finds out by itself, but sooner when it is told. */
+static void
+tell_daemon(const struct ctl *ctl, uint64_t version)
+{
+	json_decref(ask_daemon(ctl,
+	    json_pack("{s:s, s:I}", "cmd", "config-changed", "version",
+		(json_int_t)version)));
+}
+
+static void
+warn_places(const struct ctl *ctl, const struct mftd_objects *o)
+{
+	json_t *status = ask_daemon(ctl, json_pack("{s:s}", "cmd", "status"));
+
+	mftctl_warn_places(ctl, o, status);
+	json_decref(status);
 }
 
 static int
@@ -308,6 +325,7 @@ cmd_apply(const struct ctl *ctl, int argc, char **argv)
 		    (unsigned long long)version, o->n_accounts, o->n_partners,
 		    o->n_routes);
 		tell_daemon(ctl, version);
+		warn_places(ctl, o);
 	}
 	mftd_objects_free(o);
 	return r;

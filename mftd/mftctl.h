@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "mftd/catalog/objects.h"
 #include "mftd/conf/conf.h"
 
 /* What the files of mftctl share. */
@@ -45,6 +46,12 @@ struct mftd_catalog;
 /* partner list, show and resume: argv[0] is the word, behind it the name.  As
  * above. */
 int mftctl_partner_state(const struct ctl *ctl, int argc, char **argv);
+
+/* Says which routes run on nodes that nobody knows; status is the daemon's, or
+ * NULL if it does not answer.  They are no error: such a node may be yet to
+ * come. */
+void mftctl_warn_places(
+    const struct ctl *ctl, const struct mftd_objects *o, const json_t *status);
 
 /* Who is at it: "bob@n1", "bob as root@n1". */
 void mftctl_name_me(const struct ctl *ctl, char *out, size_t size);

@@ -16,6 +16,7 @@
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/person.h"
 #include "mftd/catalog/tries.h"
+#include "mftd/conf/place.h"
 #include "mftd/mftctl.h"
 #include "mftd/outbound/names.h"
 
@@ -48,6 +49,17 @@ name_of(const struct mftd_delivery *d, char *out, size_t size)
 	return out;
 }
 
+/* "controller", "node n1"; or "promoted": wherever the queue is. */
+static void
+put_queue(json_t *o, const char *queue)
+{
+	char place[MFTD_QUEUE_BYTES];
+	const char *word = mftd_place_word(queue, place);
+
+	mftctl_put(o, "queue", queue);
+	mftctl_put(o, "runs_on", word != NULL ? word : "promoted");
+}
+
 static void
 put_delivery(json_t *o, const struct mftd_delivery *d)
 {
@@ -74,20 +86,24 @@ static int
 print_delivery(void *data, const struct mftd_delivery *d)
 {
 	const struct ctl *ctl = data;
-	char name[MFTD_NUMBERED_BYTES];
+	char name[MFTD_NUMBERED_BYTES], place[MFTD_QUEUE_BYTES];
 	char safe[MFTD_TEXT_GROWS * MFTD_NUMBERED_BYTES];
+	const char *word;
 	json_t *o;
 
 	if (ctl->json) {
 		o = json_object();
 		put_delivery(o, d);
+		put_queue(o, d->queue);
 		print_json(o);
 	} else {
 		name_of(d, name, sizeof(name));
-		printf("%-28s %-16s %-10s %5u %12" PRIu64 " %s %s\n", d->id,
-		    d->route, mftd_delivery_state_name(d->state), d->tries,
-		    d->size, mftd_text_safe(name, safe, sizeof(safe)),
-		    d->error);
+		word = mftd_place_word(d->queue, place);
+		printf("%-28s %-16s %-10s %5u %12" PRIu64 " %s %s%s%s%s\n",
+		    d->id, d->route, mftd_delivery_state_name(d->state),
+		    d->tries, d->size, mftd_text_safe(name, safe, sizeof(safe)),
+		    word != NULL ? "on " : "", word != NULL ? word : "",
+		    word != NULL && d->error[0] != '\0' ? ": " : "", d->error);
 	}
 	return 0;
 }
@@ -290,7 +306,7 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 	const struct mftd_progress *has = &s->d.has;
 	char temp[2 * MFTD_PATH_BYTES];
 
-	mftctl_put(o, "queue", s->queue);
+	put_queue(o, s->queue);
 	mftctl_put(o, "host", s->d.host);
 	if (s->d.tries > 0 && mftd_delivery_account(&s->d) == NULL &&
 	    mftd_deliver_temp_name(&s->d,

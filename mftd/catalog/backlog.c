@@ -58,3 +58,28 @@ mftd_catalog_backlog(struct mftd_catalog *c, struct mftd_msg_backlog *out)
 	r = mftd_db_run(c, backlog_sql, v, 1, take_queue, out);
 	return r < 0 ? r : 0;
 }
+
+/* ---- places */
+
+#define WAITS(predicate)                                           \
+	" OR EXISTS (SELECT 1 FROM delivery d WHERE d.queue = $1 " \
+	"AND " predicate ")"
+
+static const char needed_sql[] =
+    "SELECT CASE WHEN EXISTS (SELECT 1 FROM route WHERE queue = $1)" WAITS(
+	MFTD_DB_FREE) WAITS(MFTD_DB_IN_ORDER)
+	WAITS(MFTD_DB_IN_HAND) " THEN 1 ELSE 0 END";
+
+int
+mftd_catalog_place_needed(struct mftd_catalog *c, const char *queue, bool *out)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(queue) };
+	int64_t needed = 0;
+	int r;
+
+	r = mftd_db_run(c, needed_sql, v, 1, mftd_db_take_int, &needed);
+	if (r < 0)
+		return r;
+	*out = needed != 0;
+	return 0;
+}

@@ -2,6 +2,8 @@
 #ifndef MFTD_CATALOG_BACKLOG_H
 #define MFTD_CATALOG_BACKLOG_H
 
+#include <stdbool.h>
+
 #include "mftd/ipc/msg_node.h"
 
 struct mftd_catalog;
@@ -13,5 +15,10 @@ struct mftd_catalog;
  * with a long history.  0, or as in catalog.h.
  */
 int mftd_catalog_backlog(struct mftd_catalog *c, struct mftd_msg_backlog *out);
+
+/* Whether anybody needs that place: a route names it, or a delivery waits
+ * there.  Costs no more with a long history.  0, or as in catalog.h. */
+int mftd_catalog_place_needed(
+    struct mftd_catalog *c, const char *queue, bool *out);
 
 #endif

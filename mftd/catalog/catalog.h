@@ -167,6 +167,7 @@ struct mftd_delivery {
 	struct mftd_progress has; /* come to there */
 	uint32_t priority; /* 0 to 9, which goes first */
 	bool ordered; /* the next one of its route waits for it */
+	char queue[MFTD_QUEUE_BYTES]; /* only of a list (person.h) */
 };
 
 /* The account that it goes to; NULL: it goes to a partner. */

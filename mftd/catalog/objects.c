@@ -24,6 +24,7 @@
 #include "mftd/catalog/retry_file.h"
 #include "mftd/catalog/route_after.h"
 #include "mftd/catalog/route_file.h"
+#include "mftd/catalog/route_place.h"
 #include "mftd/catalog/route_target.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"
@@ -68,6 +69,7 @@ static const cyaml_schema_field_t route_fields[] = {
 	CYAML_FIELD_STRING_PTR("to_directory", MAY, struct mftd_route,
 	    to_directory, 0, MFTD_PATH_BYTES / 2),
 	TEXT("queue", MAY, mftd_route, queue, MFTD_NAME_BYTES),
+	TEXT("runs_on", MAY, mftd_route, runs_on, MFTD_NAME_BYTES),
 	CYAML_FIELD_INT(
 	    "settle_s", CYAML_FLAG_OPTIONAL, struct mftd_route, settle_s),
 	CYAML_FIELD_SEQUENCE_COUNT("files", MAY, struct mftd_route, files,
@@ -162,16 +164,13 @@ has_partner(const struct file *f, const char *name)
 }
 
 /* Fills in what a route may leave away. */
-static int
+static void
 complete_route(const struct mftd_check *p, struct mftd_route *r)
 {
-	if (r->queue == NULL)
-		r->queue = strdup(MFTD_DEFAULT_QUEUE);
 	if (r->settle_s == 0 && !mftd_check_given(p, "settle_s"))
 		r->settle_s = SETTLE_S_DEFAULT;
 	if (r->priority == 0 && !mftd_check_given(p, "priority"))
 		r->priority = PRIORITY_DEFAULT;
-	return r->queue != NULL ? 0 : -ENOMEM;
 }
 
 static bool
@@ -238,8 +237,7 @@ check_route(const struct mftd_check *p, struct file *f)
 	size_t i;
 	int e;
 
-	if (complete_route(p, r) < 0)
-		return -ENOMEM;
+	complete_route(p, r);
 	if (!mftd_id_valid(r->name))
 		return mftd_check_refuse(p, "name", "not a name");
 	for (i = 0; i < p->index; i++)
@@ -253,12 +251,9 @@ check_route(const struct mftd_check *p, struct file *f)
 	    r->to_account != NULL && find_account(f, r->to_account) != NULL);
 	if (e < 0)
 		return e;
-	if (!mftd_id_valid(r->queue))
-		return mftd_check_refuse(p, "queue", "not a name");
-	/* its deliveries would wait for ever */
-	if (p->conf != NULL && !mftd_conf_has_queue(p->conf, r->queue))
-		return mftd_check_refuse(
-		    p, "queue", "no such queue in mftd.yaml");
+	e = mftd_route_place_check(p, r);
+	if (e < 0)
+		return e;
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
 		return mftd_check_refuse(p, "settle_s", "must be 0 to 3600");
 	e = mftd_route_file_check(p, r);
@@ -550,6 +545,7 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->directory);
 		free(r->to_directory);
 		free(r->queue);
+		free(r->runs_on);
 		mftd_rows_free(r->files, r->n_files);
 		mftd_rows_free(r->except, r->n_except);
 		free(r->name_template);

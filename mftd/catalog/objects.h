@@ -100,7 +100,8 @@ struct mftd_route {
 	char *directory; /* … into this folder of it ("" its start folder, or
 			    the account's root) */
 	char *to_directory; /* a file's word for an account's directory */
-	char *queue; /* default MFTD_DEFAULT_QUEUE */
+	char *queue; /* default MFTD_DEFAULT_QUEUE; of a place: conf/place.h */
+	char *runs_on; /* just of a file: the word for the place, or NULL */
 	int settle_s; /* 0 to 3600, default 5 */
 	char **files; /* patterns (pattern.h) of what it takes; none: all */
 	size_t n_files;

@@ -124,6 +124,10 @@ take_listed(void *data, const struct mftd_db_value *row, int n)
 	struct page *p = data;
 	int r = mftd_db_get_delivery(row, &p->d);
 
+	if (r == 0 &&
+	    mftd_rows_get(&row[MFTD_DB_DELIVERY_VALUES], p->d.queue,
+		sizeof(p->d.queue)) < 0)
+		r = -MFTD_E_CORRUPT;
 	return r < 0 ? r : p->fn(p->data, &p->d);
 }
 
@@ -148,7 +152,8 @@ mftd_catalog_deliveries(struct mftd_catalog *c,
 	if (r < 0)
 		return r;
 	snprintf(sql, sizeof(sql),
-	    "SELECT " MFTD_DB_DELIVERY_COLUMNS "%s ORDER BY d.id LIMIT %d",
+	    "SELECT " MFTD_DB_DELIVERY_COLUMNS
+	    ", d.queue%s ORDER BY d.id LIMIT %d",
 	    q.sql, PAGE);
 	do {
 		q.v[0] = DB_TEXT(after);

@@ -17,6 +17,7 @@
 #include "mftd/catalog/disposer.h"
 #include "mftd/catalog/feed.h"
 #include "mftd/conf/conf.h"
+#include "mftd/conf/place.h"
 #include "mftd/ipc/msg_journal.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/worker.h"
@@ -246,12 +247,52 @@ round_once(struct process *p)
 	return r;
 }
 
+/* Nobody but this node serves its place. */
+static int
+needed_places(struct process *p, struct mftd_msg_backlog *msg)
+{
+	char own[MFTD_QUEUE_BYTES];
+	bool needed = false;
+	int r;
+
+	mftd_place_of_node(p->w->conf->node, own);
+	r = mftd_catalog_place_needed(p->c, own, &needed);
+	if (r < 0)
+		return r;
+	msg->node_needed = needed;
+	r = mftd_catalog_place_needed(p->c, MFTD_PLACE_CONTROLLER, &needed);
+	msg->controller_needed = r == 0 && needed;
+	return r;
+}
+
+/* So that a queue that no node has is seen. */
+static void
+tell_backlog(struct process *p)
+{
+	struct mftd_msg_backlog msg;
+	int r = mftd_catalog_backlog(p->c, &msg);
+
+	if (r == 0)
+		r = needed_places(p, &msg);
+	if (r < 0)
+		set_state(p, r);
+	else
+		mftd_worker_send(p->w, p->coordinator, MFTD_MSG_BACKLOG, 0,
+		    &msg, sizeof(msg));
+}
+
+/* Which places are needed may have changed with the configuration. */
 static void
 work(struct process *p)
 {
+	const bool was = p->reachable;
+	const uint64_t before = p->version;
+
 	if (!p->reachable && mftd_clock_ms() < p->not_before_ms)
 		return;
 	set_state(p, round_once(p));
+	if (p->reachable && (!was || p->version != before))
+		tell_backlog(p);
 }
 
 static void
@@ -263,20 +304,6 @@ on_poll(void *data)
 	mftd_worker_timer(p->w,
 	    p->reachable || p->backoff_ms > POLL_MS ? POLL_MS : p->backoff_ms,
 	    on_poll, p);
-}
-
-/* So that a queue that no node has is seen. */
-static void
-tell_backlog(struct process *p)
-{
-	struct mftd_msg_backlog msg;
-	int r = mftd_catalog_backlog(p->c, &msg);
-
-	if (r < 0)
-		set_state(p, r);
-	else
-		mftd_worker_send(p->w, p->coordinator, MFTD_MSG_BACKLOG, 0,
-		    &msg, sizeof(msg));
 }
 
 static void

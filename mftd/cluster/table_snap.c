@@ -4,6 +4,7 @@
 
 #include "mftd/base/id.h"
 #include "mftd/cluster/table_rows.h"
+#include "mftd/conf/place.h"
 
 #define SNAP_MAGIC 0x6d667432u /* "mft2": the form below */
 
@@ -150,6 +151,16 @@ get_id(struct mftd_buf *b, int *ret, char out[MFTD_ID_BYTES], bool may_lack)
 		*ret = -EBADMSG;
 }
 
+/* "" of a service that has none. */
+static void
+get_queue(struct mftd_buf *b, int *ret, char out[MFTD_ID_BYTES])
+{
+	get_text(b, ret, out);
+	if (*ret == 0 && out[0] != '\0' && !mftd_id_valid(out) &&
+	    !mftd_place_valid(out))
+		*ret = -EBADMSG;
+}
+
 static void
 get_role(struct mftd_buf *b, int *ret, struct mftd_table_row *r)
 {
@@ -158,7 +169,7 @@ get_role(struct mftd_buf *b, int *ret, struct mftd_table_row *r)
 	memset(&role, 0, sizeof(role));
 	role.service = get_u32(b, ret, UINT32_MAX);
 	role.role = get_u32(b, ret, UINT32_MAX);
-	get_id(b, ret, role.queue, true);
+	get_queue(b, ret, role.queue);
 	role.epoch = get_u64(b, ret);
 	if (*ret == 0)
 		*ret = mftd_table_row_role(r, &role);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mftd/base/id.h"
+#include "mftd/conf/place.h"
 
 enum kind {
 	END,
@@ -13,7 +14,7 @@ enum kind {
 	U64,
 	NAME, /* MFTD_NAME_BYTES, an id */
 	ID, /* MFTD_ID_BYTES, an id */
-	NAME0, /* the same, or "" */
+	QUEUE0, /* a queue, be it a place's (conf/place.h), or "" */
 	TEXT, /* MFTD_ADDR_BYTES (and names), anything printable */
 	PIECE /* struct mftd_gm_snapshot's len and data */
 };
@@ -56,7 +57,7 @@ static const struct type types[MFTD_GM_END] = {
 	[MFTD_GM_SESSION_DEL] = { "session-del", { { ID, AT(session.id) } } },
 	[MFTD_GM_ROLE] = { "role",
 	    { { U32, AT(role.service) }, { U32, AT(role.role) },
-		{ NAME0, AT(role.queue) }, { U64, AT(role.epoch) } } },
+		{ QUEUE0, AT(role.queue) }, { U64, AT(role.epoch) } } },
 	[MFTD_GM_CONFIG] = { "config", { { U64, AT(config.version) } } },
 	[MFTD_GM_GONE] = { "gone", { { END, 0 } } },
 	[MFTD_GM_FENCED] = { "fenced", { { ID, AT(incarnation) } } },
@@ -106,7 +107,9 @@ string_ok(enum kind kind, const char *text)
 		return false;
 	if (kind == TEXT)
 		return printable(text);
-	return (kind == NAME0 && text[0] == '\0') || mftd_id_valid(text);
+	if (kind == QUEUE0 && (text[0] == '\0' || mftd_place_valid(text)))
+		return true;
+	return mftd_id_valid(text);
 }
 
 static bool

@@ -20,11 +20,6 @@
 
 #define FIELD_BYTES 64
 
-/* The longest id that a node makes is a dormant part's: its name, '-' and 16
- * hex digits of its incarnation, '-' and 13 hex digits for the session, '.' and
- * 5 digits for the part, ".d" and 12 hex digits for its bytes. */
-#define NODE_LEN_MAX (MFTD_ID_BYTES - 1 - 17 - 14 - 6 - 14)
-
 #define NEEDED CYAML_FLAG_POINTER
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 
@@ -358,9 +353,9 @@ check_node(const struct mftd_conf *c, const struct mftd_yaml *y)
 	if (!mftd_id_valid(c->node))
 		return mftd_yaml_refuse(y, "node",
 		    "not a name: letters, digits, _ . - only%s", hint);
-	if (strlen(c->node) > NODE_LEN_MAX)
+	if (strlen(c->node) > MFTD_NODE_LEN_MAX)
 		return mftd_yaml_refuse(y, "node",
-		    "longer than %d characters%s", NODE_LEN_MAX, hint);
+		    "longer than %d characters%s", MFTD_NODE_LEN_MAX, hint);
 	return 0;
 }
 

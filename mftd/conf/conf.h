@@ -11,6 +11,12 @@
 /* The queue of who names none: a route, a configuration, an agent. */
 #define MFTD_DEFAULT_QUEUE "default"
 
+/* Of a node's name.  The longest id that a node makes is a dormant part's: its
+ * name, '-' and 16 hex digits of its incarnation, '-' and 13 hex digits for the
+ * session, '.' and 5 digits for the part, ".d" and 12 hex digits for its
+ * bytes. */
+#define MFTD_NODE_LEN_MAX (MFTD_ID_BYTES - 1 - 17 - 14 - 6 - 14)
+
 /*
  * The node's own configuration, mftd.yaml (mftd.yaml(5)).  Read once, before
  * the processes fork; strings belong to the struct.  What has no default here
@@ -44,8 +50,8 @@ struct mftd_conf_startups {
 
 struct mftd_conf {
 	bool cluster; /* mode: cluster, or standalone */
-	/* an id of at most 26 bytes; default: the host name up to its first
-	 * dot */
+	/* an id of at most MFTD_NODE_LEN_MAX bytes; default: the host name up
+	 * to its first dot */
 	char *node;
 	char *user; /* default "mft" */
 	/* "sqlite:/PATH" (standalone only) or a postgresql:// URI */

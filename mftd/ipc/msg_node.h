@@ -24,7 +24,6 @@ enum mftd_role { MFTD_ROLE_STOPPED, MFTD_ROLE_STARTED, MFTD_ROLE_PROMOTED };
 enum mftd_service {
 	MFTD_SERVICE_INBOUND,
 	MFTD_SERVICE_OUTBOUND,
-	MFTD_SERVICE_CONTROLLER,
 	MFTD_SERVICE_COUNT
 };
 
@@ -64,6 +63,8 @@ struct mftd_msg_catalog_state {
 
 /* catalog -> coordinator, each 5 s while the catalog is reached. */
 struct mftd_msg_backlog {
+	uint32_t node_needed; /* this node's place (conf/place.h) */
+	uint32_t controller_needed; /* that of the controller */
 	uint32_t n;
 	struct mftd_msg_backlog_queue {
 		char queue[MFTD_NAME_BYTES];
@@ -104,7 +105,6 @@ struct mftd_msg_volume_state {
 	char reason[MFTD_REASON_BYTES];
 };
 
-/* outbound -> coordinator, on change and each 5 s. */
 /* journal -> coordinator: the account goes on with what this session of it
  * uploads, so it is to end, wherever it is. */
 struct mftd_msg_session_yield {
@@ -112,6 +112,7 @@ struct mftd_msg_session_yield {
 	char account[MFTD_NAME_BYTES];
 };
 
+/* outbound -> coordinator, on change and each 5 s. */
 struct mftd_msg_outbound_state {
 	char queue[MFTD_NAME_BYTES];
 	uint64_t epoch; /* 0: not raised yet */

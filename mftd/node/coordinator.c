@@ -94,6 +94,7 @@ on_service_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	s->state = *st;
 	if (m->ref != 0)
 		mftd_co_answer(co, m->ref, st);
+	mftd_co_places_follow(co);
 	return 0;
 }
 
@@ -214,6 +215,7 @@ static int
 on_backlog(void *data, struct mftd_chan *c, struct mftd_msg *m)
 {
 	mftd_co_queues_backlog(data, m->data);
+	mftd_co_places_follow(data);
 	return 0;
 }
 

@@ -53,7 +53,8 @@ struct mftd_co_fenced {
 };
 
 #define MFTD_CO_WAITS_MAX MFTD_CONTROL_CLIENTS_MAX
-#define MFTD_CO_SERVICES_MAX (MFTD_QUEUES_MAX + 2)
+/* queues, two places, inbound */
+#define MFTD_CO_SERVICES_MAX (MFTD_QUEUES_MAX + 3)
 
 /* A session of this node, as its channel has it. */
 struct mftd_co_session {
@@ -138,6 +139,13 @@ void mftd_co_queues_backlog(
 /* Those of the configuration, of the group and with something to do: the node
  * that has each ("": none) and what is known of it here. */
 json_t *mftd_co_queues(struct mftd_coordinator *co);
+
+/* ---- places.c */
+
+/* Takes the place of this node, and standalone that of the controller, while
+ * somebody needs it; Pacemaker promotes all else.  When the backlog was told or
+ * inbound changed. */
+void mftd_co_places_follow(struct mftd_coordinator *co);
 
 /* ---- sessions.c */
 

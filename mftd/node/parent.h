@@ -18,8 +18,8 @@
  * all others are ended too, and only when they are proven gone a new
  * incarnation begins.
  */
-#define MFTD_CHILDREN_MAX (5 + MFTD_VOLUMES_MAX + MFTD_QUEUES_MAX)
-#define MFTD_SERVICES_MAX (2 + MFTD_QUEUES_MAX)
+#define MFTD_CHILDREN_MAX (7 + MFTD_VOLUMES_MAX + MFTD_QUEUES_MAX)
+#define MFTD_SERVICES_MAX (3 + MFTD_QUEUES_MAX) /* inbound, two places */
 
 struct mftd_child {
 	const struct mftd_kind *kind; /* NULL: a free slot */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "mftd/conf/conf.h"
+#include "mftd/conf/place.h"
 #include "mftd/node/coordinator.h"
 
 void
@@ -22,11 +23,14 @@ static json_t *
 entry(json_t *by_name, const char *queue)
 {
 	json_t *o = json_object_get(by_name, queue);
+	char place[MFTD_QUEUE_BYTES];
 
 	if (o != NULL)
 		return o;
 	o = json_pack("{s:s, s:s, s:I, s:I, s:b}", "queue", queue, "node", "",
 	    "epoch", (json_int_t)0, "waiting", (json_int_t)0, "more", 0);
+	if (mftd_place_word(queue, place) != NULL)
+		json_object_set_new(o, "place", json_string(place));
 	json_object_set_new(by_name, queue, o);
 	return o;
 }

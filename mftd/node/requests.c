@@ -8,6 +8,7 @@
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
+#include "mftd/conf/place.h"
 #include "mftd/node/coordinator.h"
 
 #define DEADLINE_DEFAULT_MS 10000
@@ -32,7 +33,7 @@ text_of(json_t *req, const char *key, const char *otherwise)
 /* ---- services */
 
 static const char *const service_words[MFTD_SERVICE_COUNT] = { "inbound",
-	"outbound", "controller" };
+	"outbound" };
 
 static int
 service_of(const char *word)
@@ -222,8 +223,10 @@ cmd_service(struct mftd_coordinator *co, uint64_t client, json_t *req)
 
 	if (service != MFTD_SERVICE_OUTBOUND)
 		queue = "";
+	/* of places just this one is Pacemaker's */
 	if (service < 0 || strlen(queue) >= MFTD_QUEUE_BYTES ||
-	    (queue[0] != '\0' && !mftd_id_valid(queue)))
+	    (queue[0] != '\0' && !mftd_id_valid(queue) &&
+		strcmp(queue, MFTD_PLACE_CONTROLLER) != 0))
 		return failure("no such service or queue");
 	s = mftd_co_service_find(co, (uint32_t)service, queue);
 	if (s == NULL)
@@ -236,7 +239,8 @@ cmd_service(struct mftd_coordinator *co, uint64_t client, json_t *req)
 		if (strcmp(action, wishes[i].word) == 0) {
 			/* but what this node promoted by itself, alone, no
 			 * cluster manager knows of */
-			if (wishes[i].or_more && co->w->conf->cluster &&
+			if (wishes[i].or_more &&
+			    (co->w->conf->cluster || mftd_place_valid(queue)) &&
 			    s->state.role > wishes[i].role)
 				return mftd_co_service_json(co, s, 0);
 			wish(co, client, req, s, wishes[i].role);

@@ -9,6 +9,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/lock.h"
 #include "mftd/base/log.h"
+#include "mftd/conf/place.h"
 #include "mftd/node/parent.h"
 
 #define GRACE_MS 8000 /* from STOP to SIGKILL */
@@ -21,8 +22,7 @@ static const char *const role_words[] = { "stopped", "started", "promoted" };
 static const char *
 service_name(const struct mftd_svc *s)
 {
-	static const char *const names[] = { "inbound", "outbound",
-		"controller" };
+	static const char *const names[] = { "inbound", "outbound" };
 
 	return names[s->kind];
 }
@@ -178,10 +178,26 @@ mftd_service_set(
 
 /* ---- workers of a service */
 
+/* What is wanted of it: the node's place is served while its inbound is. */
+static enum mftd_role
+wish_of(const struct mftd_parent *p, const struct mftd_svc *s)
+{
+	const struct mftd_svc *in;
+
+	if (mftd_place_node(s->queue) == NULL)
+		return s->wanted;
+	for (in = p->services; in < p->services + p->n_services; in++)
+		if (in->kind == MFTD_SERVICE_INBOUND &&
+		    in->wanted != MFTD_ROLE_STOPPED &&
+		    in->now != MFTD_ROLE_STOPPED)
+			return s->wanted;
+	return MFTD_ROLE_STOPPED;
+}
+
 static enum mftd_role
 effective(const struct mftd_parent *p, const struct mftd_svc *s)
 {
-	return p->ending || p->rebirth ? MFTD_ROLE_STOPPED : s->wanted;
+	return p->ending || p->rebirth ? MFTD_ROLE_STOPPED : wish_of(p, s);
 }
 
 static struct mftd_child *
@@ -352,6 +368,20 @@ stop_listening(struct mftd_parent *p)
 		shutdown(p->listen_fds[i], SHUT_RDWR);
 }
 
+/* Whether nothing of the node's place is left.  Else what Pacemaker takes away
+ * behind a stopped inbound, storage and addresses, would still be in use. */
+static bool
+place_gone(const struct mftd_parent *p)
+{
+	const struct mftd_svc *s;
+
+	for (s = p->services; s < p->services + p->n_services; s++)
+		if (mftd_place_node(s->queue) != NULL &&
+		    (s->lock_fd >= 0 || s->proving))
+			return false;
+	return true;
+}
+
 /* One step towards role.  1: there; 0: under way; negative: it failed. */
 static int
 step(struct mftd_parent *p, struct mftd_svc *s, enum mftd_role role)
@@ -360,6 +390,9 @@ step(struct mftd_parent *p, struct mftd_svc *s, enum mftd_role role)
 
 	if (role < s->now)
 		s->proving = true;
+	if (s->kind == MFTD_SERVICE_INBOUND && role == MFTD_ROLE_STOPPED &&
+	    !place_gone(p))
+		return 0;
 	if (!bring_down(p, index, role))
 		return 0;
 	if (s->proving && prove_gone(p, s) < 0)
@@ -423,7 +456,7 @@ mftd_services_advance(struct mftd_parent *p)
 	for (i = 0; i < p->n_services; i++) {
 		if (up || p->ending || p->rebirth)
 			advance(p, &p->services[i]);
-		any |= p->services[i].wanted != MFTD_ROLE_STOPPED ||
+		any |= wish_of(p, &p->services[i]) != MFTD_ROLE_STOPPED ||
 		    !p->services[i].settled;
 	}
 	/* the daemon lives while any service is started */

@@ -5,7 +5,8 @@
 #include "mftd/conf/conf.h"
 #include "mftd/node/coordinator.h"
 
-static const char *const services[] = { "inbound", "outbound", "controller" };
+static const char *const services[MFTD_SERVICE_COUNT] = { "inbound",
+	"outbound" };
 static const char *const roles[] = { "stopped", "started", "promoted" };
 
 static int
@@ -21,7 +22,7 @@ add_node(void *data, const struct mftd_cluster_node *n)
 static int
 add_role(void *data, const struct mftd_cluster_role_row *r)
 {
-	if (r->service >= 3 || r->role >= 3)
+	if (r->service >= MFTD_SERVICE_COUNT || r->role >= 3)
 		return 0;
 	return json_array_append_new(data,
 	    json_pack("{s:s, s:s, s:s, s:s, s:I}", "node", r->node, "service",

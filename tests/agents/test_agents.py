@@ -14,7 +14,7 @@ import pytest
 
 from conftest import AGENTS, HERE, PATIENCE_S, wait_for
 
-BOTH = pytest.mark.parametrize("agent", ["inbound", "outbound"])
+EACH = pytest.mark.parametrize("agent", ["inbound", "outbound", "controller"])
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="changes its user")
 SHORT_MS = 1000  # of an action whose deadline is to pass
 
@@ -27,7 +27,7 @@ def start(node, agent, role="started"):
 
 # --- the life of a service
 
-@BOTH
+@EACH
 def test_life(node, agent):
     assert node.call(agent, "monitor").code == 7
     assert node.call(agent, "stop").code == 0
@@ -202,7 +202,7 @@ def test_daemon_gone_workers_left(node):
     assert "not run" in node.call("outbound", "monitor").reason
 
 
-@BOTH
+@EACH
 def test_daemon_gone(node, agent):
     """A socket and locks left behind mean nothing."""
     start(node, agent)
@@ -360,7 +360,7 @@ def test_daemon_too_slow(node):
     assert "in time" in result.reason
 
 
-@BOTH
+@EACH
 def test_daemon_dies_at_start(node, agent):
     node.set(die=True)
     result = node.call(agent, "start")
@@ -499,7 +499,7 @@ def test_no_cluster(node):
 
 # --- what is missing or wrong on this host, or everywhere
 
-@BOTH
+@EACH
 def test_binary_missing(node, agent):
     env = {"OCF_RESKEY_binfile": "/no/such/mftd"}
     assert node.call(agent, "start", **env).code == 5
@@ -513,7 +513,7 @@ def test_binary_missing(node, agent):
     assert node.call(agent, "stop", **env).code == 0
 
 
-@BOTH
+@EACH
 def test_validate(node, agent):
     assert node.call(agent, "validate-all").code == 0
     assert node.call(agent, "validate-all",
@@ -543,7 +543,7 @@ def test_unknown_action(node):
 # --- meta-data
 
 @AS_ROOT
-@BOTH
+@EACH
 def test_metadata(node, agent):
     text = node.call(agent, "meta-data").out
     lint = subprocess.run(
@@ -558,7 +558,7 @@ def test_metadata(node, agent):
 
 
 @AS_ROOT
-@BOTH
+@EACH
 def test_ocf_tester(node, agent):
     """The official test of agents, as it is."""
     run = subprocess.run(
@@ -574,7 +574,7 @@ def test_ocf_tester(node, agent):
     assert "* rc=" not in run.stdout
 
 
-@BOTH
+@EACH
 def test_manual(node, agent):
     """It is clean, and has every parameter and action of the meta-data."""
     page = os.path.join(HERE, "..", "..", "agents", "ocf_mft_%s.7" % agent)

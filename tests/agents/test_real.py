@@ -174,6 +174,18 @@ def test_two_queues(machine):
     machine.becomes_well("outbound", PROMOTED, queue="banks")
 
 
+def test_controller(machine):
+    """Beside the others, and gone by itself."""
+    assert machine.call("outbound", "start").returncode == 0
+    assert machine.call("controller", "monitor").returncode == 7
+    assert machine.call("controller", "start").returncode == 0
+    machine.becomes_well("controller")
+    assert machine.call("outbound", "stop").returncode == 0
+    assert machine.call("controller", "monitor").returncode == 0
+    assert machine.call("controller", "stop").returncode == 0
+    assert machine.call("controller", "monitor").returncode == 7
+
+
 def test_killed(machine):
     """All of it: the locks are free, the socket is left, a start works."""
     assert machine.call("outbound", "start").returncode == 0

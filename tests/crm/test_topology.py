@@ -92,6 +92,10 @@ def test_same_start(empty, tmp_path):
 @pytest.mark.parametrize("kind, name, arguments", [
     ("crm", "mftd.crm", ["--addresses", ADDRESSES]),
     ("pcs", "mftd.pcs.sh", ["--addresses", ADDRESSES]),
+    ("crm", "mftd-controller.crm",
+     ["--addresses", ADDRESSES, "--controller"]),
+    ("pcs", "mftd-controller.pcs.sh",
+     ["--addresses", ADDRESSES, "--controller"]),
     ("crm", "mftd-queues.crm", ["--addresses", ADDRESSES, *QUEUES]),
     ("pcs", "mftd-queues.pcs.sh", ["--addresses", ADDRESSES, *QUEUES]),
     ("crm", "fence.crm", ["--bmc", BMCS]),

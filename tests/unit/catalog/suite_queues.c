@@ -2,6 +2,7 @@
 #include "tests/unit/catalog/suite.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mftd/base/clock.h"
@@ -172,6 +173,77 @@ backlog_is_counted_so_far(void **state)
 	assert_int_equal(find_queue(&b, "one1")->waiting, 1);
 }
 
+static bool
+needed(struct db *db, const char *queue)
+{
+	bool out = false;
+
+	assert_int_equal(mftd_catalog_place_needed(db->c, queue, &out), 0);
+	return out;
+}
+
+/* As long as a route names it, or something of it is a node's to do. */
+static void
+place_is_needed(void **state)
+{
+	static const char *const to_do[] = { "QUEUED", "WAITING", "CLAIMED",
+		"SENDING", "SENT", "PUBLISHING", "DELIVERED" };
+	static const char *const at_rest[] = { "DONE", "CANCELLED", "FAILED",
+		"HELD", "IN_DOUBT" };
+	struct db *db = *state;
+	char sql[128];
+	size_t i;
+
+	assert_false(needed(db, "q"));
+	apply_routes(db, 1);
+	assert_true(needed(db, "q"));
+	assert_false(needed(db, "@node:n1"));
+	publish_some(db, 1);
+	db_execute(db, "UPDATE delivery SET queue = '@node:n1'");
+	for (i = 0; i < sizeof(to_do) / sizeof(to_do[0]); i++) {
+		snprintf(sql, sizeof(sql), "UPDATE delivery SET state = '%s'",
+		    to_do[i]);
+		db_execute(db, sql);
+		assert_true(needed(db, "@node:n1"));
+		assert_false(needed(db, "@node:n"));
+	}
+	for (i = 0; i < sizeof(at_rest) / sizeof(at_rest[0]); i++) {
+		snprintf(sql, sizeof(sql), "UPDATE delivery SET state = '%s'",
+		    at_rest[i]);
+		db_execute(db, sql);
+		assert_false(needed(db, "@node:n1"));
+	}
+	/* one that keeps an order: what waits for a person is in the way */
+	db_execute(db, "UPDATE delivery SET ordered = 1, state = 'HELD'");
+	assert_true(needed(db, "@node:n1"));
+	db_execute(db, "UPDATE delivery SET state = 'DONE'");
+	assert_false(needed(db, "@node:n1"));
+	db_execute(db, "UPDATE route SET queue = '@node:n1'");
+	assert_true(needed(db, "@node:n1"));
+	assert_false(needed(db, "q"));
+}
+
+static int
+look_at_queue(void *data, const struct mftd_delivery *d)
+{
+	assert_string_equal(d->queue, "@controller");
+	++*(int *)data;
+	return 0;
+}
+
+static void
+list_says_where(void **state)
+{
+	struct db *db = *state;
+	int n = 0;
+
+	publish_some(db, 2);
+	db_execute(db, "UPDATE delivery SET queue = '@controller'");
+	assert_int_equal(
+	    mftd_catalog_deliveries(db->c, NULL, look_at_queue, &n), 0);
+	assert_int_equal(n, 2);
+}
+
 void
 tests_queues(const struct CMUnitTest **t, size_t *n)
 {
@@ -181,6 +253,8 @@ tests_queues(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(name_that_a_session_cannot_have_is_refused),
 		DB_TEST(backlog_has_what_is_not_finished),
 		DB_TEST(backlog_is_counted_so_far),
+		DB_TEST(place_is_needed),
+		DB_TEST(list_says_where),
 	};
 
 	*t = tests;

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "mftd/base/clock.h"
+#include "mftd/catalog/backlog.h"
 #include "mftd/catalog/db.h"
 
 /*
@@ -221,6 +222,16 @@ forward(struct asker *a)
 	    say_outcome(a->db, &a->s, id, MFTD_RECORD_PUBLISHED), 0);
 }
 
+static void
+look_for_place(struct asker *a)
+{
+	bool needed = true;
+
+	assert_int_equal(
+	    mftd_catalog_place_needed(a->db->c, "@node:n1", &needed), 0);
+	assert_false(needed);
+}
+
 static const struct {
 	const char *name;
 	void (*call)(struct asker *a);
@@ -230,6 +241,7 @@ static const struct {
 	{ "inherited", inherit },
 	{ "releasable", release },
 	{ "forward", forward },
+	{ "needed", look_for_place },
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 

@@ -341,6 +341,62 @@ queue_is_of_the_node(void **state)
 	assert_null(o);
 }
 
+/* A place is a queue that mftd.yaml need not name. */
+static void
+route_runs_on_a_place(void **state)
+{
+	static const struct {
+		const char *lines, *queue;
+	} rows[] = {
+		{ "    runs_on: promoted\n    queue: banks\n", "banks" },
+		{ "    runs_on: controller\n", "@controller" },
+		{ "    runs_on: node n1.example\n", "@node:n1.example" },
+		{ "    runs_on: node "
+		  "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\n",
+		    "@node:nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+	};
+	struct mftd_conf conf = { .n_volumes = 1,
+		.volumes = { { .name = "main", .path = "/srv" } },
+		.n_queues = 1,
+		.queues = { "banks" } };
+	struct mftd_objects *o;
+	char text[2048], why[512] = "";
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s", ACCOUNT PARTNER ROUTE,
+		    rows[i].lines);
+		assert_int_equal(load_on(text, &conf, &o, why, sizeof(why)), 0);
+		assert_string_equal(o->routes[0].queue, rows[i].queue);
+		mftd_objects_free(o);
+	}
+}
+
+static void
+places_are_checked(void **state)
+{
+	refused(ACCOUNT PARTNER ROUTE "    runs_on: here\n",
+	    ":16: routes[0].runs_on: must be promoted, controller, or node "
+	    "and its name");
+	refused(ACCOUNT PARTNER ROUTE "    runs_on: node\n",
+	    ":16: routes[0].runs_on: must be promoted, controller, or node "
+	    "and its name");
+	refused(ACCOUNT PARTNER ROUTE "    runs_on: node  n1\n",
+	    ":16: routes[0].runs_on: no node can have that name");
+	refused(ACCOUNT PARTNER ROUTE "    runs_on: node n1 n2\n",
+	    ":16: routes[0].runs_on: no node can have that name");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    runs_on: node "
+	    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\n",
+	    ":16: routes[0].runs_on: no node can have that name");
+	refused(ACCOUNT PARTNER ROUTE "    queue: default\n"
+				      "    runs_on: controller\n",
+	    ":16: routes[0].queue: means nothing unless it runs_on promoted: "
+	    "a place is a queue of its own");
+	refused(ACCOUNT PARTNER ROUTE "    queue: \"@controller\"\n",
+	    ":16: routes[0].queue: not a name");
+}
+
 static void
 nul_is_refused(void **state)
 {
@@ -712,6 +768,8 @@ main(void)
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(volumes_are_this_nodes),
 		cmocka_unit_test(queue_is_of_the_node),
+		cmocka_unit_test(route_runs_on_a_place),
+		cmocka_unit_test(places_are_checked),
 		cmocka_unit_test(nul_is_refused),
 		cmocka_unit_test(numbers_are_digits),
 		cmocka_unit_test(deep_nesting_is_refused),

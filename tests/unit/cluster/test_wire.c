@@ -166,6 +166,42 @@ bad_names_are_refused_both_ways(void **state)
 	mftd_buf_free(b);
 }
 
+/* A role's queue may be a place's, and nothing else that is no name. */
+static void
+places_are_queues(void **state)
+{
+	static const char *const good[] = { "", "banks", "@controller",
+		"@node:n1" };
+	static const char *const bad[] = { "@", "@node:", "@node:a/b", "a b",
+		"@banks" };
+	struct mftd_buf *b = mftd_buf_new(MFTD_GROUP_MESSAGE_BYTES);
+	struct mftd_gm m, back;
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		make(MFTD_GM_ROLE, &m);
+		strcpy(m.u.role.queue, good[i]);
+		mftd_buf_free(b);
+		b = encode(&m);
+		assert_int_equal(
+		    mftd_gm_decode(mftd_buf_data(b), mftd_buf_len(b), &back),
+		    0);
+		assert_string_equal(back.u.role.queue, good[i]);
+	}
+	mftd_buf_free(b);
+	b = mftd_buf_new(MFTD_GROUP_MESSAGE_BYTES);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		make(MFTD_GM_ROLE, &m);
+		strcpy(m.u.role.queue, bad[i]);
+		assert_int_equal(mftd_gm_encode(&m, b), -EINVAL);
+	}
+	/* nor is another name a place */
+	make(MFTD_GM_CLAIM, &m);
+	strcpy(m.u.incarnation.incarnation, "@controller");
+	assert_int_equal(mftd_gm_encode(&m, b), -EINVAL);
+	mftd_buf_free(b);
+}
+
 /* Whatever is taken is in bounds, and would be sent so. */
 static void
 check_taken(const struct mftd_gm *m)
@@ -213,6 +249,7 @@ main(void)
 		cmocka_unit_test(cut_or_longer_is_refused),
 		cmocka_unit_test(other_version_is_told_apart),
 		cmocka_unit_test(bad_names_are_refused_both_ways),
+		cmocka_unit_test(places_are_queues),
 		cmocka_unit_test(random_changes_do_no_harm),
 	};
 

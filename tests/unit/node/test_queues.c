@@ -166,6 +166,28 @@ own_process_says_more(void **state)
 	assert_queue(n, 3, "banks", "n1", 7, 0, false);
 }
 
+static void
+places_are_told_apart(void **state)
+{
+	struct node *n = *state;
+	struct mftd_msg_backlog b = { .n = 2,
+		.queues = { { "@node:n2", 2 }, { "@controller", 1 } } };
+	json_t *o;
+
+	mftd_co_queues_backlog(&n->co, &b);
+	o = find(n, 5, "@node:n2");
+	assert_string_equal(
+	    json_string_value(json_object_get(o, "place")), "node n2");
+	json_decref(o);
+	o = find(n, 5, "@controller");
+	assert_string_equal(
+	    json_string_value(json_object_get(o, "place")), "controller");
+	json_decref(o);
+	o = find(n, 5, "banks");
+	assert_null(json_object_get(o, "place"));
+	json_decref(o);
+}
+
 int
 main(void)
 {
@@ -178,6 +200,8 @@ main(void)
 		    backlog_is_not_believed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    own_process_says_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    places_are_told_apart, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
