@@ -71,6 +71,7 @@ mftd_listing_see(struct mftd_listing *l, const char *name, uint64_t size,
 		.size = size,
 		.mtime = mtime,
 		.since_ms = now_ms,
+		.first = l->look,
 		.look = l->look };
 	struct mftd_listed *e = find(l, name);
 
@@ -105,7 +106,7 @@ bool
 mftd_listed_is_stable(
     const struct mftd_listed *e, int64_t now_ms, int64_t stable_ms)
 {
-	return now_ms > e->since_ms && now_ms - e->since_ms >= stable_ms;
+	return e->look != e->first && now_ms - e->since_ms >= stable_ms;
 }
 
 void

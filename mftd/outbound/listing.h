@@ -16,7 +16,7 @@ struct mftd_listed {
 	uint64_t size;
 	int64_t mtime;
 	int64_t since_ms; /* seen just so since then */
-	uint32_t look; /* the last one that saw it */
+	uint32_t first, look; /* the first and the last one that saw it so */
 	bool done; /* the caller's: nothing more to do with it as it is */
 };
 
