@@ -73,6 +73,15 @@ enum mftd_db_guarded {
 	MFTD_DB_DEADLINE_LATE, /* $4 event, $5 route, $6 since_us, $7 until_us,
 				  $8 DONE, too, $9 first id, $10 now_us */
 	MFTD_DB_DEADLINE_PASS, /* $4 route, $5 looked_us */
+	/* of found files: found.h */
+	MFTD_DB_FOUND, /* $4 version of the objects, $5 route, $6 path, $7 size,
+			  $8 mtime_ns, $9 inode, $10 ctime_ns, $11 receipt,
+			  $12 origin, $13 volume, $14 shown, $15 sha256,
+			  $16 now_us, $17 the route's number (0: it gives none),
+			  $18 delivery, $19 name, $20 due_us, $21 state,
+			  $22 error, $23 seq; row: the delivery */
+	MFTD_DB_FOUND_ABANDON, /* $4 receipt, $5 now_us; row: its outcome */
+	MFTD_DB_FOUND_FORGET, /* $4 route, $5 path */
 	MFTD_DB_GUARDED_COUNT
 };
 

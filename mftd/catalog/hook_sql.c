@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "mftd/catalog/found_sql.h"
+
 /* Begins the WHERE of each: the role row is current. */
 #define OURS "EXISTS (SELECT 1 FROM r) AND "
 #define OPEN "state IN ('QUEUED', 'WAITING')"
@@ -94,4 +96,6 @@ const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_DEADLINE_PASS] =
 	    "UPDATE deadline SET looked_us = $5 WHERE " OURS "route = $4 AND "
 	    "looked_us < $5 RETURNING route",
+	[MFTD_DB_FOUND_ABANDON] = MFTD_FOUND_ABANDON_SQL,
+	[MFTD_DB_FOUND_FORGET] = MFTD_FOUND_FORGET_SQL,
 };

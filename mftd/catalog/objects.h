@@ -92,9 +92,18 @@ struct mftd_handling_words {
 	char *if_exists, *resume, *mtime, *mode;
 };
 
+/* A folder whose files are found by looking. */
+struct mftd_route_folder {
+	char *volume;
+	char *path; /* clean, below the volume */
+	int every_s; /* between two looks */
+	int stable_s; /* so long a file has to stay as it is */
+};
+
 struct mftd_route {
 	char *name;
-	char *account; /* uploads of this account … */
+	char *account; /* uploads of this account, or NULL … */
+	struct mftd_route_folder *folder; /* or the files of this folder … */
 	char *partner; /* … go to this partner … */
 	char *to_account; /* … or to this account … */
 	char *directory; /* … into this folder of it ("" its start folder, or

@@ -17,6 +17,7 @@
 #include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/hook_store.h"
 #include "mftd/catalog/partner_store.h"
+#include "mftd/catalog/route_folder.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -56,6 +57,8 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 	    v, N(v));
 	if (e == 0)
 		e = mftd_route_handling_put(c, r->name, &r->at);
+	if (e == 0)
+		e = mftd_route_folder_put(c, r);
 out:
 	free(files);
 	free(except);
@@ -218,6 +221,8 @@ load(struct mftd_catalog *c, void *data)
 		    "expected_by, expected_within_s, expected_event "
 		    "FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
+	if (r >= 0)
+		r = mftd_route_folders_load(c, o);
 	if (r >= 0)
 		r = mftd_hooks_load(c, o);
 	return r < 0 ? r : mftd_route_handlings_load(c, o);
