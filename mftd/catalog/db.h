@@ -82,6 +82,13 @@ enum mftd_db_guarded {
 			  $22 error, $23 seq; row: the delivery */
 	MFTD_DB_FOUND_ABANDON, /* $4 receipt, $5 now_us; row: its outcome */
 	MFTD_DB_FOUND_FORGET, /* $4 route, $5 path */
+	/* of fetched files: pull.h */
+	MFTD_DB_PULL_WANT, /* $4 receipt, $5 route, $6 partner, $7 directory,
+			      $8 name, $9 size, $10 mtime, $11 sha256,
+			      $12 fetched, $13 move_to */
+	MFTD_DB_PULL_STEP, /* $4 receipt, $5 state (NULL: as it is), $6 target
+			      (likewise), $7 due_us, $8 text */
+	MFTD_DB_PULL_FORGET, /* $4 receipt */
 	MFTD_DB_GUARDED_COUNT
 };
 

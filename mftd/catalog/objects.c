@@ -26,6 +26,7 @@
 #include "mftd/catalog/route_after.h"
 #include "mftd/catalog/route_file.h"
 #include "mftd/catalog/route_folder.h"
+#include "mftd/catalog/route_pull.h"
 #include "mftd/catalog/route_target.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"
@@ -65,6 +66,8 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT("account", MAY, mftd_route, account, MFTD_NAME_BYTES),
 	CYAML_FIELD_MAPPING_PTR("from_folder", MAY, struct mftd_route, folder,
 	    mftd_route_folder_fields),
+	CYAML_FIELD_MAPPING_PTR("from_partner", MAY, struct mftd_route, pull,
+	    mftd_route_pull_fields),
 	TEXT("partner", MAY, mftd_route, partner, MFTD_NAME_BYTES),
 	TEXT("to_account", MAY, mftd_route, to_account, MFTD_NAME_BYTES),
 	CYAML_FIELD_STRING_PTR("directory", MAY, struct mftd_route, directory,
@@ -222,6 +225,9 @@ check_route(const struct mftd_check *p, struct file *f)
 		    r->partner != NULL && has_partner(f, r->partner),
 		    r->to_account != NULL &&
 			find_account(f, r->to_account) != NULL);
+	if (e == 0)
+		e = mftd_route_pull_check(p, f->routes,
+		    r->pull != NULL && has_partner(f, r->pull->partner));
 	if (e < 0)
 		return e;
 	if (!mftd_id_valid(r->queue))
@@ -533,6 +539,7 @@ mftd_objects_free(struct mftd_objects *o)
 		free(r->name);
 		free(r->account);
 		mftd_route_folder_free(r->folder);
+		mftd_route_pull_free(r->pull);
 		free(r->partner);
 		free(r->to_account);
 		free(r->directory);

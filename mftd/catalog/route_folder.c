@@ -61,10 +61,17 @@ int
 mftd_route_from_check(const struct mftd_check *p, struct mftd_route *r,
     const struct mftd_account *account)
 {
-	if ((r->account == NULL) == (r->folder == NULL))
+	int n = (r->account != NULL) + (r->folder != NULL) + (r->pull != NULL);
+
+	if (n != 1)
 		return mftd_check_refuse(p,
-		    r->account == NULL ? "name" : "from_folder",
-		    "a route takes files from either an account or a folder");
+		    n == 0		  ? "name"
+			: r->pull != NULL ? "from_partner"
+					  : "from_folder",
+		    "a route takes files from an account, a folder, or a "
+		    "partner");
+	if (r->pull != NULL)
+		return 0;
 	if (r->account != NULL)
 		return account != NULL
 		    ? 0

@@ -14,8 +14,9 @@
 /* The "from_folder" of a route in an objects file. */
 extern const cyaml_schema_field_t mftd_route_folder_fields[];
 
-/* Checks that it is one of both, and the folder; fills in what the file leaves
- * away.  account: the one that it names, or NULL.  0 or -MFTD_E_CONF. */
+/* Checks that it is one of them, or a partner (route_pull.h), and the folder;
+ * fills in what the file leaves away.  account: the one that it names, or NULL.
+ * 0 or -MFTD_E_CONF. */
 int mftd_route_from_check(const struct mftd_check *p, struct mftd_route *r,
     const struct mftd_account *account);
 

@@ -160,7 +160,7 @@ add_route(struct edges *e, const struct mftd_route *r, account_fn account,
 	size_t i;
 	int err = 0;
 
-	if (r->to_account == NULL)
+	if (r->to_account == NULL || r->pull != NULL)
 		return 0;
 	if (r->folder == NULL)
 		return add_edge(e, r, r->account);
