@@ -7,6 +7,7 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_fetch.h"
 #include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/msg_look.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/ipc/msg_session.h"
@@ -191,6 +192,24 @@ static const struct layout {
 	    sizeof(struct mftd_msg_hooks_role), 0, 0, false,
 	    { STR(mftd_msg_hooks_role, queue),
 		STR(mftd_msg_hooks_role, owner) } },
+	[MFTD_MSG_LOOK_STAGED] = { "look-staged",
+	    sizeof(struct mftd_msg_look_staged), 0, 0, false,
+	    { STR(mftd_msg_look_staged, receipt) } },
+	[MFTD_MSG_LOOK_KNOWN] = { "look-known",
+	    sizeof(struct mftd_msg_look_known), 0, 0, false,
+	    { STR(mftd_msg_look_known, after) } },
+	[MFTD_MSG_LOOK_ROWS] = { "look-rows", sizeof(struct mftd_msg_look_rows),
+	    0, 0, false, { { 0, 0 } } },
+	[MFTD_MSG_LOOK_GONE] = { "look-gone", sizeof(struct mftd_msg_look_gone),
+	    0, 0, false, { STR(mftd_msg_look_gone, name) } },
+	[MFTD_MSG_LOOK_FOUND] = { "look-found",
+	    sizeof(struct mftd_msg_look_found), 0, 0, false,
+	    { STR(mftd_msg_look_found, receipt),
+		STR(mftd_msg_look_found, name) } },
+	[MFTD_MSG_LOOK_END] = { "look-end", sizeof(struct mftd_msg_look_end), 0,
+	    0, false, { STR(mftd_msg_look_end, text) } },
+	[MFTD_MSG_LOOK_ANSWER] = { "look-answer",
+	    sizeof(struct mftd_msg_look_answer), 0, 0, false, { { 0, 0 } } },
 	[MFTD_MSG_FETCH_CALLED] = { "fetch-called",
 	    sizeof(struct mftd_msg_fetch_called), 0, 0, false,
 	    { STR(mftd_msg_fetch_called, host),
