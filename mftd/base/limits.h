@@ -99,6 +99,7 @@
 #define MFTD_LOOKS_MAX 4 /* processes of a queue that look into folders */
 #define MFTD_LOOK_FILES_MAX 100000 /* of one folder, seen by one look */
 #define MFTD_PARTNER_CALLS_MAX 3 /* in vain, in a row: then it is stopped */
+#define MFTD_FETCHES_MAX 32 /* routes of a queue that fetch */
 #define MFTD_FETCH_NAMES_MAX 65536 /* files of a partner's folder */
 #define MFTD_FETCH_ASK_MAX 64 /* of them, asked about at a time */
 #define MFTD_FETCH_READS 64 /* READs under way to one file */

@@ -2,6 +2,7 @@
 #include "mftd/catalog/route_pull.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,24 @@ check_alone(const struct mftd_check *p, const struct mftd_route *routes)
 	return 0;
 }
 
+/* Each has a process. */
+static int
+check_number(const struct mftd_check *p, const struct mftd_route *routes)
+{
+	char text[96];
+	size_t i, n = 0;
+
+	for (i = 0; i <= p->index; i++)
+		n += routes[i].pull != NULL &&
+		    strcmp(routes[i].queue, routes[p->index].queue) == 0;
+	if (n <= MFTD_FETCHES_MAX)
+		return 0;
+	snprintf(text, sizeof(text),
+	    "%d routes of one queue take from partners, at most",
+	    MFTD_FETCHES_MAX);
+	return mftd_check_refuse(p, "from_partner", text);
+}
+
 static int
 check_pull(
     const struct mftd_check *p, struct mftd_route_pull *pull, bool has_partner)
@@ -193,7 +212,8 @@ mftd_route_pull_check(
 	    is_same_folder(r->pull, r->partner, r->directory))
 		return mftd_check_refuse(p, "directory",
 		    "its files would come back to where they came from");
-	return check_alone(p, routes);
+	e = check_number(p, routes);
+	return e == 0 ? check_alone(p, routes) : e;
 }
 
 /* ---- in the catalog */

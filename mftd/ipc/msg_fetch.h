@@ -21,6 +21,12 @@ struct mftd_msg_fetch_called {
 	char why[MFTD_REASON_BYTES]; /* a call in vain */
 };
 
+/* This lies staged (outbound/stage.h).  Answer 1: its row is there; 0: it never
+ * will be. */
+struct mftd_msg_fetch_staged {
+	char id[MFTD_ID_BYTES];
+};
+
 /* A file at the partner, as it is known by: another size or time of
  * modification is another file. */
 struct mftd_msg_fetch_file {
@@ -37,7 +43,7 @@ struct mftd_msg_fetch_ask {
 };
 
 /* This file is here, durable, as .mft/out/<id>: its row is to be written.
- * -EEXIST: it was fetched already. */
+ * Answer 0: it is; else FETCH_STAGED tells. */
 struct mftd_msg_fetch_found {
 	struct mftd_msg_fetch_file file;
 	uint32_t verified; /* enum mftd_verification */

@@ -14,7 +14,6 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
-#include "mftd/base/path.h"
 #include "mftd/catalog/match.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/outbound/fetch_state.h"
@@ -220,17 +219,16 @@ list(struct mftd_fetch_state *f)
 /* ---- one file */
 
 static int
-sync_file(struct mftd_fetch_state *f, int fd, int64_t mtime)
+make_durable(struct mftd_fetch_state *f, int fd,
+    const struct mftd_msg_fetch_found *found)
 {
-	const struct timespec times[2] = { { .tv_sec = mtime },
-		{ .tv_sec = mtime } };
-	int r = futimens(fd, times) < 0 ? -errno : 0;
+	const struct timespec t[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = found->file.mtime } };
+	int r = futimens(fd, t) < 0 ? -errno : 0;
 
 	alarm(0); /* a disk takes the time that it takes */
 	if (r == 0)
-		r = mftd_sync_all(fd);
-	if (r == 0)
-		r = mftd_sync_all(f->out);
+		r = mftd_stage_ready(&f->stage, found->id, fd);
 	alarm(MFTD_CALL_WATCHDOG_S);
 	return r < 0 ? mftd_fetch_fail(f, r, "keeping it", "") : 0;
 }
@@ -253,24 +251,37 @@ bring(struct mftd_fetch_state *f, const char *path, int fd,
 	if (r < 0)
 		return r;
 	found->verified = sum.known ? MFTD_VERIFIED_HASH : MFTD_VERIFIED_SIZE;
-	return sync_file(f, fd, found->file.mtime);
+	return make_durable(f, fd, found);
 }
 
-/* Tells outbound of it.  Only its refusal is known: when it is gone, the row
- * may have been written. */
+/* What lies staged has a row, and is kept, or never will, and goes. */
+static int
+settle(void *data, const char *id)
+{
+	struct mftd_fetch_state *f = data;
+	struct mftd_msg_fetch_staged staged = { "" };
+	int r;
+
+	snprintf(staged.id, sizeof(staged.id), "%s", id);
+	r = ask_one(f, MFTD_MSG_FETCH_STAGED, &staged, sizeof(staged));
+	if (r < 0)
+		return r;
+	return r > 0 ? mftd_stage_keep(&f->stage, id)
+		     : mftd_stage_drop(&f->stage, id);
+}
+
+/* 0: outbound has it, or knows it. */
 static int
 tell_found(struct mftd_fetch_state *f, const struct mftd_msg_fetch_found *found)
 {
-	int r;
+	int r = ask_one(f, MFTD_MSG_FETCH_FOUND, found, sizeof(*found)), e;
 
-	if (!mftd_lease_held(f->j->lease))
-		r = -MFTD_E_NO_LEASE;
-	else
-		r = ask_one(f, MFTD_MSG_FETCH_FOUND, found, sizeof(*found));
-	if (r < 0 && !f->gone)
-		unlinkat(f->out, found->id, 0);
+	if (f->gone)
+		return r;
 	f->fetched += r == 0;
-	return r == -EEXIST ? 0 : r;
+	e = r == 0 ? mftd_stage_keep(&f->stage, found->id)
+		   : settle(f, found->id);
+	return r == 0 || r == -EEXIST ? e : r;
 }
 
 static int
@@ -279,23 +290,22 @@ fetch_one(struct mftd_fetch_state *f, struct mftd_listed *e)
 	struct mftd_msg_fetch_found found = { .file = { .size = e->size,
 						  .mtime = e->mtime } };
 	char path[MFTD_FETCH_PATH_BYTES];
-	int fd = -1, r;
+	int fd, r;
 
 	snprintf(found.file.name, sizeof(found.file.name), "%s", e->name);
 	r = mftd_fetch_path(f, e->name, path);
 	if (r == 0)
-		r = mftd_id_timed(f->j->conf->node, mftd_clock_wall_us(),
-		    found.id, sizeof(found.id));
+		r = mftd_id_timed(
+		    "f", mftd_clock_wall_us(), found.id, sizeof(found.id));
 	if (r < 0)
 		return mftd_fetch_fail(f, r, e->name, "");
-	fd = openat(f->out, found.id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-	    S_IRUSR | S_IWUSR);
+	fd = mftd_stage_make(&f->stage, found.id);
 	if (fd < 0)
-		return mftd_fetch_fail(f, -errno, ".mft/out", "");
+		return mftd_fetch_fail(f, fd, "keeping it", "");
 	r = bring(f, path, fd, &found);
 	mftd_fd_close(&fd);
 	if (r < 0) {
-		unlinkat(f->out, found.id, 0);
+		mftd_stage_drop(&f->stage, found.id);
 		mftd_listing_forget(&f->seen, e->name);
 	}
 	if (r == -ESTALE) {
@@ -415,20 +425,21 @@ rest(struct mftd_fetch_state *f)
 	return r == -ETIMEDOUT ? 0 : r == 0 ? -MFTD_E_PROTOCOL : r;
 }
 
+/* The place for the bytes, without what an earlier fetch left there. */
 static int
-open_out(struct mftd_fetch_state *f)
+open_stage(struct mftd_fetch_state *f)
 {
 	const struct mftd_conf_volume *v =
 	    mftd_conf_volume(f->j->conf, f->j->volume);
-	int root =
-	    v != NULL ? open(v->path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	int r = v != NULL ? mftd_stage_open(&f->stage, v->path, f->j->route)
+			  : -ENODEV;
 
-	if (root < 0)
-		return v != NULL ? -errno : -ENODEV;
-	f->out =
-	    mftd_path_open_nolinks(root, ".mft/out", O_RDONLY | O_DIRECTORY, 0);
-	close(root);
-	return f->out < 0 ? f->out : 0;
+	/* -ENOENT: the volume is not laid out yet */
+	if (r == 0)
+		r = mftd_stage_each(&f->stage, settle, f);
+	if (r < 0 && r != -ENOENT && !f->gone)
+		log_warn("volume %s: %s", f->j->volume, mftd_strerror(r));
+	return r;
 }
 
 int
@@ -441,18 +452,16 @@ mftd_fetch_run(const struct mftd_fetch *j, struct mftd_chan *c)
 		return r;
 	f->j = j;
 	f->c = c;
-	f->out = -1;
+	f->stage = (struct mftd_stage) { .root = -1, .out = -1, .dir = -1 };
 	f->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	f->sum = EVP_MD_CTX_new();
 	if (f->sha256 != NULL && f->sum != NULL)
-		r = open_out(f);
-	if (r < 0)
-		log_warn("volume %s: %s", j->volume, mftd_strerror(r));
+		r = open_stage(f);
 	while (r == 0 && (r = call_partner(f)) == 0 && (r = look(f)) == 0)
 		r = rest(f);
 	alarm(0);
 	disconnect(f);
-	mftd_fd_close(&f->out);
+	mftd_stage_close(&f->stage);
 	mftd_listing_free(&f->seen);
 	EVP_MD_CTX_free(f->sum);
 	EVP_MD_free(f->sha256);

@@ -10,6 +10,7 @@
 /* A folder of a partner, looked into for one route. */
 struct mftd_fetch {
 	const struct mftd_partner *partner;
+	const char *route;
 	const char *directory; /* there; "" the login's */
 	char *const *files; /* patterns of what is taken; none: all */
 	size_t n_files;
@@ -18,7 +19,7 @@ struct mftd_fetch {
 	int every_s; /* between two looks */
 	int stable_s; /* so long a file must not have changed */
 	const struct mftd_conf *conf;
-	const char *volume; /* where the bytes are kept, in .mft/out */
+	const char *volume; /* where the bytes are kept (stage.h) */
 	const struct mftd_lease *lease;
 	const char *secret_key; /* the node's file, or NULL */
 };

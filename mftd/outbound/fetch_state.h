@@ -12,6 +12,7 @@
 #include "mftd/outbound/fetch.h"
 #include "mftd/outbound/listing.h"
 #include "mftd/outbound/remote.h"
+#include "mftd/outbound/stage.h"
 #include "mftd/ssh/client.h"
 
 /* The state of a fetch; fetch.c, fetch_read.c and fetch_tidy.c share it. */
@@ -32,7 +33,7 @@ struct mftd_fetch_state {
 	struct mftd_ssh_client *client;
 	struct mftd_remote *remote;
 	struct mftd_listing seen;
-	int out; /* .mft/out; -1 */
+	struct mftd_stage stage;
 	EVP_MD *sha256;
 	EVP_MD_CTX *sum;
 	struct mftd_fetch_piece pieces[MFTD_FETCH_READS];

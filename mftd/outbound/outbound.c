@@ -15,6 +15,7 @@
 #include "mftd/ipc/soon.h"
 #include "mftd/outbound/looks.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/pulls.h"
 #include "mftd/outbound/queue.h"
 
 #define TICK_MS 500
@@ -43,6 +44,7 @@ mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
 		q->stale = true;
 		mftd_runners_kill(q, false);
 		mftd_looks_kill(q, false);
+		mftd_pulls_kill(q, false);
 		return r;
 	}
 	snprintf(text, sizeof(text), "%s: %s: %s", what, mftd_strerror(r),
@@ -155,6 +157,7 @@ load_objects(struct mftd_queue *q)
 	q->objects = objects;
 	q->reload = false;
 	mftd_looks_load(q);
+	mftd_pulls_load(q);
 	mftd_runners_retire(q);
 	tell_hooks(q);
 	log_info("configuration version %llu: %zu partners",
@@ -351,6 +354,8 @@ work(struct mftd_queue *q)
 		mftd_jobs_work(q);
 	if (!q->stale)
 		mftd_looks_work(q);
+	if (!q->stale)
+		mftd_pulls_work(q);
 	/* that it can be read does not end a trouble with writing */
 	if (!q->stale && q->trouble[0] == '\0')
 		look(q);
@@ -436,6 +441,17 @@ static const struct mftd_handler from_look[] = {
 	{ 0, NULL },
 };
 
+static const struct mftd_handler from_fetch[] = {
+	{ MFTD_MSG_FETCH_CALLED, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_STAGED, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_ASK, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_FOUND, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_LOOKED, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_NEXT, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_TIDY, mftd_pulls_on_question },
+	{ 0, NULL },
+};
+
 /* journal has nothing to say to us: it talks to deposits; and what may be
  * released is the catalog process's to ask. */
 static const struct mftd_link links[] = {
@@ -446,6 +462,7 @@ static const struct mftd_link links[] = {
 	{ MFTD_PROC_HOOKS, NULL, on_hooks_up, on_hooks_down },
 	{ MFTD_PROC_DELIVER, from_deliver, NULL, mftd_runner_on_down },
 	{ MFTD_PROC_LOOK, from_look, NULL, mftd_looks_on_down },
+	{ MFTD_PROC_FETCH, from_fetch, NULL, mftd_pulls_on_down },
 };
 
 void
@@ -474,6 +491,8 @@ mftd_outbound_main(struct mftd_worker *w)
 	mftd_runners_kill(q, true);
 	mftd_looks_kill(q, true);
 	mftd_looks_free(q);
+	mftd_pulls_kill(q, true);
+	mftd_pulls_free(q);
 	mftd_jobs_free(q);
 	mftd_breakers_free(q);
 	mftd_catalog_close(q->catalog);

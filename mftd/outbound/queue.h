@@ -22,6 +22,7 @@
 
 struct mftd_looks;
 struct mftd_pace;
+struct mftd_pulls;
 struct mftd_queue;
 struct mftd_runner;
 
@@ -118,6 +119,7 @@ struct mftd_queue {
 	struct mftd_pace *paces; /* MFTD_DELIVERS_MAX of them */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
 	struct mftd_looks *looks; /* looks.h; NULL: none yet */
+	struct mftd_pulls *pulls; /* pulls.h; likewise */
 };
 
 /* Notes the outcome of a call of the catalog: trouble, its end, or a stale
