@@ -74,9 +74,11 @@ struct mftd_remote_attrs {
 	bool exists;
 	bool has_size; /* what a server does not say proves nothing */
 	bool has_mtime; /* and atime: SFTP version 3 has both or none */
+	bool has_mode;
 	uint64_t size;
 	uint32_t mtime; /* seconds since the epoch */
 	uint32_t atime;
+	uint32_t mode; /* as st_mode */
 	uint32_t links; /* its names, by a listing; 0: not known */
 	enum mftd_content content; /* by looking into it */
 };

@@ -130,22 +130,10 @@ mftd_remote_read(struct mftd_remote *m, const struct mftd_remote_file *f,
 	return r == 0 ? mftd_remote_submit(m, FXP_DATA, data, answer) : r;
 }
 
-int
-mftd_remote_open_dir(struct mftd_remote *m, const char *path,
-    struct mftd_remote_file *f, struct mftd_remote_answer *answer)
+size_t
+mftd_remote_read_chunk(const struct mftd_remote *m)
 {
-	int r = mftd_remote_begin_path(m, FXP_OPENDIR, path);
-
-	return r == 0 ? mftd_remote_submit(m, FXP_HANDLE, f, answer) : r;
-}
-
-int
-mftd_remote_read_dir(struct mftd_remote *m, const struct mftd_remote_file *f,
-    struct mftd_remote_names *names, struct mftd_remote_answer *answer)
-{
-	int r = mftd_remote_begin_file(m, FXP_READDIR, f);
-
-	return r == 0 ? mftd_remote_submit(m, FXP_NAME, names, answer) : r;
+	return m->read_chunk;
 }
 
 size_t

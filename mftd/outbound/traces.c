@@ -75,17 +75,17 @@ static int
 read_names(struct mftd_batch *b, const struct mftd_remote_file *f,
     struct listing *l, struct mftd_remote_answer *a)
 {
-	struct mftd_remote_names names = { .each = take_name, .data = l };
-	uint32_t before;
+	struct mftd_remote_names names = { .take = take_name, .data = l };
+	uint32_t seen = 0;
 	int r;
 
 	do {
-		before = names.n;
 		r = mftd_remote_read_dir(b->remote, f, &names, a);
 		if (r == 0)
 			r = mftd_remote_drain(b->remote);
-	} while (r == 0 && a->err == 0 && l->wanted > 0 && names.n > before &&
-	    names.n < MFTD_TRACE_NAMES_MAX);
+		seen += names.n;
+	} while (r == 0 && a->err == 0 && l->wanted > 0 && names.n > 0 &&
+	    seen < MFTD_TRACE_NAMES_MAX);
 	return r;
 }
 

@@ -146,8 +146,8 @@ const struct mftd_kind mftd_kinds[] = {
 	    MFTD_EACH_ONE, worker_main },
 	{ MFTD_PROC_OUTBOUND, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_PROMOTED, 0,
 	    MFTD_EACH_QUEUE, worker_main },
-	{ MFTD_PROC_HOOKS, MFTD_SERVICE_CONTROLLER, MFTD_ROLE_STARTED, 0,
-	    MFTD_EACH_ONE, unready_main },
+	{ MFTD_PROC_HOOKS, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_STARTED, 0,
+	    MFTD_EACH_DEFAULT, unready_main },
 	{ 0 },
 };
 
@@ -361,13 +361,13 @@ old_wishes_are_not_answered(void **state)
 {
 	struct world *w = *state;
 
-	ask(w, 7, MFTD_SERVICE_CONTROLLER, "", MFTD_ROLE_STARTED);
+	ask(w, 7, MFTD_SERVICE_OUTBOUND, "default", MFTD_ROLE_STARTED);
 	/* one more, so that the first is certainly with the parent */
 	ask(w, 8, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STARTED);
 	assert_int_equal(answer(w, 8).role, MFTD_ROLE_STARTED);
 	kill_coordinator(w);
 	/* replaces the wish that was 7: to this coordinator it is another's */
-	ask(w, 1, MFTD_SERVICE_CONTROLLER, "", MFTD_ROLE_STOPPED);
+	ask(w, 1, MFTD_SERVICE_OUTBOUND, "default", MFTD_ROLE_STOPPED);
 	assert_int_equal(answer(w, 1).role, MFTD_ROLE_STOPPED);
 }
 
