@@ -278,7 +278,7 @@ end(void **state)
 	struct world *w = *state;
 	char path[128];
 	static const char *const files[] = { "test", "inbound.lock",
-		"outbound-q.lock", "controller.lock" };
+		"outbound-q.lock", "outbound-default.lock" };
 	size_t i;
 
 	if (w->parent > 0) {
