@@ -23,7 +23,7 @@
 #define RECEIPT_COLUMNS                                        \
 	"id, known, outcome, origin, volume, path, path_now, " \
 	"size, sha256, time_us, outcome_us, inode, has_routes, matched"
-#define RECEIVED_COLUMNS "id, kind, time_us, receipt"
+#define RECEIVED_COLUMNS "id, kind, time_us, receipt, route"
 #define FAILED_COLUMNS "id, kind, time_us, receipt, delivery, route, error"
 #define DELIVERY_COLUMNS                                                 \
 	"id, receipt, route, queue, partner, volume, directory, name, "  \
@@ -52,7 +52,7 @@ const char mftd_found_postgres[] = ROLE_ROW
     "$15::bytea, $16::bigint, $16::bigint, 0, 1, 1 FROM f), "
     "e AS (INSERT INTO event (" RECEIVED_COLUMNS ") "
     "SELECT '" MFTD_EVENT_RECEIVED ".' || $11::text, '" MFTD_EVENT_RECEIVED
-    "', $16::bigint, $11::text FROM f WHERE " WANTED(
+    "', $16::bigint, $11::text, $5::text FROM f WHERE " WANTED(
 	MFTD_EVENT_RECEIVED) "), "
 			     "x AS (INSERT INTO event (" FAILED_COLUMNS ") "
 			     "SELECT '" MFTD_EVENT_FAILED
@@ -109,8 +109,8 @@ static const struct {
 	    true, { 11, 12, 13, 14, 7, 15, 16 } },
 	{ "INSERT INTO event (" RECEIVED_COLUMNS ") "
 	  "SELECT '" MFTD_EVENT_RECEIVED ".' || $1, '" MFTD_EVENT_RECEIVED
-	  "', $2, $1 WHERE " WANTED(MFTD_EVENT_RECEIVED),
-	    false, { 11, 16 } },
+	  "', $2, $1, $3 WHERE " WANTED(MFTD_EVENT_RECEIVED),
+	    false, { 11, 16, 5 } },
 	{ "INSERT INTO event (" FAILED_COLUMNS ") "
 	  "SELECT '" MFTD_EVENT_FAILED ".' || $1 || '.0', '" MFTD_EVENT_FAILED
 	  "', $2, $3, $1, $4, $5 WHERE $6 = 'FAILED' AND " WANTED(

@@ -128,7 +128,8 @@ becomes_a_delivery(void **state)
 	assert_true(d[0].ordered);
 	assert_int_equal(count(db,
 			     "SELECT count(*) FROM event WHERE "
-			     "id = 'received.f-1' AND receipt = 'f-1'"),
+			     "id = 'received.f-1' AND "
+			     "receipt = 'f-1' AND route = 'r0'"),
 	    1);
 }
 
