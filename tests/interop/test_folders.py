@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from databases import Postgres
-from deposits import held, rows, wait_for, wait_rows
+from deposits import held, kill, rows, wait_for, wait_rows
 from partner import Partner
 from rig import Rig, USER
 
@@ -188,7 +188,9 @@ def test_killed(stage, catalog):
             wait_for(rig, "the look", lambda: STAGES[stage][0] + "(" in (
                 rig.top / "strace").read_text() and staged(rig) and (
                     stage != "written" or rows(rig)))
-            rig.stop(signal.SIGKILL)
+            kill(rig, "look")
+            os.kill(rig.daemon.pid, signal.SIGKILL)
+        rig.stop()
         left = staged(rig)
         assert any(name.startswith(".mft/staged/out/") for name in left)
         assert (len(left) > 1) == (stage in ("linked", "written"))
