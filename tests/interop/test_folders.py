@@ -169,6 +169,23 @@ def test_a_new_version_is_a_new_file():
         wait_empty(rig)
 
 
+def test_changed_while_it_is_copied():
+    """It waits again, and goes out as it then is."""
+    with system() as (rig, partner, folder):
+        with held(rig, "outbound", "sync_file_range"):
+            path = put(folder, "file", b"a" * BIG)
+            wait_for(rig, "the copy", lambda: "sync_file_range(" in (
+                rig.top / "strace").read_text())
+            with open(path, "r+b") as f:
+                f.seek(BIG - 1)
+                f.write(b"b")
+        wait_rows(rig, 1)
+        assert there(partner) == {"file": b"a" * (BIG - 1) + b"b"}
+        put(folder, "next", b"n")
+        wait_rows(rig, 2)
+        wait_empty(rig)
+
+
 STAGES = {
     "made": ("sync_file_range", 1),     # the copy is begun
     "copied": ("utimensat", 1),
