@@ -2,6 +2,7 @@
 """Routes from a folder: each version of each file in it goes out once, whole,
 whoever dies meanwhile."""
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -109,8 +110,10 @@ def test_found(catalog):
         assert there(partner)["later"] == b"half"
         wait_empty(rig)
         row = next(row for row in found if row["name"] == "a.csv")
-        story = rig.mftctl("delivery", "show", row["id"]).stdout
-        assert "origin folder" in story and "path drop/in/a.csv" in story
+        story = json.loads(rig.mftctl(
+            "-j", "delivery", "show", row["id"]).stdout)
+        assert story["origin"] == "folder"
+        assert story["path"] == "drop/in/a.csv" and "account" not in story
 
 
 def test_a_file_that_is_written_to_is_not_taken():
