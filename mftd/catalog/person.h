@@ -36,6 +36,7 @@ struct mftd_delivery_story {
 	char path[MFTD_PATH_BYTES]; /* as uploaded */
 	char path_now[MFTD_PATH_BYTES]; /* after renames */
 	int64_t received_us;
+	char origin[MFTD_NAME_BYTES]; /* "": an upload; found.h */
 	bool removed; /* the account has removed the file */
 	bool configured; /* the partner or account that it goes to */
 	char after[MFTD_NAME_BYTES]; /* what its route wants of the source */

@@ -19,7 +19,9 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/db.h"
 #include "mftd/catalog/event.h"
+#include "mftd/catalog/found.h"
 #include "mftd/catalog/partner_state.h"
 #include "tests/unit/journal/steps.h"
 
@@ -90,12 +92,55 @@ ask_partner(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_catalog_partner_step(c, role, &p, MFTD_PARTNER_CLOSED);
 }
 
+/* A file that was found before it is held back, and one that is not yet. */
+static int
+put_found(struct mftd_catalog *c, const struct mftd_role_row *role,
+    const char *id, const char *path)
+{
+	const struct mftd_found f = { .origin = MFTD_ORIGIN_FOLDER,
+		.route = "r0",
+		.volume = "main",
+		.path = path,
+		.shown = path,
+		.receipt = id,
+		.delivery = id,
+		.now_us = mftd_clock_wall_us() };
+	uint64_t version;
+	int r = mftd_catalog_version(c, &version);
+
+	return r == 0 ? mftd_found_put(c, role, version, &f) : r;
+}
+
+static int
+ask_found(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return put_found(c, role, "found-2", "two");
+}
+
+static int
+ask_abandon(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return mftd_found_abandon(c, role, "found-3", 1);
+}
+
+static int
+ask_forget(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return mftd_found_forget(c, role, "r0", "one");
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
 	{ "step", ask_step, true },
 	{ "steps", ask_steps, true },
 	{ "partner", ask_partner, true },
+	{ "found", ask_found, true },
+	{ "abandon", ask_abandon, true },
+	{ "forget", ask_forget, true },
 };
 
 /* ---- the rows */
@@ -127,10 +172,21 @@ add_state(void *data, const struct mftd_partner_row *p)
 	return 0;
 }
 
+static int
+add_found(void *data, const char *path, const struct mftd_version *v)
+{
+	struct rows *rows = data;
+	size_t len = strlen(rows->text);
+
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%s\n", path);
+	return 0;
+}
+
 static void
 look(struct db *db, struct rows *rows)
 {
 	struct mftd_event e;
+	int64_t abandoned = 0;
 	size_t len;
 	int r;
 
@@ -145,6 +201,16 @@ look(struct db *db, struct rows *rows)
 	snprintf(rows->text + len, sizeof(rows->text) - len, "%s\n", e.id);
 	/* both or neither */
 	assert_int_equal(r == 0, strstr(rows->text, "acme 1\n") != NULL);
+	assert_true(
+	    mftd_found_list(db->c, "r0", "", ROWS, add_found, rows) >= 0);
+	assert_int_equal(
+	    mftd_db_run(db->c,
+		"SELECT count(*) FROM receipt WHERE outcome = 'ABANDONED'",
+		NULL, 0, mftd_db_take_int, &abandoned),
+	    1);
+	len = strlen(rows->text);
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%d abandoned\n",
+	    (int)abandoned);
 }
 
 /* Somebody wants to be told of partners. */
@@ -190,6 +256,7 @@ static void __attribute__((noreturn)) be_owner(const struct db *db,
 	    mftd_catalog_raise(c, "q", "old", &role) < 0 ||
 	    mftd_catalog_claim(
 		c, &role, mftd_clock_wall_us(), "", d, CLAIMED) != CLAIMED ||
+	    put_found(c, &role, "found-1", "one") < 0 ||
 	    write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
 		_exit(1);
 	o->told->first = s->ask(c, &role, d);
@@ -379,6 +446,24 @@ held_back_in_partner(void **state)
 	each_call(&statements[4]);
 }
 
+static void
+held_back_in_found(void **state)
+{
+	each_call(&statements[5]);
+}
+
+static void
+held_back_in_abandon(void **state)
+{
+	each_call(&statements[6]);
+}
+
+static void
+held_back_in_forget(void **state)
+{
+	each_call(&statements[7]);
+}
+
 void
 tests_stale(const struct CMUnitTest **t, size_t *n)
 {
@@ -388,6 +473,9 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_step),
 		cmocka_unit_test(held_back_in_steps),
 		cmocka_unit_test(held_back_in_partner),
+		cmocka_unit_test(held_back_in_found),
+		cmocka_unit_test(held_back_in_abandon),
+		cmocka_unit_test(held_back_in_forget),
 	};
 
 	*t = tests;
