@@ -211,15 +211,21 @@ mftd_job_begin(struct mftd_job *job)
 }
 
 static void
+forget(struct mftd_job *job)
+{
+	TAILQ_REMOVE(&job->q->jobs, job, link);
+	job->q->n_jobs--;
+	free(job);
+}
+
+static void
 drop(struct mftd_job *job)
 {
 	struct mftd_queue *q = job->q;
 
-	TAILQ_REMOVE(&q->jobs, job, link);
 	if (job->d.ordered || mftd_catalog_versions(q->catalog))
 		q->vain_ms = 0; /* it is the next one's turn */
-	free(job);
-	q->n_jobs--;
+	forget(job);
 	q->claim_ms = 0; /* there is room again */
 }
 
@@ -291,5 +297,5 @@ mftd_jobs_free(struct mftd_queue *q)
 	struct mftd_job *job;
 
 	while ((job = TAILQ_FIRST(&q->jobs)) != NULL)
-		drop(job);
+		forget(job);
 }
