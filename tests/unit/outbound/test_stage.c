@@ -174,6 +174,57 @@ is_durable_when_it_is_ready(void **state)
 	tree_remove(&t);
 }
 
+/* Killed at the nth sync: which one it was goes to call, and whether the file
+ * was in out by then comes back. */
+static bool
+kill_at_sync(unsigned nth, char *call, size_t size)
+{
+	struct steps_plan plan = {
+		.what = STEPS_KILL, .at = nth, .call = "fsync"
+	};
+	struct steps *steps;
+	struct tree t;
+	bool in_out;
+	pid_t pid;
+
+	lay_out(&t);
+	steps = steps_new(&plan);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		steps_enter(steps);
+		_exit(stage_only(t.path) == 0 ? 0 : 1);
+	}
+	steps_begin(steps, pid);
+	steps_arm(steps);
+	assert_true(steps_wait(steps));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	/* the path ends it */
+	snprintf(call, size, "%s", steps_call(steps));
+	steps_free(steps);
+	in_out = !tree_holds(&t, OUT, NULL);
+	tree_remove(&t);
+	return in_out;
+}
+
+/* An entry in out that is durable without the other one would never go. */
+static void
+syncs_are_in_order(void **state)
+{
+	static const char *const ends[] = { "/.mft)", "/.mft/staged)",
+		"/.mft/staged/r)", "/.mft/staged/r/" ID ")", "/.mft/out)" };
+	char call[512];
+	unsigned i;
+	bool in_out;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		in_out = kill_at_sync(i + 1, call, sizeof(call));
+		assert_non_null(strstr(call, ends[i]));
+		assert_int_equal(in_out, i == 4);
+	}
+}
+
 static int
 drop(void *data)
 {
@@ -258,6 +309,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_at_each_call),
 		cmocka_unit_test(is_durable_when_it_is_ready),
+		cmocka_unit_test(syncs_are_in_order),
 		cmocka_unit_test(drop_is_in_order),
 		cmocka_unit_test(not_laid_out),
 	};
