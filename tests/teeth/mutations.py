@@ -645,6 +645,15 @@ MUTATIONS = [
     journal("whole_part_dormant", "dormant.c",
             "mark->durable - 1", "mark->durable", KILLED),
 
+    # a login before the first snapshot waits
+    Mutation("auth_refuses_early", "mftd/inbound/auth.c",
+             "	if (a->objects == NULL)\n		return mftd_held_add",
+             "	if (false)\n		return mftd_held_add",
+             ("tests/unit/inbound/test_auth",)),
+    Mutation("auth_holds_two", "mftd/inbound/held.c",
+             "	if (find(h, c) != NULL)\n", "	if (0)\n",
+             ("tests/unit/inbound/test_auth",)),
+
     # locks that others cannot take
     Mutation("lock_for_others", "mftd/base/lock.c",
              "((st.st_mode & 077) == 0 || fchmod(fd, 0600) == 0)", "1",
