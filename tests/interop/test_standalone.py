@@ -247,7 +247,25 @@ def test_check_of_the_configuration(rig, tmp_path):
     small = tmp_path / "small"
     subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "",
                     "-f", small], check=True)
-    for old, new, word in (("etc/host_key", "etc/no_key", "etc/no_key: No"),
+    def secret_key(name, content, mode, owner=USER):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(mode)
+        shutil.chown(tmp_path / name, owner)
+        return "\nlog: stderr", f"\nsecret_key: {tmp_path}/{name}\nlog: stderr"
+
+    whole = "0" * 64 + "\n"
+    assert check(*secret_key("good", whole, 0o600)).returncode == 0
+    assert check(*secret_key("group", whole, 0o640, "root")).returncode == 0
+    for old, new, word in (("\nlog: stderr",
+                            f"\nsecret_key: {tmp_path}/none\nlog: stderr",
+                            "secret_key: "),
+                           (*secret_key("open", whole, 0o644),
+                            "everybody may read"),
+                           (*secret_key("short", whole[2:], 0o600),
+                            "no file of 64"),
+                           (*secret_key("roots", whole, 0o600, "root"),
+                            "the user may not read"),
+                           ("etc/host_key", "etc/no_key", "etc/no_key: No"),
                            ("etc/host_key]", f"etc/host_key, {again}]",
                             "again: a second key of its type"),
                            ("etc/host_key]", f"etc/host_key, {small}]",
