@@ -18,6 +18,7 @@
 #include "mftd/base/limits.h"
 #include "mftd/base/lock.h"
 #include "mftd/base/log.h"
+#include "mftd/catalog/secret.h"
 #include "mftd/conf/conf.h"
 #include "mftd/inbound/bind.h"
 #include "mftd/inbound/keys.h"
@@ -165,23 +166,51 @@ serve(const struct mftd_conf *conf)
 	return mftd_parent_run(conf, listen_fds, n, lock_fd);
 }
 
+/* NULL, or why the daemon's user cannot use the key of passwords. */
+static const char *
+secret_key_fault(const struct mftd_conf *conf, const struct passwd *pw)
+{
+	struct mftd_secret_key key;
+	struct stat st;
+	int r = mftd_secret_key_read(conf->secret_key, &key);
+
+	explicit_bzero(&key, sizeof(key));
+	if (r < 0)
+		return mftd_secret_key_fault(r);
+	/* root reads all; its group may be one of the user's */
+	if (pw != NULL && stat(conf->secret_key, &st) == 0 &&
+	    (st.st_mode & S_IRGRP) == 0 &&
+	    (st.st_uid != pw->pw_uid || (st.st_mode & S_IRUSR) == 0))
+		return "is a file that the user may not read";
+	return NULL;
+}
+
 /* What the configuration names must be there: 0, or 2 after a message.  A
  * volume may be mounted later, so its absence is only mentioned. */
 static int
 check_ground(const struct mftd_conf *conf)
 {
+	const struct passwd *pw = getpwnam(conf->user);
+	const char *fault = NULL;
 	char why[MFTD_REASON_BYTES];
 	struct stat st;
 	size_t i;
 	int r = 0;
 
-	if (getpwnam(conf->user) == NULL) {
+	if (pw == NULL) {
 		fprintf(
 		    stderr, "mftd: user: there is no user %s\n", conf->user);
 		r = 2;
 	}
 	if (mftd_keys_check(conf, why, sizeof(why)) < 0) {
 		fprintf(stderr, "mftd: host keys: %s\n", why);
+		r = 2;
+	}
+	if (conf->secret_key != NULL)
+		fault = secret_key_fault(conf, pw);
+	if (fault != NULL) {
+		fprintf(stderr, "mftd: secret_key: %s: %s\n", conf->secret_key,
+		    fault);
 		r = 2;
 	}
 	for (i = 0; i < conf->n_volumes; i++)

@@ -2,6 +2,7 @@
 #include "mftd/catalog/handling_file.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,51 @@ check_queues(
 	return 0;
 }
 
+/* Moves *at to its next component that is not ".", and returns the length of
+ * that: 0 at the end. */
+static size_t
+next_part(const char **at)
+{
+	size_t len = 0;
+
+	do {
+		*at += len;
+		*at += strspn(*at, "/");
+		len = strcspn(*at, "/");
+	} while (len == 1 && **at == '.');
+	return len;
+}
+
+/* Whether both are one folder, however it is written. */
+static bool
+is_same_folder(const char *a, const char *b)
+{
+	size_t n, m;
+
+	if ((a[0] == '/') != (b[0] == '/'))
+		return false;
+	for (;; a += n, b += m) {
+		n = next_part(&a);
+		m = next_part(&b);
+		if (n != m || strncmp(a, b, n) != 0)
+			return false;
+		if (n == 0)
+			return true;
+	}
+}
+
+/* A way back up could be one into the directory itself. */
+static bool
+leads_up(const char *path)
+{
+	size_t n;
+
+	for (; (n = next_part(&path)) > 0; path += n)
+		if (n == 2 && strncmp(path, "..", 2) == 0)
+			return true;
+	return false;
+}
+
 static int
 check_temp(const struct mftd_check *p, const struct mftd_route *r)
 {
@@ -91,9 +137,10 @@ check_temp(const struct mftd_check *p, const struct mftd_route *r)
 	if (!mftd_check_plain(at->temp_directory))
 		return mftd_check_refuse(
 		    p, "temp_directory", "holds a control character");
-	if (at->temp_suffix[0] == '\0' &&
-	    strcmp(at->temp_directory, r->directory) == 0 &&
-	    at->temp_directory[0] != '\0')
+	if (leads_up(at->temp_directory))
+		return mftd_check_refuse(p, "temp_directory", "holds a \"..\"");
+	if (at->temp_suffix[0] == '\0' && at->temp_directory[0] != '\0' &&
+	    is_same_folder(at->temp_directory, r->directory))
 		return mftd_check_refuse(p, "temp_directory",
 		    "is the directory itself, and there is no temp_suffix");
 	return 0;
@@ -134,13 +181,18 @@ complete_trigger(char *text, size_t size)
 static int
 check_trigger(const struct mftd_check *p, struct mftd_route *r)
 {
+	const struct mftd_template_values v = { .name = "a.b" };
+	char name[MFTD_TEMPLATE_BYTES];
+
 	if (complete_trigger(r->at.trigger, sizeof(r->at.trigger)) < 0)
 		return mftd_check_refuse(p, "trigger", "too long");
 
 	const char *fault =
 	    r->at.trigger[0] != '\0' ? trigger_fault(r->at.trigger) : NULL;
 
-	if (fault == NULL && strcmp(r->at.trigger, "{name}") == 0)
+	if (fault == NULL && r->at.trigger[0] != '\0' &&
+	    mftd_template_make(r->at.trigger, &v, name, sizeof(name)) == 0 &&
+	    strcmp(name, v.name) == 0)
 		fault = "is the file's own name";
 	if (fault != NULL)
 		return mftd_check_refuse(p, "trigger", fault);

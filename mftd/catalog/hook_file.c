@@ -9,6 +9,9 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
+#include "mftd/base/limits.h"
+#include "mftd/base/path.h"
+#include "mftd/catalog/check_host.h"
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/secret.h"
 
@@ -123,11 +126,17 @@ is_absolute(const char *path)
 static bool
 is_url(const char *url, const char *scheme)
 {
-	size_t n = strlen(scheme);
+	char place[MFTD_HOST_BYTES + 8]; /* host and port */
+	size_t len, n = strlen(scheme);
 
-	return strncmp(url, scheme, n) == 0 && url[n] != '\0' &&
-	    url[n] != '/' && mftd_check_plain(url) &&
-	    strpbrk(url, " @") == NULL;
+	if (strncmp(url, scheme, n) != 0 || !mftd_check_plain(url) ||
+	    strpbrk(url, " @") != NULL)
+		return false;
+	len = strcspn(url + n, "/?#");
+	snprintf(place, sizeof(place), "%.*s", (int)len, url + n);
+	/* an address of IPv6 has brackets there */
+	return len < sizeof(place) && mftd_check_host_port(place) &&
+	    (place[0] == '[' || strchr(place, ':') == strrchr(place, ':'));
 }
 
 static int
@@ -154,7 +163,7 @@ is_address(const char *text)
 {
 	const char *at = strchr(text, '@');
 
-	return at != NULL && at > text && at[1] != '\0' &&
+	return at != NULL && at > text && mftd_check_host(at + 1) &&
 	    mftd_check_plain(text) && strpbrk(text, " <>\",;") == NULL;
 }
 
@@ -199,9 +208,10 @@ check_means(const struct mftd_check *p, struct mftd_hook *h)
 	if ((h->n_exec > 0) + (h->http != NULL) + (h->mail != NULL) != 1)
 		return mftd_check_refuse(
 		    p, "name", "needs one of exec, http and mail");
-	if (h->n_exec > 0 && h->exec[0][0] != '/')
+	if (h->n_exec > 0 &&
+	    (h->exec[0][0] != '/' || *mftd_path_base(h->exec[0]) == '\0'))
 		return mftd_check_refuse_entry(
-		    p, "exec", 0, "must be an absolute path");
+		    p, "exec", 0, "must be the absolute path of a program");
 	r = check_plain(p, "exec", h->exec, h->n_exec);
 	if (r == 0 && h->http != NULL)
 		r = check_http(p, h->http);
@@ -280,6 +290,7 @@ mftd_hook_file_seal(const struct mftd_check *p, struct mftd_hook *h)
 	char sealed[MFTD_SEALED_BYTES], place[MFTD_SECRET_PLACE_BYTES];
 	char **secret = secret_of(h);
 	struct mftd_secret_key key;
+	char words[MFTD_REASON_BYTES];
 	int r;
 
 	if (secret == NULL || *secret == NULL)
@@ -288,10 +299,12 @@ mftd_hook_file_seal(const struct mftd_check *p, struct mftd_hook *h)
 		return mftd_check_refuse(
 		    p, field, "cannot be kept: mftd.yaml names no secret_key");
 	r = mftd_secret_key_read(p->conf->secret_key, &key);
-	if (r < 0)
-		return mftd_check_refuse(p, field,
-		    "cannot be kept: secret_key of mftd.yaml is no key file "
-		    "that only its owner may read");
+	if (r < 0) {
+		snprintf(words, sizeof(words),
+		    "cannot be kept: secret_key of mftd.yaml: %s",
+		    mftd_secret_key_fault(r));
+		return mftd_check_refuse(p, field, words);
+	}
 	mftd_secret_of_hook(h->name, mftd_hook_url(h), place);
 	r = mftd_secret_seal(&key, place, *secret, sealed);
 	explicit_bzero(&key, sizeof(key));

@@ -113,10 +113,12 @@ take_id(void *data, const struct mftd_db_value *row, int n)
 }
 
 /* Other receipts of the same upload (account, path, size, sha256): the client
- * repeated it after a cut. */
-#define SAME                                                            \
-	"account = $1 AND path = $2 AND size = $3 AND sha256 = $4 AND " \
-	"volume = $5 AND id <> $6 AND known = 1 AND "                   \
+ * repeated it after a cut.  The index has the beginning of paths only; with
+ * "path = $2" SQLite would put $2 for path there too, and not use it. */
+#define SAME                                                                 \
+	"account = $1 AND NOT path <> $2 AND size = $3 AND sha256 = $4 AND " \
+	"substr(path, 1, 512) = substr($2, 1, 512) AND "                     \
+	"volume = $5 AND id <> $6 AND known = 1 AND "                        \
 	"outcome = 'PUBLISHED' AND has_routes = 1 AND "
 
 /* Finds a later repetition of r, and makes r that of the earlier ones. */

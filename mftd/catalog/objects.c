@@ -16,7 +16,6 @@
 #include "mftd/catalog/account_file.h"
 #include "mftd/catalog/calendar_file.h"
 #include "mftd/catalog/check.h"
-#include "mftd/catalog/expected.h"
 #include "mftd/catalog/handling_file.h"
 #include "mftd/catalog/hook_file.h"
 #include "mftd/catalog/partner_file.h"
@@ -29,6 +28,7 @@
 #include "mftd/catalog/route_pull.h"
 #include "mftd/catalog/route_place.h"
 #include "mftd/catalog/route_target.h"
+#include "mftd/catalog/route_time.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"
 #include "mftd/catalog/template.h"
@@ -164,44 +164,6 @@ complete_route(const struct mftd_check *p, struct mftd_route *r)
 		r->priority = PRIORITY_DEFAULT;
 }
 
-static bool
-has_calendar(const struct file *f, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < f->n_calendars; i++)
-		if (strcmp(f->calendars[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* When it sends. */
-static int
-check_time(const struct mftd_check *p, const struct file *f,
-    const struct mftd_route *r)
-{
-	struct mftd_schedule schedule;
-	const char *fault = r->schedule != NULL
-	    ? mftd_schedule_parse(r->schedule, &schedule)
-	    : NULL;
-
-	if (fault != NULL)
-		return mftd_check_refuse(p, "schedule", fault);
-	if (r->schedule == NULL && r->expected_by == NULL &&
-	    r->time_zone != NULL)
-		return mftd_check_refuse(p, "time_zone",
-		    "means nothing without a schedule or expected_by");
-	if (r->schedule == NULL && r->expected_by == NULL &&
-	    r->calendar != NULL)
-		return mftd_check_refuse(p, "calendar",
-		    "means nothing without a schedule or expected_by");
-	if (r->time_zone != NULL && !mftd_schedule_zone(r->time_zone))
-		return mftd_check_refuse(p, "time_zone", "no such time zone");
-	if (r->calendar != NULL && !has_calendar(f, r->calendar))
-		return mftd_check_refuse(p, "calendar", "no such calendar");
-	return 0;
-}
-
 static int
 check_route(const struct mftd_check *p, struct file *f)
 {
@@ -239,9 +201,7 @@ check_route(const struct mftd_check *p, struct file *f)
 	if (e == 0)
 		e = mftd_handling_file_check(p, f->routes, p->index);
 	if (e == 0)
-		e = check_time(p, f, r);
-	if (e == 0)
-		e = mftd_expected_check(p, r);
+		e = mftd_route_time_check(p, f->calendars, f->n_calendars, r);
 	return e == 0 ? mftd_route_after_check(p, r, account) : e;
 }
 

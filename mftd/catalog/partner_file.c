@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/limits.h"
+#include "mftd/catalog/algorithms.h"
+#include "mftd/catalog/check_host.h"
 #include "mftd/catalog/secret.h"
 
 #define NEEDED CYAML_FLAG_POINTER
@@ -93,47 +94,6 @@ check_numbers(const struct mftd_check *p, struct mftd_partner *pt)
 	return 0;
 }
 
-/* Whether text is a host name or address: nothing else can hide in it. */
-static bool
-is_host(const char *text)
-{
-	return text[0] != '\0' && text[0] != '-' && mftd_check_plain(text) &&
-	    strpbrk(text, " /@[]") == NULL;
-}
-
-/* HOST, HOST:PORT, [V6] or [V6]:PORT. */
-static bool
-is_host_port(const char *text)
-{
-	char name[HOST_PORT_BYTES];
-	const char *end, *port;
-	size_t len;
-	char *rest;
-
-	if (text[0] == '[') {
-		end = strchr(text, ']');
-		if (end == NULL)
-			return false;
-		len = (size_t)(end - text) - 1;
-		text++;
-		end++;
-	} else {
-		/* more than one colon: a bare address of IPv6 */
-		end = strchr(text, ':');
-		if (end == NULL || strchr(end + 1, ':') != NULL)
-			end = text + strlen(text);
-		len = (size_t)(end - text);
-	}
-	snprintf(name, sizeof(name), "%.*s", (int)len, text);
-	if (!is_host(name))
-		return false;
-	if (*end == '\0')
-		return true;
-	port = end + 1;
-	return *end == ':' && *port >= '1' && *port <= '9' &&
-	    strtol(port, &rest, 10) <= 65535 && *rest == '\0';
-}
-
 static int
 check_hosts(const struct mftd_check *p, const struct mftd_partner *pt)
 {
@@ -141,12 +101,12 @@ check_hosts(const struct mftd_check *p, const struct mftd_partner *pt)
 	size_t i;
 
 	/* one colon is a port's, which has a field of its own */
-	if (!is_host(pt->host) ||
+	if (!mftd_check_host(pt->host) ||
 	    (colon != NULL && strchr(colon + 1, ':') == NULL))
 		return mftd_check_refuse(
 		    p, "host", "not a host name or address");
 	for (i = 0; i < pt->n_other_hosts; i++)
-		if (!is_host_port(pt->other_hosts[i]))
+		if (!mftd_check_host_port(pt->other_hosts[i]))
 			return mftd_check_refuse_entry(p, "other_hosts", i,
 			    "must be HOST, HOST:PORT or [V6]:PORT");
 	return 0;
@@ -164,17 +124,34 @@ check_source(const struct mftd_check *p, const struct mftd_partner *pt)
 	return 0;
 }
 
-/* Names with commas between; what they mean is libssh's to say. */
 static int
-check_algorithms(const struct mftd_check *p, const char *name, const char *list)
+check_algorithms(const struct mftd_check *p, const struct mftd_partner *pt)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789-@.,";
+	const struct {
+		const char *field, *list;
+	} lists[MFTD_ALGORITHM_KINDS] = {
+		[MFTD_KEY_EXCHANGES] = { "key_exchanges", pt->key_exchanges },
+		[MFTD_CIPHERS] = { "ciphers", pt->ciphers },
+		[MFTD_MACS] = { "macs", pt->macs },
+	};
+	char words[MFTD_REASON_BYTES];
+	const char *at;
+	size_t i, len;
 
-	if (list != NULL && list[strspn(list, letters)] != '\0')
-		return mftd_check_refuse(
-		    p, name, "must be names with commas between");
+	for (i = 0; i < MFTD_ALGORITHM_KINDS; i++) {
+		at = lists[i].list != NULL
+		    ? mftd_algorithms_unknown(i, lists[i].list, &len)
+		    : NULL;
+		if (at == NULL)
+			continue;
+		if (len == 0)
+			snprintf(words, sizeof(words),
+			    "must be names with commas between");
+		else
+			snprintf(words, sizeof(words), "knows no %.*s",
+			    (int)(len < 64 ? len : 64), at);
+		return mftd_check_refuse(p, lists[i].field, words);
+	}
 	return 0;
 }
 
@@ -196,29 +173,17 @@ mftd_partner_file_check(
 	if (pt->key_file == NULL && list[i].password == NULL)
 		return mftd_check_refuse(
 		    p, "key_file", "is missing, and so is a password");
-	if (pt->key_file != NULL && pt->key_file[0] != '/')
+	if (pt->key_file != NULL &&
+	    (pt->key_file[0] != '/' || !mftd_check_plain(pt->key_file)))
 		return mftd_check_refuse(
 		    p, "key_file", "must be an absolute path");
 	if ((r = check_hosts(p, pt)) < 0 || (r = check_numbers(p, pt)) < 0 ||
 	    (r = check_source(p, pt)) < 0 ||
-	    (r = check_algorithms(p, "key_exchanges", pt->key_exchanges)) < 0 ||
-	    (r = check_algorithms(p, "ciphers", pt->ciphers)) < 0 ||
-	    (r = check_algorithms(p, "macs", pt->macs)) < 0 ||
+	    (r = check_algorithms(p, pt)) < 0 ||
 	    (r = mftd_check_size(p, "bandwidth", list[i].bandwidth, "KMGT",
 		 &pt->bandwidth)) < 0)
 		return r;
 	return mftd_check_keys(p, "host_keys", pt->host_keys, pt->n_host_keys);
-}
-
-static const char *
-why_no_key(int err)
-{
-	if (err == -EPERM)
-		return "secret_key of mftd.yaml is a file that everybody may "
-		       "read";
-	return err == -MFTD_E_CORRUPT
-	    ? "secret_key of mftd.yaml is no file of 64 hexadecimal digits"
-	    : "secret_key of mftd.yaml cannot be read";
 }
 
 int
@@ -226,6 +191,7 @@ mftd_partner_file_seal(const struct mftd_check *p, struct mftd_partner_file *f)
 {
 	char sealed[MFTD_SEALED_BYTES], place[MFTD_SECRET_PLACE_BYTES];
 	struct mftd_secret_key secret;
+	char words[MFTD_REASON_BYTES];
 	int r;
 
 	if (f->password == NULL)
@@ -234,8 +200,12 @@ mftd_partner_file_seal(const struct mftd_check *p, struct mftd_partner_file *f)
 		return mftd_check_refuse(p, "password",
 		    "cannot be kept: mftd.yaml names no secret_key");
 	r = mftd_secret_key_read(p->conf->secret_key, &secret);
-	if (r < 0)
-		return mftd_check_refuse(p, "password", why_no_key(r));
+	if (r < 0) {
+		snprintf(words, sizeof(words),
+		    "cannot be kept: secret_key of mftd.yaml: %s",
+		    mftd_secret_key_fault(r));
+		return mftd_check_refuse(p, "password", words);
+	}
 	mftd_secret_of_partner(
 	    f->p.name, f->p.host_keys, f->p.n_host_keys, place);
 	r = mftd_secret_seal(&secret, place, f->password, sealed);

@@ -15,6 +15,43 @@ mftd_pattern_matches(const char *pattern, const char *path)
 	return fnmatch(pattern, mftd_path_base(path), 0) == 0;
 }
 
+static bool
+has_impossible_part(const char *pattern)
+{
+	size_t len;
+
+	for (;; pattern += len + 1) {
+		len = strcspn(pattern, "/");
+		if (len == 0 || (len <= 2 && strncmp(pattern, "..", len) == 0))
+			return true;
+		if (pattern[len] == '\0')
+			return false;
+	}
+}
+
+/* What fnmatch(3) takes, but as something else than was meant. */
+static const char *
+syntax_fault(const char *pattern)
+{
+	const char *end;
+
+	for (; *pattern != '\0'; pattern++) {
+		if (*pattern == '\\') {
+			if (*++pattern == '\0')
+				return "ends with a backslash";
+			continue;
+		}
+		if (*pattern != '[')
+			continue;
+		end = pattern + 1 + strspn(pattern + 1, "!^");
+		end = *end != '\0' ? strchr(end + 1, ']') : NULL;
+		if (end == NULL)
+			return "has a [ without its ]";
+		pattern = end;
+	}
+	return NULL;
+}
+
 const char *
 mftd_pattern_fault(const char *pattern)
 {
@@ -26,7 +63,9 @@ mftd_pattern_fault(const char *pattern)
 		return "holds a line break";
 	if (pattern[0] == '/' || pattern[strlen(pattern) - 1] == '/')
 		return "begins or ends with a slash";
-	return NULL;
+	if (has_impossible_part(pattern))
+		return "has a part that no path has: empty, \".\" or \"..\"";
+	return syntax_fault(pattern);
 }
 
 /* Whether one of the list's lines matches. */

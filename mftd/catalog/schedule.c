@@ -59,8 +59,9 @@ parse_value(const struct field *f, const char **at)
 static bool
 parse_item(const struct field *f, const char **at, uint64_t *bits)
 {
-	int first = f->min, last = f->max, step = 1;
+	int first = f->min, last = f->max;
 	bool one = false;
+	long step = 1;
 
 	if (**at == '*') {
 		++*at;
@@ -78,11 +79,11 @@ parse_item(const struct field *f, const char **at, uint64_t *bits)
 		++*at;
 		if (one || !isdigit((unsigned char)**at))
 			return false;
-		step = (int)strtol(*at, (char **)(uintptr_t)at, 10);
+		step = strtol(*at, (char **)(uintptr_t)at, 10);
 		if (step < 1 || step > f->max)
 			return false;
 	}
-	for (; first <= last; first += step)
+	for (; first <= last; first += (int)step)
 		*bits |= 1ULL << first;
 	return true;
 }
@@ -92,10 +93,13 @@ static bool
 parse_field(const struct field *f, const char **at, uint64_t *bits)
 {
 	*bits = 0;
-	do {
+	if (!parse_item(f, at, bits))
+		return false;
+	while (**at == ',') {
+		++*at;
 		if (!parse_item(f, at, bits))
 			return false;
-	} while (**at == ',' && *++*at != '\0');
+	}
 	return **at == ' ' || **at == '\0';
 }
 
@@ -143,7 +147,8 @@ mftd_schedule_day(const char *text)
 	unsigned int year, month, day;
 	int end = 0;
 
-	return strlen(text) == 10 &&
+	return strlen(text) == 10 && strspn(text, "0123456789-") == 10 &&
+	    text[4] == '-' && text[7] == '-' &&
 	    sscanf(text, "%4u-%2u-%2u%n", &year, &month, &day, &end) == 3 &&
 	    end == 10 && year > 0 && month >= 1 && month <= 12 &&
 	    g_date_valid_dmy((GDateDay)day, (GDateMonth)month, (GDateYear)year);

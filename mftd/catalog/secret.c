@@ -62,7 +62,7 @@ mftd_secret_key_read(const char *path, struct mftd_secret_key *out)
 		r = -errno;
 	else if (!S_ISREG(st.st_mode))
 		r = -MFTD_E_CORRUPT;
-	else if ((st.st_mode & S_IROTH) != 0)
+	else if ((st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0)
 		r = -EPERM;
 	if (r == 0) {
 		n = mftd_fd_pread_full(fd, text, sizeof(text) - 1, 0);
@@ -71,6 +71,19 @@ mftd_secret_key_read(const char *path, struct mftd_secret_key *out)
 	explicit_bzero(text, sizeof(text));
 	close(fd);
 	return r;
+}
+
+const char *
+mftd_secret_key_fault(int err)
+{
+	switch (err) {
+	case -EPERM:
+		return "is a file that everybody may read, or others may write";
+	case -MFTD_E_CORRUPT:
+		return "is no file of 64 hexadecimal digits";
+	default:
+		return mftd_strerror(err);
+	}
 }
 
 /* "$aes256gcm$01234567$", what a text sealed under key begins with. */

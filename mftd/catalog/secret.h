@@ -25,9 +25,12 @@ struct mftd_secret_key {
 /*
  * Reads the file: 64 hexadecimal digits and a line break, as `openssl rand -hex
  * 32` writes them.  Returns 0, -errno, or -MFTD_E_CORRUPT (not such a file);
- * -EPERM for one that everybody may read.
+ * -EPERM for one that everybody may read, or others than its owner may write.
  */
 int mftd_secret_key_read(const char *path, struct mftd_secret_key *out);
+
+/* What is wrong with the file, after such an error: "is a file that …". */
+const char *mftd_secret_key_fault(int err);
 
 /*
  * Seals text for a place: what is sealed for another one does not open here.

@@ -195,7 +195,8 @@ const char *
 mftd_template_fault(const char *template)
 {
 	const struct mftd_template_values v = { .name = "a.b" };
-	char out[MFTD_TEMPLATE_BYTES];
+	const struct mftd_template_values plain = { .name = "a" };
+	char out[NAME_MAX_BYTES + 1];
 	struct output o = { .text = out, .size = sizeof(out) };
 	const char *c;
 
@@ -212,6 +213,11 @@ mftd_template_fault(const char *template)
 		return "must be text with {name}, {stem}, {suffix}, {date}, "
 		       "{time}, {year}, {month}, {day}, {seq} or {seq:1} to "
 		       "{seq:18}";
+	/* "a" shows what has no suffix */
+	if (mftd_template_make(template, &v, out, sizeof(out)) < 0 ||
+	    mftd_template_make(template, &plain, out, sizeof(out)) < 0)
+		return "may make a name that no file can have: empty, \".\", "
+		       "\"..\" or longer than 255 bytes";
 	return NULL;
 }
 
@@ -250,6 +256,25 @@ names_a_file(const char *template)
 	return false;
 }
 
+/* NULL, or what is wrong with a folder's path as it was made. */
+static const char *
+folder_path_fault(const char *path)
+{
+	char clean[MFTD_PATH_BYTES];
+
+	if (path[0] == '/')
+		return "must be a path below the account's root or the volume, "
+		       "without a slash before it";
+	if (mftd_path_clean(path, strlen(path), clean, sizeof(clean)) < 0 ||
+	    strcmp(path, clean) != 0 || strcmp(path, ".") == 0)
+		return "must be a path like old/{year}: without \".\", \"..\", "
+		       "an empty part or a slash at its end";
+	if (strncmp(path, ".mft", 4) == 0 &&
+	    (path[4] == '/' || path[4] == '\0'))
+		return "lies in .mft, which is mftd's own";
+	return NULL;
+}
+
 int
 mftd_template_folder_make(
     const char *template, int64_t time_us, char *out, size_t size)
@@ -257,22 +282,19 @@ mftd_template_folder_make(
 	const struct mftd_template_values v = { .name = "",
 		.time_us = time_us };
 	struct output o = { .text = out, .size = size };
-	char clean[MFTD_PATH_BYTES];
 
 	if (expand(template, &v, &o) < 0 || o.len == 0 || o.len >= size)
 		return -EINVAL;
 	out[o.len] = '\0';
-	if (mftd_path_clean(out, o.len, clean, sizeof(clean)) < 0 ||
-	    strcmp(out, clean) != 0 || strcmp(out, ".") == 0 ||
-	    (strncmp(out, ".mft", 4) == 0 && (out[4] == '/' || out[4] == '\0')))
-		return -EINVAL;
-	return 0;
+	return folder_path_fault(out) == NULL ? 0 : -EINVAL;
 }
 
 const char *
 mftd_template_folder_fault(const char *template)
 {
+	const struct mftd_template_values v = { .name = "" };
 	char out[MFTD_PATH_BYTES];
+	struct output o = { .text = out, .size = sizeof(out) };
 	const char *c;
 
 	if (strlen(template) >= MFTD_TEMPLATE_BYTES)
@@ -280,9 +302,12 @@ mftd_template_folder_fault(const char *template)
 	for (c = template; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			return "holds a control character";
-	if (names_a_file(template) ||
-	    mftd_template_folder_make(template, 0, out, sizeof(out)) < 0)
-		return "must be a path without a slash at its ends, of text "
-		       "with {year}, {month}, {day}, {date} or {time}";
-	return NULL;
+	if (names_a_file(template))
+		return "is a folder for many files: no {name}, {stem}, "
+		       "{suffix} or {seq}";
+	if (expand(template, &v, &o) < 0 || o.len >= sizeof(out))
+		return "has words in braces that are none of {year}, {month}, "
+		       "{day}, {date} and {time}";
+	out[o.len] = '\0';
+	return folder_path_fault(out);
 }

@@ -16,6 +16,7 @@
 #include "mftd/inbound/accounts.h"
 #include "mftd/inbound/cert.h"
 #include "mftd/inbound/checks.h"
+#include "mftd/inbound/held.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/msg_session.h"
 #include "mftd/ipc/worker.h"
@@ -31,6 +32,7 @@ struct auth {
 	struct mftd_chan *coordinator;
 	struct mftd_chan *journals[MFTD_VOLUMES_MAX];
 	struct mftd_checks *checks;
+	struct mftd_held *held; /* questions from before the first snapshot */
 	int64_t looked_s; /* since the epoch, for accounts that expire */
 };
 
@@ -198,15 +200,6 @@ forget_other(struct client *c, const char *user)
 		c->proven[0] = '\0';
 }
 
-/* Why nobody is let in as an account that is not there. */
-static const char *
-unknown(const struct client *c)
-{
-	/* not held against anybody (refuse) */
-	return c->auth->objects == NULL ? "temporary: no accounts are known yet"
-					: "no such account";
-}
-
 /* Why the key does not let user in, or NULL. */
 static const char *
 key_fault(const struct client *c, const struct mftd_account *a,
@@ -216,7 +209,7 @@ key_fault(const struct client *c, const struct mftd_account *a,
 	const char *fault;
 
 	if (a == NULL)
-		return unknown(c);
+		return "no such account";
 	if (mftd_cert_is(k->key, k->key_bytes)) {
 		fault = mftd_account_cert_fault(
 		    a, k->key, k->key_bytes, c->source, now_s);
@@ -231,7 +224,7 @@ key_fault(const struct client *c, const struct mftd_account *a,
 }
 
 static int
-on_key(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+on_key(struct mftd_chan *chan, const struct mftd_msg *m)
 {
 	struct client *c = mftd_chan_data(chan);
 	const struct mftd_msg_auth_key *k = m->data;
@@ -274,7 +267,7 @@ static const char *
 password_fault(const struct client *c, const struct mftd_account *a)
 {
 	if (a == NULL)
-		return unknown(c);
+		return "no such account";
 	if (!may_try(c, a))
 		return "no method of this account, or not yet";
 	if (c->dummy || a->password_hash == NULL)
@@ -304,7 +297,7 @@ on_checked(void *data, bool ok)
 /* Every password costs a check, whoever it is for and whether or not it could
  * let anybody in: the time tells nothing. */
 static int
-on_password(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+on_password(struct mftd_chan *chan, const struct mftd_msg *m)
 {
 	struct client *c = mftd_chan_data(chan);
 	const struct mftd_msg_auth_password *p = m->data;
@@ -330,11 +323,34 @@ on_password(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 	return 0;
 }
 
+/* Before the first snapshot nobody is known, and nobody is refused for that:
+ * the session waits, as long as its login grace lasts. */
+static int
+on_question(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+{
+	struct auth *a = data;
+
+	if (a->objects == NULL)
+		return mftd_held_add(a->held, chan, m);
+	return m->type == MFTD_MSG_AUTH_KEY ? on_key(chan, m)
+					    : on_password(chan, m);
+}
+
+static void
+answer_held(void *data, struct mftd_chan *chan, struct mftd_msg *m)
+{
+	struct auth *a = data;
+
+	if (on_question(a, chan, m) < 0)
+		mftd_worker_detach(a->w, chan);
+}
+
 static void
 on_session_gone(void *data, struct mftd_chan *chan)
 {
 	struct client *c = mftd_chan_data(chan);
 
+	mftd_held_drop(c->auth->held, chan);
 	mftd_checks_cancel(c->auth->checks, c);
 	free(c);
 }
@@ -422,6 +438,7 @@ load(struct auth *a, const char *path)
 		a->objects = o;
 		log_info("accounts: %zu, of configuration %llu", o->n_accounts,
 		    (unsigned long long)o->version);
+		mftd_held_answer(a->held, answer_held, a);
 	}
 	if (cat != NULL)
 		mftd_catalog_close(cat);
@@ -509,8 +526,8 @@ static const struct mftd_handler from_listener[] = {
 };
 
 static const struct mftd_handler from_session[] = {
-	{ MFTD_MSG_AUTH_KEY, on_key },
-	{ MFTD_MSG_AUTH_PASSWORD, on_password },
+	{ MFTD_MSG_AUTH_KEY, on_question },
+	{ MFTD_MSG_AUTH_PASSWORD, on_question },
 	{ 0, NULL },
 };
 
@@ -536,7 +553,8 @@ mftd_auth_main(struct mftd_worker *w)
 	r = mftd_worker_init(w, links, sizeof(links) / sizeof(links[0]), &a);
 	if (r == 0) {
 		a.checks = mftd_checks_new(w->loop);
-		r = a.checks != NULL ? 0 : -ENOMEM;
+		a.held = mftd_held_new();
+		r = a.checks != NULL && a.held != NULL ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		log_error("cannot start: %s", mftd_strerror(r));
@@ -547,5 +565,6 @@ mftd_auth_main(struct mftd_worker *w)
 	mftd_worker_ready(w);
 	mftd_worker_run(w);
 	mftd_checks_free(a.checks);
+	mftd_held_free(a.held);
 	mftd_objects_free(a.objects);
 }

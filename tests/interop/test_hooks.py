@@ -446,18 +446,24 @@ def test_commands(rig, partner):
 
 @pytest.mark.parametrize("lines, words", [
     (["on: [perhaps]", "exec: [/bin/true]"], "hooks[0].on[0]"),
-    (["on: [late]", "exec: [true]"], "exec[0]: must be an absolute path"),
+    (["on: [late]", "exec: [true]"], "exec[0]: must be the absolute path"),
+    (["on: [late]", "exec: [/bin/]"], "exec[0]: must be the absolute path"),
     (["on: [late]"], "needs one of exec, http and mail"),
     (["on: [late]", "exec: [/bin/true]", "mail: {url: 'smtp://h', "
       "from: a@b, to: [c@d]}"], "needs one of exec, http and mail"),
     (["on: [late]", "routes: [none]", "exec: [/bin/true]"], "no such route"),
     (["on: [late]", "http: {url: 'ftp://h', secret: a}"], "http.url"),
     (["on: [late]", "http: {url: 'http://u:p@h/', secret: a}"], "http.url"),
+    (["on: [late]", "http: {url: 'http://-h/', secret: a}"], "http.url"),
+    (["on: [late]", "http: {url: 'http://:80/', secret: a}"], "http.url"),
+    (["on: [late]", "http: {url: 'http://h:x/', secret: a}"], "http.url"),
     (["on: [late]", "http: {url: 'http://h/'}"], "needs secret"),
     (["on: [late]", "mail: {url: 'smtp://h', from: a@b, to: [c@d], "
       "starttls: false, user: u, password: p}"], "in plain"),
     (["on: [late]", "mail: {url: 'smtp://h', from: a, to: [c@d]}"],
      "mail.from"),
+    (["on: [late]", "mail: {url: 'smtp://h', from: a@b, to: [c@d@e]}"],
+     "mail.to"),
     (["on: [late]", "timeout_s: 3601", "exec: [/bin/true]"], "timeout_s"),
     (["on: [late]", "tries: 0", "exec: [/bin/true]"], "tries"),
 ])

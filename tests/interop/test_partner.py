@@ -177,7 +177,16 @@ def test_usual_ciphers(rig):
 
 def test_no_such_algorithm(rig):
     with Partner() as p:
-        rig.up(p.objects(rig.alice, key_file=p.key, ciphers="rot13"))
+        objects = p.objects(rig.alice, key_file=p.key, ciphers="rot13")
+        assert "ciphers: knows no rot13" in refused(rig, objects)
+        rig.up(objects.replace("rot13", "aes256-ctr"))
+        # as an older program may have left it
+        with contextlib.closing(
+                sqlite3.connect(rig.state / "catalog.db")) as db, db:
+            db.execute("UPDATE partner SET ciphers = 'rot13'")
+            db.execute("UPDATE config SET version = version + 1")
+        rig.stop()
+        rig.start()
         upload(rig)
         assert wait_state(rig, "WAITING")["tries"] == 0
         assert "options" in rig.mftctl("delivery", "list").stdout

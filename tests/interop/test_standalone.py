@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 import pytest
+from databases import Sqlite
 from rig import BUILD, keygen, Rig, USER
 
 SIZES = [0, 1, 255, 32768, 261120, 261121, 1 << 20, (20 << 20) + 7]
@@ -174,6 +175,31 @@ def test_locks_are_nobody_elses():
             assert "PermissionError" in done.stderr, (path, done)
 
 
+def test_login_before_the_accounts_are_known():
+    """At the first start, until there is a snapshot of the catalog, a login
+    waits: it is not refused."""
+    with Rig() as rig:
+        rig.mftctl("apply", rig.accounts())
+        with Sqlite(rig.state / "catalog.db").away():
+            rig.launch()
+            rig.wait_status(lambda s: not s["catalog"]["reachable"] and any(
+                r["service"] == "inbound" for r in s["roles"]), "started")
+            client = subprocess.Popen(
+                ["sftp", "-v", *rig.ssh_options(), "-P", str(rig.port), "-b",
+                 "-", "alice@127.0.0.1"], stdin=subprocess.PIPE, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            client.stdin.write("pwd\n")
+            client.stdin.close()
+            said = ""
+            while "Offering public key" not in said:
+                line = client.stdout.readline()
+                assert line, said
+                said += line
+        said += client.stdout.read()
+        assert client.wait(60) == 0, said
+        assert "refused" not in rig.log.read_text()
+
+
 def test_status_shows_the_node(rig):
     st = rig.wait_status(lambda s: s["catalog"]["lag_records"] == 0,
                          "all forwarded")
@@ -221,7 +247,25 @@ def test_check_of_the_configuration(rig, tmp_path):
     small = tmp_path / "small"
     subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "",
                     "-f", small], check=True)
-    for old, new, word in (("etc/host_key", "etc/no_key", "etc/no_key: No"),
+    def secret_key(name, content, mode, owner=USER):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(mode)
+        shutil.chown(tmp_path / name, owner)
+        return "\nlog: stderr", f"\nsecret_key: {tmp_path}/{name}\nlog: stderr"
+
+    whole = "0" * 64 + "\n"
+    assert check(*secret_key("good", whole, 0o600)).returncode == 0
+    assert check(*secret_key("group", whole, 0o640, "root")).returncode == 0
+    for old, new, word in (("\nlog: stderr",
+                            f"\nsecret_key: {tmp_path}/none\nlog: stderr",
+                            "secret_key: "),
+                           (*secret_key("open", whole, 0o644),
+                            "everybody may read"),
+                           (*secret_key("short", whole[2:], 0o600),
+                            "no file of 64"),
+                           (*secret_key("roots", whole, 0o600, "root"),
+                            "the user may not read"),
+                           ("etc/host_key", "etc/no_key", "etc/no_key: No"),
                            ("etc/host_key]", f"etc/host_key, {again}]",
                             "again: a second key of its type"),
                            ("etc/host_key]", f"etc/host_key, {small}]",

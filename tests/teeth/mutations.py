@@ -662,6 +662,33 @@ MUTATIONS = [
     journal("whole_part_dormant", "dormant.c",
             "mark->durable - 1", "mark->durable", KILLED),
 
+    # what an objects file may not say
+    Mutation("apply_never_comes", "mftd/catalog/route_time.c",
+             "closed, now_us, &at) < 0)", "closed, now_us, &at) < -1000)",
+             ("tests/unit/catalog/test_objects",)),
+    Mutation("apply_temp_in_place", "mftd/catalog/handling_file.c",
+             "is_same_folder(at->temp_directory, r->directory))",
+             "strcmp(at->temp_directory, r->directory) == 0)",
+             ("tests/unit/catalog/test_handling",)),
+    Mutation("apply_algorithms", "mftd/catalog/algorithms.c",
+             "if (n == len && strncmp", "if (strncmp",
+             ("tests/unit/ssh/test_algorithms",)),
+    Mutation("apply_name_of_no_file", "mftd/catalog/template.c",
+             "	    mftd_template_make(template, &plain, out, sizeof(out)) < 0)",
+             "	    false)", ("tests/unit/catalog/test_naming",)),
+    Mutation("apply_host", "mftd/catalog/check_host.c",
+             "strchr(\"-.\", text[0]) != NULL", "text[0] == '.'",
+             ("tests/unit/catalog/test_objects",)),
+
+    # a login before the first snapshot waits
+    Mutation("auth_refuses_early", "mftd/inbound/auth.c",
+             "	if (a->objects == NULL)\n		return mftd_held_add",
+             "	if (false)\n		return mftd_held_add",
+             ("tests/unit/inbound/test_auth",)),
+    Mutation("auth_holds_two", "mftd/inbound/held.c",
+             "	if (find(h, c) != NULL)\n", "	if (0)\n",
+             ("tests/unit/inbound/test_auth",)),
+
     # locks that others cannot take
     Mutation("lock_for_others", "mftd/base/lock.c",
              "((st.st_mode & 077) == 0 || fchmod(fd, 0600) == 0)", "1",

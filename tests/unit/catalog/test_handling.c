@@ -124,6 +124,9 @@ route_says_how_wrongly(void **state)
 		    "temp_directory: holds a control character" },
 		{ "trigger: a/b", "trigger: holds a slash" },
 		{ "trigger: \"{name}\"", "trigger: is the file's own name" },
+		{ "trigger: \"{stem}{suffix}\"",
+		    "trigger: is the file's own name" },
+		{ "temp_directory: a/../b", "temp_directory: holds a \"..\"" },
 		{ "trigger: \"{name}{seq}\"",
 		    "trigger: may have {name}, {stem} and {suffix}, no "
 		    "others" },
@@ -145,6 +148,13 @@ route_says_how_wrongly(void **state)
 	refused(ACCOUNT PARTNER ROUTE
 	    "    directory: in\n    temp_directory: in\n",
 	    ":17: routes[0].temp_directory: is the directory itself, and "
+	    "there is no temp_suffix");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    directory: in/box\n    temp_directory: ./in//box/.\n",
+	    ":17: routes[0].temp_directory: is the directory itself, and "
+	    "there is no temp_suffix");
+	refused(ACCOUNT PARTNER ROUTE "    temp_directory: ./\n",
+	    ":16: routes[0].temp_directory: is the directory itself, and "
 	    "there is no temp_suffix");
 	/* two owners, of which each takes the other's for leftovers */
 	refused(ACCOUNT PARTNER ROUTE

@@ -76,6 +76,15 @@ patterns_at_fault(void **state)
 	assert_string_equal(
 	    mftd_pattern_fault("a/"), "begins or ends with a slash");
 	assert_null(mftd_pattern_fault("a/b"));
+	assert_non_null(mftd_pattern_fault("a//b"));
+	assert_non_null(mftd_pattern_fault("./a"));
+	assert_non_null(mftd_pattern_fault("a/../b"));
+	assert_null(mftd_pattern_fault("..a/b..c"));
+	assert_string_equal(mftd_pattern_fault("a\\"), "ends with a backslash");
+	assert_null(mftd_pattern_fault("a\\\\"));
+	assert_string_equal(mftd_pattern_fault("a["), "has a [ without its ]");
+	assert_string_equal(mftd_pattern_fault("[!]"), "has a [ without its ]");
+	assert_null(mftd_pattern_fault("[]a][!]][^a-z]\\["));
 }
 
 static void
@@ -127,7 +136,9 @@ templates_at_fault(void **state)
 	static const char *const bad[] = { "", "a/b", "{", "}", "a{name",
 		"name}", "{}", "{nam}", "{names}", "{name:3}", "{seq:}",
 		"{seq:0}", "{seq:19}", "{seq:1x}", "{seq:-1}", "{{name}}",
-		"{seq:99999999999999999999}", "a\tb" };
+		"{seq:99999999999999999999}", "a\tb",
+		/* what no file can be called, with or without a suffix */
+		"{suffix}", ".", "..", ".{suffix}", "{suffix}{suffix}" };
 	char longest[MFTD_TEMPLATE_BYTES + 1];
 	size_t i;
 
@@ -138,6 +149,10 @@ templates_at_fault(void **state)
 	longest[MFTD_TEMPLATE_BYTES] = '\0';
 	assert_string_equal(mftd_template_fault(longest), "too long");
 	assert_null(mftd_template_fault("{name}{seq:18}{date}"));
+	longest[255] = '\0';
+	assert_null(mftd_template_fault(longest));
+	memcpy(longest, "{seq:18}", 8); /* ten bytes longer */
+	assert_non_null(mftd_template_fault(longest));
 	assert_true(mftd_template_counts("a{seq:3}"));
 	assert_true(mftd_template_counts("{seq}"));
 	assert_false(mftd_template_counts("{name}seq"));

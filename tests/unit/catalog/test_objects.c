@@ -1,4 +1,5 @@
 /* Part of mftd; see LICENSE. */
+#include "mftd/catalog/check_host.h"
 #include "mftd/catalog/objects.h"
 
 #include <errno.h>
@@ -81,7 +82,8 @@ whole_file_is_taken(void **state)
 			 "    port: 2222\n"
 			 "    other_hosts: [b, \"b:23\", \"::1\", "
 			 "\"[::1]\", \"[::1]:24\"]\n"
-			 "    source: \"::1\"\n    ciphers: a-ctr,b@c.d\n"
+			 "    source: \"::1\"\n    ciphers: "
+			 "aes256-ctr,aes128-gcm@openssh.com\n"
 			 "    connections: 2\n" ROUTE "    directory: in box\n"
 			 "    queue: fast\n    settle_s: 0\n"
 			 "    files: [\"*.csv\", in/a]\n    except: [b]\n"
@@ -112,7 +114,8 @@ whole_file_is_taken(void **state)
 	assert_int_equal(o->partners[0].n_other_hosts, 5);
 	assert_string_equal(o->partners[0].other_hosts[4], "[::1]:24");
 	assert_string_equal(o->partners[0].source, "::1");
-	assert_string_equal(o->partners[0].ciphers, "a-ctr,b@c.d");
+	assert_string_equal(
+	    o->partners[0].ciphers, "aes256-ctr,aes128-gcm@openssh.com");
 	assert_null(o->partners[0].macs);
 	assert_null(o->partners[0].password);
 	assert_int_equal(o->partners[0].connections, 2);
@@ -560,7 +563,13 @@ partners_are_checked(void **state)
 	refused(ACCOUNT PARTNER "    source: here\n",
 	    ":12: partners[0].source: not an address, numeric");
 	refused(ACCOUNT PARTNER "    ciphers: a b\n",
+	    ":12: partners[0].ciphers: knows no a b");
+	refused(ACCOUNT PARTNER "    ciphers: \"aes256-ctr,\"\n",
 	    ":12: partners[0].ciphers: must be names with commas between");
+	refused(ACCOUNT PARTNER "    macs: hmac-sha2-256,foo\n",
+	    ":12: partners[0].macs: knows no foo");
+	refused(ACCOUNT PARTNER "    key_exchanges: aes256-ctr\n",
+	    ":12: partners[0].key_exchanges: knows no aes256-ctr");
 	refused(ACCOUNT PARTNER "    connections: 9\n",
 	    ":12: partners[0].connections: must be 1 to 8");
 	refused(ACCOUNT PARTNER "    bandwidth: 0\n",
@@ -577,6 +586,37 @@ partners_are_checked(void **state)
 	refused(ACCOUNT "partners:\n  - name: a\n    host: h\n"
 			"    user: u\n    key_file: /k\n",
 	    ":6: partners[0].host_keys: is missing");
+}
+
+/* What is no name or address is none of a host, wherever one stands. */
+static void
+hosts_are_checked(void **state)
+{
+	static const char *const good[] = { "h", "h-1.example", "a_b.c",
+		"xn--mller-kva.example", "192.0.2.1", "::1", "2001:db8::1",
+		"fe80::1%eth0", "1.example", "h." };
+	static const char *const bad[] = { "", " ", "a b", " a", "a ", "-a",
+		"-oProxyCommand=x", ".a", "a..b", "a.-b", "a\tb", "a\nb",
+		"a\x7f", "a/b", "u@h", "[::1]", "a,b", "a;b", "$(x)",
+		"m\xc3\xbcller.example", "\xff", "1.2", "256.1.1.1", "10",
+		"::g", "fe80::1%", "fe80::1%a b", "h:22" };
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(mftd_check_host(good[i]));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (mftd_check_host(bad[i]))
+			fail_msg("taken for a host: %s", bad[i]);
+		snprintf(text, sizeof(text), "%s:22", bad[i]);
+		if (strcmp(bad[i], "[::1]") != 0)
+			assert_false(mftd_check_host_port(text));
+	}
+	assert_true(mftd_check_host_port("h:22"));
+	assert_true(mftd_check_host_port("[::1]:22"));
+	assert_false(mftd_check_host_port("[h:22"));
+	assert_false(mftd_check_host_port("h:+22"));
+	assert_false(mftd_check_host_port("h:22x"));
 }
 
 static void
@@ -634,6 +674,36 @@ routes_are_checked(void **state)
 	    ":16: routes[0].name_template: must be text with {name}, "
 	    "{stem}, {suffix}, {date}, {time}, {year}, {month}, {day}, {seq} "
 	    "or {seq:1} to {seq:18}");
+	refused(ACCOUNT PARTNER ROUTE "    name_template: \"{suffix}\"\n",
+	    ":16: routes[0].name_template: may make a name that no file can "
+	    "have: empty, \".\", \"..\" or longer than 255 bytes");
+	refused(ACCOUNT PARTNER ROUTE "    schedule: 0 0 31 2 *\n",
+	    ":16: routes[0].schedule: comes in none of the next ten years");
+	refused(ACCOUNT PARTNER ROUTE "    expected_by: 0 0 31 apr,jun *\n",
+	    ":16: routes[0].expected_by: comes in none of the next ten years");
+	refused(ACCOUNT PARTNER ROUTE "    files: [\"a\\\\\"]\n",
+	    ":16: routes[0].files[0]: ends with a backslash");
+}
+
+/* A schedule that hits nothing but closed days. */
+static void
+closed_days_count(void **state)
+{
+	char text[2048];
+	size_t n;
+	int year;
+
+	n = (size_t)snprintf(text, sizeof(text),
+	    ACCOUNT PARTNER ROUTE "    schedule: 0 0 25 12 *\n"
+				  "    calendar: bank\n"
+				  "calendars:\n  - name: bank\n"
+				  "    closed: [");
+	for (year = 2020; year < 2080; year++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%d-12-25",
+		    year > 2020 ? ", " : "", year);
+	snprintf(text + n, sizeof(text) - n, "]\n");
+	refused(text,
+	    ":16: routes[0].schedule: comes in none of the next ten years");
 }
 
 /* What becomes of a source. */
@@ -653,8 +723,22 @@ wishes_of_routes_are_checked(void **state)
 	    ":17: routes[0].archive: means nothing without after: archive");
 	refused(ACCOUNT PARTNER ROUTE
 	    "    after: archive\n    archive: ../old\n",
-	    ":17: routes[0].archive: must be a path without a slash at its "
-	    "ends, of text with {year}, {month}, {day}, {date} or {time}");
+	    ":17: routes[0].archive: must be a path like old/{year}: without "
+	    "\".\", \"..\", an empty part or a slash at its end");
+	refused(ACCOUNT PARTNER ROUTE "    after: archive\n    archive: /old\n",
+	    ":17: routes[0].archive: must be a path below the account's root "
+	    "or the volume, without a slash before it");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    after: archive\n    archive: .mft/out\n",
+	    ":17: routes[0].archive: lies in .mft, which is mftd's own");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    after: archive\n    archive: \"{name}\"\n",
+	    ":17: routes[0].archive: is a folder for many files: no {name}, "
+	    "{stem}, {suffix} or {seq}");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    after: archive\n    archive: \"{yaer}\"\n",
+	    ":17: routes[0].archive: has words in braces that are none of "
+	    "{year}, {month}, {day}, {date} and {time}");
 	refused(ACCOUNT PARTNER ROUTE "    after: archive\n"
 				      "    archive: old\n"
 				      "    archive_below: root\n",
@@ -777,7 +861,9 @@ main(void)
 		cmocka_unit_test(keys_are_checked),
 		cmocka_unit_test(partners_are_checked),
 		cmocka_unit_test(wishes_of_routes_are_checked),
+		cmocka_unit_test(hosts_are_checked),
 		cmocka_unit_test(routes_are_checked),
+		cmocka_unit_test(closed_days_count),
 		cmocka_unit_test(targets_are_checked),
 		cmocka_unit_test(loops_are_refused),
 	};

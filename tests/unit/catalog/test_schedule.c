@@ -150,6 +150,9 @@ schedules_at_fault(void **state)
 		{ "*/60 * * * *", "its minute is none of 0 to 59" },
 		{ "*/ * * * *", "its minute is none of 0 to 59" },
 		{ "20-10 * * * *", "its minute is none of 0 to 59" },
+		{ "*/4294967297 * * * *", "its minute is none of 0 to 59" },
+		{ "* * * * 1,",
+		    "its day of week is none of 0 to 7 or sun to sat" },
 		{ "1x * * * *", "its minute is none of 0 to 59" },
 		{ "* 24 * * *", "its hour is none of 0 to 23" },
 		{ "* 99999999999999999999 * * *",
@@ -189,6 +192,10 @@ zones_and_days(void **state)
 	assert_false(mftd_schedule_zone("Europe/Nowhere"));
 	assert_true(mftd_schedule_day("2028-02-29"));
 	assert_false(mftd_schedule_day("2027-02-29"));
+	assert_false(mftd_schedule_day("+027-02-28"));
+	assert_false(mftd_schedule_day("2027-+2-28"));
+	assert_false(mftd_schedule_day("2027- 2-28"));
+	assert_false(mftd_schedule_day("2027--2-28"));
 	assert_false(mftd_schedule_day("2027-2-9"));
 	assert_false(mftd_schedule_day("2027-02-09 "));
 	assert_false(mftd_schedule_day("2027-13-01"));

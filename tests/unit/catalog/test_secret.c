@@ -144,6 +144,8 @@ key_files(void **state)
 	assert_int_equal(k.bytes[15], 0xff);
 	assert_int_equal(k.bytes[31], 0xff);
 	assert_int_equal(read_key(DIGITS "\n", 0644, &k), -EPERM);
+	assert_int_equal(read_key(DIGITS "\n", 0620, &k), -EPERM);
+	assert_int_equal(read_key(DIGITS "\n", 0602, &k), -EPERM);
 	assert_int_equal(read_key(DIGITS, 0600, &k), -MFTD_E_CORRUPT);
 	assert_int_equal(read_key(DIGITS "0\n", 0600, &k), -MFTD_E_CORRUPT);
 	assert_int_equal(read_key(DIGITS "\n\n", 0600, &k), -MFTD_E_CORRUPT);

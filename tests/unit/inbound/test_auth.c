@@ -328,11 +328,7 @@ test_keys(void **state)
 	struct rig *r = *state;
 	struct mftd_chan *c = session(r);
 
-	assert_int_equal(key(c, "alice", KEY, true), 0); /* knows nobody yet */
 	give_snapshot(r, snapshot_file);
-	mftd_chan_free(c);
-	mftd_chan_free(session_until(r, false, 2));
-	c = session(r);
 	assert_int_equal(key(c, "alice", "key-two", true), 0);
 	assert_int_equal(key(c, "alice", "", true), 0);
 	assert_int_equal(key(c, "carol", KEY, true), 0);
@@ -606,18 +602,41 @@ test_snapshot_of_before(void **state)
 	mftd_chan_free(c);
 }
 
-/* Nobody's failure, as long as no account is known. */
+/* What is asked before the first snapshot is answered with it, each session's
+ * one question; who goes meanwhile, or asks more, is in nobody's way. */
 static void
 test_no_accounts_yet(void **state)
 {
 	struct rig *r = *state;
-	struct mftd_chan *c = session(r);
+	struct mftd_chan *c = session(r), *d = session(r), *gone = session(r),
+			 *greedy = session(r);
 	struct mftd_msg m;
 
-	assert_int_equal(password(c, "alice", "right"), 0);
+	ask_key(c, "alice", KEY, true);
+	ask_password(d, "alice", "right");
+	ask_password(gone, "alice", "right");
+	mftd_chan_free(gone);
+	ask_key(greedy, "alice", KEY, true);
+	ask_key(greedy, "alice", KEY, true);
+	assert_given_up(greedy);
+	mftd_chan_free(greedy);
+	assert_int_equal(mftd_chan_wait(c, &m, mftd_clock_ms()), -ETIMEDOUT);
+	give_snapshot(r, snapshot_file);
+	assert_int_equal(verdict(c, 5), 1);
+	assert_int_equal(verdict(d, 6), 1);
+	mftd_chan_free(c);
+	mftd_chan_free(d);
+}
+
+/* One that came before its catalog, and ends so. */
+static void
+test_no_accounts_ever(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = session(r);
+
+	ask_password(c, "alice", "right");
 	end_catalog(r);
-	assert_int_equal(
-	    mftd_chan_wait(r->coordinator, &m, mftd_clock_ms()), -ETIMEDOUT);
 	mftd_chan_free(c);
 }
 
@@ -649,6 +668,8 @@ main(void)
 		    test_last_good_snapshot, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_no_accounts_yet, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_no_accounts_ever, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_snapshot_of_before,
 		    set_up_with_snapshot, tear_down_with_snapshot),
 	};
