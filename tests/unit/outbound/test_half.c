@@ -258,6 +258,37 @@ test_unlisted(void **state)
 	expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
 }
 
+/* What is in doubt the partner may have under another name: sent again it is
+ * written anew, also where its route goes on with what is there. */
+static void
+test_sent_again(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after;
+	char taken[160];
+
+	prepare_one(w, 0, "report.csv", MFTD_RESUME_BYTES);
+	w->d[0].at.resume = 1;
+	w->d[0].tries = 1;
+	die_in_rename(w, KILLED_HALF);
+	move_away(w);
+	run_to_end(w, NULL);
+	expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
+	snprintf(taken, sizeof(taken), "%s/taken", w->partner.dir);
+	assert_int_equal(stat(taken, &before), 0);
+	assert_int_equal(before.st_nlink, 2);
+	/* a person's wish, as the catalog takes it (suite_person.c) */
+	w->d[0].state = MFTD_DELIVERY_WAITING;
+	w->d[0].has.temp_try = 0;
+	run_to_end(w, NULL);
+	expect(w, MFTD_DELIVERY_DELIVERED, 2);
+	assert_int_equal(partner_names(&w->partner), 1);
+	assert_int_equal(stat(taken, &after), 0);
+	assert_int_equal(after.st_nlink, 1);
+	assert_int_equal(stat(path_of(w, "report.csv"), &before), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino);
+}
+
 /* Of a batch each has its own trace, found in one listing for all, and in two
  * more for the one that has. */
 static void
@@ -294,6 +325,7 @@ main(void)
 		WITH_PARTNER(test_preserved),
 		WITH_PARTNER(test_hangs_half),
 		WITH_PARTNER(test_unlisted),
+		WITH_PARTNER(test_sent_again),
 		WITH_PARTNER(test_batch),
 	};
 
