@@ -168,6 +168,22 @@ test_taken_after_half(void **state)
 	}
 }
 
+/* Both names were seen before the consumer removed the final one, unread: it
+ * was published, whatever is there now. */
+static void
+test_seen_before(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, MFTD_IF_EXISTS_FAIL);
+	die_in_rename(w, KILLED_HALF);
+	run_once(w, &calm);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_PUBLISHING);
+	remove_unread(w);
+	run_to_end(w, NULL);
+	expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
+}
+
 /* Not even begun: the file is as it was left, and renamed once more.  So are an
  * empty one, and one whose mtime is the source's. */
 static void
@@ -321,6 +337,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken_after_half),
+		WITH_PARTNER(test_seen_before),
 		cmocka_unit_test(test_not_begun),
 		WITH_PARTNER(test_preserved),
 		WITH_PARTNER(test_hangs_half),
