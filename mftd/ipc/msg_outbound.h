@@ -18,6 +18,7 @@ struct mftd_msg_deliver_job {
 	uint32_t delivered; /* it is in DELIVERED: do what comes afterwards */
 	uint32_t tries; /* with this one */
 	uint32_t has_sha256;
+	uint32_t seen; /* under its final name, by an earlier look */
 	uint64_t size;
 	int64_t mtime; /* to be set; evidence: seen set, or 0 */
 	uint8_t sha256[MFTD_SHA256_BYTES];
@@ -37,6 +38,8 @@ struct mftd_msg_step {
 	uint32_t event;
 	int32_t err;
 	uint32_t has_sha256;
+	uint32_t seen; /* its file was, under its final name */
+	uint32_t unused;
 	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
 	uint64_t bytes; /* of the file, sent by this try so far */
 	struct mftd_progress has;

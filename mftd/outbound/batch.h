@@ -38,6 +38,8 @@ struct mftd_item {
 	bool taken; /* its final name is another's: it needs a number */
 	bool going_on; /* its temporary name may hold what a cut try sent */
 	bool resumed; /* an earlier try's server may write to it too */
+	bool unanswered; /* an earlier connection's rename of it may be */
+	bool seen; /* its file was, under its final name (delivery.h) */
 	bool tracing; /* its directory is being listed for it (traces.h) */
 	uint64_t from; /* what is before this the partner has */
 	bool summed; /* sum is known */

@@ -141,6 +141,7 @@ put_step(
 	*s = (struct mftd_msg_step) { .item = (uint32_t)(it - b->items),
 		.event = it->event,
 		.err = it->err,
+		.seen = it->seen,
 		.mtime = it->mtime,
 		.bytes = it->sent,
 		.has = it->d.has };
@@ -366,6 +367,7 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 	int r;
 
 	it->publishing = begun;
+	it->unanswered = it->evidence;
 	it->shared = mftd_deliver_is_shared(&it->d);
 	it->resumed = has->temp_try != 0 && has->temp_try != it->d.tries;
 	if (!begun)
@@ -510,6 +512,7 @@ take_job(struct mftd_item *it, const struct mftd_msg_deliver_job *job)
 	it->delivered = job->delivered != 0;
 	it->evidence = job->evidence != 0;
 	it->settled = job->settled != 0;
+	it->seen = job->seen != 0;
 	it->source = -1;
 	it->active = true;
 	it->event = MFTD_EVENT_COUNT;

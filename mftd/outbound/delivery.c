@@ -279,6 +279,22 @@ is_untouched(const struct mftd_evidence *e)
 	    a->atime == mftd_delivery_atime(mtime);
 }
 
+/* Whether half a rename may have published it. */
+static bool
+is_traced(const struct mftd_evidence *e)
+{
+	if (e->if_exists == MFTD_IF_EXISTS_OVERWRITE)
+		return false; /* that has no halves */
+	return e->seen || (e->unanswered && !is_untouched(e)) ||
+	    (e->refused && e->temp.links > 1);
+}
+
+bool
+mftd_delivery_is_final(const struct mftd_evidence *e)
+{
+	return is_ours(e, &e->final);
+}
+
 enum mftd_verdict
 mftd_delivery_judge(const struct mftd_evidence *e)
 {
@@ -287,8 +303,7 @@ mftd_delivery_judge(const struct mftd_evidence *e)
 	if (e->shared && !e->settled && !e->refused && !e->skipped &&
 	    v != MFTD_VERDICT_DELIVERED)
 		v = MFTD_VERDICT_LOOK_AGAIN;
-	if (is_denial(v) && e->asked &&
-	    e->if_exists != MFTD_IF_EXISTS_OVERWRITE && !is_untouched(e))
+	if (is_denial(v) && is_traced(e))
 		v = e->settled ? MFTD_VERDICT_IN_DOUBT
 			       : MFTD_VERDICT_LOOK_AGAIN;
 	return v;

@@ -95,7 +95,8 @@ struct mftd_evidence {
 	bool resumed; /* an earlier try's server may write to it still, and so
 			 change its mtime; what it writes is the same */
 	bool skipped; /* no rename was ever asked for */
-	bool asked; /* one may have been, of this temporary name */
+	bool unanswered; /* one may have been, of which no answer came */
+	bool seen; /* an earlier look found its file under its final name */
 	bool refused; /* this worker's rename was answered with a refusal */
 	bool settled; /* looked at for so long that no server is at it still */
 };
@@ -130,8 +131,9 @@ const char *mftd_delivery_verdict_name(enum mftd_verdict v);
  * in between has published while the temporary name is there.  The final one
  * may be gone by now, taken by the partner.  So that nothing was published is
  * said only when the temporary file shows no trace of it: it has one name, and
- * nobody has read it (mftd_delivery_atime).  A trace, or a server that does not
- * show that much, is IN_DOUBT once it is settled.
+ * nobody has read it (mftd_delivery_atime); after an answer, a refusal, the
+ * first is enough.  A trace, or a server that does not show that much, or that
+ * it was seen published before, is IN_DOUBT once it is settled.
  *
  * Both looks were taken at the host where PUBLISHING
  * happened, the temporary name first.
@@ -143,6 +145,9 @@ const char *mftd_delivery_verdict_name(enum mftd_verdict v);
  * enough (settled) that server is taken for dead.
  */
 enum mftd_verdict mftd_delivery_judge(const struct mftd_evidence *e);
+
+/* Whether its file certainly is under its final name. */
+bool mftd_delivery_is_final(const struct mftd_evidence *e);
 
 /*
  * The atime that is set together with that mtime: a second before it, so that

@@ -9,7 +9,9 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
+#include "mftd/base/limits.h"
 #include "mftd/outbound/call.h"
+#include "mftd/outbound/delivery.h"
 #include "mftd/outbound/remote.h"
 #include "mftd/ssh/client.h"
 
@@ -280,6 +282,88 @@ check_file(struct probe *b, uint32_t mtime)
 	    "not kept: after a crash more will be in doubt");
 }
 
+/* ---- what a rename without an answer is judged by (delivery.h) */
+
+/* A consumer, as it were. */
+static int
+read_file(struct probe *b, const char *path)
+{
+	struct mftd_remote *m = b->remote;
+	struct mftd_remote_answer a[3] = { 0 };
+	uint8_t byte;
+	struct mftd_remote_data data = { .at = &byte, .size = 1 };
+	struct mftd_remote_file f;
+	int r = ask(b,
+	    mftd_remote_open_file(m, path, MFTD_REMOTE_LOOK, 0, &f, &a[0]),
+	    &a[0]);
+
+	if (r == 0)
+		r = ask(b, mftd_remote_read(m, &f, 0, &data, &a[1]), &a[1]);
+	if (r == 0)
+		r = ask(b, mftd_remote_close(m, &f, &a[2]), &a[2]);
+	return r;
+}
+
+struct entry {
+	const char *name;
+	struct mftd_remote_attrs attrs;
+};
+
+static void
+take_entry(void *data, const uint8_t *name, size_t len,
+    const struct mftd_remote_attrs *a)
+{
+	struct entry *e = data;
+
+	if (strlen(e->name) == len && memcmp(e->name, name, len) == 0)
+		e->attrs = *a;
+}
+
+/* As a listing shows it; not at all: *e stays empty. */
+static int
+find_entry(struct probe *b, struct entry *e)
+{
+	struct mftd_remote *m = b->remote;
+	struct mftd_remote_answer a[3] = { 0 };
+	struct mftd_remote_names names = { .each = take_entry, .data = e };
+	struct mftd_remote_file f;
+	uint32_t before;
+	int r = ask(b, mftd_remote_open_dir(m, b->directory, &f, &a[0]), &a[0]);
+
+	if (r < 0)
+		return r;
+	do {
+		before = names.n;
+		r = ask(b, mftd_remote_read_dir(m, &f, &names, &a[1]), &a[1]);
+	} while (r == 0 && !e->attrs.exists && names.n > before &&
+	    names.n < MFTD_TRACE_NAMES_MAX);
+	if (r == 0)
+		r = ask(b, mftd_remote_close(m, &f, &a[2]), &a[2]);
+	return r;
+}
+
+static int
+check_traces(struct probe *b, uint32_t mtime)
+{
+	struct entry e = { .name = strrchr(b->name[TEMP], '/') + 1 };
+	const struct mftd_remote_attrs *a = &e.attrs;
+	int r = read_file(b, b->name[TEMP]);
+
+	if (r == 0)
+		r = find_entry(b, &e);
+	if (r < 0 && !is_answer(r))
+		return refused(b, "list");
+	if (r < 0 || a->links != 1)
+		return in_directory(b, MFTD_FINDING_NOTE, "traces",
+		    "how many names a file has is not shown: each rename "
+		    "without an answer will be in doubt");
+	if (a->has_mtime && a->atime == mftd_delivery_atime(mtime))
+		return in_directory(b, MFTD_FINDING_NOTE, "traces",
+		    "access times are not kept: who takes a file before the "
+		    "answer to its rename is lost may get it twice");
+	return in_directory(b, MFTD_FINDING_OK, "traces", "kept");
+}
+
 static int
 try_rename(struct probe *b)
 {
@@ -364,6 +448,8 @@ try_directory(struct probe *b)
 		r = make_file(b, TEMP, mtime);
 	if (r == 0)
 		r = check_file(b, mtime);
+	if (r == 0)
+		r = check_traces(b, mtime);
 	if (r == 0 && (r = check_wanted(b)) == 0)
 		r = try_rename(b);
 	if (r == 0 && (r = check_wanted(b)) == 0)

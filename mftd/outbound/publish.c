@@ -178,13 +178,15 @@ judge_fresh(const struct mftd_item *it)
 
 /* Afterwards; refused: by the answer. */
 static enum mftd_verdict
-judge(const struct mftd_item *it, bool refused)
+judge(struct mftd_item *it, bool refused)
 {
 	struct mftd_evidence e = evidence_of(it);
 
-	e.asked = !e.skipped;
+	e.unanswered = it->unanswered && !e.skipped;
+	e.seen = it->seen;
 	e.settled = it->settled;
 	e.refused = refused;
+	it->seen |= !e.skipped && mftd_delivery_is_final(&e);
 	return mftd_delivery_judge(&e);
 }
 

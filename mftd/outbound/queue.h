@@ -45,6 +45,7 @@ struct mftd_job {
 	int64_t start_ms; /* not before (mftd_clock_ms) */
 	bool waited; /* for the journal of its account's volume */
 	uint32_t rounds; /* looks at what became of it */
+	bool seen; /* by one of them, under its final name */
 	bool counted; /* while partners' jobs are */
 	uint64_t place; /* of its temporary name, if that is a partner's
 			   convention: who has the same waits; 0: it is its own

@@ -186,6 +186,7 @@ act(const struct mftd_attempt *a)
 
 	set_row(job, &a->d);
 	job->pending = job->unsure = false;
+	job->seen |= job->step.seen != 0;
 	if (a->action == MFTD_ACTION_EVIDENCE) {
 		job->rounds += !job->not_called;
 		job->start_ms = mftd_clock_ms() + a->wait_ms;

@@ -257,8 +257,9 @@ def test_trigger_outlives_its_owner(sshd):
     """outbound and its deliver are killed between the two renames: the next
     owner goes on with the second."""
     partner = sshd.partner
-    partner.fault("-P", "in/late.done", "-e",
-                  "inject=?link,?linkat:delay_enter=30s")
+    # only the trigger's is one step
+    partner.fault("-e",
+                  "inject=?rename,?renameat,?renameat2:delay_enter=30s")
     id_ = sshd.upload("trigger", "late")
     sshd.ends(id_, "DELIVERED")
     partner.fault()

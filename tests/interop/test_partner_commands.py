@@ -143,7 +143,8 @@ def test_one_that_works(rig, partner):
     assert found["extensions"][1] == ("fsync@openssh.com limits@openssh.com "
                                       "posix-rename@openssh.com")
     for directory in ("in", "link"):
-        for step in ("directory", "create", "mtime", "rename", "no clobber",
+        for step in ("directory", "create", "mtime", "traces", "rename",
+                     "no clobber",
                      "remove"):
             assert f"{directory}: {step}" in found
     is_untouched(partner)
@@ -233,6 +234,8 @@ def test_directory(rig, partner):
     (["-P", "write"], "in: write", "FAIL"),
     (["-P", "fsync"], "fsync@openssh.com", "note"),
     (["-P", "fsetstat"], "in: mtime", "note"),
+    (["-P", "opendir"], "in: traces", "note"),
+    (["-P", "readdir"], "in: traces", "note"),
     (["-P", "rename"], "in: rename", "FAIL"),
     (["-P", "lstat"], "in: directory", "FAIL"),
 ])

@@ -71,6 +71,15 @@ def stage(name, before, after):
                     ("tests/unit/outbound/test_stage",))
 
 
+DELIVERY = ("tests/unit/outbound/test_delivery",)
+HALF = ("tests/unit/outbound/test_half",)
+
+
+def half(name, file, before, after, test=HALF):
+    return Mutation(f"half_{name}", f"mftd/outbound/{file}", before, after,
+                    test)
+
+
 def lag(name):
     return (JOURNAL + "test_lag", name)
 
@@ -817,4 +826,42 @@ MUTATIONS = [
           "	return r == 0 ? mftd_sync_all(s->out) : r;\n",
           "	return r;\n"),
     stage("stage_drop_not_in_order", "	r = mftd_sync_all(s->out);\n", ""),
+
+    # half a rename, and a consumer that took the file
+    half("links", "delivery.c", "a->links == 1 &&", "a->links < 3 &&",
+         DELIVERY),
+    half("reader", "delivery.c", "a->atime == mftd_delivery_atime(mtime)",
+         "a->atime > 0", DELIVERY),
+    half("before_settled", "delivery.c",
+         "v = e->settled ? MFTD_VERDICT_IN_DOUBT",
+         "v = true ? MFTD_VERDICT_IN_DOUBT", DELIVERY),
+    half("unanswered", "deliver.c", "it->unanswered = it->evidence;",
+         "it->unanswered = false;"),
+    half("refused", "delivery.c", "(e->refused && e->temp.links > 1)",
+         "false", DELIVERY),
+    half("seen", "publish.c", "it->seen |= !e.skipped &&", "it->seen |= false &&"),
+    half("traced", "publish.c", "r = mftd_batch_trace(b, chosen);", "r = 0;"),
+    half("atime_set", "send.c",
+         "mftd_delivery_atime(mtime), &it->dated);\n	if (r == 0)",
+         "mtime, &it->dated);\n	if (r == 0)"),
+    half("older_than_mtime", "delivery.c",
+         "return mtime > 0 ? mtime - 1 : 0;", "return mtime;", DELIVERY),
+    half("trigger", "trigger.c",
+         "replaces(it) || mftd_remote_can_replace(b->remote);",
+         "replaces(it);", ("tests/unit/outbound/test_trigger",
+                           "test_killed_in_rename")),
+    Mutation("resend_goes_on", "mftd/catalog/person.c",
+             "AND $3 = 'QUEUED' THEN 0 ", "AND $3 = 'QUEUED' THEN 3 ",
+             ("tests/unit/catalog/test_catalog",)),
+
+    # the shares of partners
+    Mutation("places_shared", "mftd/outbound/job.c",
+             "return left > own ? (left - own) / 2 : 0;", "return left;",
+             ("tests/unit/outbound/test_job",)),
+    Mutation("first_place", "mftd/outbound/job.c",
+             "if (own == 0 && left == 1)", "if (false)",
+             ("tests/unit/outbound/test_job",)),
+    Mutation("published_shared", "mftd/outbound/job.c",
+             "mftd_jobs_room(MFTD_JOBS_MAX, q->n_jobs, own) == 0",
+             "false", ("tests/unit/outbound/test_job",)),
 ]

@@ -275,6 +275,44 @@ wish_takes_it_from_its_owner(void **state)
 	assert_int_equal(e.tries, 0);
 }
 
+/* What is sent again out of doubt goes on with nothing that is at the partner;
+ * all else may. */
+static void
+wish_to_resend_begins_anew(void **state)
+{
+	static const struct {
+		enum mftd_delivery_state from, to;
+		uint32_t temp_try;
+	} cases[] = {
+		{ MFTD_DELIVERY_IN_DOUBT, MFTD_DELIVERY_QUEUED, 0 },
+		{ MFTD_DELIVERY_IN_DOUBT, MFTD_DELIVERY_DELIVERED, 3 },
+		{ MFTD_DELIVERY_FAILED, MFTD_DELIVERY_QUEUED, 3 },
+	};
+	struct db *db = *state;
+	struct mftd_role_row role;
+	struct mftd_delivery d[3], e;
+	int i;
+
+	publish_some(db, 3);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
+	assert_int_equal(
+	    mftd_catalog_claim(db->c, &role, mftd_clock_wall_us(), "", d, 3),
+	    3);
+	for (i = 0; i < 3; i++) {
+		d[i].state = cases[i].from;
+		d[i].has.temp_try = 3;
+		assert_int_equal(mftd_catalog_step(db->c, &role, &d[i],
+				     MFTD_DELIVERY_CLAIMED),
+		    0);
+		assert_int_equal(
+		    wish(db, d[i].id, "resolve", cases[i].from, cases[i].to, 0),
+		    0);
+		assert_true(find_delivery(db, d[i].receipt, &e));
+		assert_int_equal(e.state, cases[i].to);
+		assert_int_equal(e.has.temp_try, cases[i].temp_try);
+	}
+}
+
 /* What a person cancelled no rename brings back; what was held stays so. */
 static void
 wish_outlives_renames(void **state)
@@ -328,6 +366,7 @@ tests_person(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(wish_moves_and_is_noted),
 		DB_TEST(wish_that_came_too_late_changes_nothing),
 		DB_TEST(wish_takes_it_from_its_owner),
+		DB_TEST(wish_to_resend_begins_anew),
 		DB_TEST(wish_outlives_renames),
 	};
 

@@ -131,16 +131,20 @@ leave(struct mftd_evidence *e, char what)
 		e->temp.atime = 100;
 }
 
-/* The same verdict where a RENAME may have been asked for that is not one step,
- * and left that trace. */
+/* The same verdict where half a RENAME may have been done, and left that
+ * trace. */
 static char
 with_trace(char verdict, const struct mftd_evidence *e, char trace)
 {
-	if (strchr("NSRJU", verdict) == NULL || !e->asked ||
-	    e->if_exists == MFTD_IF_EXISTS_OVERWRITE ||
-	    (trace == 'u' && e->temp.has_mtime))
+	bool left = trace == 'u' && e->temp.has_mtime;
+	bool linked = trace == 'l' || trace == 'b';
+
+	if (strchr("NSRJU", verdict) == NULL ||
+	    e->if_exists == MFTD_IF_EXISTS_OVERWRITE)
 		return verdict;
-	return e->settled ? 'I' : 'A';
+	if (e->seen || (e->unanswered && !left) || (e->refused && linked))
+		return e->settled ? 'I' : 'A';
+	return verdict;
 }
 
 static void
@@ -189,11 +193,12 @@ test_every_evidence(void **state)
 	assert_int_equal(sizeof(cases) / sizeof(cases[0]), 5 * 5);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (known = 0; known < 2; known++)
-			for (bits = 0; bits < 8 * 5; bits++) {
-				trace = traces[bits / 8];
+			for (bits = 0; bits < 16 * 5; bits++) {
+				trace = traces[bits / 16];
 				e.refused = bits & 1;
 				e.settled = bits & 2;
-				e.asked = bits & 4;
+				e.unanswered = bits & 4;
+				e.seen = bits & 8;
 				e.temp = look(cases[i][0]);
 				e.final = look(cases[i][1]);
 				e.mtime = known ? 5 : 0;
@@ -228,20 +233,20 @@ test_half_a_rename(void **state)
 		const char *want[5]; /* as traces */
 	} cases[] = {
 		{ MFTD_IF_EXISTS_FAIL, '-',
-		    { "NNR", "AIA", "AIA", "AIA", "AIA" } },
+		    { "NNR", "AIA", "AIR", "AIA", "AIR" } },
 		{ MFTD_IF_EXISTS_FAIL, 't',
-		    { "JJJ", "AIA", "AIA", "AIA", "AIA" } },
+		    { "JJJ", "AIA", "AIJ", "AIA", "AIJ" } },
 		/* it is there: nothing else is needed */
 		{ MFTD_IF_EXISTS_FAIL, 'm',
 		    { "AMA", "AMA", "AMA", "AMA", "AMA" } },
 		{ MFTD_IF_EXISTS_NUMBER, '-',
-		    { "NNR", "AIA", "AIA", "AIA", "AIA" } },
+		    { "NNR", "AIA", "AIR", "AIA", "AIR" } },
 		{ MFTD_IF_EXISTS_NUMBER, 't',
-		    { "AUU", "AIA", "AIA", "AIA", "AIA" } },
+		    { "AUU", "AIA", "AIU", "AIA", "AIU" } },
 		{ MFTD_IF_EXISTS_SKIP, '-',
-		    { "NNR", "AIA", "AIA", "AIA", "AIA" } },
+		    { "NNR", "AIA", "AIR", "AIA", "AIR" } },
 		{ MFTD_IF_EXISTS_SKIP, 't',
-		    { "JJJ", "AIA", "AIA", "AIA", "AIA" } },
+		    { "JJJ", "AIA", "AIJ", "AIA", "AIJ" } },
 		/* one step */
 		{ MFTD_IF_EXISTS_OVERWRITE, '-',
 		    { "NNR", "NNR", "NNR", "NNR", "NNR" } },
@@ -260,7 +265,7 @@ test_half_a_rename(void **state)
 					.temp = look('m'),
 					.final = look(cases[i].final),
 					.if_exists = cases[i].if_exists,
-					.asked = true,
+					.unanswered = k < 2,
 					.settled = k == 1,
 					.refused = k == 2 };
 
@@ -470,7 +475,7 @@ test_what_routes_say(void **state)
 			const char *t;
 			char want;
 
-			e.asked = !e.skipped;
+			e.unanswered = !e.skipped && i < 2;
 			for (t = traces; *t != '\0'; t++) {
 				leave(&e, *t);
 				want = with_trace(r->want[i], &e, *t);
@@ -510,7 +515,9 @@ check_never(const struct mftd_evidence *e, char temp, char final, char trace)
 		assert_true(v == MFTD_VERDICT_DELIVERED ||
 		    v == MFTD_VERDICT_IN_DOUBT || v == MFTD_VERDICT_LOOK_AGAIN);
 	/* nor what somebody has, or may have, by half a rename */
-	if (e->asked && !over && trace != 'u')
+	if (!over &&
+	    (e->seen || (e->unanswered && trace != 'u') ||
+		(e->refused && (trace == 'l' || trace == 'b'))))
 		assert_true(v == MFTD_VERDICT_DELIVERED ||
 		    v == MFTD_VERDICT_REMOVE_TEMP ||
 		    v == MFTD_VERDICT_IN_DOUBT || v == MFTD_VERDICT_LOOK_AGAIN);
@@ -531,7 +538,7 @@ test_never(void **state)
 		for (f = 0; f < 7; f++)
 			for (k = 0; k < MFTD_IF_EXISTS_COUNT; k++)
 				for (known = 0; known < 2; known++)
-					for (bits = 0; bits < 64 * 5; bits++) {
+					for (bits = 0; bits < 128 * 5; bits++) {
 						e = (struct mftd_evidence) {
 							.size = 100,
 							.temp =
@@ -547,9 +554,10 @@ test_never(void **state)
 							.skipped = bits & 4,
 							.settled = bits & 8,
 							.refused = bits & 16,
-							.asked = bits & 32
+							.unanswered = bits & 32,
+							.seen = bits & 64
 						};
-						trace = traces[bits / 64];
+						trace = traces[bits / 128];
 						leave(&e, (char)trace);
 						check_never(&e, names[t],
 						    names[f], (char)trace);

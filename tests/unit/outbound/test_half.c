@@ -168,6 +168,22 @@ test_taken_after_half(void **state)
 	}
 }
 
+/* Both names were seen before the consumer removed the final one, unread: it
+ * was published, whatever is there now. */
+static void
+test_seen_before(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, MFTD_IF_EXISTS_FAIL);
+	die_in_rename(w, KILLED_HALF);
+	run_once(w, &calm);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_PUBLISHING);
+	remove_unread(w);
+	run_to_end(w, NULL);
+	expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
+}
+
 /* Not even begun: the file is as it was left, and renamed once more.  So are an
  * empty one, and one whose mtime is the source's. */
 static void
@@ -258,6 +274,37 @@ test_unlisted(void **state)
 	expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
 }
 
+/* What is in doubt the partner may have under another name: sent again it is
+ * written anew, also where its route goes on with what is there. */
+static void
+test_sent_again(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after;
+	char taken[160];
+
+	prepare_one(w, 0, "report.csv", MFTD_RESUME_BYTES);
+	w->d[0].at.resume = 1;
+	w->d[0].tries = 1;
+	die_in_rename(w, KILLED_HALF);
+	move_away(w);
+	run_to_end(w, NULL);
+	expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
+	snprintf(taken, sizeof(taken), "%s/taken", w->partner.dir);
+	assert_int_equal(stat(taken, &before), 0);
+	assert_int_equal(before.st_nlink, 2);
+	/* a person's wish, as the catalog takes it (suite_person.c) */
+	w->d[0].state = MFTD_DELIVERY_WAITING;
+	w->d[0].has.temp_try = 0;
+	run_to_end(w, NULL);
+	expect(w, MFTD_DELIVERY_DELIVERED, 2);
+	assert_int_equal(partner_names(&w->partner), 1);
+	assert_int_equal(stat(taken, &after), 0);
+	assert_int_equal(after.st_nlink, 1);
+	assert_int_equal(stat(path_of(w, "report.csv"), &before), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino);
+}
+
 /* Of a batch each has its own trace, found in one listing for all, and in two
  * more for the one that has. */
 static void
@@ -290,10 +337,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken_after_half),
+		WITH_PARTNER(test_seen_before),
 		cmocka_unit_test(test_not_begun),
 		WITH_PARTNER(test_preserved),
 		WITH_PARTNER(test_hangs_half),
 		WITH_PARTNER(test_unlisted),
+		WITH_PARTNER(test_sent_again),
 		WITH_PARTNER(test_batch),
 	};
 
