@@ -219,7 +219,8 @@ move(struct mftd_catalog *c, const struct change *ch)
 	    "due_us = coalesce(CAST($4 AS BIGINT), due_us), "
 	    "tries_before = CASE WHEN $3 = 'QUEUED' THEN tries "
 	    "ELSE tries_before END, "
-	    "first_us = CASE WHEN $3 = 'QUEUED' THEN 0 ELSE first_us END "
+	    "first_us = CASE WHEN $3 = 'QUEUED' THEN 0 ELSE first_us END, "
+	    "due = 1 "
 	    "WHERE id = $1 AND state = $2",
 	    v, N(v), NULL, NULL);
 	return r == 0 ? -ENOENT : r;

@@ -58,6 +58,7 @@ source_is(
 static int
 begin(struct db *db, struct mftd_msg_dispose *q, size_t max)
 {
+	assert_true(mftd_source_look(db->c) >= 0);
 	return mftd_source_begin(db->c, "main", q, max);
 }
 
