@@ -124,6 +124,7 @@
 #define MFTD_CONTROL_CLIENTS_MAX 64
 
 #define MFTD_RECORD_BYTES 16384 /* a journal record, whole */
+#define MFTD_SOURCE_LOOKS_MAX 512 /* ended deliveries looked at for that */
 #define MFTD_DISPOSALS_MAX 32 /* sources archived or deleted at a time */
 #define MFTD_DISPOSE_AGAIN_S 10 /* then another node may do it */
 #define MFTD_DISPOSE_ERROR_S 60 /* after an error it is tried again */

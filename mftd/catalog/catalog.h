@@ -100,8 +100,10 @@ int mftd_catalog_forward(struct mftd_catalog *c, const char *stream,
 int mftd_catalog_releasable(
     struct mftd_catalog *c, char (*out)[MFTD_ID_BYTES], size_t max);
 
-/* Notes that the link of this receipt is gone: it is matched no more. */
-int mftd_catalog_released(struct mftd_catalog *c, const char *receipt);
+/* Notes, in one transaction, that the links of these n receipts are gone: they
+ * are matched no more. */
+int mftd_catalog_released(
+    struct mftd_catalog *c, const char (*receipts)[MFTD_ID_BYTES], size_t n);
 
 /* Which of n receipts were noted so: those into gone, which has room for n.
  * Returns how many, or an error. */

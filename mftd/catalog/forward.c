@@ -21,7 +21,7 @@
 #define ROWS_AT_ONCE 64 /* records in one INSERT */
 #define ROW_PARAMS 5
 #define ENDED_AT_ONCE 1024 /* ended deliveries looked at for links to go */
-#define GONE_AT_ONCE 16 /* receipts asked for in one SELECT */
+#define SOME_RECEIPTS 16 /* in one statement: RECEIPTS_AT_ONCE */
 #define SAME_INODE_MAX 64 /* receipts of one inode that are not released */
 
 struct forward {
@@ -452,42 +452,69 @@ mftd_catalog_releasable(
 	return r < 0 ? r : (int)rel.n;
 }
 
-static int
-note_released(struct mftd_catalog *c, void *receipt)
-{
-	const struct mftd_db_value v[] = { DB_TEXT(receipt) };
-	int r = mftd_db_run(c, "UPDATE receipt SET released = 1 WHERE id = $1",
-	    v, N(v), NULL, NULL);
+#define RECEIPTS_AT_ONCE                                                 \
+	"($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, " \
+	"$15, $16)"
 
-	if (r == 0)
-		return -ENOENT;
-	if (r > 0)
+/* Some of them for one statement; the others are "", which none is. */
+static void
+take_some(const char (*receipts)[MFTD_ID_BYTES], size_t n,
+    struct mftd_db_value v[SOME_RECEIPTS])
+{
+	size_t i;
+
+	for (i = 0; i < SOME_RECEIPTS; i++)
+		v[i] = DB_TEXT(i < n ? receipts[i] : "");
+}
+
+struct noted {
+	const char (*receipts)[MFTD_ID_BYTES];
+	size_t n;
+};
+
+static int
+note_released(struct mftd_catalog *c, void *data)
+{
+	const struct noted *it = data;
+	struct mftd_db_value v[SOME_RECEIPTS];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r >= 0 && i < it->n; i += SOME_RECEIPTS) {
+		take_some(it->receipts + i, it->n - i, v);
 		r = mftd_db_run(c,
-		    "UPDATE delivery SET released = 1 WHERE receipt = $1", v,
-		    N(v), NULL, NULL);
+		    "UPDATE receipt SET released = 1 WHERE id "
+		    "IN " RECEIPTS_AT_ONCE,
+		    v, N(v), NULL, NULL);
+		if (r >= 0)
+			r = mftd_db_run(c,
+			    "UPDATE delivery SET released = 1 "
+			    "WHERE receipt IN " RECEIPTS_AT_ONCE,
+			    v, N(v), NULL, NULL);
+	}
 	return r < 0 ? r : 0;
 }
 
 int
-mftd_catalog_released(struct mftd_catalog *c, const char *receipt)
+mftd_catalog_released(
+    struct mftd_catalog *c, const char (*receipts)[MFTD_ID_BYTES], size_t n)
 {
-	return mftd_db_transaction(
-	    c, MFTD_DB_WRITE, note_released, (void *)receipt);
+	struct noted it = { .receipts = receipts, .n = n };
+
+	return n > 0 ? mftd_db_transaction(c, MFTD_DB_WRITE, note_released, &it)
+		     : 0;
 }
 
-/* Some of them with one statement; the others are "", which none is. */
 static int
 some_gone(struct mftd_catalog *c, const char (*receipts)[MFTD_ID_BYTES],
     size_t n, struct released *rel)
 {
-	struct mftd_db_value v[GONE_AT_ONCE];
-	size_t i;
+	struct mftd_db_value v[SOME_RECEIPTS];
 
-	for (i = 0; i < GONE_AT_ONCE; i++)
-		v[i] = DB_TEXT(i < n ? receipts[i] : "");
+	take_some(receipts, n, v);
 	return mftd_db_run(c,
-	    "SELECT id FROM receipt WHERE released = 1 AND id IN ($1, $2, $3, "
-	    "$4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+	    "SELECT id FROM receipt WHERE released = 1 AND id "
+	    "IN " RECEIPTS_AT_ONCE,
 	    v, N(v), take_released, rel);
 }
 
@@ -500,7 +527,7 @@ mftd_catalog_gone(struct mftd_catalog *c, const char (*receipts)[MFTD_ID_BYTES],
 	int r = 0;
 
 	for (i = 0; r >= 0 && i < n; i += some) {
-		some = n - i < GONE_AT_ONCE ? n - i : GONE_AT_ONCE;
+		some = n - i < SOME_RECEIPTS ? n - i : SOME_RECEIPTS;
 		r = some_gone(c, receipts + i, some, &rel);
 	}
 	return r < 0 ? r : (int)rel.n;

@@ -235,7 +235,7 @@ move(struct mftd_catalog *c, const struct change *ch)
 	    "ELSE tries_before END, "
 	    "first_us = CASE WHEN $3 = 'QUEUED' THEN 0 ELSE first_us END, "
 	    "temp_try = CASE WHEN $2 = 'IN_DOUBT' AND $3 = 'QUEUED' THEN 0 "
-	    "ELSE temp_try END "
+	    "ELSE temp_try END, due = 1 "
 	    "WHERE id = $1 AND state = $2",
 	    v, N(v), NULL, NULL);
 	return r == 0 ? -ENOENT : r;

@@ -31,11 +31,15 @@ int
 mftd_source_want(struct mftd_catalog *c, const char *receipt)
 {
 	const struct mftd_db_value v[] = { DB_TEXT(receipt) };
-
-	return run(c,
+	int r = mftd_db_run(c,
 	    "UPDATE receipt SET source = 'WANTED' "
 	    "WHERE id = $1 AND source = ''",
-	    v, N(v));
+	    v, N(v), NULL, NULL);
+
+	/* those that are made later find it so (targets.c) */
+	return r <= 0
+	    ? r
+	    : run(c, "UPDATE delivery SET due = 1 WHERE receipt = $1", v, N(v));
 }
 
 int
@@ -256,11 +260,61 @@ decide(struct mftd_catalog *c, const struct source *s,
 
 /* ---- those that are due */
 
+/* The ends that nobody has looked at. */
+#define ENDED "due > 0 AND (state = 'DONE' OR state = 'CANCELLED')"
+
+/*
+ * Which deliveries are marked decides which sources are found, so that one that
+ * ends meanwhile is neither looked at nor forgotten.  A mark is a lock, too: a
+ * person's wish for one of them comes before or behind all this.
+ */
+static int
+look(struct mftd_catalog *c, void *data)
+{
+	const struct mftd_db_value v[] = { DB_INT(MFTD_SOURCE_LOOKS_MAX) };
+	int n, r;
+
+	n = mftd_db_run(c,
+	    "UPDATE delivery SET due = 2 WHERE due = 1 AND " ENDED
+	    " AND id IN (SELECT id FROM delivery WHERE due = 1 AND " ENDED
+	    " ORDER BY id LIMIT $1)",
+	    v, N(v), NULL, NULL);
+	if (n <= 0)
+		return n;
+	r = run(c,
+	    "UPDATE receipt SET source_due = 1 WHERE id IN "
+	    "(SELECT receipt FROM delivery WHERE due = 2 AND " ENDED ") "
+	    "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE "
+	    "d.receipt = receipt.id AND d.state NOT IN ('DONE', 'CANCELLED'))",
+	    NULL, 0);
+	if (r == 0)
+		r = run(c,
+		    "UPDATE delivery SET due = 0 WHERE due = 2 AND " ENDED,
+		    NULL, 0);
+	return r < 0 ? r : n;
+}
+
+int
+mftd_source_look(struct mftd_catalog *c)
+{
+	int64_t any = 0;
+	int r = mftd_db_run(c,
+	    "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE due = 1 "
+	    "AND " ENDED " LIMIT 1) AS x",
+	    NULL, 0, mftd_db_take_int, &any);
+
+	/* mostly there is none, and nobody is locked out for that */
+	return r < 0 || any == 0
+	    ? (r < 0 ? r : 0)
+	    : mftd_db_transaction(c, MFTD_DB_FORWARD, look, NULL);
+}
+
 /* "volume = $1", due by $2; a name that is excluded so far (pending) is waited
- * for until $3. */
+ * for until $3.  One that a person has sent again is no more due. */
 static const char due[] =
     "SELECT id, account, volume, path_now, time_us FROM receipt r "
-    "WHERE volume = $1 AND (source = 'WANTED' OR source = 'BEGUN') AND "
+    "WHERE volume = $1 AND source_due = 1 AND "
+    "(source = 'WANTED' OR source = 'BEGUN') AND "
     "source_due_us <= $2 AND has_routes = 1 AND released = 0 AND known = 1 "
     "AND outcome = 'PUBLISHED' AND (pending = 0 OR outcome_us < $3) AND "
     "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.receipt = r.id AND "

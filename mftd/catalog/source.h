@@ -27,6 +27,13 @@ int mftd_source_want(struct mftd_catalog *c, const char *receipt);
 int mftd_source_done(struct mftd_catalog *c, const struct mftd_rec_name *rec);
 
 /*
+ * Looks at up to MFTD_SOURCE_LOOKS_MAX deliveries that have ended and of whose
+ * source a route wants something: those sources all of whose deliveries have
+ * ended are due from then on.  Returns how many it looked at, or an error.
+ */
+int mftd_source_look(struct mftd_catalog *c);
+
+/*
  * Takes up to max sources of the volume that are delivered everywhere and due:
  * what is to be kept is noted so, the others are BEGUN and what to ask the
  * journal is put into out.  Returns how many those are, or an error.

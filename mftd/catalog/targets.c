@@ -200,12 +200,14 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
 	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
-	    "error, order_us, order_seq, name_key, " MFTD_DB_COPIED_COLUMNS ") "
-	    "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
-	    "$12, $14, $15, $16, $17, $18, " MFTD_DB_COPIED_COLUMNS
+	    "error, order_us, order_seq, name_key, due, " MFTD_DB_COPIED_COLUMNS
+	    ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
+	    "$12, $14, $15, $16, $17, $18, "
+	    "(SELECT count(*) FROM receipt c WHERE c.id = $2 AND "
+	    "c.source = 'WANTED'), " MFTD_DB_COPIED_COLUMNS
 	    " FROM route WHERE name = $3 "
 	    "ON CONFLICT (receipt, route) DO UPDATE SET name = excluded.name, "
-	    "name_key = excluded.name_key, behind = '', "
+	    "name_key = excluded.name_key, behind = '', due = excluded.due, "
 	    "due_us = excluded.due_us, unmatched = excluded.unmatched, "
 	    "error = excluded.error, "
 	    "state = CASE WHEN excluded.state = 'QUEUED' AND "

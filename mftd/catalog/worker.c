@@ -16,6 +16,7 @@
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/disposer.h"
 #include "mftd/catalog/feed.h"
+#include "mftd/catalog/source.h"
 #include "mftd/conf/conf.h"
 #include "mftd/conf/place.h"
 #include "mftd/ipc/msg_journal.h"
@@ -23,6 +24,7 @@
 #include "mftd/ipc/worker.h"
 
 #define POLL_MS 2000
+#define SOON_MS 20 /* while journals have not taken what they were told */
 #define STATE_MS 5000
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
@@ -46,6 +48,8 @@ struct process {
 	char reason[MFTD_REASON_BYTES];
 	int backoff_ms;
 	int64_t not_before_ms; /* no try before, while it is away */
+	bool more; /* links, or sources, that the last look did not get to */
+	bool going_on; /* the timer for them runs */
 };
 
 /* ---- telling the others */
@@ -190,6 +194,18 @@ journals_work(const struct process *p)
 	return p->n_journals == p->w->conf->n_volumes;
 }
 
+/* Whether the journals have taken what they were told. */
+static bool
+journals_listen(const struct process *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_journals; i++)
+		if (mftd_chan_pending(p->journals[i]))
+			return false;
+	return true;
+}
+
 static int
 release(struct process *p)
 {
@@ -199,19 +215,20 @@ release(struct process *p)
 	int n, i, r;
 	size_t j;
 
-	if (!journals_work(p))
-		return 0;
 	ids = calloc(max, sizeof(*ids));
 	if (ids == NULL)
 		return -ENOMEM;
 	r = n = mftd_catalog_releasable(p->c, ids, max);
-	for (i = 0; i < n && r >= 0; i++) {
+	for (i = 0; i < n; i++) {
 		memcpy(msg.receipt, ids[i], sizeof(msg.receipt));
 		for (j = 0; j < p->n_journals; j++)
 			mftd_worker_send(p->w, p->journals[j], MFTD_MSG_RELEASE,
 			    0, &msg, sizeof(msg));
-		r = mftd_catalog_released(p->c, ids[i]);
 	}
+	if (n > 0)
+		r = mftd_catalog_released(
+		    p->c, (const char(*)[MFTD_ID_BYTES])ids, (size_t)n);
+	p->more |= n > 0;
 	free(ids);
 	return r < 0 ? r : 0;
 }
@@ -220,9 +237,28 @@ release(struct process *p)
 static int
 dispose(struct process *p)
 {
-	return journals_work(p)
-	    ? mftd_disposer_work(p->disposer, p->journals, p->n_journals)
-	    : 0;
+	int n = mftd_source_look(p->c);
+
+	p->more |= n > 0;
+	return n < 0
+	    ? n
+	    : mftd_disposer_work(p->disposer, p->journals, p->n_journals);
+}
+
+/* Sources and links, as far as one look gets: p->more, if there may be more. */
+static int
+clean_up(struct process *p)
+{
+	int r;
+
+	p->more = false;
+	if (!journals_work(p))
+		return 0;
+	r = dispose(p);
+	p->more |= r == 0 && !journals_listen(p);
+	if (r == 0 && journals_listen(p))
+		r = release(p);
+	return r;
 }
 
 /* ---- the rounds */
@@ -241,9 +277,7 @@ round_once(struct process *p)
 	if (r == 0)
 		r = mftd_feeds_resume(p->feeds);
 	if (r == 0)
-		r = dispose(p);
-	if (r == 0)
-		r = release(p);
+		r = clean_up(p);
 	return r;
 }
 
@@ -281,6 +315,31 @@ tell_backlog(struct process *p)
 		    &msg, sizeof(msg));
 }
 
+static void go_on(struct process *p);
+
+static void
+on_more(void *data)
+{
+	struct process *p = data;
+
+	p->going_on = false;
+	if (!p->reachable)
+		return;
+	set_state(p, clean_up(p));
+	go_on(p);
+}
+
+/* No pause while there is more, but for journals that have enough to do; what
+ * comes from others is looked at in between. */
+static void
+go_on(struct process *p)
+{
+	if (p->more && p->reachable && !p->going_on)
+		p->going_on =
+		    mftd_worker_timer(p->w, journals_listen(p) ? 0 : SOON_MS,
+			on_more, p) == 0;
+}
+
 /* Which places are needed may have changed with the configuration. */
 static void
 work(struct process *p)
@@ -293,6 +352,7 @@ work(struct process *p)
 	set_state(p, round_once(p));
 	if (p->reachable && (!was || p->version != before))
 		tell_backlog(p);
+	go_on(p);
 }
 
 static void
@@ -359,7 +419,8 @@ on_disposed(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	int failed, r = mftd_disposer_answered(p->disposer, m, &failed);
 
 	if (r == 1)
-		failed = dispose(p);
+		failed =
+		    mftd_disposer_work(p->disposer, p->journals, p->n_journals);
 	if (failed < 0)
 		set_state(p, failed);
 	return r < 0 ? r : 0;

@@ -61,7 +61,7 @@ def told(name, file, before, after, test=TOLD):
     return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, test)
 
 
-def partner(name, file, before, after, test):
+def catalog(name, file, before, after, test):
     return Mutation(name, f"mftd/catalog/{file}", before, after,
                     ("tests/unit/catalog/test_catalog", test))
 
@@ -78,6 +78,11 @@ HALF = ("tests/unit/outbound/test_half",)
 def half(name, file, before, after, test=HALF):
     return Mutation(f"half_{name}", f"mftd/outbound/{file}", before, after,
                     test)
+
+
+def hook(name, file, before, after):
+    return Mutation(name, f"mftd/hook/{file}", before, after,
+                    ("tests/unit/hook/test_sign",))
 
 
 def lag(name):
@@ -730,22 +735,53 @@ MUTATIONS = [
              ("tests/unit/outbound/test_delivery",)),
 
     # what hooks are told of partners
-    partner("partner_back_again", "partner_sql.c",
+    catalog("partner_back_again", "partner_sql.c",
             "THEN o.state <> 'closed' ELSE", "THEN true ELSE",
             "stopped_and_back_once"),
-    partner("partner_refused_untold", "partner_sql.c",
+    catalog("partner_refused_untold", "partner_sql.c",
             " OR o.fault <> $7 END", " END", "away_then_refused"),
-    partner("partner_back_twice", "partner_sql.c",
+    catalog("partner_back_twice", "partner_sql.c",
             "CAST(o.since_us AS TEXT)", "CAST($8 AS TEXT)",
             "stopped_and_back_once"),
-    partner("partner_told_unasked", "partner_sql.c",
+    catalog("partner_told_unasked", "partner_sql.c",
             "w.event = k.kind", "true",
             "unwanted_is_not_written"),
-    partner("partner_told_of_no_step", "partner_sql.c",
+    catalog("partner_told_of_no_step", "partner_sql.c",
             "(o.state IS NULL OR o.state IN ($5, $6))", "$5 IS NOT NULL",
             "stale_owner_tells_nobody"),
-    partner("partner_of_any_queue", "hook_sql.c",
+    catalog("partner_of_any_queue", "hook_sql.c",
             '"p.queue = e.queue AND p."', '"p."', "filters_take_partners"),
+
+    # sources are found when their deliveries have ended, and links go at once
+    catalog("source_looked_at_each_time", "source.c",
+            '"WHERE volume = $1 AND source_due = 1 AND "',
+            '"WHERE volume = $1 AND "', "sources_that_wait_cost_nothing"),
+    catalog("source_not_due_again", "person.c", '	    "due = 1 "\n',
+            '	    "due = due "\n', "ended_once_more"),
+    catalog("source_not_due_by_name", "targets.c",
+            '"due = excluded.due, "', '""', "ended_once_more"),
+    Mutation("links_with_pauses", "mftd/catalog/worker.c",
+             "if (p->more && p->reachable", "if (false && p->reachable",
+             ("tests/unit/catalog/test_worker", "links_go_without_a_pause")),
+
+    # runs of hooks
+    hook("hook_jitter", "retry.c",
+         " + (int64_t)(random % 1000) * (ms / 2) / 1000", ""),
+    hook("hook_tries", "retry.c", "run->tries >= tries_max", "false"),
+    hook("hook_own_fault", "retry.c", "err == -ECANCELED", "false"),
+    catalog("hook_not_due", "hook_sql.c", '"x.due_us <= $5 ORDER BY',
+            '"$5 > 0 ORDER BY', "run_goes_its_way"),
+    catalog("hook_ended_twice", "hook_sql.c",
+            "\"state = 'RUNNING' RETURNING event\"",
+            '"true RETURNING event"', "run_goes_its_way"),
+
+    # a temporary name of a convention: what cannot be told proves nothing
+    Mutation("foreign_is_unknown", "mftd/outbound/delivery.c",
+             "is_foreign(e, a) ? TEMP_GONE : TEMP_UNKNOWN", "TEMP_UNKNOWN",
+             ("tests/unit/outbound/test_delivery",)),
+    Mutation("unknown_is_foreign", "mftd/outbound/delivery.c",
+             "is_foreign(e, a) ? TEMP_GONE : TEMP_UNKNOWN", "TEMP_GONE",
+             ("tests/unit/outbound/test_delivery",)),
 
     # a coordinator's end: what comes back, and whose wish was whose
     Mutation("rebirth_settled", "mftd/node/parent.c",

@@ -11,6 +11,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/catalog/backlog.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/source.h"
 
 /*
  * That a call reads no more when there is more that it is not about.  Not its
@@ -308,6 +309,83 @@ backlog_costs_nothing(void **state)
 	}
 }
 
+/* ---- sources */
+
+/* What a round of the catalog's process looks at, with nothing that is due. */
+static int64_t
+look_for_sources(struct db *db)
+{
+	static struct mftd_msg_dispose q[WANTED];
+	int64_t before = read_so_far(db);
+
+	assert_int_equal(mftd_source_look(db->c), 0);
+	assert_int_equal(mftd_source_begin(db->c, "main", q, WANTED), 0);
+	return read_so_far(db) - before;
+}
+
+static void
+want_all(struct db *db)
+{
+	db_execute(db, "UPDATE receipt SET source = 'WANTED'");
+	db_execute(db, "UPDATE delivery SET due = 1");
+}
+
+/* The same of two that have just ended. */
+static int64_t
+end_two(struct db *db, int first)
+{
+	static struct mftd_msg_dispose q[WANTED];
+	int64_t before, cost;
+	char sql[128];
+
+	snprintf(sql, sizeof(sql),
+	    "UPDATE delivery SET state = 'DONE' WHERE id IN ('d-%d', 'd-%d')",
+	    1000000 + first, 1000001 + first);
+	db_execute(db, sql);
+	before = read_so_far(db);
+	assert_int_equal(mftd_source_look(db->c), 2);
+	assert_int_equal(mftd_source_begin(db->c, "main", q, WANTED), 0);
+	cost = read_so_far(db) - before;
+	/* both were looked at for the last time */
+	assert_int_equal(mftd_source_look(db->c), 0);
+	return cost;
+}
+
+/* Sources that wait for their deliveries, or for a person, are not looked at
+ * again and again; nor when others have ended. */
+static void
+sources_that_wait_cost_nothing(void **state)
+{
+	static const struct kind waiting[] = {
+		{ "", "QUEUED", "'acme'", "'r0'", "5", "0", "i" },
+		{ "", "FAILED", "'acme'", "'r0'", "5", "0", "i" },
+	};
+	struct db *db = *state;
+	int64_t few, many, few_end, many_end;
+	size_t i;
+
+	keep_vacuum_away(db);
+	apply_routes(db, 1);
+	for (i = 0; i < 2; i++) {
+		db_execute(db, "DELETE FROM delivery");
+		db_execute(db, "DELETE FROM receipt");
+		add_rows(db, &waiting[i], 0, FEW);
+		want_all(db);
+		look_for_sources(db);
+		few = look_for_sources(db);
+		few_end = end_two(db, 0);
+		few_end = end_two(db, 2);
+		add_rows(db, &waiting[i], FEW, MANY);
+		want_all(db);
+		assert_int_equal(mftd_source_look(db->c), 4);
+		look_for_sources(db);
+		many = look_for_sources(db);
+		many_end = end_two(db, 4);
+		assert_true(many <= 2 * few + allowed(db));
+		assert_true(many_end <= 2 * few_end + allowed(db));
+	}
+}
+
 /* It costs what it counts: no more rows than the bound, and none that is in no
  * state that is counted. */
 static void
@@ -522,6 +600,7 @@ tests_scale(const struct CMUnitTest **t, size_t *n)
 {
 	static const struct CMUnitTest tests[] = {
 		SCALE_TEST(backlog_costs_nothing),
+		SCALE_TEST(sources_that_wait_cost_nothing),
 		SCALE_TEST(counts_are_bounded),
 		DB_TEST(higher_priority_goes_first),
 		DB_TEST(priority_counts_between_partners),

@@ -58,6 +58,7 @@ source_is(
 static int
 begin(struct db *db, struct mftd_msg_dispose *q, size_t max)
 {
+	assert_true(mftd_source_look(db->c) >= 0);
 	return mftd_source_begin(db->c, "main", q, max);
 }
 
@@ -221,6 +222,46 @@ cancelled_is_kept(void **state)
 	become(db, "f1", "r1", "CANCELLED");
 	assert_int_equal(begin(db, q, 2), 0);
 	source_is(db, "f1", "KEPT", "route r1 has not delivered it");
+}
+
+/* Each destination is looked at when it has ended, also for the second time:
+ * after a person's wish, or another name. */
+static void
+ended_once_more(void **state)
+{
+	const struct mftd_wish wish = { .who = "p",
+		.what = "retry",
+		.from = MFTD_DELIVERY_FAILED,
+		.to = MFTD_DELIVERY_QUEUED };
+	char csv[] = "*.csv", *files[] = { csv };
+	struct mftd_route routes[] = { { .after = delete },
+		{ .files = files, .n_files = 1, .after = delete } };
+	struct stream s = { .name = "s1", .time_us = T0 };
+	static struct mftd_msg_dispose q[2];
+	struct db *db = *state;
+	struct mftd_delivery d;
+
+	apply_several(db, routes, 1);
+	publish(db, &s, "f1", "x", 5);
+	become(db, "f1", "r0", "DONE");
+	db_execute(db, "UPDATE delivery SET due = 0"); /* it was looked at */
+	become(db, "f1", "r0", "FAILED");
+	assert_int_equal(begin(db, q, 2), 0);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_int_equal(mftd_catalog_wish(db->c, d.id, &wish, 0), 0);
+	become(db, "f1", "r0", "DONE");
+	assert_int_equal(begin(db, q, 2), 1);
+
+	apply_several(db, routes, 2);
+	publish(db, &s, "f2", "y.csv", 6);
+	assert_int_equal(say_name(db, &s, RENAME, 6, "y.xml"), 0);
+	assert_int_equal(begin(db, q, 2), 0); /* r1's is cancelled: seen */
+	assert_int_equal(say_name(db, &s, RENAME, 6, "z.csv"), 0);
+	become(db, "f2", "r0", "DONE");
+	assert_int_equal(begin(db, q, 2), 0);
+	become(db, "f2", "r1", "DONE");
+	assert_int_equal(begin(db, q, 2), 1);
+	assert_string_equal(q[0].receipt, "f2");
 }
 
 /* A route that does not take it by its last name is no destination; unless a
@@ -484,6 +525,7 @@ tests_source(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(all_destinations_first),
 		DB_TEST(archive_has_its_date),
 		DB_TEST(wish_of_its_time),
+		DB_TEST(ended_once_more),
 		DB_TEST(kept_by_one_of_them),
 		DB_TEST(cancelled_is_kept),
 		DB_TEST(unmatched_is_no_destination),

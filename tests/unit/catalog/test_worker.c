@@ -22,6 +22,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/db.h"
 #include "mftd/catalog/person.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/chan.h"
@@ -462,6 +463,35 @@ link_is_released_once(void **state)
 	mftd_catalog_close(c);
 }
 
+/* All that may go, without a pause: else this would take a minute. */
+static void
+links_go_without_a_pause(void **state)
+{
+	struct rig *rig = *state;
+	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
+	struct mftd_catalog *c;
+	struct mftd_msg m;
+	int n = 0;
+
+	assert_int_equal(mftd_catalog_open(rig->uri, "", &c), 0);
+	assert_int_equal(mftd_catalog_migrate(c), 0);
+	assert_int_equal(c->db->ops->script(c->db,
+			     "INSERT INTO receipt (id, known, outcome, "
+			     "has_routes, matched) SELECT 'm' || i, 1, "
+			     "'PUBLISHED', 1, 0 FROM (WITH RECURSIVE n (i) AS "
+			     "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+			     "i < 8192) SELECT i FROM n) AS every"),
+	    0);
+	mftd_catalog_close(c);
+	start(rig);
+	offer(rig, 2);
+	while (n < 8192) {
+		assert_int_equal(mftd_chan_wait(rig->journal, &m, deadline), 0);
+		n += m.type == MFTD_MSG_RELEASE;
+	}
+	stop(rig);
+}
+
 /* The link goes only once a journal has said what became of the source; one
  * that was released before is not again. */
 static void
@@ -601,7 +631,7 @@ wrong_record_ends_the_channel(void **state)
 #define WORKER_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		WORKER_TEST(change_of_configuration_reaches_auth),
@@ -611,6 +641,7 @@ main(void)
 		WORKER_TEST(away_is_said_once_it_was_tried),
 		WORKER_TEST(stream_waits_for_the_database),
 		WORKER_TEST(link_is_released_once),
+		WORKER_TEST(links_go_without_a_pause),
 		WORKER_TEST(source_goes_before_its_link),
 		WORKER_TEST(found_links_are_released),
 		WORKER_TEST(found_links_wait),
@@ -618,5 +649,7 @@ main(void)
 		WORKER_TEST(wrong_record_ends_the_channel),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,27 @@ backoff_doubles_to_a_bound(void **state)
 		}
 }
 
+/* Hooks that failed together do not come back together: from a quarter less to
+ * nearly a quarter more, all in between. */
+static void
+backoff_is_spread(void **state)
+{
+	int64_t ms, last = 749;
+	uint32_t k;
+
+	for (k = 0; k < 1000; k++) {
+		ms = mftd_hook_backoff_ms(1, k);
+		assert_true(ms >= last && ms <= last + 1);
+		last = ms;
+	}
+	assert_int_equal(mftd_hook_backoff_ms(1, 0), 750);
+	assert_int_equal(last, 1249);
+	assert_int_equal(mftd_hook_backoff_ms(100, 0), 675000);
+	assert_int_equal(mftd_hook_backoff_ms(100, 999), 1124550);
+	assert_int_equal(
+	    mftd_hook_backoff_ms(1, 4294967295u), mftd_hook_backoff_ms(1, 295));
+}
+
 static void
 step_of_a_run(void **state)
 {
@@ -124,6 +145,7 @@ main(void)
 		cmocka_unit_test(signs_as_openssl),
 		cmocka_unit_test(refuses_what_is_no_base64),
 		cmocka_unit_test(backoff_doubles_to_a_bound),
+		cmocka_unit_test(backoff_is_spread),
 		cmocka_unit_test(step_of_a_run),
 	};
 

@@ -168,7 +168,7 @@ steps_enter(void *steps)
 	/* the one message that nobody can answer yet */
 	if (r == 0)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
-		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)s->ctl[1]));
+		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)s->ctl[1], 0));
 	if (r == 0)
 		r = seccomp_load(f);
 	if (r < 0 || !give(s->ctl[1], seccomp_notify_fd(f)))

@@ -403,6 +403,9 @@ static const struct row {
 	{ "fS", "mm", "AMA" },
 	{ "fS", "ms", "AJJ" },
 	{ "fS", "ts", "AII" },
+	{ "fS", "?s", "AJJ" }, /* it may be ours, but cannot have its name */
+	{ "sSk", "t-", "SSS" },
+	{ "sSk", "?-", "III" },
 	{ "fS", "m?", "AII" },
 	{ "oS", "ms", "ANR" },
 	{ "oS", "ts", "AII" },
