@@ -28,6 +28,8 @@ SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
+SERVICE = ("tests/unit/node/test_service",)
+PLACES = ("tests/unit/node/test_places",)
 
 
 class Mutation(NamedTuple):
@@ -663,4 +665,36 @@ MUTATIONS = [
     Mutation("rename_pretended", "mftd/outbound/publish.c",
              "if (!it->temp_attrs.exists) {", "if (true) {",
              ("tests/unit/outbound/test_deliver",)),
+
+    # places: whose they are, and what they are called
+    Mutation("place_without_inbound", "mftd/node/service.c",
+             "		    in->wanted != MFTD_ROLE_STOPPED &&\n", "", SERVICE),
+    Mutation("place_before_inbound", "mftd/node/service.c",
+             "		    in->now != MFTD_ROLE_STOPPED)", "		    true)",
+             SERVICE),
+    Mutation("place_outlives_inbound", "mftd/node/service.c",
+             "	    !place_gone(p))", "	    false)", SERVICE),
+    Mutation("place_proven_gone", "mftd/node/service.c",
+             "		    (s->lock_fd >= 0 || s->proving))",
+             "		    s->lock_fd >= 0)", SERVICE),
+    Mutation("coordinator_told", "mftd/node/service.c",
+             "		tell_all(p);\n", "", SERVICE),
+    Mutation("place_of_a_stopped_node", "mftd/node/places.c",
+             "	    in->state.role == MFTD_ROLE_STOPPED)", "	    false)",
+             PLACES),
+    Mutation("place_needed_by_nobody", "mftd/node/places.c",
+             "!co->backlog.node_needed || ", "", PLACES),
+    Mutation("place_stale", "mftd/node/places.c",
+             "s->out_known && s->out.stale ?", "false ?", PLACES),
+    Mutation("controller_is_pacemakers", "mftd/node/places.c",
+             "!co->w->conf->cluster && ", "", PLACES),
+    Mutation("place_and_queue", "mftd/catalog/route_place.c",
+             "	if (r->queue != NULL)\n", "	if (false)\n",
+             ("tests/unit/catalog/test_objects",)),
+    Mutation("place_on_the_wire", "mftd/cluster/wire.c",
+             "(text[0] == '\\0' || mftd_place_valid(text))", "true",
+             ("tests/unit/cluster/test_wire",)),
+    Mutation("place_needed_in_hand", "mftd/catalog/backlog.c",
+             "WAITS(MFTD_DB_IN_HAND)", "",
+             ("tests/unit/catalog/test_catalog",)),
 ]
