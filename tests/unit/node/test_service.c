@@ -49,7 +49,7 @@ mftd_spawn(struct mftd_parent *p, struct mftd_child *ch)
 	int fds[2];
 
 	ch->pid = ++last;
-	ch->ready = true;
+	ch->ready = ch->kind->proc != MFTD_PROC_LISTENER;
 	if (ch->kind->proc != MFTD_PROC_COORDINATOR)
 		return 0;
 	assert_int_equal(mftd_chan_pair(fds), 0);
@@ -155,7 +155,7 @@ place(struct house *h)
 	return child(h, MFTD_PROC_OUTBOUND, PLACE);
 }
 
-/* Until nothing changes without an end of a child. */
+/* Until nothing changes without a word or an end of a child. */
 static void
 advance(struct house *h)
 {
@@ -163,6 +163,14 @@ advance(struct house *h)
 
 	for (i = 0; i < 8; i++)
 		mftd_services_advance(&h->p);
+}
+
+/* The listener says READY. */
+static void
+listens(struct house *h)
+{
+	child(h, MFTD_PROC_LISTENER, "")->ready = true;
+	advance(h);
 }
 
 /* The children that are to end do. */
@@ -186,6 +194,7 @@ bring_up_all(struct house *h)
 	want(h, MFTD_SERVICE_OUTBOUND, PLACE, MFTD_ROLE_PROMOTED);
 	want(h, MFTD_SERVICE_OUTBOUND, "@controller", MFTD_ROLE_PROMOTED);
 	advance(h);
+	listens(h);
 	assert_int_equal(service(h, "")->now, MFTD_ROLE_STARTED);
 	assert_int_equal(service(h, PLACE)->now, MFTD_ROLE_PROMOTED);
 	assert_int_equal(service(h, "@controller")->now, MFTD_ROLE_PROMOTED);
@@ -204,6 +213,8 @@ place_waits_for_inbound(void **state)
 	assert_non_null(child(h, MFTD_PROC_OUTBOUND, "@controller"));
 	want(h, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STARTED);
 	advance(h);
+	assert_null(place(h));
+	listens(h);
 	assert_non_null(place(h));
 }
 
@@ -236,6 +247,7 @@ inbound_takes_its_place_along(void **state)
 	/* and comes back with it */
 	want(h, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STARTED);
 	advance(h);
+	listens(h);
 	assert_int_equal(service(h, PLACE)->now, MFTD_ROLE_PROMOTED);
 }
 
