@@ -118,6 +118,21 @@ def during(run, count, seed, acknowledged, deed):
     return crew, found
 
 
+def test_node_that_nobody_knows(places, run):
+    """It is taken, with a warning; of those that there are nothing is said."""
+    lab = run.lab
+    wait_served(lab)
+    objects = lab.check("n1", "cat", "/etc/mft/places.yaml")
+    for node, words in (("n3", ""), ("n9", (
+            "mftctl: route alice-x: warning: no node n9 is known; until there "
+            "is one its deliveries wait\n"))):
+        lab.check("n1", "tee", "/etc/mft/more.yaml", input=objects
+                  + _ROUTE.format(prefix="x", word=f"node {node}"))
+        done = lab.exec("n1", ["mftctl", "apply", "/etc/mft/more.yaml"])
+        assert (done.returncode, done.stderr) == (0, words)
+    lab.check("n1", "mftctl", "apply", "/etc/mft/places.yaml")
+
+
 def test_controller_moves(places, run):
     """By a person, amid deliveries; the node's place stays as it is."""
     lab = run.lab

@@ -244,6 +244,21 @@ def test_node_that_is_away(rig, partner):
     assert partner.names("node") == ["one"]
 
 
+@pytest.mark.parametrize("uri", ["postgres"], indirect=True)
+def test_nobody_to_ask(uri, partner):
+    """In a cluster the daemon knows the nodes; without it that is said, but of
+    the node's own place, and the objects are taken all the same."""
+    with Rig(catalog=uri) as rig:
+        rig.conf.write_text(rig.conf.read_text().replace(
+            "mode: standalone", "mode: cluster"))
+        done = apply(rig, objects(rig, partner, *PLACES.values(),
+                                  ("node away",)))
+        assert done.stderr == (
+            "mftctl: route to-away: the daemon does not answer, so nobody "
+            "looked whether there is a node away\n")
+        assert "4 routes" in done.stdout
+
+
 def test_route_that_moves(rig, partner):
     """What waits stays where it was: the place is needed until it is done."""
     pid, = owner(rig, NODE)

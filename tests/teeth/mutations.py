@@ -30,6 +30,8 @@ AHEAD = ("tests/unit/sftp/test_ahead",)
 FOUND = ("tests/unit/catalog/test_catalog",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
+SERVICE = ("tests/unit/node/test_service",)
+PLACES = ("tests/unit/node/test_places",)
 
 
 class Mutation(NamedTuple):
@@ -900,4 +902,34 @@ MUTATIONS = [
     Mutation("published_shared", "mftd/outbound/job.c",
              "mftd_jobs_room(MFTD_JOBS_MAX, q->n_jobs, own) == 0",
              "false", ("tests/unit/outbound/test_job",)),
+
+    # places: whose they are, and what they are called
+    Mutation("place_without_inbound", "mftd/node/service.c",
+             "		    in->wanted != MFTD_ROLE_STOPPED &&\n", "", SERVICE),
+    Mutation("place_before_inbound", "mftd/node/service.c",
+             "		    in->now != MFTD_ROLE_STOPPED)", "		    true)",
+             SERVICE),
+    Mutation("place_outlives_inbound", "mftd/node/service.c",
+             "	    !place_gone(p))", "	    false)", SERVICE),
+    Mutation("place_proven_gone", "mftd/node/service.c",
+             "		    (s->lock_fd >= 0 || s->proving))",
+             "		    s->lock_fd >= 0)", SERVICE),
+    Mutation("place_of_a_stopped_node", "mftd/node/places.c",
+             "	    in->state.role == MFTD_ROLE_STOPPED)", "	    false)",
+             PLACES),
+    Mutation("place_needed_by_nobody", "mftd/node/places.c",
+             "!co->backlog.node_needed || ", "", PLACES),
+    Mutation("place_stale", "mftd/node/places.c",
+             "s->out_known && s->out.stale ?", "false ?", PLACES),
+    Mutation("controller_is_pacemakers", "mftd/node/places.c",
+             "!co->w->conf->cluster && ", "", PLACES),
+    Mutation("place_and_queue", "mftd/catalog/route_place.c",
+             "	if (r->queue != NULL)\n", "	if (false)\n",
+             ("tests/unit/catalog/test_objects",)),
+    Mutation("place_on_the_wire", "mftd/cluster/wire.c",
+             "(text[0] == '\\0' || mftd_place_valid(text))", "true",
+             ("tests/unit/cluster/test_wire",)),
+    Mutation("place_needed_in_hand", "mftd/catalog/backlog.c",
+             "WAITS(MFTD_DB_IN_HAND)", "",
+             ("tests/unit/catalog/test_catalog",)),
 ]
