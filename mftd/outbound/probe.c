@@ -325,18 +325,18 @@ find_entry(struct probe *b, struct entry *e)
 {
 	struct mftd_remote *m = b->remote;
 	struct mftd_remote_answer a[3] = { 0 };
-	struct mftd_remote_names names = { .each = take_entry, .data = e };
+	struct mftd_remote_names names = { .take = take_entry, .data = e };
 	struct mftd_remote_file f;
-	uint32_t before;
+	uint32_t seen = 0;
 	int r = ask(b, mftd_remote_open_dir(m, b->directory, &f, &a[0]), &a[0]);
 
 	if (r < 0)
 		return r;
 	do {
-		before = names.n;
 		r = ask(b, mftd_remote_read_dir(m, &f, &names, &a[1]), &a[1]);
-	} while (r == 0 && !e->attrs.exists && names.n > before &&
-	    names.n < MFTD_TRACE_NAMES_MAX);
+		seen += names.n;
+	} while (r == 0 && !e->attrs.exists && names.n > 0 &&
+	    seen < MFTD_TRACE_NAMES_MAX);
 	if (r == 0)
 		r = ask(b, mftd_remote_close(m, &f, &a[2]), &a[2]);
 	return r;
