@@ -40,7 +40,8 @@ struct mftd_item {
 	bool resumed; /* an earlier try's server may write to it too */
 	bool unanswered; /* an earlier connection's rename of it may be */
 	bool seen; /* its file was, under its final name (delivery.h) */
-	bool tracing; /* its directory is being listed for it (traces.h) */
+	bool tracing; /* its directory is being looked at for it (traces.h) */
+	bool blind; /* there who reads a file leaves no trace */
 	uint64_t from; /* what is before this the partner has */
 	bool summed; /* sum is known */
 	uint32_t event; /* to be told next; MFTD_EVENT_COUNT: none */

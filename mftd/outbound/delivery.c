@@ -275,7 +275,7 @@ is_untouched(const struct mftd_evidence *e)
 	const struct mftd_remote_attrs *a = &e->temp;
 	uint32_t mtime = e->mtime != 0 ? (uint32_t)e->mtime : a->mtime;
 
-	return a->links == 1 && a->has_mtime &&
+	return !e->blind && a->links == 1 && a->has_mtime &&
 	    a->atime == mftd_delivery_atime(mtime);
 }
 

@@ -96,6 +96,7 @@ struct mftd_evidence {
 			 change its mtime; what it writes is the same */
 	bool skipped; /* no rename was ever asked for */
 	bool unanswered; /* one may have been, of which no answer came */
+	bool blind; /* where it lies who reads it leaves no trace */
 	bool seen; /* an earlier look found its file under its final name */
 	bool refused; /* this worker's rename was answered with a refusal */
 	bool settled; /* looked at for so long that no server is at it still */

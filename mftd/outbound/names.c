@@ -124,6 +124,12 @@ mftd_deliver_trigger_temp(const struct mftd_delivery *d, char *out, size_t size)
 }
 
 int
+mftd_deliver_witness_name(const struct mftd_delivery *d, char *out, size_t size)
+{
+	return hidden_name(d, "look.part", out, size);
+}
+
+int
 mftd_deliver_trigger_line(const struct mftd_delivery *d, char *out, size_t size)
 {
 	char final[2 * MFTD_PATH_BYTES + 2];

@@ -33,7 +33,11 @@ int mftd_deliver_trigger_name(
 int mftd_deliver_trigger_temp(
     const struct mftd_delivery *d, char *out, size_t size);
 
-/* What it says, with a newline; "" nothing. */
+/* A file that shows whether who reads there leaves a trace (traces.h). */
+int mftd_deliver_witness_name(
+    const struct mftd_delivery *d, char *out, size_t size);
+
+/* What the trigger file says, with a newline; "" nothing. */
 int mftd_deliver_trigger_line(
     const struct mftd_delivery *d, char *out, size_t size);
 

@@ -359,8 +359,8 @@ check_traces(struct probe *b, uint32_t mtime)
 		    "without an answer will be in doubt");
 	if (a->has_mtime && a->atime == mftd_delivery_atime(mtime))
 		return in_directory(b, MFTD_FINDING_NOTE, "traces",
-		    "access times are not kept: who takes a file before the "
-		    "answer to its rename is lost may get it twice");
+		    "access times are not kept: each rename without an "
+		    "answer will be in doubt");
 	return in_directory(b, MFTD_FINDING_OK, "traces", "kept");
 }
 

@@ -183,6 +183,7 @@ judge(struct mftd_item *it, bool refused)
 	struct mftd_evidence e = evidence_of(it);
 
 	e.unanswered = it->unanswered && !e.skipped;
+	e.blind = it->blind;
 	e.seen = it->seen;
 	e.settled = it->settled;
 	e.refused = refused;

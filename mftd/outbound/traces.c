@@ -8,6 +8,8 @@
 #include "mftd/base/limits.h"
 #include "mftd/base/log.h"
 
+/* ---- names */
+
 /* A directory that is listed, and for whom. */
 struct listing {
 	struct mftd_batch *b;
@@ -35,12 +37,12 @@ directory_of(const char *path, char *out, size_t size)
 }
 
 static bool
-is_in(const struct mftd_item *it, const struct listing *l)
+is_in(const char *path, const char *directory)
 {
-	char directory[MFTD_REMOTE_PATH_BYTES];
+	char own[MFTD_REMOTE_PATH_BYTES];
 
-	directory_of(it->temp, directory, sizeof(directory));
-	return strcmp(directory, l->directory) == 0;
+	directory_of(path, own, sizeof(own));
+	return strcmp(own, directory) == 0;
 }
 
 static bool
@@ -61,7 +63,8 @@ take_name(void *data, const uint8_t *name, size_t len,
 
 	FOR_EACH_ACTIVE(it, l->b)
 	{
-		if (!it->tracing || !is_called(it, name, len) || !is_in(it, l))
+		if (!it->tracing || !is_called(it, name, len) ||
+		    !is_in(it->temp, l->directory))
 			continue;
 		it->temp_attrs.links = a->links;
 		if (a->has_mtime)
@@ -111,18 +114,24 @@ list(struct mftd_batch *b, struct listing *l)
 	return r;
 }
 
-int
-mftd_batch_trace(
-    struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+/* Whether half a rename may have been done of it. */
+static bool
+is_suspect(
+    const struct mftd_item *it, bool (*chosen)(const struct mftd_item *it))
+{
+	return chosen(it) && it->temp_attrs.exists && it->d.has.skipped == 0 &&
+	    it->d.at.if_exists != MFTD_IF_EXISTS_OVERWRITE;
+}
+
+static int
+list_all(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
 {
 	struct mftd_item *it, *other;
 	struct listing l = { .b = b };
 	int r = 0;
 
 	FOR_EACH_ACTIVE(it, b)
-	it->tracing = chosen(it) && it->temp_attrs.exists &&
-	    it->d.has.skipped == 0 &&
-	    it->d.at.if_exists != MFTD_IF_EXISTS_OVERWRITE;
+	it->tracing = is_suspect(it, chosen);
 	FOR_EACH_ACTIVE(it, b)
 	{
 		if (r < 0 || !it->tracing)
@@ -130,14 +139,128 @@ mftd_batch_trace(
 		directory_of(it->temp, l.directory, sizeof(l.directory));
 		l.wanted = 0;
 		FOR_EACH_ACTIVE(other, b)
-		l.wanted += other->tracing && is_in(other, &l);
+		l.wanted += other->tracing && is_in(other->temp, l.directory);
 		r = list(b, &l);
 		/* who did not come is not looked for once more */
 		FOR_EACH_ACTIVE(other, b)
-		if (is_in(other, &l))
+		if (is_in(other->temp, l.directory))
 			other->tracing = false;
 	}
 	return r;
+}
+
+/* ---- readers */
+
+/* A file with those times, and nothing in it that matters. */
+static int
+make_witness(struct mftd_batch *b, const char *path, uint32_t mtime,
+    struct mftd_remote_answer *a)
+{
+	struct mftd_remote_file f;
+	int r = mftd_remote_open_file(
+	    b->remote, path, MFTD_REMOTE_EMPTY, 0600, &f, a);
+
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r < 0 || a->err < 0)
+		return r;
+	r = mftd_remote_write(b->remote, &f, 0, "\n", 1, a);
+	if (r == 0)
+		r = mftd_remote_set_times(
+		    b->remote, &f, mtime, mftd_delivery_atime(mtime), a);
+	if (r == 0)
+		r = mftd_remote_close(b->remote, &f, a);
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+static int
+read_witness(
+    struct mftd_batch *b, const char *path, struct mftd_remote_answer *a)
+{
+	uint8_t byte;
+	struct mftd_remote_data data = { .at = &byte, .size = 1 };
+	struct mftd_remote_file f;
+	int r =
+	    mftd_remote_open_file(b->remote, path, MFTD_REMOTE_LOOK, 0, &f, a);
+
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r < 0 || a->err < 0)
+		return r;
+	r = mftd_remote_read(b->remote, &f, 0, &data, a);
+	if (r == 0)
+		r = mftd_remote_close(b->remote, &f, a);
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+/* Whether who reads a file beside it changes its atime; *kept: for certain. */
+static int
+try_reading(struct mftd_batch *b, const struct mftd_item *it, bool *kept)
+{
+	struct mftd_remote_answer a = { 0 }, removed = { 0 };
+	struct mftd_remote_attrs attrs = { 0 };
+	uint32_t mtime = it->temp_attrs.mtime;
+	char path[MFTD_REMOTE_PATH_BYTES];
+	int r;
+
+	*kept = false;
+	if (mftd_deliver_witness_name(&it->d, path, sizeof(path)) < 0)
+		return 0;
+	r = make_witness(b, path, mtime, &a);
+	if (r == 0 && a.err == 0)
+		r = read_witness(b, path, &a);
+	if (r == 0 && a.err == 0)
+		r = mftd_remote_lstat(b->remote, path, &attrs, &a);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r == 0)
+		r = mftd_remote_remove(b->remote, path, &removed);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	*kept = a.err == 0 && attrs.has_mtime && attrs.mtime == mtime &&
+	    attrs.atime != mftd_delivery_atime(mtime);
+	return r;
+}
+
+/* Only where it matters: of those that seem to be as they were left. */
+static int
+try_readers(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+{
+	char directory[MFTD_REMOTE_PATH_BYTES];
+	struct mftd_item *it, *other;
+	bool kept;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	it->tracing = is_suspect(it, chosen) && it->unanswered &&
+	    it->temp_attrs.links == 1;
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !it->tracing)
+			continue;
+		r = try_reading(b, it, &kept);
+		directory_of(it->final, directory, sizeof(directory));
+		if (r == 0 && !kept)
+			log_warn(
+			    "%s: access times are not kept there", directory);
+		FOR_EACH_ACTIVE(other, b)
+		{
+			if (!other->tracing || !is_in(other->final, directory))
+				continue;
+			other->blind = !kept;
+			other->tracing = false;
+		}
+	}
+	return r;
+}
+
+int
+mftd_batch_trace(
+    struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+{
+	int r = list_all(b, chosen);
+
+	return r == 0 ? try_readers(b, chosen) : r;
 }
 
 int

@@ -873,6 +873,8 @@ MUTATIONS = [
     half("before_settled", "delivery.c",
          "v = e->settled ? MFTD_VERDICT_IN_DOUBT",
          "v = true ? MFTD_VERDICT_IN_DOUBT", DELIVERY),
+    half("blind", "traces.c", "other->blind = !kept;",
+         "other->blind = false;"),
     half("unanswered", "deliver.c", "it->unanswered = it->evidence;",
          "it->unanswered = false;"),
     half("refused", "delivery.c", "(e->refused && e->temp.links > 1)",

@@ -117,8 +117,8 @@ look(char what)
 
 /* What its temporary file tells beside: 'u' as it was left, 'l' it has another
  * name, 'r' somebody has read it, 'b' both, 'n' nobody says how many names it
- * has. */
-static const char traces[] = "ulrbn";
+ * has, 'a' as it was left, and would be if somebody had read it. */
+static const char traces[] = "ulrbna";
 
 static void
 leave(struct mftd_evidence *e, char what)
@@ -129,6 +129,7 @@ leave(struct mftd_evidence *e, char what)
 	e->temp.atime = mftd_delivery_atime(mtime);
 	if (what == 'r' || what == 'b')
 		e->temp.atime = 100;
+	e->blind = what == 'a';
 }
 
 /* The same verdict where half a RENAME may have been done, and left that
@@ -193,7 +194,7 @@ test_every_evidence(void **state)
 	assert_int_equal(sizeof(cases) / sizeof(cases[0]), 5 * 5);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (known = 0; known < 2; known++)
-			for (bits = 0; bits < 16 * 5; bits++) {
+			for (bits = 0; bits < 16 * 6; bits++) {
 				trace = traces[bits / 16];
 				e.refused = bits & 1;
 				e.settled = bits & 2;
@@ -230,35 +231,35 @@ test_half_a_rename(void **state)
 	static const struct {
 		enum mftd_if_exists if_exists;
 		char final;
-		const char *want[5]; /* as traces */
+		const char *want[6]; /* as traces */
 	} cases[] = {
 		{ MFTD_IF_EXISTS_FAIL, '-',
-		    { "NNR", "AIA", "AIR", "AIA", "AIR" } },
+		    { "NNR", "AIA", "AIR", "AIA", "AIR", "AIR" } },
 		{ MFTD_IF_EXISTS_FAIL, 't',
-		    { "JJJ", "AIA", "AIJ", "AIA", "AIJ" } },
+		    { "JJJ", "AIA", "AIJ", "AIA", "AIJ", "AIJ" } },
 		/* it is there: nothing else is needed */
 		{ MFTD_IF_EXISTS_FAIL, 'm',
-		    { "AMA", "AMA", "AMA", "AMA", "AMA" } },
+		    { "AMA", "AMA", "AMA", "AMA", "AMA", "AMA" } },
 		{ MFTD_IF_EXISTS_NUMBER, '-',
-		    { "NNR", "AIA", "AIR", "AIA", "AIR" } },
+		    { "NNR", "AIA", "AIR", "AIA", "AIR", "AIR" } },
 		{ MFTD_IF_EXISTS_NUMBER, 't',
-		    { "AUU", "AIA", "AIU", "AIA", "AIU" } },
+		    { "AUU", "AIA", "AIU", "AIA", "AIU", "AIU" } },
 		{ MFTD_IF_EXISTS_SKIP, '-',
-		    { "NNR", "AIA", "AIR", "AIA", "AIR" } },
+		    { "NNR", "AIA", "AIR", "AIA", "AIR", "AIR" } },
 		{ MFTD_IF_EXISTS_SKIP, 't',
-		    { "JJJ", "AIA", "AIJ", "AIA", "AIJ" } },
+		    { "JJJ", "AIA", "AIJ", "AIA", "AIJ", "AIJ" } },
 		/* one step */
 		{ MFTD_IF_EXISTS_OVERWRITE, '-',
-		    { "NNR", "NNR", "NNR", "NNR", "NNR" } },
+		    { "NNR", "NNR", "NNR", "NNR", "NNR", "NNR" } },
 		{ MFTD_IF_EXISTS_OVERWRITE, 't',
-		    { "NNR", "NNR", "NNR", "NNR", "NNR" } },
+		    { "NNR", "NNR", "NNR", "NNR", "NNR", "NNR" } },
 	};
 	enum mftd_verdict v;
 	size_t i;
 	int t, k;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		for (t = 0; t < 5; t++)
+		for (t = 0; t < 6; t++)
 			for (k = 0; k < 3; k++) {
 				struct mftd_evidence e = { .size = 100,
 					.mtime = 5,
@@ -541,7 +542,7 @@ test_never(void **state)
 		for (f = 0; f < 7; f++)
 			for (k = 0; k < MFTD_IF_EXISTS_COUNT; k++)
 				for (known = 0; known < 2; known++)
-					for (bits = 0; bits < 128 * 5; bits++) {
+					for (bits = 0; bits < 128 * 6; bits++) {
 						e = (struct mftd_evidence) {
 							.size = 100,
 							.temp =

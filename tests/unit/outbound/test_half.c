@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +167,54 @@ test_taken_after_half(void **state)
 		run_to_end(w, NULL);
 		expect(w, cases[i / 3].want, cases[i / 3].renames);
 		world_teardown((void **)&w);
+	}
+}
+
+/* A world on a file system that keeps no access times. */
+static struct world *
+make_blind_world(char top[64])
+{
+	struct world *w;
+
+	snprintf(top, 64, "/tmp/mftd-blind-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	if (mount("none", top, "tmpfs", MS_NOATIME, "mode=755") < 0) {
+		rmdir(top);
+		return NULL;
+	}
+	setenv("TMPDIR", top, 1);
+	assert_int_equal(world_setup((void **)&w), 0);
+	unsetenv("TMPDIR");
+	return w;
+}
+
+/* There nobody can tell whether somebody read what is gone. */
+static void
+test_blind(void **state)
+{
+	static const char *const faults[] = { KILLED_BEFORE, KILLED_HALF };
+	struct world *w;
+	char top[64];
+	int i;
+
+	/* seen by nobody else, and gone with us */
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		skip();
+	for (i = 0; i < 2; i++) {
+		w = make_blind_world(top);
+		assert_non_null(w);
+		assert_false(notes_readers(w));
+		prepare(w, MFTD_IF_EXISTS_FAIL);
+		die_in_rename(w, faults[i]);
+		if (i == 1)
+			read_and_remove(w);
+		run_to_end(w, NULL);
+		expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
+		assert_int_equal(partner_names(&w->partner), 1);
+		world_teardown((void **)&w);
+		assert_int_equal(umount(top), 0);
+		assert_int_equal(rmdir(top), 0);
 	}
 }
 
@@ -338,12 +388,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken_after_half),
 		WITH_PARTNER(test_seen_before),
-		cmocka_unit_test(test_not_begun),
-		WITH_PARTNER(test_preserved),
-		WITH_PARTNER(test_hangs_half),
-		WITH_PARTNER(test_unlisted),
-		WITH_PARTNER(test_sent_again),
-		WITH_PARTNER(test_batch),
+		cmocka_unit_test(test_not_begun), WITH_PARTNER(test_preserved),
+		WITH_PARTNER(test_hangs_half), WITH_PARTNER(test_unlisted),
+		WITH_PARTNER(test_sent_again), WITH_PARTNER(test_batch),
+		cmocka_unit_test(test_blind), /* the last: the mounts */
 	};
 
 	if (!partner_possible())
