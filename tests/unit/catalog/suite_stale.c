@@ -76,17 +76,32 @@ ask_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_catalog_steps(c, role, steps, CLAIMED);
 }
 
+/* Where there is nobody to let go, as when it is asked again, it asks for no
+ * epoch. */
+static int
+ask_versions(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	char at[MFTD_ID_BYTES] = "";
+	int r = mftd_catalog_versions_look(c, role, at);
+
+	return r == 0 ? ask_inherited(c, role, d) : r;
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
 	{ "step", ask_step, true },
 	{ "steps", ask_steps, true },
+	{ "versions", ask_versions, true },
 };
 
 /* ---- the rows */
 
 struct rows {
 	char text[4096];
+	char ids[ROWS][MFTD_ID_BYTES];
+	int n;
 };
 
 static int
@@ -98,15 +113,36 @@ add_row(void *data, const struct mftd_delivery *d)
 	snprintf(rows->text + len, sizeof(rows->text) - len,
 	    "%s %d %u %lld %s\n", d->id, d->state, d->tries,
 	    (long long)d->due_us, d->error);
+	assert_true(rows->n < ROWS);
+	strcpy(rows->ids[rows->n++], d->id);
 	return 0;
+}
+
+/* What no list shows. */
+static void
+add_behind(struct db *db, struct rows *rows)
+{
+	static struct mftd_delivery_story s;
+	size_t len;
+	int i;
+
+	for (i = 0; i < rows->n; i++) {
+		assert_int_equal(
+		    mftd_catalog_delivery(db->c, rows->ids[i], &s), 0);
+		len = strlen(rows->text);
+		snprintf(rows->text + len, sizeof(rows->text) - len,
+		    "behind %s\n", s.behind);
+	}
 }
 
 static void
 look(struct db *db, struct rows *rows)
 {
 	rows->text[0] = '\0';
+	rows->n = 0;
 	assert_int_equal(
 	    mftd_catalog_deliveries(db->c, NULL, add_row, rows), 0);
+	add_behind(db, rows);
 }
 
 /* ---- the owner that is held back */
@@ -260,6 +296,8 @@ hold_at(struct db *db, const struct statement *s, unsigned at, unsigned *first)
 	int r = 0;
 
 	publish_some(db, ROWS);
+	db_execute(
+	    db, "UPDATE delivery SET behind = 'gone' WHERE receipt = 'f3'");
 	start_owner(&o, db, s, at, &claimed);
 	came = steps_wait(o.steps) && !o.told->asked;
 	if (came) {
@@ -324,6 +362,12 @@ held_back_in_steps(void **state)
 	each_call(&statements[3]);
 }
 
+static void
+held_back_in_versions(void **state)
+{
+	each_call(&statements[4]);
+}
+
 void
 tests_stale(const struct CMUnitTest **t, size_t *n)
 {
@@ -332,6 +376,7 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_inherited),
 		cmocka_unit_test(held_back_in_step),
 		cmocka_unit_test(held_back_in_steps),
+		cmocka_unit_test(held_back_in_versions),
 	};
 
 	*t = tests;
