@@ -5,7 +5,9 @@ import struct
 REQUESTS = {1: "init", 3: "open", 4: "close", 6: "write", 7: "lstat",
             9: "setstat", 10: "fsetstat", 11: "opendir", 12: "readdir",
             13: "remove", 18: "rename", 200: "extended"}
-BY_PATH = {"open", "lstat", "setstat", "opendir", "remove", "rename"}
+BY_PATH = {"open", "lstat", "setstat", "opendir", "remove", "rename",
+           "posix-rename"}
+RENAMES = {"rename", "posix-rename"}
 STATUS, ATTRS, HANDLE = 101, 105, 102
 OK, FAILURE = 0, 4
 PACKET_MOST = 1 << 18
@@ -56,6 +58,8 @@ class Request:
             names = strings(packet, 2 if self.kind == "rename" else 1)
         if self.kind == "extended":
             self.kind = names.pop().decode().partition("@")[0]
+        if self.kind == "posix-rename":
+            names = strings(packet, 3)[1:]
         self.handle = None
         if self.kind in BY_PATH:
             names = [name.decode() for name in names]

@@ -115,7 +115,7 @@ class Relay:
         if says in _SIZES and answer[0] != packets.ATTRS:
             how, says = None, ""    # there is no size to change
         more = {}
-        if does and request.kind == "rename" and code == packets.OK:
+        if does and request.kind in packets.RENAMES and code == packets.OK:
             more["appeared"] = sum_of(request.to)
             if says == "taken":
                 os.unlink(request.to)

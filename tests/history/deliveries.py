@@ -8,8 +8,10 @@ may know more: appeared, a list of {name, size, sha256}, what each name was when
 it came into being; may_doubt, the names whose deliveries may be IN_DOUBT, of all
 others somebody could have known.
 
-The order of deliveries is promised to nobody: of two of one name, either may
-be the last.
+Of a route's versions of one name one goes out after the other, in the order in
+which they were received: where they overwrite, the last one stays, and an older
+one is not sent after it.  What repeats one that the partner has is not sent
+again.  The order of other deliveries is promised to nobody.
 """
 import collections
 
@@ -17,6 +19,7 @@ from .verdict import Violation
 
 ARRIVED = {"DELIVERED", "DONE"}
 MAY_HAVE = {"PUBLISHING", "IN_DOUBT"}       # one time more, or not
+REPLACED = "replaced by a later version"
 OVER = ARRIVED | {"IN_DOUBT", "CANCELLED"}
 
 
@@ -25,7 +28,8 @@ def judge(published, receipts, deliveries, partner):
     catalog's rows.  partner: {"files": ..., "arrivals": ...} or None."""
     found = [*_unfinished(deliveries),
              *_unsent(published, receipts, deliveries),
-             *_unfounded(published, deliveries)]
+             *_unfounded(published, deliveries),
+             *_unreplaced(deliveries), *_skipped(deliveries)]
     if partner is not None:
         found += _at_partner(deliveries, partner)
         found += _appeared(deliveries, partner.get("appeared", ()))
@@ -73,6 +77,43 @@ def _unfounded(published, deliveries):
                             "bytes than were published", (record, row))
 
 
+def _order(row):
+    return row["order_us"], row["order_seq"], row["id"]
+
+
+def _versions(row, deliveries):
+    """The other deliveries of its name."""
+    return [d for d in deliveries if d is not row
+            and (d["route"], d["name"]) == (row["route"], row["name"])]
+
+
+def _unreplaced(deliveries):
+    """A later one of that name went out instead."""
+    for row in deliveries:
+        if row["state"] == "CANCELLED" and \
+                row.get("error", "").startswith(REPLACED) and not any(
+                    d["state"] in ARRIVED and _order(d) > _order(row)
+                    for d in _versions(row, deliveries)):
+            yield Violation("undelivered", f"{row['name']} was replaced by "
+                            "nothing", (row,))
+
+
+def _was_skipped(row):
+    return row["state"] in ARRIVED and bool(row.get("skipped"))
+
+
+def _skipped(deliveries):
+    """The partner had it, for we had sent it.  What others put there is of no
+    history."""
+    for row in deliveries:
+        if _was_skipped(row) and not any(
+                d["state"] in ARRIVED and not _was_skipped(d)
+                and (d["size"], d["sha256"]) == (row["size"], row["sha256"])
+                for d in _versions(row, deliveries)):
+            yield Violation("undelivered", f"{row['name']} was not sent, and "
+                            "none before it", (row,))
+
+
 def _at_partner(deliveries, partner):
     arrivals = partner["arrivals"]
     by_name = collections.defaultdict(list)
@@ -85,7 +126,8 @@ def _at_partner(deliveries, partner):
 
 
 def _times(name, rows, times):
-    least = sum(row["state"] in ARRIVED for row in rows)
+    least = sum(row["state"] in ARRIVED and not _was_skipped(row)
+                for row in rows)
     most = least + sum(row["state"] in MAY_HAVE for row in rows)
     if times > most:
         yield Violation("duplicated", f"{name} came into being {times} times "
@@ -106,9 +148,18 @@ def _content(name, rows, there):
         yield Violation("stray", f"{name} is at the partner, nobody sent it",
                         tuple(rows))
     elif (there["size"], there["sha256"]) not in {
-            (row["size"], row["sha256"]) for row in came}:
+            (row["size"], row["sha256"]) for row in _last(came)}:
         yield Violation("corrupt", f"{name} at the partner is {there}",
                         tuple(rows))
+
+
+def _last(came):
+    """Which of them may be there: not one that another had to overwrite."""
+    def is_overwritten(row):
+        return row.get("if_exists") == "overwrite" and any(
+            d["state"] in ARRIVED and _order(d) > _order(row)
+            for d in _versions(row, came))
+    return [row for row in came if not is_overwritten(row)]
 
 
 def _appeared(deliveries, appeared):

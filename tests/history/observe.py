@@ -31,7 +31,8 @@ _QUERIES = {
     " count(*) AS records, max(record.seq) AS last FROM record LEFT JOIN mark "
     "ON mark.stream = record.stream GROUP BY record.stream, mark.seq",
     "deliveries": "SELECT id, receipt, route, state, {name} AS name, size, "
-    "{sha256} AS sha256, unmatched, after_done FROM delivery WHERE receipt "
+    "{sha256} AS sha256, unmatched, after_done, if_exists, skipped, error, "
+    "order_us, order_seq FROM delivery WHERE receipt "
     "NOT IN (SELECT id FROM receipt WHERE origin <> '')",
 }
 _BYTES = ("path", "sha256", "name")

@@ -452,6 +452,60 @@ def test_delivered_by_its_repetition(world):
     assert world.judge().counts["delivered"] == 2
 
 
+@pytest.fixture(name="versions")
+def _versions(world):
+    """Two of "a", of which each overwrites what is there."""
+    world.put("a", "f")
+    both = [d for d in world.deliveries if d["name"] == "a"]
+    for number, row in enumerate(both):
+        row.update(if_exists="overwrite", skipped=0, error="",
+                   order_us=number, order_seq=number)
+    assert world.judge().good
+    return both
+
+
+def test_older_version_stays(world, versions):
+    world.partner["a"]["sha256"] = versions[0]["sha256"]
+    assert kinds(world.judge()) == ["corrupt"]
+    for row in versions:
+        row["if_exists"] = "number"
+    assert world.judge().good
+
+
+def test_replaced_by_a_later_version(world, versions):
+    versions[0].update(state="CANCELLED",
+                       error="replaced by a later version: d3")
+    world.arrivals["a"] = 1
+    assert world.judge().good
+    versions[1]["state"] = "IN_DOUBT"
+    assert kinds(world.judge()) == ["undelivered"]
+
+
+def test_replaced_by_an_earlier_version(world, versions):
+    versions[1].update(state="CANCELLED",
+                       error="replaced by a later version: d0")
+    world.arrivals["a"] = 1
+    world.partner["a"]["sha256"] = versions[0]["sha256"]
+    assert kinds(world.judge()) == ["undelivered"]
+
+
+def test_repetition_was_there(world):
+    world.put("a", "1")
+    world.deliveries[-1].update(skipped=1)
+    world.arrivals["a"] -= 1
+    verdict = world.judge()
+    assert verdict.good and verdict.counts["delivered"] == 4
+    world.arrivals["a"] += 1
+    assert kinds(world.judge()) == ["duplicated"]
+
+
+def test_repetition_of_nothing(world):
+    world.put("a", "f")
+    world.deliveries[-1].update(skipped=1)
+    world.arrivals["a"] -= 1
+    assert kinds(world.judge()) == ["undelivered"]
+
+
 def test_in_doubt_is_counted_and_may_be_there_or_not(world):
     world.deliveries[0]["state"] = "IN_DOUBT"
     verdict = world.judge()

@@ -20,12 +20,13 @@ partners:
 {partner}    source: {source}
     connections: 1
 routes:
-  - name: numbered
+  - name: out
     account: alice
     partner: acme
     directory: {inbox}
-    name_template: "{{seq}}-{{name}}"
     settle_s: 0
+{more}"""
+NUMBERED = """    name_template: "{seq}-{name}"
 """
 SLOW = (Fault("slow", kind="write", times=3), Fault("slow", kind="rename"))
 
@@ -37,12 +38,16 @@ def _partner():
         yield partner
 
 
+def up(rig, partner, more):
+    rig.up(_OBJECTS.format(
+        key=rig.alice, partner=partner.objects(), source=address(0),
+        inbox=INBOX, more=more))
+
+
 @pytest.fixture(name="rig")
 def _rig(partner):
     with Rig() as rig:
-        rig.up(_OBJECTS.format(
-            key=rig.alice, partner=partner.objects(), source=address(0),
-            inbox=INBOX))
+        up(rig, partner, NUMBERED)
         yield rig
 
 
@@ -54,8 +59,9 @@ class Uploader:
         self.client = run.client("c")
         self.sums = []
 
-    def put(self, size):
-        data = bytes([len(self.sums) + 1]) * size
+    def put(self, size, again=False):
+        """again: what was uploaded last."""
+        data = bytes([len(self.sums) + (not again)]) * size
         self.sums.append(hashlib.sha256(data).hexdigest())
         (self.rig.top / "x").write_bytes(data)
         number = self.client.ask("put", "x", size=size, sha256=self.sums[-1])
@@ -105,3 +111,46 @@ def test_while_it_waits(rig, partner):
     finally:
         if partner.sshd.poll() is not None:
             partner.start()
+
+
+def test_repetitions_come_once(partner):
+    """The client repeats its upload while it is sent, and when it has come."""
+    with Rig() as rig:
+        up(rig, partner, "")
+        with FaultRun(rig, "same-upload", partner, [], None) as run:
+            uploader = Uploader(rig, run)
+            uploader.put(600000)
+            wait_for("it is being sent", lambda: any(
+                line["kind"] == "write" for line in partner.story()))
+            uploader.put(600000, again=True)
+            wait_for("both are there", lambda: sum(
+                row["state"] == "DONE"
+                for row in run.catalog()["deliveries"]) == 2)
+            uploader.sums.pop()
+            uploader.put(600000, again=True)
+            assert_each_came_once(run, partner, uploader)
+
+
+def assert_each_came_once(run, partner, uploader):
+    verdict = run.judge()
+    assert verdict.good, str(verdict)
+    assert verdict.counts["delivered"] == 3
+    assert [(each["name"], each["sha256"])
+            for each in partner.seen()["appeared"]] == [
+                ("x", uploader.sums[0])]
+
+
+VERSIONS = (100, 900000, 200, 800000, 300)
+
+
+def test_versions_come_in_order(partner):
+    with Rig() as rig:
+        up(rig, partner, "    if_exists: overwrite\n")
+        with FaultRun(rig, "versions", partner, [], None) as run:
+            uploader = Uploader(rig, run)
+            for size in VERSIONS:
+                uploader.put(size)
+            verdict = run.judge()
+            assert verdict.good, str(verdict)
+            assert [each["sha256"] for each in partner.seen()["appeared"]] \
+                == uploader.sums

@@ -132,6 +132,18 @@ ask_forget(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_found_forget(c, role, "r0", "one");
 }
 
+/* Where there is nobody to let go, as when it is asked again, it asks for no
+ * epoch. */
+static int
+ask_versions(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	char at[MFTD_ID_BYTES] = "";
+	int r = mftd_catalog_versions_look(c, role, at);
+
+	return r == 0 ? ask_inherited(c, role, d) : r;
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
@@ -141,12 +153,15 @@ static const struct statement statements[] = {
 	{ "found", ask_found, true },
 	{ "abandon", ask_abandon, true },
 	{ "forget", ask_forget, true },
+	{ "versions", ask_versions, true },
 };
 
 /* ---- the rows */
 
 struct rows {
 	char text[4096];
+	char ids[ROWS][MFTD_ID_BYTES];
+	int n;
 };
 
 static int
@@ -158,6 +173,8 @@ add_row(void *data, const struct mftd_delivery *d)
 	snprintf(rows->text + len, sizeof(rows->text) - len,
 	    "%s %d %u %lld %s\n", d->id, d->state, d->tries,
 	    (long long)d->due_us, d->error);
+	assert_true(rows->n < ROWS);
+	strcpy(rows->ids[rows->n++], d->id);
 	return 0;
 }
 
@@ -182,6 +199,23 @@ add_found(void *data, const char *path, const struct mftd_version *v)
 	return 0;
 }
 
+/* What no list shows. */
+static void
+add_behind(struct db *db, struct rows *rows)
+{
+	static struct mftd_delivery_story s;
+	size_t len;
+	int i;
+
+	for (i = 0; i < rows->n; i++) {
+		assert_int_equal(
+		    mftd_catalog_delivery(db->c, rows->ids[i], &s), 0);
+		len = strlen(rows->text);
+		snprintf(rows->text + len, sizeof(rows->text) - len,
+		    "behind %s\n", s.behind);
+	}
+}
+
 static void
 look(struct db *db, struct rows *rows)
 {
@@ -191,6 +225,7 @@ look(struct db *db, struct rows *rows)
 	int r;
 
 	rows->text[0] = '\0';
+	rows->n = 0;
 	assert_int_equal(
 	    mftd_catalog_deliveries(db->c, NULL, add_row, rows), 0);
 	assert_int_equal(
@@ -211,6 +246,7 @@ look(struct db *db, struct rows *rows)
 	len = strlen(rows->text);
 	snprintf(rows->text + len, sizeof(rows->text) - len, "%d abandoned\n",
 	    (int)abandoned);
+	add_behind(db, rows);
 }
 
 /* Somebody wants to be told of partners. */
@@ -376,6 +412,8 @@ hold_at(struct db *db, const struct statement *s, unsigned at, unsigned *first)
 
 	publish_some(db, ROWS);
 	want(db);
+	db_execute(
+	    db, "UPDATE delivery SET behind = 'gone' WHERE receipt = 'f3'");
 	start_owner(&o, db, s, at, &claimed);
 	came = steps_wait(o.steps) && !o.told->asked;
 	if (came) {
@@ -464,6 +502,12 @@ held_back_in_forget(void **state)
 	each_call(&statements[7]);
 }
 
+static void
+held_back_in_versions(void **state)
+{
+	each_call(&statements[8]);
+}
+
 void
 tests_stale(const struct CMUnitTest **t, size_t *n)
 {
@@ -476,6 +520,7 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_found),
 		cmocka_unit_test(held_back_in_abandon),
 		cmocka_unit_test(held_back_in_forget),
+		cmocka_unit_test(held_back_in_versions),
 	};
 
 	*t = tests;
