@@ -174,7 +174,9 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&more[4], s->path_now, sizeof(s->path_now)) < 0 ||
 	    mftd_rows_get(&more[7], s->after, sizeof(s->after)) < 0 ||
 	    mftd_rows_get(&more[8], s->source, sizeof(s->source)) < 0 ||
-	    mftd_rows_get(&more[9], s->source_text, sizeof(s->source_text)) < 0)
+	    mftd_rows_get(&more[9], s->source_text, sizeof(s->source_text)) <
+		0 ||
+	    mftd_rows_get(&more[10], s->origin, sizeof(s->origin)) < 0)
 		return -MFTD_E_CORRUPT;
 	return mftd_db_get_delivery(row, &s->d);
 }
@@ -189,7 +191,7 @@ mftd_catalog_delivery(
 	r = mftd_db_run(c,
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS ", d.queue, r.account, "
 	    "r.session, r.path, r.path_now, r.time_us, r.removed, "
-	    "d.after_done, r.source, r.source_text "
+	    "d.after_done, r.source, r.source_text, r.origin "
 	    "FROM delivery d JOIN receipt r ON r.id = d.receipt "
 	    "WHERE d.id = $1",
 	    v, N(v), take_story, out);

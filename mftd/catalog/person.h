@@ -36,6 +36,7 @@ struct mftd_delivery_story {
 	char path[MFTD_PATH_BYTES]; /* as uploaded */
 	char path_now[MFTD_PATH_BYTES]; /* after renames */
 	int64_t received_us;
+	char origin[MFTD_NAME_BYTES]; /* "": an upload; found.h */
 	bool removed; /* the account has removed the file */
 	char after[MFTD_NAME_BYTES]; /* what its route wants of the source */
 	char source[MFTD_NAME_BYTES]; /* what became of it: source.h; "" */

@@ -27,6 +27,7 @@ SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
+FOUND = ("tests/unit/catalog/test_catalog",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 
 
@@ -52,6 +53,11 @@ def journal(name, file, *rest, **more):
 
 def told(name, file, before, after, test=TOLD):
     return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, test)
+
+
+def stage(name, before, after):
+    return Mutation(name, "mftd/outbound/stage.c", before, after,
+                    ("tests/unit/outbound/test_stage",))
 
 
 def lag(name):
@@ -663,4 +669,35 @@ MUTATIONS = [
     Mutation("rename_pretended", "mftd/outbound/publish.c",
              "if (!it->temp_attrs.exists) {", "if (true) {",
              ("tests/unit/outbound/test_deliver",)),
+
+    # found files
+    Mutation("found_in_no_version", "mftd/catalog/found_sql.c",
+             '"found.ctime_ns <> excluded.ctime_ns "', '"1 = 0 "', FOUND),
+    Mutation("found_by_old_objects", "mftd/catalog/found_sql.c",
+             '"UPDATE config SET version = version WHERE version = $1 AND ',
+             '"UPDATE config SET version = version WHERE $1 > 0 AND ', FOUND),
+    Mutation("found_with_any_number", "mftd/catalog/found_sql.c",
+             '"route_sequence.last = excluded.last - 1 "', '"1 = 1 "',
+             (*FOUND, "numbers_are_given_once")),
+    Mutation("found_and_abandoned", "mftd/catalog/found.c",
+             '*written = strcmp(row[0].p, "PUBLISHED") == 0;',
+             "*written = true;", FOUND),
+    Mutation("look_takes_at_once", "mftd/outbound/sight.c",
+             "return now_ms - now->since_ms >= stable_ms ? MFTD_SIGHT_TAKE",
+             "return stable_ms > 0 ? MFTD_SIGHT_TAKE",
+             ("tests/unit/outbound/test_look",)),
+    Mutation("look_takes_what_changed", "mftd/outbound/sight.c",
+             "if (before == NULL || !mftd_version_equal(&now->v, &before->v))",
+             "if (before == NULL)", ("tests/unit/outbound/test_look",)),
+    stage("stage_above_not_durable",
+          "	return mftd_sync_parent(s->root, path);\n", "	return 0;\n"),
+    stage("stage_entry_not_durable",
+          "	r = mftd_sync_all(s->dir);\n	if (r < 0)\n",
+          "	if (r < 0)\n"),
+    stage("stage_file_not_durable", "	int r = mftd_sync_all(fd);\n",
+          "	int r = 0;\n"),
+    stage("stage_out_not_durable",
+          "	return r == 0 ? mftd_sync_all(s->out) : r;\n",
+          "	return r;\n"),
+    stage("stage_drop_not_in_order", "	r = mftd_sync_all(s->out);\n", ""),
 ]

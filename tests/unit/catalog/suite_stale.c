@@ -19,6 +19,8 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/db.h"
+#include "mftd/catalog/found.h"
 #include "tests/unit/journal/steps.h"
 
 #define ROWS 4
@@ -76,11 +78,54 @@ ask_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_catalog_steps(c, role, steps, CLAIMED);
 }
 
+/* A file that was found before it is held back, and one that is not yet. */
+static int
+put_found(struct mftd_catalog *c, const struct mftd_role_row *role,
+    const char *id, const char *path)
+{
+	const struct mftd_found f = { .origin = MFTD_ORIGIN_FOLDER,
+		.route = "r0",
+		.volume = "main",
+		.path = path,
+		.shown = path,
+		.receipt = id,
+		.delivery = id,
+		.now_us = mftd_clock_wall_us() };
+	uint64_t version;
+	int r = mftd_catalog_version(c, &version);
+
+	return r == 0 ? mftd_found_put(c, role, version, &f) : r;
+}
+
+static int
+ask_found(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return put_found(c, role, "found-2", "two");
+}
+
+static int
+ask_abandon(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return mftd_found_abandon(c, role, "found-3", 1);
+}
+
+static int
+ask_forget(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return mftd_found_forget(c, role, "r0", "one");
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
 	{ "step", ask_step, true },
 	{ "steps", ask_steps, true },
+	{ "found", ask_found, true },
+	{ "abandon", ask_abandon, true },
+	{ "forget", ask_forget, true },
 };
 
 /* ---- the rows */
@@ -101,12 +146,35 @@ add_row(void *data, const struct mftd_delivery *d)
 	return 0;
 }
 
+static int
+add_found(void *data, const char *path, const struct mftd_version *v)
+{
+	struct rows *rows = data;
+	size_t len = strlen(rows->text);
+
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%s\n", path);
+	return 0;
+}
+
 static void
 look(struct db *db, struct rows *rows)
 {
+	int64_t abandoned = 0;
+	size_t len;
+
 	rows->text[0] = '\0';
 	assert_int_equal(
 	    mftd_catalog_deliveries(db->c, NULL, add_row, rows), 0);
+	assert_true(
+	    mftd_found_list(db->c, "r0", "", ROWS, add_found, rows) >= 0);
+	assert_int_equal(
+	    mftd_db_run(db->c,
+		"SELECT count(*) FROM receipt WHERE outcome = 'ABANDONED'",
+		NULL, 0, mftd_db_take_int, &abandoned),
+	    1);
+	len = strlen(rows->text);
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%d abandoned\n",
+	    (int)abandoned);
 }
 
 /* ---- the owner that is held back */
@@ -142,6 +210,7 @@ static void __attribute__((noreturn)) be_owner(const struct db *db,
 	    mftd_catalog_raise(c, "q", "old", &role) < 0 ||
 	    mftd_catalog_claim(
 		c, &role, mftd_clock_wall_us(), "", d, CLAIMED) != CLAIMED ||
+	    put_found(c, &role, "found-1", "one") < 0 ||
 	    write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
 		_exit(1);
 	o->told->first = s->ask(c, &role, d);
@@ -324,6 +393,24 @@ held_back_in_steps(void **state)
 	each_call(&statements[3]);
 }
 
+static void
+held_back_in_found(void **state)
+{
+	each_call(&statements[4]);
+}
+
+static void
+held_back_in_abandon(void **state)
+{
+	each_call(&statements[5]);
+}
+
+static void
+held_back_in_forget(void **state)
+{
+	each_call(&statements[6]);
+}
+
 void
 tests_stale(const struct CMUnitTest **t, size_t *n)
 {
@@ -332,6 +419,9 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_inherited),
 		cmocka_unit_test(held_back_in_step),
 		cmocka_unit_test(held_back_in_steps),
+		cmocka_unit_test(held_back_in_found),
+		cmocka_unit_test(held_back_in_abandon),
+		cmocka_unit_test(held_back_in_forget),
 	};
 
 	*t = tests;
