@@ -11,6 +11,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/found.h"
+#include "mftd/catalog/pull.h"
 #include "mftd/catalog/handling.h"
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/person.h"
@@ -310,6 +311,8 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 	mftctl_put_time(o, "received", s->received_us);
 	if (strcmp(s->origin, MFTD_ORIGIN_FOLDER) == 0)
 		mftctl_put(o, "origin", "folder");
+	if (strcmp(s->origin, MFTD_ORIGIN_PARTNER) == 0)
+		mftctl_put(o, "origin", "partner");
 	mftctl_put(o, "account", s->account);
 	mftctl_put(o, "session", s->session);
 	mftctl_put(o, "volume", s->d.volume);
