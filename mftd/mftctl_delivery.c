@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/text.h"
 #include "mftd/catalog/found.h"
+#include "mftd/catalog/pull.h"
 #include "mftd/catalog/handling.h"
 #include "mftd/catalog/numbered.h"
 #include "mftd/catalog/partner_state.h"
@@ -330,6 +331,8 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 	mftctl_put_time(o, "received", s->received_us);
 	if (strcmp(s->origin, MFTD_ORIGIN_FOLDER) == 0)
 		mftctl_put(o, "origin", "folder");
+	if (strcmp(s->origin, MFTD_ORIGIN_PARTNER) == 0)
+		mftctl_put(o, "origin", "partner");
 	mftctl_put(o, "account", s->account);
 	mftctl_put(o, "session", s->session);
 	mftctl_put(o, "volume", s->d.volume);

@@ -307,8 +307,8 @@ main(int argc, char **argv)
 	    const struct CMUnitTest **, size_t *) = { tests_objects,
 		tests_forward, tests_queue, tests_queues, tests_person,
 		tests_failure, tests_hooks, tests_partner_events, tests_scale,
-		tests_source, tests_sources, tests_found, tests_versions,
-		tests_paths, tests_stale, tests_postgres };
+		tests_source, tests_sources, tests_found, tests_pull,
+		tests_versions, tests_paths, tests_stale, tests_postgres };
 	/* the last one is PostgreSQL's own */
 	size_t i, n,
 	    count = sizeof(groups) / sizeof(groups[0]) -
