@@ -258,6 +258,16 @@ mftd_remote_drain(struct mftd_remote *m)
 	return r;
 }
 
+int
+mftd_remote_await(struct mftd_remote *m, const struct mftd_remote_answer *a)
+{
+	int r = 0;
+
+	while (r == 0 && a->open > 0)
+		r = land_one(m);
+	return r;
+}
+
 /* ---- requests */
 
 /* Starts a request; its fields are put into m->packet. */

@@ -132,4 +132,8 @@ int mftd_remote_close(struct mftd_remote *m, const struct mftd_remote_file *f,
 /* Waits until all are answered.  0, or the connection's error. */
 int mftd_remote_drain(struct mftd_remote *m);
 
+/* The same until those are answered that were given this answer. */
+int mftd_remote_await(
+    struct mftd_remote *m, const struct mftd_remote_answer *a);
+
 #endif

@@ -570,15 +570,36 @@ upload_many(struct world *w, int n)
 	}
 }
 
-/* Twenty files of one batch are SENT, and the partner takes its time to say
- * whether a name exists. */
+static sqlite3 *
+open_beside(struct world *w)
+{
+	sqlite3 *h;
+
+	assert_int_equal(
+	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
+	sqlite3_busy_timeout(h, 10000);
+	return h;
+}
+
+static void
+run_sql(sqlite3 *h, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* Twenty files of one batch are SENT, to be numbered if their names exist, and
+ * the partner takes its time to say so. */
 static void
 stop_at_sent(struct world *w)
 {
 	char fault[192];
+	sqlite3 *h;
 
 	make_catalog(w);
 	upload_many(w, 20);
+	h = open_beside(w);
+	run_sql(h, "UPDATE delivery SET if_exists = 'number'");
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
 	snprintf(fault, sizeof(fault),
 	    "-P %s/r-19.csv -e inject=?lstat,newfstatat:delay_enter=3s",
 	    w->partner.in);
@@ -601,23 +622,6 @@ test_stale_before_publishing(void **state)
 	assert_true(await(is_childless, w));
 	await_state(w, MFTD_DELIVERY_SENT, 20);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
-}
-
-static sqlite3 *
-open_beside(struct world *w)
-{
-	sqlite3 *h;
-
-	assert_int_equal(
-	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
-	sqlite3_busy_timeout(h, 10000);
-	return h;
-}
-
-static void
-run_sql(sqlite3 *h, const char *sql)
-{
-	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
 /* One row is taken from us then: its file is not renamed, all others are. */
