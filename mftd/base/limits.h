@@ -96,7 +96,14 @@
 #define MFTD_RETRY_HOURS 24 /* from the first of them, if not given */
 #define MFTD_RETRY_HOURS_MAX 8760
 #define MFTD_TRIES_KEPT 32 /* the last ones of a delivery, as rows */
+#define MFTD_LOOKS_MAX 4 /* processes of a queue that look into folders */
+#define MFTD_LOOK_FILES_MAX 100000 /* of one folder, seen by one look */
 #define MFTD_PARTNER_CALLS_MAX 3 /* in vain, in a row: then it is stopped */
+#define MFTD_FETCHES_MAX 32 /* routes of a queue that fetch */
+#define MFTD_FETCH_NAMES_MAX 65536 /* files of a partner's folder */
+#define MFTD_FETCH_ASK_MAX 64 /* of them, asked about at a time */
+#define MFTD_FETCH_READS 64 /* READs under way to one file */
+#define MFTD_FETCH_TIDY_AGAIN_S 60 /* what failed afterwards at the partner */
 #define MFTD_PROBES_MAX 2 /* delivers that look whether one is back */
 
 #define MFTD_HOOKS_MAX 256 /* configured */

@@ -93,27 +93,12 @@ const cyaml_schema_value_t mftd_account_file_schema = {
 	    CYAML_FLAG_DEFAULT, struct mftd_account_file, fields),
 };
 
-/* NULL, or what is wrong with a directory below the volume. */
-static const char *
-path_fault(const char *path)
-{
-	char clean[MFTD_PATH_BYTES];
-
-	if (mftd_path_clean(path, strlen(path), clean, sizeof(clean)) < 0 ||
-	    strcmp(path, clean) != 0 || !mftd_check_plain(path))
-		return "must be a path below the volume, like a/b";
-	if (strcmp(path, ".") == 0 || strcmp(path, ".mft") == 0 ||
-	    strncmp(path, ".mft/", 5) == 0)
-		return "overlaps .mft";
-	return NULL;
-}
-
 static int
 check_names(
     const struct mftd_check *p, const struct mftd_account_file *list, size_t i)
 {
 	const struct mftd_account *a = &list[i].a;
-	const char *fault = path_fault(a->root);
+	const char *fault = mftd_check_path_fault(a->root);
 	size_t k;
 
 	if (!mftd_id_valid(a->name))
@@ -295,7 +280,7 @@ folder_fault(const struct mftd_account *a, unsigned i)
 	for (k = 0; k < i; k++)
 		if (strcmp(a->folders[k].name, f->name) == 0)
 			return "its name is given twice";
-	return path_fault(f->path);
+	return mftd_check_path_fault(f->path);
 }
 
 static int

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 
 #include "mftd/base/limits.h"
+#include "mftd/base/path.h"
 
 #define FIELD_BYTES 64
 #define RSA_BITS_MIN 2048 /* as libssh is told (ssh/server.c) */
@@ -172,4 +173,18 @@ mftd_check_size(const struct mftd_check *p, const char *name, const char *text,
 		return mftd_check_refuse(p, name, "must be a number from 1");
 	*out = v << shift;
 	return 0;
+}
+
+const char *
+mftd_check_path_fault(const char *path)
+{
+	char clean[MFTD_PATH_BYTES];
+
+	if (mftd_path_clean(path, strlen(path), clean, sizeof(clean)) < 0 ||
+	    strcmp(path, clean) != 0 || !mftd_check_plain(path))
+		return "must be a path below the volume, like a/b";
+	if (strcmp(path, ".") == 0 || strcmp(path, ".mft") == 0 ||
+	    strncmp(path, ".mft/", 5) == 0)
+		return "overlaps .mft";
+	return NULL;
 }

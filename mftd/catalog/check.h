@@ -31,6 +31,9 @@ bool mftd_check_given(const struct mftd_check *p, const char *name);
 /* Whether text holds no control character. */
 bool mftd_check_plain(const char *text);
 
+/* NULL, or what is wrong with a directory below the volume. */
+const char *mftd_check_path_fault(const char *path);
+
 /* A size, "10", "64K", "2M", "5G", "1T", with those of the units that are
  * allowed: at least 1, below 2^63.  text may be NULL: *out stays.  0 or
  * -MFTD_E_CONF. */

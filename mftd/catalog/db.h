@@ -73,6 +73,22 @@ enum mftd_db_guarded {
 	MFTD_DB_DEADLINE_LATE, /* $4 event, $5 route, $6 since_us, $7 until_us,
 				  $8 DONE, too, $9 first id, $10 now_us */
 	MFTD_DB_DEADLINE_PASS, /* $4 route, $5 looked_us */
+	/* of found files: found.h */
+	MFTD_DB_FOUND, /* $4 version of the objects, $5 route, $6 path, $7 size,
+			  $8 mtime_ns, $9 inode, $10 ctime_ns, $11 receipt,
+			  $12 origin, $13 volume, $14 shown, $15 sha256,
+			  $16 now_us, $17 the route's number (0: it gives none),
+			  $18 delivery, $19 name, $20 due_us, $21 state,
+			  $22 error, $23 seq; row: the delivery */
+	MFTD_DB_FOUND_ABANDON, /* $4 receipt, $5 now_us; row: its outcome */
+	MFTD_DB_FOUND_FORGET, /* $4 route, $5 path */
+	/* of fetched files: pull.h */
+	MFTD_DB_PULL_WANT, /* $4 receipt, $5 route, $6 partner, $7 directory,
+			      $8 name, $9 size, $10 mtime, $11 sha256,
+			      $12 fetched, $13 move_to */
+	MFTD_DB_PULL_STEP, /* $4 receipt, $5 state (NULL: as it is), $6 target
+			      (likewise), $7 due_us, $8 text */
+	MFTD_DB_PULL_FORGET, /* $4 receipt */
 	MFTD_DB_GUARDED_COUNT
 };
 

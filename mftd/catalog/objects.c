@@ -14,6 +14,7 @@
 #include "mftd/base/id.h"
 #include "mftd/base/limits.h"
 #include "mftd/catalog/account_file.h"
+#include "mftd/catalog/calendar_file.h"
 #include "mftd/catalog/check.h"
 #include "mftd/catalog/expected.h"
 #include "mftd/catalog/handling_file.h"
@@ -24,6 +25,8 @@
 #include "mftd/catalog/retry_file.h"
 #include "mftd/catalog/route_after.h"
 #include "mftd/catalog/route_file.h"
+#include "mftd/catalog/route_folder.h"
+#include "mftd/catalog/route_pull.h"
 #include "mftd/catalog/route_target.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"
@@ -60,7 +63,11 @@ static const cyaml_schema_value_t pattern = {
 
 static const cyaml_schema_field_t route_fields[] = {
 	TEXT("name", NEEDED, mftd_route, name, MFTD_NAME_BYTES),
-	TEXT("account", NEEDED, mftd_route, account, MFTD_NAME_BYTES),
+	TEXT("account", MAY, mftd_route, account, MFTD_NAME_BYTES),
+	CYAML_FIELD_MAPPING_PTR("from_folder", MAY, struct mftd_route, folder,
+	    mftd_route_folder_fields),
+	CYAML_FIELD_MAPPING_PTR("from_partner", MAY, struct mftd_route, pull,
+	    mftd_route_pull_fields),
 	TEXT("partner", MAY, mftd_route, partner, MFTD_NAME_BYTES),
 	TEXT("to_account", MAY, mftd_route, to_account, MFTD_NAME_BYTES),
 	CYAML_FIELD_STRING_PTR("directory", MAY, struct mftd_route, directory,
@@ -98,22 +105,6 @@ static const cyaml_schema_field_t route_fields[] = {
 	MFTD_HANDLING_FIELDS, CYAML_FIELD_END
 };
 
-static const cyaml_schema_value_t day = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 16),
-};
-
-static const cyaml_schema_field_t calendar_fields[] = {
-	TEXT("name", NEEDED, mftd_calendar, name, MFTD_NAME_BYTES),
-	CYAML_FIELD_SEQUENCE_COUNT("closed", NEEDED, struct mftd_calendar,
-	    closed, n_closed, &day, 0, MFTD_CALENDAR_DAYS_MAX),
-	CYAML_FIELD_END
-};
-
-static const cyaml_schema_value_t calendar = {
-	CYAML_VALUE_MAPPING(
-	    CYAML_FLAG_DEFAULT, struct mftd_calendar, calendar_fields),
-};
-
 static const cyaml_schema_value_t route = {
 	CYAML_VALUE_MAPPING(
 	    CYAML_FLAG_DEFAULT, struct mftd_route, route_fields),
@@ -129,7 +120,7 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_SEQUENCE_COUNT("routes", MAY, struct file, routes, n_routes,
 	    &route, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("calendars", MAY, struct file, calendars,
-	    n_calendars, &calendar, 0, MFTD_OBJECTS_MAX),
+	    n_calendars, &mftd_calendar_file_schema, 0, MFTD_OBJECTS_MAX),
 	CYAML_FIELD_SEQUENCE_COUNT("hooks", MAY, struct file, hooks, n_hooks,
 	    &mftd_hook_file_schema, 0, MFTD_HOOKS_MAX),
 	CYAML_FIELD_END
@@ -213,24 +204,6 @@ check_time(const struct mftd_check *p, const struct file *f,
 }
 
 static int
-check_calendar(const struct mftd_check *p, const struct file *f)
-{
-	const struct mftd_calendar *c = &f->calendars[p->index];
-	size_t i;
-
-	if (!mftd_id_valid(c->name))
-		return mftd_check_refuse(p, "name", "not a name");
-	for (i = 0; i < p->index; i++)
-		if (strcmp(f->calendars[i].name, c->name) == 0)
-			return mftd_check_refuse(p, "name", "given twice");
-	for (i = 0; i < c->n_closed; i++)
-		if (!mftd_schedule_day(c->closed[i]))
-			return mftd_check_refuse_entry(
-			    p, "closed", i, "must be a day, like 2027-12-25");
-	return 0;
-}
-
-static int
 check_route(const struct mftd_check *p, struct file *f)
 {
 	struct mftd_route *r = &f->routes[p->index];
@@ -245,12 +218,16 @@ check_route(const struct mftd_check *p, struct file *f)
 	for (i = 0; i < p->index; i++)
 		if (strcmp(f->routes[i].name, r->name) == 0)
 			return mftd_check_refuse(p, "name", "given twice");
-	account = find_account(f, r->account);
-	if (account == NULL)
-		return mftd_check_refuse(p, "account", "no such account");
-	e = mftd_route_target_check(p, r,
-	    r->partner != NULL && has_partner(f, r->partner),
-	    r->to_account != NULL && find_account(f, r->to_account) != NULL);
+	account = r->account != NULL ? find_account(f, r->account) : NULL;
+	e = mftd_route_from_check(p, r, account);
+	if (e == 0)
+		e = mftd_route_target_check(p, r,
+		    r->partner != NULL && has_partner(f, r->partner),
+		    r->to_account != NULL &&
+			find_account(f, r->to_account) != NULL);
+	if (e == 0)
+		e = mftd_route_pull_check(p, f->routes,
+		    r->pull != NULL && has_partner(f, r->pull->partner));
 	if (e < 0)
 		return e;
 	if (!mftd_id_valid(r->queue))
@@ -315,6 +292,21 @@ check_hooks(struct mftd_check *p, struct file *f)
 	return r;
 }
 
+static const struct mftd_account *
+account_at(const void *data, size_t i)
+{
+	const struct file *f = data;
+
+	return i < f->n_accounts ? &f->accounts[i].a : NULL;
+}
+
+static int
+check_loops(struct mftd_check *p, const struct file *f)
+{
+	return mftd_routes_check_loops(
+	    p, f->routes, f->n_routes, account_at, f);
+}
+
 static int
 check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 {
@@ -330,13 +322,14 @@ check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 			return r;
 	p.list = "calendars";
 	for (p.index = 0; p.index < f->n_calendars; p.index++)
-		if ((r = check_calendar(&p, f)) < 0)
+		if ((r = mftd_calendar_file_check(&p, f->calendars, p.index)) <
+		    0)
 			return r;
 	p.list = "routes";
 	for (p.index = 0; p.index < f->n_routes; p.index++)
 		if ((r = check_route(&p, f)) < 0)
 			return r;
-	if ((r = mftd_routes_check_loops(&p, f->routes, f->n_routes)) < 0)
+	if ((r = check_loops(&p, f)) < 0)
 		return r;
 	return check_hooks(&p, f);
 }
@@ -473,7 +466,7 @@ mftd_objects_derive(struct mftd_objects *o)
 	for (a = o->accounts; a < o->accounts + o->n_accounts; a++) {
 		a->has_routes = 0;
 		for (i = 0; i < o->n_routes && !a->has_routes; i++)
-			a->has_routes =
+			a->has_routes = o->routes[i].account != NULL &&
 			    strcmp(o->routes[i].account, a->name) == 0;
 	}
 }
@@ -545,6 +538,8 @@ mftd_objects_free(struct mftd_objects *o)
 	for (r = o->routes; r < o->routes + o->n_routes; r++) {
 		free(r->name);
 		free(r->account);
+		mftd_route_folder_free(r->folder);
+		mftd_route_pull_free(r->pull);
 		free(r->partner);
 		free(r->to_account);
 		free(r->directory);

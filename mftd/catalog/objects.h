@@ -92,9 +92,32 @@ struct mftd_handling_words {
 	char *if_exists, *resume, *mtime, *mode;
 };
 
+/* A folder whose files are found by looking. */
+struct mftd_route_folder {
+	char *volume;
+	char *path; /* clean, below the volume */
+	int every_s; /* between two looks */
+	int stable_s; /* so long a file has to stay as it is */
+};
+
+/* A folder of a partner whose files are fetched. */
+struct mftd_route_pull {
+	char *partner;
+	char *directory; /* there; "" the login's */
+	char *volume; /* where the bytes are kept until they are delivered */
+	int every_s; /* between two looks */
+	int stable_s; /* so long a file has to stay as it is */
+	char *fetched; /* what becomes of it there: "keep", "delete", "move"
+			  (msg_fetch.h) once it is delivered */
+	char *move_to; /* a folder there; NULL but for "move" */
+};
+
 struct mftd_route {
 	char *name;
-	char *account; /* uploads of this account … */
+	char *account; /* uploads of this account, or NULL … */
+	struct mftd_route_folder
+	    *folder; /* or the files of this folder, or NULL … */
+	struct mftd_route_pull *pull; /* or those of a partner\'s … */
 	char *partner; /* … go to this partner … */
 	char *to_account; /* … or to this account … */
 	char *directory; /* … into this folder of it ("" its start folder, or

@@ -16,6 +16,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/claim.h"
+#include "mftd/catalog/found_sql.h"
 #include "mftd/catalog/partner_sql.h"
 #include "mftd/catalog/postgres_keeps.h"
 #include "mftd/catalog/postgres_steps.h"
@@ -67,6 +68,7 @@ static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_INHERITED] = mftd_inherited_postgres,
 	[MFTD_DB_STEPS] = mftd_postgres_steps,
 	[MFTD_DB_PARTNER] = mftd_partner_postgres,
+	[MFTD_DB_FOUND] = mftd_found_postgres,
 };
 
 static struct postgres *

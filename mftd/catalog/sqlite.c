@@ -17,6 +17,7 @@
 #include "mftd/base/log.h"
 #include "mftd/catalog/claim.h"
 #include "mftd/catalog/event.h"
+#include "mftd/catalog/found_sql.h"
 #include "mftd/catalog/partner_sql.h"
 #include "mftd/catalog/tries.h"
 
@@ -418,6 +419,8 @@ sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 		r = -MFTD_E_STALE_EPOCH;
 	if (r > 0 && which == MFTD_DB_STEPS)
 		r = rows = run_steps(of(db), v, n, row, data);
+	else if (r > 0 && which == MFTD_DB_FOUND)
+		r = rows = mftd_found_sqlite(db, v, row, data);
 	else if (r > 0 && mftd_db_common_sql[which] != NULL)
 		r = rows = run_common(of(db), which, v, n, row, data);
 	else if (r > 0)

@@ -17,6 +17,8 @@
 #include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/hook_store.h"
 #include "mftd/catalog/partner_store.h"
+#include "mftd/catalog/route_folder.h"
+#include "mftd/catalog/route_pull.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -56,6 +58,10 @@ put_route(struct mftd_catalog *c, const struct mftd_route *r)
 	    v, N(v));
 	if (e == 0)
 		e = mftd_route_handling_put(c, r->name, &r->at);
+	if (e == 0)
+		e = mftd_route_folder_put(c, r);
+	if (e == 0)
+		e = mftd_route_pull_put(c, r);
 out:
 	free(files);
 	free(except);
@@ -87,6 +93,7 @@ put_objects(struct mftd_catalog *c, const struct mftd_objects *o)
 
 	r = c->db->ops->script(c->db,
 	    "DELETE FROM hook_filter; DELETE FROM hook_want; DELETE FROM hook; "
+	    "DELETE FROM route_pull; "
 	    "DELETE FROM route; DELETE FROM calendar; DELETE FROM partner_key; "
 	    "DELETE FROM partner; "
 	    "DELETE FROM account_key; DELETE FROM account_entry; "
@@ -218,6 +225,10 @@ load(struct mftd_catalog *c, void *data)
 		    "expected_by, expected_within_s, expected_event "
 		    "FROM route ORDER BY name",
 		    NULL, 0, take_route, o);
+	if (r >= 0)
+		r = mftd_route_folders_load(c, o);
+	if (r >= 0)
+		r = mftd_route_pulls_load(c, o);
 	if (r >= 0)
 		r = mftd_hooks_load(c, o);
 	return r < 0 ? r : mftd_route_handlings_load(c, o);

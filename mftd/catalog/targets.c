@@ -115,20 +115,35 @@ number_of(struct mftd_catalog *c, const struct mftd_candidate *f,
 	    v + 1, 1, mftd_db_take_int, seq);
 }
 
-/* How t calls the file.  1; 0 for a name that no file can have: then it is the
- * file's own; an error. */
+/* The number that the route gives next; it is not given by this. */
+static int
+next_number(struct mftd_catalog *c, const struct target *t, int64_t *seq)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(t->route) };
+	int r;
+
+	*seq = 0;
+	r = mftd_db_run(c, "SELECT last FROM route_sequence WHERE route = $1",
+	    v, N(v), mftd_db_take_int, seq);
+	++*seq;
+	return r < 0 ? r : 0;
+}
+
+/* How t calls the file; receipt NULL: it would.  1; 0 for a name that no file
+ * can have: then it is the file's own; an error. */
 static int
 make_name(struct mftd_catalog *c, const struct mftd_candidate *f,
     const struct target *t, char out[MFTD_PATH_BYTES], int64_t *seq)
 {
 	struct mftd_template_values v = { .name = mftd_path_base(f->path),
 		.time_us = f->time_us };
-	int r;
+	int r = 0;
 
 	*seq = 0;
 	if (t->template[0] != '\0') {
-		r = mftd_template_counts(t->template) ? number_of(c, f, t, seq)
-						      : 0;
+		if (mftd_template_counts(t->template))
+			r = f->receipt != NULL ? number_of(c, f, t, seq)
+					       : next_number(c, t, seq);
 		if (r < 0)
 			return r;
 		v.seq = (uint64_t)*seq;
@@ -142,6 +157,16 @@ make_name(struct mftd_catalog *c, const struct mftd_candidate *f,
 
 /* ---- the rows */
 
+/* What is wrong with what make_name returned, or the time; NULL: nothing. */
+static const char *
+fault_of(const struct target *t, int made)
+{
+	if (made == 0)
+		return "no file can have the name that its route's template "
+		       "makes";
+	return t->due_us < 0 ? "its route's schedule names no time" : NULL;
+}
+
 /* One receipt, one route, one row: made, or given the new name while it has
  * not begun.  What was held before its name took it back is held again. */
 static int
@@ -149,7 +174,7 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
     const struct target *t)
 {
 	char id[MFTD_ID_BYTES], name[MFTD_PATH_BYTES];
-	const char *fault = NULL;
+	const char *fault;
 	int64_t seq;
 	int e = mftd_id_timed("d", mftd_clock_wall_us(), id, sizeof(id));
 
@@ -157,11 +182,7 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 		e = make_name(c, f, t, name, &seq);
 	if (e < 0)
 		return e;
-	if (e == 0)
-		fault = "no file can have the name that its route's template "
-			"makes";
-	else if (t->due_us < 0)
-		fault = "its route's schedule names no time";
+	fault = fault_of(t, e);
 	const struct mftd_db_value v[] = { DB_TEXT(id), DB_TEXT(f->receipt),
 		DB_TEXT(t->route), DB_TEXT(t->queue), DB_TEXT(t->partner),
 		DB_TEXT(f->volume), DB_TEXT(t->directory),
@@ -208,6 +229,12 @@ mftd_targets_cancel(struct mftd_catalog *c, const char *receipt,
 	    v, N(v), NULL, NULL);
 }
 
+#define TARGET_COLUMNS                                              \
+	"r.name, queue, coalesce(partner, '@' || to_account), "     \
+	"directory, settle_s, files, except_files, name_template, " \
+	"schedule, time_zone, closed, after_done "                  \
+	"FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
+
 int
 mftd_targets_put(
     struct mftd_catalog *c, const struct mftd_candidate *f, bool *waits)
@@ -219,11 +246,7 @@ mftd_targets_put(
 	int e;
 
 	e = mftd_db_run(c,
-	    "SELECT r.name, queue, coalesce(partner, '@' || to_account), "
-	    "directory, settle_s, files, except_files, name_template, "
-	    "schedule, time_zone, closed, after_done "
-	    "FROM route r LEFT JOIN calendar c ON c.name = r.calendar "
-	    "WHERE account = $1 ORDER BY r.name DESC",
+	    "SELECT " TARGET_COLUMNS "WHERE account = $1 ORDER BY r.name DESC",
 	    v, N(v), take_target, &all);
 	*waits = all.list != NULL;
 	while ((t = all.list) != NULL) {
@@ -240,4 +263,30 @@ mftd_targets_put(
 	}
 	*waits = *waits && !taken;
 	return e < 0 ? e : 0;
+}
+
+int
+mftd_targets_plan(struct mftd_catalog *c, const char *route, const char *path,
+    int64_t time_us, struct mftd_plan *plan)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(route) };
+	const struct mftd_candidate f = { .path = path, .time_us = time_us };
+	struct targets all = { .path = path };
+	struct target *t;
+	int r;
+
+	memset(plan, 0, sizeof(*plan));
+	r = mftd_db_run(c, "SELECT " TARGET_COLUMNS "WHERE r.name = $1", v,
+	    N(v), take_target, &all);
+	t = all.list;
+	if (r == 0)
+		return -ENOENT;
+	if (r > 0)
+		r = make_name(c, &f, t, plan->name, &plan->seq);
+	if (r >= 0) {
+		plan->fault = fault_of(t, r);
+		plan->due_us = t->due_us;
+	}
+	free(t);
+	return r < 0 ? r : 0;
 }

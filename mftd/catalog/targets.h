@@ -35,4 +35,18 @@ int mftd_targets_put(
 int mftd_targets_cancel(struct mftd_catalog *c, const char *receipt,
     const char *route, const char *reason);
 
+/* What a delivery of a file that is not known yet is to be. */
+struct mftd_plan {
+	char name[MFTD_PATH_BYTES]; /* at its destination */
+	int64_t due_us;
+	int64_t seq; /* the route's number of it, the next one; 0: none */
+	const char *fault; /* why it fails at once; NULL: it does not */
+};
+
+/* What route r's of the file path found at that time is to be, as of now: who
+ * writes it looks that the number is still the next one (found.h).  Writes
+ * nothing.  0, -ENOENT: there is no such route; or an error. */
+int mftd_targets_plan(struct mftd_catalog *c, const char *route,
+    const char *path, int64_t time_us, struct mftd_plan *plan);
+
 #endif

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "mftd/base/err.h"
+#include "mftd/ipc/msg_fetch.h"
 #include "mftd/ipc/msg_journal.h"
+#include "mftd/ipc/msg_look.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/ipc/msg_session.h"
@@ -190,6 +192,53 @@ static const struct layout {
 	    sizeof(struct mftd_msg_hooks_role), 0, 0, false,
 	    { STR(mftd_msg_hooks_role, queue),
 		STR(mftd_msg_hooks_role, owner) } },
+	[MFTD_MSG_LOOK_STAGED] = { "look-staged",
+	    sizeof(struct mftd_msg_look_staged), 0, 0, false,
+	    { STR(mftd_msg_look_staged, receipt) } },
+	[MFTD_MSG_LOOK_KNOWN] = { "look-known",
+	    sizeof(struct mftd_msg_look_known), 0, 0, false,
+	    { STR(mftd_msg_look_known, after) } },
+	[MFTD_MSG_LOOK_ROWS] = { "look-rows", sizeof(struct mftd_msg_look_rows),
+	    0, 0, false, { { 0, 0 } } },
+	[MFTD_MSG_LOOK_GONE] = { "look-gone", sizeof(struct mftd_msg_look_gone),
+	    0, 0, false, { STR(mftd_msg_look_gone, name) } },
+	[MFTD_MSG_LOOK_FOUND] = { "look-found",
+	    sizeof(struct mftd_msg_look_found), 0, 0, false,
+	    { STR(mftd_msg_look_found, receipt),
+		STR(mftd_msg_look_found, name) } },
+	[MFTD_MSG_LOOK_END] = { "look-end", sizeof(struct mftd_msg_look_end), 0,
+	    0, false, { STR(mftd_msg_look_end, text) } },
+	[MFTD_MSG_LOOK_ANSWER] = { "look-answer",
+	    sizeof(struct mftd_msg_look_answer), 0, 0, false, { { 0, 0 } } },
+	[MFTD_MSG_FETCH_CALLED] = { "fetch-called",
+	    sizeof(struct mftd_msg_fetch_called), 0, 0, false,
+	    { STR(mftd_msg_fetch_called, host),
+		STR(mftd_msg_fetch_called, why) } },
+	[MFTD_MSG_FETCH_STAGED] = { "fetch-staged",
+	    sizeof(struct mftd_msg_fetch_staged), 0, 0, false,
+	    { STR(mftd_msg_fetch_staged, id) } },
+	[MFTD_MSG_FETCH_ASK] = { "fetch-ask", sizeof(struct mftd_msg_fetch_ask),
+	    0, 0, true, { { 0, 0 } } },
+	[MFTD_MSG_FETCH_FOUND] = { "fetch-found",
+	    sizeof(struct mftd_msg_fetch_found), 0, 0, false,
+	    { STR(mftd_msg_fetch_found, file.name),
+		STR(mftd_msg_fetch_found, id) } },
+	[MFTD_MSG_FETCH_LOOKED] = { "fetch-looked",
+	    sizeof(struct mftd_msg_fetch_looked), 0, 0, false,
+	    { STR(mftd_msg_fetch_looked, why) } },
+	[MFTD_MSG_FETCH_NEXT] = { "fetch-next", sizeof(struct mftd_msg_none), 0,
+	    0, false, { { 0, 0 } } },
+	[MFTD_MSG_FETCH_WISH] = { "fetch-wish",
+	    sizeof(struct mftd_msg_fetch_wish), 0, 0, false,
+	    { STR(mftd_msg_fetch_wish, file.name), STR(mftd_msg_fetch_wish, id),
+		STR(mftd_msg_fetch_wish, move_to),
+		STR(mftd_msg_fetch_wish, target) } },
+	[MFTD_MSG_FETCH_TIDY] = { "fetch-tidy",
+	    sizeof(struct mftd_msg_fetch_tidy), 0, 0, false,
+	    { STR(mftd_msg_fetch_tidy, id), STR(mftd_msg_fetch_tidy, target),
+		STR(mftd_msg_fetch_tidy, text) } },
+	[MFTD_MSG_FETCH_ANSWER] = { "fetch-answer",
+	    sizeof(struct mftd_msg_fetch_answer), 0, 0, false, { { 0, 0 } } },
 };
 
 static const struct layout *

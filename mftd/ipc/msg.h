@@ -12,7 +12,7 @@
  * forks of one program); msg.c has one row per type: its size, its strings and
  * how many descriptors it carries.  Nothing that does not fit its row reaches a
  * handler.  The structs: msg_node.h, msg_session.h, msg_journal.h,
- * msg_outbound.h.
+ * msg_outbound.h, msg_look.h, msg_fetch.h.
  */
 enum mftd_msg_type {
 	/* parent and everybody; parent and coordinator: msg_node.h */
@@ -78,6 +78,24 @@ enum mftd_msg_type {
 	MFTD_MSG_DELIVER_ANSWER,
 	/* outbound and hooks: msg_outbound.h */
 	MFTD_MSG_HOOKS_ROLE,
+	/* outbound and look: msg_look.h */
+	MFTD_MSG_LOOK_STAGED,
+	MFTD_MSG_LOOK_KNOWN,
+	MFTD_MSG_LOOK_ROWS,
+	MFTD_MSG_LOOK_GONE,
+	MFTD_MSG_LOOK_FOUND,
+	MFTD_MSG_LOOK_END,
+	MFTD_MSG_LOOK_ANSWER,
+	/* outbound and fetch: msg_fetch.h */
+	MFTD_MSG_FETCH_CALLED,
+	MFTD_MSG_FETCH_STAGED,
+	MFTD_MSG_FETCH_ASK,
+	MFTD_MSG_FETCH_FOUND,
+	MFTD_MSG_FETCH_LOOKED,
+	MFTD_MSG_FETCH_NEXT,
+	MFTD_MSG_FETCH_WISH,
+	MFTD_MSG_FETCH_TIDY,
+	MFTD_MSG_FETCH_ANSWER,
 	MFTD_MSG_TYPE_END
 };
 

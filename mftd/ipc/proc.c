@@ -12,6 +12,8 @@ static const char *const names[MFTD_PROC_COUNT] = {
 	[MFTD_PROC_HOOKS] = "hooks",
 	[MFTD_PROC_SESSION] = "session",
 	[MFTD_PROC_DELIVER] = "deliver",
+	[MFTD_PROC_LOOK] = "look",
+	[MFTD_PROC_FETCH] = "fetch",
 };
 
 const char *

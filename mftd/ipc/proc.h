@@ -15,6 +15,8 @@ enum mftd_proc {
 	MFTD_PROC_HOOKS, /* one, beside the promoted queue "default" */
 	MFTD_PROC_SESSION, /* forked by listener; the instance is its id */
 	MFTD_PROC_DELIVER, /* forked by outbound; the instance is its id */
+	MFTD_PROC_LOOK, /* forked by outbound; the instance is its route */
+	MFTD_PROC_FETCH, /* forked by outbound; the instance is its route */
 	MFTD_PROC_COUNT
 };
 

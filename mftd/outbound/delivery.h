@@ -74,8 +74,10 @@ struct mftd_remote_attrs {
 	bool exists;
 	bool has_size; /* what a server does not say proves nothing */
 	bool has_mtime;
+	bool has_mode;
 	uint64_t size;
 	uint32_t mtime; /* seconds since the epoch */
+	uint32_t mode; /* as st_mode */
 	enum mftd_content content; /* by looking into it */
 };
 

@@ -13,7 +13,9 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/soon.h"
+#include "mftd/outbound/looks.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/pulls.h"
 #include "mftd/outbound/queue.h"
 
 #define TICK_MS 500
@@ -41,6 +43,8 @@ mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
 		    (unsigned long long)q->role.epoch);
 		q->stale = true;
 		mftd_runners_kill(q, false);
+		mftd_looks_kill(q, false);
+		mftd_pulls_kill(q, false);
 		return r;
 	}
 	snprintf(text, sizeof(text), "%s: %s: %s", what, mftd_strerror(r),
@@ -152,6 +156,8 @@ load_objects(struct mftd_queue *q)
 	mftd_objects_free(q->objects);
 	q->objects = objects;
 	q->reload = false;
+	mftd_looks_load(q);
+	mftd_pulls_load(q);
 	mftd_runners_retire(q);
 	tell_hooks(q);
 	log_info("configuration version %llu: %zu partners",
@@ -346,6 +352,10 @@ work(struct mftd_queue *q)
 		claim(q);
 	if (!q->stale)
 		mftd_jobs_work(q);
+	if (!q->stale)
+		mftd_looks_work(q);
+	if (!q->stale)
+		mftd_pulls_work(q);
 	/* that it can be read does not end a trouble with writing */
 	if (!q->stale && q->trouble[0] == '\0')
 		look(q);
@@ -422,6 +432,26 @@ static const struct mftd_handler from_deliver[] = {
 	{ 0, NULL },
 };
 
+static const struct mftd_handler from_look[] = {
+	{ MFTD_MSG_LOOK_STAGED, mftd_looks_on_question },
+	{ MFTD_MSG_LOOK_KNOWN, mftd_looks_on_question },
+	{ MFTD_MSG_LOOK_GONE, mftd_looks_on_question },
+	{ MFTD_MSG_LOOK_FOUND, mftd_looks_on_question },
+	{ MFTD_MSG_LOOK_END, mftd_looks_on_end },
+	{ 0, NULL },
+};
+
+static const struct mftd_handler from_fetch[] = {
+	{ MFTD_MSG_FETCH_CALLED, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_STAGED, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_ASK, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_FOUND, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_LOOKED, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_NEXT, mftd_pulls_on_question },
+	{ MFTD_MSG_FETCH_TIDY, mftd_pulls_on_question },
+	{ 0, NULL },
+};
+
 /* journal has nothing to say to us: it talks to deposits; and what may be
  * released is the catalog process's to ask. */
 static const struct mftd_link links[] = {
@@ -431,6 +461,8 @@ static const struct mftd_link links[] = {
 	    mftd_local_journal_down },
 	{ MFTD_PROC_HOOKS, NULL, on_hooks_up, on_hooks_down },
 	{ MFTD_PROC_DELIVER, from_deliver, NULL, mftd_runner_on_down },
+	{ MFTD_PROC_LOOK, from_look, NULL, mftd_looks_on_down },
+	{ MFTD_PROC_FETCH, from_fetch, NULL, mftd_pulls_on_down },
 };
 
 void
@@ -457,6 +489,10 @@ mftd_outbound_main(struct mftd_worker *w)
 		exit(1);
 	mftd_worker_run(w);
 	mftd_runners_kill(q, true);
+	mftd_looks_kill(q, true);
+	mftd_looks_free(q);
+	mftd_pulls_kill(q, true);
+	mftd_pulls_free(q);
 	mftd_jobs_free(q);
 	mftd_breakers_free(q);
 	mftd_catalog_close(q->catalog);

@@ -20,7 +20,9 @@
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
  * spawn.c and breakers.c share it. */
 
+struct mftd_looks;
 struct mftd_pace;
+struct mftd_pulls;
 struct mftd_queue;
 struct mftd_runner;
 
@@ -116,6 +118,8 @@ struct mftd_queue {
 	struct mftd_runner runners[MFTD_DELIVERS_MAX];
 	struct mftd_pace *paces; /* MFTD_DELIVERS_MAX of them */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
+	struct mftd_looks *looks; /* looks.h; NULL: none yet */
+	struct mftd_pulls *pulls; /* pulls.h; likewise */
 };
 
 /* Notes the outcome of a call of the catalog: trouble, its end, or a stale
@@ -231,6 +235,10 @@ void mftd_breakers_ask(struct mftd_queue *q);
 void mftd_breakers_free(struct mftd_queue *q);
 
 /* ---- spawn.c */
+
+/* What a process that is forked here does first: no core, no way to more
+ * rights, nothing of outbound's descriptors but its lock and these (or -1). */
+void mftd_child_confine(struct mftd_worker *w, int chan_fd, int other_fd);
 
 /* Starts a deliver for partner in the runner's place, whose host is set.  0 or
  * a negative error. */

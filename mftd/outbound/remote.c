@@ -13,8 +13,8 @@
 #include "mftd/outbound/remote_wire.h"
 #include "mftd/ssh/client.h"
 
-static int
-broken(struct mftd_remote *m, const char *what)
+int
+mftd_remote_broken(struct mftd_remote *m, const char *what)
 {
 	snprintf(m->why, sizeof(m->why), "%s", what);
 	return -MFTD_E_PROTOCOL;
@@ -63,7 +63,8 @@ receive(struct mftd_remote *m, uint8_t *type)
 		return lost(m, r);
 	len = be32toh(be);
 	if (len == 0 || len > MFTD_SFTP_PACKET_BYTES)
-		return broken(m, "a packet of an impossible length");
+		return mftd_remote_broken(
+		    m, "a packet of an impossible length");
 	mftd_buf_reset(m->in);
 	r = mftd_buf_reserve(m->in, len, &at);
 	if (r < 0)
@@ -98,13 +99,14 @@ take_status(struct mftd_remote *m, const struct flying *f)
 	uint32_t code;
 
 	if (mftd_buf_get_u32(m->in, &code) < 0)
-		return broken(m, "a short STATUS");
+		return mftd_remote_broken(m, "a short STATUS");
 	if (code == STATUS_OK)
 		return f->want == FXP_STATUS
 		    ? 0
-		    : broken(m, "a STATUS where more was asked");
+		    : mftd_remote_broken(m, "a STATUS where more was asked");
 	if ((code == STATUS_NO_SUCH_FILE && f->want == FXP_ATTRS) ||
-	    (code == STATUS_EOF && f->want == FXP_DATA))
+	    (code == STATUS_EOF &&
+		(f->want == FXP_DATA || f->want == FXP_NAME)))
 		return 0; /* an answer like another */
 	if (a->err < 0)
 		return 0;
@@ -119,25 +121,42 @@ take_status(struct mftd_remote *m, const struct flying *f)
 	return 0;
 }
 
+/* Pairs of strings that no draft gives a meaning. */
 static int
-take_attrs(struct mftd_remote *m, struct mftd_remote_attrs *a)
+skip_extended(struct mftd_remote *m)
+{
+	const uint8_t *data;
+	size_t len;
+	uint32_t n;
+
+	if (mftd_buf_get_u32(m->in, &n) < 0)
+		return mftd_remote_broken(m, "short ATTRS");
+	for (; n > 0; n--)
+		if (mftd_buf_get_string(m->in, &data, &len) < 0 ||
+		    mftd_buf_get_string(m->in, &data, &len) < 0)
+			return mftd_remote_broken(m, "short ATTRS");
+	return 0;
+}
+
+int
+mftd_remote_take_attrs(struct mftd_remote *m, struct mftd_remote_attrs *a)
 {
 	uint32_t flags, skip;
 
 	if (mftd_buf_get_u32(m->in, &flags) < 0)
-		return broken(m, "short ATTRS");
+		return mftd_remote_broken(m, "short ATTRS");
 	a->exists = true;
 	a->has_size = (flags & ATTR_SIZE) != 0;
 	a->has_mtime = (flags & ATTR_TIMES) != 0;
+	a->has_mode = (flags & ATTR_PERMISSIONS) != 0;
 	if ((a->has_size && mftd_buf_get_u64(m->in, &a->size) < 0) ||
 	    ((flags & ATTR_UIDGID) != 0 && mftd_buf_consume(m->in, 8) < 0) ||
-	    ((flags & ATTR_PERMISSIONS) != 0 &&
-		mftd_buf_consume(m->in, 4) < 0) ||
+	    (a->has_mode && mftd_buf_get_u32(m->in, &a->mode) < 0) ||
 	    (a->has_mtime &&
 		(mftd_buf_get_u32(m->in, &skip) < 0 ||
 		    mftd_buf_get_u32(m->in, &a->mtime) < 0)))
-		return broken(m, "short ATTRS");
-	return 0;
+		return mftd_remote_broken(m, "short ATTRS");
+	return (flags & ATTR_EXTENDED) != 0 ? skip_extended(m) : 0;
 }
 
 static int
@@ -148,7 +167,7 @@ take_handle(struct mftd_remote *m, struct mftd_remote_file *f)
 
 	if (mftd_buf_get_string(m->in, &handle, &len) < 0 ||
 	    len > sizeof(f->handle))
-		return broken(m, "a bad handle");
+		return mftd_remote_broken(m, "a bad handle");
 	memcpy(f->handle, handle, len);
 	f->len = len;
 	return 0;
@@ -161,7 +180,7 @@ take_data(struct mftd_remote *m, struct mftd_remote_data *d)
 	size_t len;
 
 	if (mftd_buf_get_string(m->in, &bytes, &len) < 0 || len > d->size)
-		return broken(m, "bad DATA");
+		return mftd_remote_broken(m, "bad DATA");
 	memcpy(d->at, bytes, len);
 	d->len = len;
 	return 0;
@@ -185,7 +204,7 @@ take_sum(struct mftd_remote *m, struct mftd_remote_sum *sum)
 	if (mftd_buf_get_string(m->in, &word, &len) < 0 ||
 	    (is_word(word, len, "check-file") &&
 		mftd_buf_get_string(m->in, &word, &len) < 0))
-		return broken(m, "a short check-file answer");
+		return mftd_remote_broken(m, "a short check-file answer");
 	sum->known = is_word(word, len, "sha256") &&
 	    mftd_buf_len(m->in) == sizeof(sum->sha256);
 	if (sum->known)
@@ -193,8 +212,8 @@ take_sum(struct mftd_remote *m, struct mftd_remote_sum *sum)
 	return 0;
 }
 
-/* OpenSSH PROTOCOL section 4.8: four numbers, the third is the largest
- * write. */
+/* OpenSSH PROTOCOL section 4.8: four numbers, the second is the largest read,
+ * the third the largest write. */
 static int
 take_limits(struct mftd_remote *m)
 {
@@ -203,9 +222,11 @@ take_limits(struct mftd_remote *m)
 	if (mftd_buf_get_u64(m->in, &packet) < 0 ||
 	    mftd_buf_get_u64(m->in, &read) < 0 ||
 	    mftd_buf_get_u64(m->in, &most) < 0)
-		return broken(m, "a short limits answer");
+		return mftd_remote_broken(m, "a short limits answer");
 	if (most > m->chunk)
 		m->chunk = most < CHUNK_MOST ? (size_t)most : CHUNK_MOST;
+	if (read > m->read_chunk)
+		m->read_chunk = read < CHUNK_MOST ? (size_t)read : CHUNK_MOST;
 	return 0;
 }
 
@@ -221,20 +242,22 @@ land_one(struct mftd_remote *m)
 	if (r < 0)
 		return r;
 	if (mftd_buf_get_u32(m->in, &id) < 0)
-		return broken(m, "a short packet");
+		return mftd_remote_broken(m, "a short packet");
 	f = &m->flying[id % FLIGHT_REQUESTS];
 	if (f->want == 0 || f->id != id)
-		return broken(m, "an answer to no request");
+		return mftd_remote_broken(m, "an answer to no request");
 	if (type == FXP_STATUS)
 		r = take_status(m, f);
 	else if (type != f->want)
-		r = broken(m, "an answer of another type");
+		r = mftd_remote_broken(m, "an answer of another type");
 	else if (type == FXP_ATTRS)
-		r = take_attrs(m, f->out);
+		r = mftd_remote_take_attrs(m, f->out);
 	else if (type == FXP_HANDLE)
 		r = take_handle(m, f->out);
 	else if (type == FXP_DATA)
 		r = take_data(m, f->out);
+	else if (type == FXP_NAME)
+		r = mftd_remote_take_names(m, f->out);
 	else if (f->out != NULL)
 		r = take_sum(m, f->out);
 	else
@@ -395,11 +418,11 @@ read_version(struct mftd_remote *m)
 		return r;
 	if (type != FXP_VERSION || mftd_buf_get_u32(m->in, &version) < 0 ||
 	    version < SFTP_VERSION)
-		return broken(m, "no SFTP version 3 there");
+		return mftd_remote_broken(m, "no SFTP version 3 there");
 	while (mftd_buf_len(m->in) > 0) {
 		if (mftd_buf_get_string(m->in, &name, &name_len) < 0 ||
 		    mftd_buf_get_string(m->in, &value, &value_len) < 0)
-			return broken(m, "a bad extension list");
+			return mftd_remote_broken(m, "a bad extension list");
 		note_offer(m, name, name_len);
 		m->has_sync |= is_word(name, name_len, "fsync@openssh.com");
 		m->has_limits |= is_word(name, name_len, "limits@openssh.com");
@@ -435,7 +458,7 @@ start(struct mftd_remote *m)
 	m->in = mftd_buf_new(MFTD_SFTP_PACKET_BYTES);
 	if (m->packet == NULL || m->out == NULL || m->in == NULL)
 		return -ENOMEM;
-	m->chunk = CHUNK_BYTES;
+	m->chunk = m->read_chunk = CHUNK_BYTES;
 	r = mftd_buf_put(m->out, init, sizeof(init));
 	if (r == 0)
 		r = read_version(m);

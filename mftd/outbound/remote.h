@@ -102,8 +102,28 @@ int mftd_remote_read(struct mftd_remote *m, const struct mftd_remote_file *f,
     uint64_t offset, struct mftd_remote_data *data,
     struct mftd_remote_answer *answer);
 
-/* How many bytes one WRITE is to carry. */
+/* How many bytes one WRITE is to carry, or one READ to ask for. */
 size_t mftd_remote_chunk(const struct mftd_remote *m);
+size_t mftd_remote_read_chunk(const struct mftd_remote *m);
+
+/* What an open file is. */
+int mftd_remote_fstat(struct mftd_remote *m, const struct mftd_remote_file *f,
+    struct mftd_remote_attrs *a, struct mftd_remote_answer *answer);
+
+/* A directory, and the names that stand in it (OPENDIR and READDIR, section 6.7
+ * of the draft): some at a time, n of them; 0: there are no more.  take is
+ * given each name as the server says it: len bytes that may be any. */
+struct mftd_remote_names {
+	void (*take)(void *data, const uint8_t *name, size_t len,
+	    const struct mftd_remote_attrs *a);
+	void *data;
+	uint32_t n;
+};
+int mftd_remote_open_dir(struct mftd_remote *m, const char *path,
+    struct mftd_remote_file *f, struct mftd_remote_answer *answer);
+int mftd_remote_read_dir(struct mftd_remote *m,
+    const struct mftd_remote_file *f, struct mftd_remote_names *names,
+    struct mftd_remote_answer *answer);
 
 /* WRITEs up to a chunk, which is copied or sent at once; waits where too much
  * is on its way. */

@@ -16,12 +16,16 @@
 #define FXP_READ 5
 #define FXP_WRITE 6
 #define FXP_LSTAT 7
+#define FXP_FSTAT 8
 #define FXP_FSETSTAT 10
+#define FXP_OPENDIR 11
+#define FXP_READDIR 12
 #define FXP_REMOVE 13
 #define FXP_RENAME 18
 #define FXP_STATUS 101
 #define FXP_HANDLE 102
 #define FXP_DATA 103
+#define FXP_NAME 104
 #define FXP_ATTRS 105
 #define FXP_EXTENDED 200
 #define FXP_EXTENDED_REPLY 201
@@ -35,6 +39,7 @@
 #define ATTR_UIDGID 0x02
 #define ATTR_PERMISSIONS 0x04
 #define ATTR_TIMES 0x08
+#define ATTR_EXTENDED 0x80000000u
 #define STATUS_OK 0
 #define STATUS_EOF 1
 #define STATUS_NO_SUCH_FILE 2
@@ -65,7 +70,7 @@ struct mftd_remote {
 	uint32_t id;
 	struct flying flying[FLIGHT_REQUESTS]; /* by id */
 	size_t n_flying, flying_bytes;
-	size_t chunk;
+	size_t chunk, read_chunk;
 	bool has_sync, has_limits, has_posix_rename, has_check_file;
 	char why[MFTD_REASON_BYTES];
 	char offers[1024]; /* names of its extensions, a space before each */
@@ -78,6 +83,16 @@ int mftd_remote_begin_path(
     struct mftd_remote *m, uint8_t type, const char *path);
 int mftd_remote_begin_file(
     struct mftd_remote *m, uint8_t type, const struct mftd_remote_file *f);
+
+/* Takes ATTRS out of m->in. */
+int mftd_remote_take_attrs(struct mftd_remote *m, struct mftd_remote_attrs *a);
+
+/* Takes a NAME out of m->in. */
+int mftd_remote_take_names(
+    struct mftd_remote *m, struct mftd_remote_names *names);
+
+/* The server does not speak the protocol: notes what is wrong. */
+int mftd_remote_broken(struct mftd_remote *m, const char *what);
 
 /* Sends what was started; want and out as in struct flying.  _with: and bytes
  * behind it. */

@@ -131,6 +131,12 @@ mftd_remote_read(struct mftd_remote *m, const struct mftd_remote_file *f,
 }
 
 size_t
+mftd_remote_read_chunk(const struct mftd_remote *m)
+{
+	return m->read_chunk;
+}
+
+size_t
 mftd_remote_chunk(const struct mftd_remote *m)
 {
 	return m->chunk;

@@ -29,14 +29,13 @@ struct errand {
 	int journal; /* the channel's end, or -1 */
 };
 
-/* It talks to strangers with a private key in its memory: no core, no way to
- * more rights, nothing of outbound's descriptors but its lock. */
-static void
-confine(struct mftd_worker *w, int chan_fd, int journal_fd)
+/* A deliver talks to strangers with a private key in its memory. */
+void
+mftd_child_confine(struct mftd_worker *w, int chan_fd, int other_fd)
 {
 	const struct rlimit none = { 0, 0 };
 	const struct rlimit files = { FILES_MAX, FILES_MAX };
-	int keep[] = { 0, 1, 2, chan_fd, journal_fd, w->lock_fd };
+	int keep[] = { 0, 1, 2, chan_fd, other_fd, w->lock_fd };
 
 	closelog(); /* its descriptor is about to be someone else's */
 	mftd_fd_keep_only(keep, sizeof(keep) / sizeof(keep[0]));
@@ -89,7 +88,7 @@ child(struct mftd_runner *rn, const struct errand *e, int fd, pid_t parent)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
-	confine(w, fd, e->journal);
+	mftd_child_confine(w, fd, e->journal);
 	prctl(PR_SET_NAME, local ? "mftd:deposit" : "mftd:deliver");
 	mftd_log_open(w->conf->log, w->conf->log_level);
 	mftd_log_process(local ? "deposit" : "deliver");

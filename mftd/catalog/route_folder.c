@@ -1,0 +1,173 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/route_folder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mftd/base/err.h"
+#include "mftd/base/id.h"
+#include "mftd/catalog/rows.h"
+
+#define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
+#define EVERY_S 10
+#define STABLE_S 5
+#define SECONDS_MAX 86400
+
+/* ---- in a file */
+
+const cyaml_schema_field_t mftd_route_folder_fields[] = {
+	CYAML_FIELD_STRING_PTR("volume", CYAML_FLAG_POINTER,
+	    struct mftd_route_folder, volume, 1, MFTD_NAME_BYTES - 1),
+	CYAML_FIELD_STRING_PTR("path", CYAML_FLAG_POINTER,
+	    struct mftd_route_folder, path, 1, MFTD_FOLDER_PATH_BYTES - 1),
+	CYAML_FIELD_INT(
+	    "every_s", CYAML_FLAG_OPTIONAL, struct mftd_route_folder, every_s),
+	CYAML_FIELD_INT("stable_s", CYAML_FLAG_OPTIONAL,
+	    struct mftd_route_folder, stable_s),
+	CYAML_FIELD_END
+};
+
+static int
+check_seconds(const struct mftd_check *p, const char *name, int *v, int silent)
+{
+	if (*v == 0 && !mftd_check_given(p, name))
+		*v = silent;
+	if (*v < 1 || *v > SECONDS_MAX)
+		return mftd_check_refuse(p, name, "must be 1 to 86400");
+	return 0;
+}
+
+static int
+check_folder(const struct mftd_check *p, struct mftd_route_folder *f)
+{
+	const char *fault = mftd_check_path_fault(f->path);
+	int e;
+
+	if (!mftd_id_valid(f->volume))
+		return mftd_check_refuse(p, "from_folder.volume", "not a name");
+	if (p->conf != NULL && mftd_conf_volume(p->conf, f->volume) == NULL)
+		return mftd_check_refuse(
+		    p, "from_folder.volume", "this node has no such volume");
+	if (fault != NULL)
+		return mftd_check_refuse(p, "from_folder.path", fault);
+	e = check_seconds(p, "from_folder.every_s", &f->every_s, EVERY_S);
+	return e == 0
+	    ? check_seconds(p, "from_folder.stable_s", &f->stable_s, STABLE_S)
+	    : e;
+}
+
+int
+mftd_route_from_check(const struct mftd_check *p, struct mftd_route *r,
+    const struct mftd_account *account)
+{
+	int n = (r->account != NULL) + (r->folder != NULL) + (r->pull != NULL);
+
+	if (n != 1)
+		return mftd_check_refuse(p,
+		    n == 0		  ? "name"
+			: r->pull != NULL ? "from_partner"
+					  : "from_folder",
+		    "a route takes files from an account, a folder, or a "
+		    "partner");
+	if (r->pull != NULL)
+		return 0;
+	if (r->account != NULL)
+		return account != NULL
+		    ? 0
+		    : mftd_check_refuse(p, "account", "no such account");
+	if (mftd_check_given(p, "settle_s"))
+		return mftd_check_refuse(p, "settle_s",
+		    "is of uploads; of a folder it is from_folder.stable_s");
+	r->settle_s = 0;
+	if (r->after != NULL && strcmp(r->after, "keep") != 0)
+		return mftd_check_refuse(
+		    p, "after", "the files of a folder can only be kept");
+	return check_folder(p, r->folder);
+}
+
+static bool
+is_within(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 &&
+	    (path[len] == '\0' || path[len] == '/');
+}
+
+bool
+mftd_route_folder_within(
+    const struct mftd_route_folder *folder, const struct mftd_account *a)
+{
+	unsigned i;
+
+	if (strcmp(folder->volume, a->volume) != 0)
+		return false;
+	if (is_within(folder->path, a->root))
+		return true;
+	for (i = 0; i < a->n_folders; i++)
+		if (is_within(folder->path, a->folders[i].path))
+			return true;
+	return false;
+}
+
+/* ---- in the catalog */
+
+int
+mftd_route_folder_put(struct mftd_catalog *c, const struct mftd_route *r)
+{
+	const struct mftd_route_folder *f = r->folder;
+
+	if (f == NULL)
+		return 0;
+	const struct mftd_db_value v[] = { DB_TEXT(f->volume), DB_TEXT(f->path),
+		DB_INT(f->every_s), DB_INT(f->stable_s), DB_TEXT(r->name) };
+
+	return mftd_rows_put(c,
+	    "UPDATE route SET from_volume = $1, from_folder = $2, "
+	    "every_s = $3, stable_s = $4 WHERE name = $5",
+	    v, N(v));
+}
+
+static int
+take_folder(void *data, const struct mftd_db_value *row, int n)
+{
+	struct mftd_objects *o = data;
+	struct mftd_route_folder *f;
+	size_t i;
+
+	(void)n;
+	for (i = 0; i < o->n_routes; i++)
+		if (strcmp(o->routes[i].name, row[0].p) == 0)
+			break;
+	if (i == o->n_routes || o->routes[i].folder != NULL)
+		return -MFTD_E_CORRUPT;
+	f = o->routes[i].folder = calloc(1, sizeof(*f));
+	if (f == NULL || !mftd_rows_copy(&f->volume, &row[1]) ||
+	    !mftd_rows_copy(&f->path, &row[2]))
+		return -ENOMEM;
+	f->every_s = (int)row[3].i;
+	f->stable_s = (int)row[4].i;
+	return 0;
+}
+
+int
+mftd_route_folders_load(struct mftd_catalog *c, struct mftd_objects *o)
+{
+	int r = mftd_db_run(c,
+	    "SELECT name, from_volume, from_folder, every_s, stable_s "
+	    "FROM route WHERE from_volume IS NOT NULL",
+	    NULL, 0, take_folder, o);
+
+	return r < 0 ? r : 0;
+}
+
+void
+mftd_route_folder_free(struct mftd_route_folder *folder)
+{
+	if (folder == NULL)
+		return;
+	free(folder->volume);
+	free(folder->path);
+	free(folder);
+}

@@ -1,0 +1,37 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_OUTBOUND_FETCH_H
+#define MFTD_OUTBOUND_FETCH_H
+
+#include "mftd/catalog/objects.h"
+#include "mftd/conf/conf.h"
+#include "mftd/ipc/chan.h"
+#include "mftd/ipc/lease.h"
+
+/* A folder of a partner, looked into for one route. */
+struct mftd_fetch {
+	const struct mftd_partner *partner;
+	const char *route;
+	const char *directory; /* there; "" the login's */
+	char *const *files; /* patterns of what is taken; none: all */
+	size_t n_files;
+	char *const *except; /* and of what is not */
+	size_t n_except;
+	int every_s; /* between two looks */
+	int stable_s; /* so long a file must not have changed */
+	const struct mftd_conf *conf;
+	const char *volume; /* where the bytes are kept (stage.h) */
+	const struct mftd_lease *lease;
+	const char *secret_key; /* the node's file, or NULL */
+};
+
+/*
+ * Looks into the folder again and again, each time over a connection of its
+ * own.  Regular files that did not change for stable_s, and that outbound does
+ * not know, are brought to .mft/out, durable, before outbound is told of them;
+ * after them outbound's wishes for what is at the partner are done
+ * (ipc/msg_fetch.h).  Ends when a call is in vain, so that outbound decides
+ * when the next one is, or when the channel ends: 0, or a negative error.
+ */
+int mftd_fetch_run(const struct mftd_fetch *j, struct mftd_chan *c);
+
+#endif
