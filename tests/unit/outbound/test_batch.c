@@ -80,6 +80,8 @@ test_all_arrive(void **state)
 	assert_int_equal(partner_count(&w->partner, "session opened"), 1);
 	assert_int_equal(w->events[MFTD_EVENT_RETRY], 0);
 	assert_int_equal(w->events[MFTD_EVENT_DELIVERED], MANY);
+	/* nothing comes between: one row less */
+	assert_int_equal(w->events[MFTD_EVENT_SENT], 0);
 }
 
 /* One of them cannot be: the others do not notice, and it is told of with its
