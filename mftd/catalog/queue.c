@@ -292,6 +292,7 @@ put_step(
 struct moved {
 	struct mftd_row_step *steps;
 	size_t n;
+	size_t next; /* behind the last one: mostly they come in order */
 };
 
 /* The id of a delivery that was moved. */
@@ -299,13 +300,16 @@ static int
 take_moved(void *data, const struct mftd_db_value *row, int n)
 {
 	struct moved *m = data;
-	size_t i;
+	size_t i, at;
 
-	for (i = 0; i < m->n; i++)
-		if (strcmp(m->steps[i].d->id, row[0].p) == 0) {
-			m->steps[i].result = 0;
+	for (i = 0; i < m->n; i++) {
+		at = (m->next + i) % m->n;
+		if (strcmp(m->steps[at].d->id, row[0].p) == 0) {
+			m->steps[at].result = 0;
+			m->next = at + 1;
 			return 0;
 		}
+	}
 	return -MFTD_E_CORRUPT;
 }
 

@@ -146,7 +146,7 @@ put_step(
 		.bytes = it->sent,
 		.has = it->d.has };
 	snprintf(s->text, sizeof(s->text), "%s", it->why);
-	if (it->event == MFTD_EVENT_SENT) {
+	if (it->summed) {
 		s->has_sha256 = 1;
 		memcpy(s->sha256, it->sum, sizeof(s->sha256));
 	}
@@ -423,6 +423,18 @@ any_renames(const struct mftd_batch *b)
 	return false;
 }
 
+/* Whether something follows that takes its time, before it can be published:
+ * else it is SENT and PUBLISHING by one row. */
+static bool
+is_sent_alone(const struct mftd_item *it)
+{
+	const struct mftd_handling *at = &it->d.at;
+
+	return at->trigger[0] != '\0' ||
+	    at->if_exists == MFTD_IF_EXISTS_NUMBER ||
+	    at->if_exists == MFTD_IF_EXISTS_SKIP;
+}
+
 /* From BEGIN to SENT. */
 static int
 send_batch(struct mftd_batch *b)
@@ -437,11 +449,13 @@ send_batch(struct mftd_batch *b)
 	r = mftd_batch_tell(b);
 	if (r == 0)
 		mftd_batch_send(b);
-	mftd_batch_say(b, MFTD_EVENT_SENT);
+	FOR_EACH_ACTIVE(it, b)
+	if (mftd_item_is_fresh(it) && is_sent_alone(it))
+		it->event = MFTD_EVENT_SENT;
 	return r == 0 ? mftd_batch_tell(b) : r;
 }
 
-/* From SENT to DELIVERED. */
+/* From there to DELIVERED. */
 static int
 publish_batch(struct mftd_batch *b)
 {

@@ -45,6 +45,8 @@ static const struct row table[] = {
 	/* BEGIN again: the next owner starts over */
 	ROW(SENDING, BEGIN, SENDING, GO_ON),
 	ROW(SENDING, SENT, SENT, GO_ON),
+	/* SENT with it, where nothing came in between */
+	ROW(SENDING, PUBLISH, PUBLISHING, GO_ON),
 	ROW(SENDING, RETRY, WAITING, BACKOFF),
 	ROW(SENDING, FAIL, FAILED, END),
 	ROW(SENDING, PUT_BACK, WAITING, BACKOFF),

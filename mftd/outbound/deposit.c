@@ -86,6 +86,7 @@ copy_one(struct deposit *dp, struct mftd_item *it)
 	}
 	r = mftd_copy(it->source, p->fd, d->size, it->sum);
 	mftd_fd_close(&it->source);
+	it->summed = r == 0;
 	if (r == 0 && d->has_sha256 &&
 	    memcmp(d->sha256, it->sum, sizeof(it->sum)) != 0) {
 		it->lasting = true;
@@ -200,11 +201,8 @@ do_batch(struct deposit *dp)
 	prepare(dp, it);
 	mftd_batch_say(&dp->b, MFTD_EVENT_BEGIN);
 	r = tell(dp);
-	if (r == 0) {
+	if (r == 0)
 		copy_all(dp);
-		mftd_batch_say(&dp->b, MFTD_EVENT_SENT);
-		r = tell(dp);
-	}
 	if (r == 0 && mftd_batch_may_go_on(&dp->b))
 		mftd_batch_say(&dp->b, MFTD_EVENT_PUBLISH);
 	if (r == 0)

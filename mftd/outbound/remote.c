@@ -49,31 +49,56 @@ flush(struct mftd_remote *m)
 	return r < 0 ? lost(m, r) : 0;
 }
 
-/* Receives a packet into m->in, its type taken off. */
 static int
-receive(struct mftd_remote *m, uint8_t *type)
+read_bytes(struct mftd_remote *m, void *at, size_t len)
 {
+	int r = mftd_ssh_client_read(m->c, at, len);
+
+	return r < 0 ? lost(m, r) : 0;
+}
+
+/* Receives a packet's type; left: so many bytes follow. */
+static int
+receive_type(struct mftd_remote *m, uint8_t *type, size_t *left)
+{
+	uint8_t head[5];
 	uint32_t be, len;
-	uint8_t *at;
 	int r = flush(m);
 
+	if (r == 0)
+		r = read_bytes(m, head, sizeof(head));
 	if (r < 0)
 		return r;
-	r = mftd_ssh_client_read(m->c, &be, sizeof(be));
-	if (r < 0)
-		return lost(m, r);
+	memcpy(&be, head, sizeof(be));
 	len = be32toh(be);
 	if (len == 0 || len > MFTD_SFTP_PACKET_BYTES)
 		return mftd_remote_broken(
 		    m, "a packet of an impossible length");
+	*type = head[4];
+	*left = len - 1;
+	return 0;
+}
+
+/* Receives what follows into m->in. */
+static int
+receive_rest(struct mftd_remote *m, size_t left)
+{
+	uint8_t *at;
+	int r;
+
 	mftd_buf_reset(m->in);
-	r = mftd_buf_reserve(m->in, len, &at);
-	if (r < 0)
-		return r;
-	r = mftd_ssh_client_read(m->c, at, len);
-	if (r < 0)
-		return lost(m, r);
-	return mftd_buf_get_u8(m->in, type);
+	r = mftd_buf_reserve(m->in, left, &at);
+	return r == 0 ? read_bytes(m, at, left) : r;
+}
+
+/* Receives a packet into m->in, its type taken off. */
+static int
+receive(struct mftd_remote *m, uint8_t *type)
+{
+	size_t left;
+	int r = receive_type(m, type, &left);
+
+	return r == 0 ? receive_rest(m, left) : r;
 }
 
 static int
@@ -174,19 +199,6 @@ take_handle(struct mftd_remote *m, struct mftd_remote_file *f)
 	return 0;
 }
 
-static int
-take_data(struct mftd_remote *m, struct mftd_remote_data *d)
-{
-	const uint8_t *bytes;
-	size_t len;
-
-	if (mftd_buf_get_string(m->in, &bytes, &len) < 0 || len > d->size)
-		return mftd_remote_broken(m, "bad DATA");
-	memcpy(d->at, bytes, len);
-	d->len = len;
-	return 0;
-}
-
 static bool
 is_word(const uint8_t *text, size_t len, const char *word)
 {
@@ -231,21 +243,70 @@ take_limits(struct mftd_remote *m)
 	return 0;
 }
 
-/* Takes one answer, whichever request's it is. */
-static int
-land_one(struct mftd_remote *m)
+/* The request that is answered; NULL: there is none. */
+static struct flying *
+find(struct mftd_remote *m, uint32_t id)
 {
-	struct flying *f;
-	uint8_t type;
-	uint32_t id;
-	int r = receive(m, &type);
+	struct flying *f = &m->flying[id % FLIGHT_REQUESTS];
 
+	return f->want != 0 && f->id == id ? f : NULL;
+}
+
+static void
+land(struct mftd_remote *m, struct flying *f)
+{
+	f->answer->open--;
+	f->want = 0;
+	m->n_flying--;
+	m->flying_bytes -= f->bytes;
+}
+
+/* DATA goes to its place at once. */
+static int
+land_data(struct mftd_remote *m, size_t left)
+{
+	struct mftd_remote_data *d;
+	struct flying *f;
+	uint32_t head[2], len; /* id, length */
+	int r;
+
+	if (left < sizeof(head))
+		return mftd_remote_broken(m, "a short packet");
+	r = read_bytes(m, head, sizeof(head));
 	if (r < 0)
 		return r;
+	left -= sizeof(head);
+	len = be32toh(head[1]);
+	f = find(m, be32toh(head[0]));
+	if (f == NULL)
+		return mftd_remote_broken(m, "an answer to no request");
+	if (f->want != FXP_DATA)
+		return mftd_remote_broken(m, "an answer of another type");
+	d = f->out;
+	if (len > left || len > d->size)
+		return mftd_remote_broken(m, "bad DATA");
+	r = read_bytes(m, d->at, len);
+	if (r == 0)
+		r = receive_rest(m, left - len); /* of no meaning */
+	if (r < 0)
+		return r;
+	d->len = len;
+	land(m, f);
+	return 0;
+}
+
+/* Takes the answer in m->in. */
+static int
+land_other(struct mftd_remote *m, uint8_t type)
+{
+	struct flying *f;
+	uint32_t id;
+	int r;
+
 	if (mftd_buf_get_u32(m->in, &id) < 0)
 		return mftd_remote_broken(m, "a short packet");
-	f = &m->flying[id % FLIGHT_REQUESTS];
-	if (f->want == 0 || f->id != id)
+	f = find(m, id);
+	if (f == NULL)
 		return mftd_remote_broken(m, "an answer to no request");
 	if (type == FXP_STATUS)
 		r = take_status(m, f);
@@ -255,21 +316,31 @@ land_one(struct mftd_remote *m)
 		r = mftd_remote_take_attrs(m, f->out);
 	else if (type == FXP_HANDLE)
 		r = take_handle(m, f->out);
-	else if (type == FXP_DATA)
-		r = take_data(m, f->out);
 	else if (type == FXP_NAME)
 		r = mftd_remote_take_names(m, f->out);
 	else if (f->out != NULL)
 		r = take_sum(m, f->out);
 	else
 		r = take_limits(m);
+	if (r == 0)
+		land(m, f);
+	return r;
+}
+
+/* Takes one answer, whichever request's it is. */
+static int
+land_one(struct mftd_remote *m)
+{
+	uint8_t type;
+	size_t left;
+	int r = receive_type(m, &type, &left);
+
 	if (r < 0)
 		return r;
-	f->answer->open--;
-	f->want = 0;
-	m->n_flying--;
-	m->flying_bytes -= f->bytes;
-	return 0;
+	if (type == FXP_DATA)
+		return land_data(m, left);
+	r = receive_rest(m, left);
+	return r == 0 ? land_other(m, type) : r;
 }
 
 int

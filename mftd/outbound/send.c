@@ -183,27 +183,62 @@ open_temp(struct mftd_batch *b, struct mftd_item *it)
 	    &it->file, &it->opened);
 }
 
-/* Opens the next few, from *at on, and sends them: what they are answered is
- * waited for only with the next ones. */
-static int
-send_some(struct mftd_batch *b, uint32_t *at, void *data, size_t chunk)
-{
-	struct mftd_item *some[MFTD_OPEN_MOST], *it;
-	int i, n = 0, r = 0;
+/* Some that are opened together. */
+struct group {
+	struct mftd_item *items[MFTD_OPEN_MOST / 2];
+	size_t n;
+};
 
-	for (; r == 0 && n < MFTD_OPEN_MOST && *at < b->n; ++*at) {
+/* Asks for the handles of the next few, from *at on. */
+static int
+open_some(struct mftd_batch *b, uint32_t *at, struct group *g)
+{
+	struct mftd_item *it;
+	int r = 0;
+
+	for (g->n = 0; r == 0 && g->n < MFTD_OPEN_MOST / 2 && *at < b->n;
+	     ++*at) {
 		it = &b->items[*at];
 		if (!is_to_send(it))
 			continue;
-		some[n++] = it;
+		g->items[g->n++] = it;
 		r = open_temp(b, it);
 	}
-	if (r == 0)
-		r = mftd_remote_drain(b->remote);
-	for (i = 0; r == 0 && i < n; i++)
-		if (!mftd_item_refused(
-			some[i], &some[i]->opened, some[i]->temp))
-			r = send_one(b, some[i], data, chunk);
+	return r;
+}
+
+/* Sends those whose handles were asked for.  What else they are answered is
+ * not waited for. */
+static int
+send_some(struct mftd_batch *b, const struct group *g, void *data, size_t chunk)
+{
+	struct mftd_item *it;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < g->n; i++) {
+		it = g->items[i];
+		r = mftd_remote_await(b->remote, &it->opened);
+		if (r == 0 && !mftd_item_refused(it, &it->opened, it->temp))
+			r = send_one(b, it, data, chunk);
+	}
+	return r;
+}
+
+/* The next ones are opened before those that are open are sent, so that the
+ * server has something to do at all times. */
+static int
+send_groups(struct mftd_batch *b, void *data, size_t chunk)
+{
+	struct group groups[2];
+	uint32_t at = 0;
+	int turn, r = open_some(b, &at, &groups[0]);
+
+	for (turn = 0; r == 0 && groups[turn].n > 0; turn = 1 - turn) {
+		r = open_some(b, &at, &groups[1 - turn]);
+		if (r == 0)
+			r = send_some(b, &groups[turn], data, chunk);
+	}
 	return r;
 }
 
@@ -326,13 +361,12 @@ send_all(struct mftd_batch *b)
 {
 	size_t chunk = mftd_remote_chunk(b->remote);
 	void *data = malloc(chunk);
-	uint32_t at = 0;
 	int r = data != NULL ? tidy_up(b) : -ENOMEM;
 
 	if (b->j->partner->bandwidth > 0)
 		chunk = mftd_pace_chunk(b->j->partner->bandwidth, chunk);
-	while (r == 0 && at < b->n)
-		r = send_some(b, &at, data, chunk);
+	if (r == 0)
+		r = send_groups(b, data, chunk);
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
 	free(data);

@@ -149,7 +149,8 @@ next_row(struct mftd_job *job, struct mftd_attempt *a)
 	put_try(job, event, a);
 	if (a->wait_ms > 0)
 		d->due_us = mftd_clock_wall_us() + a->wait_ms * 1000;
-	if (s->event == MFTD_EVENT_SENT && !d->has_sha256) {
+	if ((s->event == MFTD_EVENT_SENT || s->event == MFTD_EVENT_PUBLISH) &&
+	    !d->has_sha256) {
 		d->has_sha256 = s->has_sha256 != 0;
 		memcpy(d->sha256, s->sha256, sizeof(d->sha256));
 	}

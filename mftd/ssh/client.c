@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 
+#include "mftd/base/buf.h"
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
@@ -17,8 +19,9 @@
 #include "mftd/ssh/login.h"
 #include "mftd/ssh/shim.h"
 
-#define TURN_MS 200 /* go_on is asked this often */
+#define TURN_MS 100 /* of waiting at most, and after so long go_on is asked */
 #define WRITE_MOST (1 << 20) /* handed to libssh at once */
+#define EARLY_BYTES (4 << 20) /* more than libssh's window lets come */
 
 /* libssh's own choice with AES-GCM in front, which processors of today do
  * several times faster than ChaCha20. */
@@ -32,6 +35,12 @@ struct mftd_ssh_client {
 	ssh_session session;
 	ssh_channel channel;
 	ssh_event event;
+	struct ssh_channel_callbacks_struct calls;
+	uint8_t *want; /* where what comes is to go, … */
+	size_t want_len; /* … so much of it */
+	struct mftd_buf *early; /* what came before it was wanted */
+	bool overrun; /* that was too much */
+	int64_t asked_ms; /* go_on, last */
 	char address[MFTD_ADDR_BYTES];
 	char why[MFTD_REASON_BYTES];
 };
@@ -186,11 +195,49 @@ check_host_key(struct mftd_ssh_client *c)
 	return 0;
 }
 
+/* Puts bytes where they are wanted.  How many. */
+static size_t
+give(struct mftd_ssh_client *c, const void *bytes, size_t len)
+{
+	if (len > c->want_len)
+		len = c->want_len;
+	if (len > 0)
+		memcpy(c->want, bytes, len);
+	c->want += len;
+	c->want_len -= len;
+	return len;
+}
+
+/* Straight from libssh's packet to its place: what libssh keeps until it is
+ * asked for it moves about with each packet that comes.  What the server says
+ * on stderr, which fills the same window, is thrown away. */
+static int
+on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
+    int is_stderr, void *data)
+{
+	struct mftd_ssh_client *c = data;
+	size_t n;
+
+	if (is_stderr)
+		return (int)len;
+	n = give(c, bytes, len);
+	if (n < len &&
+	    mftd_buf_put(c->early, (const uint8_t *)bytes + n, len - n) < 0)
+		c->overrun = true;
+	return (int)len;
+}
+
 static int
 start_subsystem(struct mftd_ssh_client *c)
 {
+	c->early = mftd_buf_new(EARLY_BYTES);
 	c->channel = ssh_channel_new(c->session);
-	if (c->channel == NULL)
+	if (c->channel == NULL || c->early == NULL)
+		return -ENOMEM;
+	c->calls.userdata = c;
+	c->calls.channel_data_function = on_data;
+	ssh_callbacks_init(&c->calls);
+	if (ssh_set_channel_callbacks(c->channel, &c->calls) != SSH_OK)
 		return -ENOMEM;
 	if (ssh_channel_open_session(c->channel) != SSH_OK)
 		return fail_ssh(c, -MFTD_E_CLOSED, "channel");
@@ -322,6 +369,7 @@ mftd_ssh_client_open(const struct mftd_ssh_target *t,
 	if (c == NULL)
 		return -ENOMEM;
 	c->t = t;
+	mftd_shim_keep_heap();
 	/* linked statically, libssh does not start itself */
 	r = ssh_init() == 0 ? start(c) : -ENOMEM;
 	if (r == 0) {
@@ -340,6 +388,7 @@ mftd_ssh_client_close(struct mftd_ssh_client *c)
 	if (c == NULL)
 		return;
 	hang_up(c);
+	mftd_buf_free(c->early);
 	free(c);
 }
 
@@ -409,29 +458,29 @@ may_go_on(struct mftd_ssh_client *c)
 {
 	int r = c->t->go_on != NULL ? c->t->go_on(c->t->data) : 0;
 
+	c->asked_ms = mftd_clock_ms();
 	return r < 0 ? fail(c, r, mftd_strerror(r), "") : 0;
 }
 
-/* Lets libssh read, write and wait a little, and throws away what the server
- * says on stderr, which fills the same window. */
+/* Lets libssh read, write and wait a little. */
 static int
 turn(struct mftd_ssh_client *c, int64_t deadline_ms)
 {
-	char scratch[1024];
-	int left = mftd_clock_left_ms(deadline_ms), r;
+	int left = mftd_clock_left_ms(deadline_ms), r = 0;
 
 	if (left == 0)
 		return fail(c, -ETIMEDOUT, "no answer in time", "");
-	r = may_go_on(c);
+	if (mftd_clock_ms() >= c->asked_ms + TURN_MS)
+		r = may_go_on(c);
 	if (r < 0)
 		return r;
 	r = ssh_event_dopoll(c->event, left < TURN_MS ? left : TURN_MS);
 	/* a MAC error shows in the error code only */
 	if (r == SSH_ERROR || ssh_get_error_code(c->session) == SSH_FATAL)
 		return fail_ssh(c, -MFTD_E_CLOSED, "connection lost");
-	while (ssh_channel_read_nonblocking(
-		   c->channel, scratch, sizeof(scratch), 1) > 0)
-		;
+	if (c->overrun)
+		return fail(c, -MFTD_E_PROTOCOL,
+		    "the server sends more than was asked for", "");
 	return 0;
 }
 
@@ -472,29 +521,37 @@ mftd_ssh_client_write(struct mftd_ssh_client *c, const void *data, size_t len)
 	return r;
 }
 
+/* Takes what came before it was wanted. */
+static void
+take_early(struct mftd_ssh_client *c)
+{
+	size_t n = give(c, mftd_buf_data(c->early), mftd_buf_len(c->early));
+
+	mftd_buf_consume(c->early, n);
+}
+
 int
 mftd_ssh_client_read(struct mftd_ssh_client *c, void *data, size_t len)
 {
 	int64_t deadline = mftd_clock_ms() + c->t->request_ms;
-	char *at = data;
-	int n, r = 0;
+	size_t left;
+	int r = 0;
 
-	while (r == 0 && len > 0) {
-		n = ssh_channel_read_nonblocking(
-		    c->channel, at, (uint32_t)len, 0);
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-			deadline = mftd_clock_ms() + c->t->request_ms;
-			continue;
-		}
-		if (n < 0 && n != SSH_AGAIN && n != SSH_EOF)
-			return fail_ssh(c, -MFTD_E_CLOSED, "read");
+	c->want = data;
+	c->want_len = len;
+	take_early(c);
+	while (r == 0 && c->want_len > 0) {
 		if (ssh_channel_is_eof(c->channel) ||
-		    !ssh_channel_is_open(c->channel))
-			return fail(
-			    c, -MFTD_E_CLOSED, "the server ended it", "");
+		    !ssh_channel_is_open(c->channel)) {
+			r = fail(c, -MFTD_E_CLOSED, "the server ended it", "");
+			break;
+		}
+		left = c->want_len;
 		r = turn(c, deadline);
+		if (c->want_len < left)
+			deadline = mftd_clock_ms() + c->t->request_ms;
 	}
+	c->want = NULL;
+	c->want_len = 0;
 	return r;
 }

@@ -13,6 +13,7 @@
 
 #define RECV_BYTES (256 * 1024)
 #define IDLE_MS 1000
+#define HEAP_KEEP_BYTES (4 * 1024 * 1024)
 #define ANSWERS_MAX 16 /* polls answered without asking the system */
 
 /* The one process-wide state: recv and poll have no other way to find it. */
@@ -32,6 +33,13 @@ mftd_shim_serve(int fd)
 	shim.off = shim.len = 0;
 	shim.writing = false;
 	shim.fd = fd;
+}
+
+void
+mftd_shim_keep_heap(void)
+{
+	mallopt(M_MMAP_THRESHOLD, HEAP_KEEP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP_BYTES);
 }
 
 void

@@ -16,6 +16,10 @@
  * a process. */
 void mftd_shim_serve(int fd);
 
+/* Packets of 32 KiB and the buffers for hundreds of KiB stay on the heap from
+ * now on: mapping them anew each time costs half of all CPU. */
+void mftd_shim_keep_heap(void);
+
 /* While set, poll does not report that fd can be read: libssh then only writes,
  * and runs none of our callbacks inside a write. */
 void mftd_shim_writing(bool on);

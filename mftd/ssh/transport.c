@@ -2,7 +2,6 @@
 #include "mftd/ssh/transport.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +16,6 @@
 #include "mftd/ssh/rekey.h"
 #include "mftd/ssh/shim.h"
 #include "mftd/ssh/userauth.h"
-
-/* Packets of 32 KiB and the buffers for hundreds of KiB stay on the heap:
- * mapping them anew each time costs half of all CPU. */
-#define HEAP_KEEP_BYTES (4 * 1024 * 1024)
 
 #define SSH_MSG_GLOBAL_REQUEST 80
 #define METHODS (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_PUBLICKEY)
@@ -203,8 +198,7 @@ mftd_ssh_new(struct mftd_ssh_server *server, int fd,
 		mftd_ssh_free(s);
 		return NULL;
 	}
-	mallopt(M_MMAP_THRESHOLD, HEAP_KEEP_BYTES);
-	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP_BYTES);
+	mftd_shim_keep_heap();
 	mftd_shim_serve(ssh_get_fd(s->session));
 	ssh_set_server_callbacks(s->session, &s->calls);
 	mftd_userauth_answer(s->session, &s->tries, on_user, s);

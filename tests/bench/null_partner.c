@@ -29,7 +29,7 @@ struct bench {
 
 /* The rows that outbound writes of one that goes its way. */
 static const enum mftd_delivery_state way[] = { MFTD_DELIVERY_SENDING,
-	MFTD_DELIVERY_SENT, MFTD_DELIVERY_PUBLISHING, MFTD_DELIVERY_DONE };
+	MFTD_DELIVERY_PUBLISHING, MFTD_DELIVERY_DONE };
 
 static int
 deliver(struct bench *b, struct mftd_delivery *d, size_t n)

@@ -934,4 +934,21 @@ MUTATIONS = [
     Mutation("place_needed_in_hand", "mftd/catalog/backlog.c",
              "WAITS(MFTD_DB_IN_HAND)", "",
              ("tests/unit/catalog/test_catalog",)),
+
+    # what a delivery's rows say, and when
+    Mutation("renamed_unwritten", "mftd/outbound/deliver.c",
+             "if (answer.err[it - b->items] == 0)", "if (true)",
+             ("tests/unit/outbound/test_batch",)),
+    Mutation("sum_with_publish", "mftd/outbound/step.c",
+             "(s->event == MFTD_EVENT_SENT || s->event == MFTD_EVENT_PUBLISH)",
+             "s->event == MFTD_EVENT_SENT",
+             ("tests/unit/outbound/test_outbound",)),
+    Mutation("number_sent_alone", "mftd/outbound/deliver.c",
+             "at->if_exists == MFTD_IF_EXISTS_NUMBER ||", "",
+             ("tests/unit/outbound/test_outbound",)),
+
+    # a partner that answers a READ with more than was asked for
+    Mutation("data_fits", "mftd/outbound/remote.c",
+             "if (len > left || len > d->size)", "if (len > left)",
+             ("tests/unit/outbound/test_fetch",)),
 ]

@@ -31,7 +31,7 @@ static const struct {
 	 *                        RELEASE ARRIVED RESEND */
 	{ MFTD_DELIVERY_QUEUED, "C.........F.HX...." },
 	{ MFTD_DELIVERY_CLAIMED, ".S....W...FWHX...." },
-	{ MFTD_DELIVERY_SENDING, ".ST...W...FWHX...." },
+	{ MFTD_DELIVERY_SENDING, ".STP..W...FWHX...." },
 	{ MFTD_DELIVERY_SENT, ".S.P..W...FWHX...." },
 	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI........" },
 	{ MFTD_DELIVERY_DELIVERED, ".....DV..........." },

@@ -181,7 +181,6 @@ be_outbound(struct run *u, struct mftd_chan *c)
 		for (i = 0; i < head->n; i++) {
 			u->last[s[i].item] = s[i].event;
 			ended += s[i].event != MFTD_EVENT_BEGIN &&
-			    s[i].event != MFTD_EVENT_SENT &&
 			    s[i].event != MFTD_EVENT_PUBLISH;
 		}
 		if (mftd_chan_send(c, MFTD_MSG_DELIVER_ANSWER, 0, &yes,

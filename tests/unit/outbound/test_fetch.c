@@ -484,6 +484,29 @@ changed_while_it_is_read(void **state)
 	check_row(g, 0, "a", LARGE, 1);
 }
 
+/* More comes than was asked for: it would be written past its place. */
+static void
+answers_with_too_much(void **state)
+{
+	struct rig *g = *state;
+	char fault[192];
+
+	put_file(g, "a", 1000, 1);
+	run(g, 1, NULL);
+	snprintf(fault, sizeof(fault), "-P %s/a -e inject=read:retval=1001",
+	    g->partner.in);
+	partner_fault(&g->partner, fault);
+	run(g, 2, NULL);
+	assert_int_equal(g->look_err, -MFTD_E_PROTOCOL);
+	assert_non_null(strstr(g->why, "bad DATA"));
+	assert_int_equal(g->n_rows, 0);
+	assert_int_equal(count_names(g->out), 0);
+	partner_fault(&g->partner, "");
+	run(g, 2, NULL);
+	assert_int_equal(g->n_rows, 1);
+	check_row(g, 0, "a", 1000, 1);
+}
+
 static void
 deletes_and_forgets(void **state)
 {
@@ -747,6 +770,7 @@ main(int argc, char *argv[])
 		T(a_changed_file_is_another_one),
 		T(changed_before_it_is_read),
 		T(changed_while_it_is_read),
+		T(answers_with_too_much),
 		T(deletes_and_forgets),
 		T(forgets_in_one_life),
 		T(moves),

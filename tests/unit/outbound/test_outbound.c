@@ -173,6 +173,23 @@ run_outbound(struct world *w, int parent_fd)
 	_exit(0);
 }
 
+static sqlite3 *
+open_beside(struct world *w)
+{
+	sqlite3 *h;
+
+	assert_int_equal(
+	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
+	sqlite3_busy_timeout(h, 10000);
+	return h;
+}
+
+static void
+run_sql(sqlite3 *h, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
 static void
 start(struct world *w)
 {
@@ -541,6 +558,29 @@ test_stale(void **state)
 	assert_int_equal(w->ob.state.epoch, 1);
 }
 
+/* Its receipt says no sum: the one that was found on the way is kept. */
+static void
+test_sums_up(void **state)
+{
+	struct world *w = *state;
+	struct tally t, after;
+	sqlite3 *h;
+
+	make_catalog(w);
+	upload(w, "r-1", 5000);
+	look(w, &t);
+	assert_true(t.last.has_sha256);
+	h = open_beside(w);
+	run_sql(h, "UPDATE delivery SET sha256 = NULL");
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	start(w);
+	await_state(w, MFTD_DELIVERY_DONE, 1);
+	look(w, &after);
+	assert_true(after.last.has_sha256);
+	assert_memory_equal(
+	    after.last.sha256, t.last.sha256, sizeof(t.last.sha256));
+}
+
 /* Two files that do not go together, to a partner that wants one connection at
  * a time. */
 static void
@@ -570,15 +610,19 @@ upload_many(struct world *w, int n)
 	}
 }
 
-/* Twenty files of one batch are SENT, and the partner takes its time to say
- * whether a name exists. */
+/* Twenty files of one batch are SENT, to be numbered if their names exist, and
+ * the partner takes its time to say so. */
 static void
 stop_at_sent(struct world *w)
 {
 	char fault[192];
+	sqlite3 *h;
 
 	make_catalog(w);
 	upload_many(w, 20);
+	h = open_beside(w);
+	run_sql(h, "UPDATE delivery SET if_exists = 'number'");
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
 	snprintf(fault, sizeof(fault),
 	    "-P %s/r-19.csv -e inject=?lstat,newfstatat:delay_enter=3s",
 	    w->partner.in);
@@ -601,23 +645,6 @@ test_stale_before_publishing(void **state)
 	assert_true(await(is_childless, w));
 	await_state(w, MFTD_DELIVERY_SENT, 20);
 	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
-}
-
-static sqlite3 *
-open_beside(struct world *w)
-{
-	sqlite3 *h;
-
-	assert_int_equal(
-	    sqlite3_open(w->uri + strlen("sqlite:"), &h), SQLITE_OK);
-	sqlite3_busy_timeout(h, 10000);
-	return h;
-}
-
-static void
-run_sql(sqlite3 *h, const char *sql)
-{
-	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
 /* One row is taken from us then: its file is not renamed, all others are. */
@@ -871,6 +898,7 @@ main(void)
 		TEST(test_delivers),
 		TEST(test_many),
 		TEST(test_one_connection),
+		TEST(test_sums_up),
 		TEST(test_takes_over_in_publishing),
 		TEST(test_takes_over_in_sending),
 		TEST(test_crash_storm),
