@@ -21,6 +21,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/found.h"
+#include "mftd/catalog/pull.h"
 #include "tests/unit/journal/steps.h"
 
 #define ROWS 4
@@ -118,6 +119,45 @@ ask_forget(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_found_forget(c, role, "r0", "one");
 }
 
+/* The same of a file that was fetched, and is to be deleted at its partner. */
+static int
+put_pulled(
+    struct mftd_catalog *c, const struct mftd_role_row *role, const char *id)
+{
+	struct mftd_route_pull pull = { .partner = "acme",
+		.directory = "from",
+		.volume = "main",
+		.fetched = "delete" };
+	const struct mftd_route route = { .name = "r0", .pull = &pull };
+	struct mftd_msg_fetch_found f = { .file = { .size = 1 } };
+	const struct mftd_pulled p = {
+		.found = &f, .delivery = id, .now_us = mftd_clock_wall_us()
+	};
+	uint64_t version;
+	int r = mftd_catalog_version(c, &version);
+
+	snprintf(f.id, sizeof(f.id), "%s", id);
+	snprintf(f.file.name, sizeof(f.file.name), "%s", id);
+	return r == 0 ? mftd_pull_put(c, role, version, &route, &p) : r;
+}
+
+static int
+ask_pull(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return put_pulled(c, role, "pulled-2");
+}
+
+static int
+ask_tidy(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	const struct mftd_msg_fetch_tidy t = { .step = MFTD_FETCH_DONE,
+		.id = "pulled-1" };
+
+	return mftd_pull_step(c, role, &t, 0);
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
@@ -126,6 +166,8 @@ static const struct statement statements[] = {
 	{ "found", ask_found, true },
 	{ "abandon", ask_abandon, true },
 	{ "forget", ask_forget, true },
+	{ "pull", ask_pull, true },
+	{ "tidy", ask_tidy, true },
 };
 
 /* ---- the rows */
@@ -156,6 +198,17 @@ add_found(void *data, const char *path, const struct mftd_version *v)
 	return 0;
 }
 
+static int
+add_wish(void *data, const struct mftd_db_value *row, int n)
+{
+	struct rows *rows = data;
+	size_t len = strlen(rows->text);
+
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%s %s\n",
+	    (const char *)row[0].p, (const char *)row[1].p);
+	return 0;
+}
+
 static void
 look(struct db *db, struct rows *rows)
 {
@@ -167,6 +220,9 @@ look(struct db *db, struct rows *rows)
 	    mftd_catalog_deliveries(db->c, NULL, add_row, rows), 0);
 	assert_true(
 	    mftd_found_list(db->c, "r0", "", ROWS, add_found, rows) >= 0);
+	assert_true(mftd_db_run(db->c,
+			"SELECT receipt, state FROM pull ORDER BY receipt",
+			NULL, 0, add_wish, rows) >= 0);
 	assert_int_equal(
 	    mftd_db_run(db->c,
 		"SELECT count(*) FROM receipt WHERE outcome = 'ABANDONED'",
@@ -211,7 +267,8 @@ static void __attribute__((noreturn)) be_owner(const struct db *db,
 	    mftd_catalog_claim(
 		c, &role, mftd_clock_wall_us(), "", d, CLAIMED) != CLAIMED ||
 	    put_found(c, &role, "found-1", "one") < 0 ||
-	    write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
+	    put_pulled(c, &role, "pulled-1") < 0 || write(out, &byte, 1) != 1 ||
+	    read(in, &byte, 1) != 1)
 		_exit(1);
 	o->told->first = s->ask(c, &role, d);
 	o->told->asked = true;
@@ -411,6 +468,18 @@ held_back_in_forget(void **state)
 	each_call(&statements[6]);
 }
 
+static void
+held_back_in_pull(void **state)
+{
+	each_call(&statements[7]);
+}
+
+static void
+held_back_in_tidy(void **state)
+{
+	each_call(&statements[8]);
+}
+
 void
 tests_stale(const struct CMUnitTest **t, size_t *n)
 {
@@ -422,6 +491,8 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_found),
 		cmocka_unit_test(held_back_in_abandon),
 		cmocka_unit_test(held_back_in_forget),
+		cmocka_unit_test(held_back_in_pull),
+		cmocka_unit_test(held_back_in_tidy),
 	};
 
 	*t = tests;
