@@ -369,7 +369,8 @@ raise_at_once(struct db *db)
 		    h, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL);
 		sqlite3_close(h);
 	}
-	if (code == SQLITE_BUSY)
+	/* PROTOCOL: it holds what a reader takes for a moment */
+	if (code == SQLITE_BUSY || code == SQLITE_PROTOCOL)
 		return -EBUSY;
 	assert_int_equal(code, SQLITE_OK);
 	return mftd_catalog_raise(db->c, "q", "new", &role);
