@@ -8,7 +8,12 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
-#include "mftd/catalog/route_pull_store.h"
+
+static const char *const names[MFTD_FETCHED_COUNT] = {
+	[MFTD_FETCHED_KEEP] = "keep",
+	[MFTD_FETCHED_DELETE] = "delete",
+	[MFTD_FETCHED_MOVE] = "move",
+};
 
 #define EVERY_S 60
 #define STABLE_S 10
@@ -188,4 +193,34 @@ mftd_route_pull_check(
 		    "its files would come back to where they came from");
 	e = check_number(p, routes);
 	return e == 0 ? check_alone(p, routes) : e;
+}
+
+void
+mftd_route_pull_free(struct mftd_route_pull *pull)
+{
+	if (pull == NULL)
+		return;
+	free(pull->partner);
+	free(pull->directory);
+	free(pull->volume);
+	free(pull->fetched);
+	free(pull->move_to);
+	free(pull);
+}
+
+const char *
+mftd_fetched_name(enum mftd_fetched f)
+{
+	return f < MFTD_FETCHED_COUNT ? names[f] : "?";
+}
+
+int
+mftd_fetched_of(const char *name)
+{
+	int i;
+
+	for (i = 0; i < MFTD_FETCHED_COUNT; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return -EINVAL;
 }

@@ -28,6 +28,8 @@ SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
 FOUND = ("tests/unit/catalog/test_catalog",)
+FETCH = ("tests/unit/outbound/test_fetch",)
+TIDY = ("tests/unit/outbound/test_tidy",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
 SERVICE = ("tests/unit/node/test_service",)
@@ -951,4 +953,28 @@ MUTATIONS = [
     Mutation("data_fits", "mftd/outbound/remote.c",
              "if (len > left || len > d->size)", "if (len > left)",
              ("tests/unit/outbound/test_fetch",)),
+
+    # files fetched from a partner
+    Mutation("fetch_at_first_sight", "mftd/outbound/listing.c",
+             "return e->look != e->first && now_ms",
+             "return now_ms", FETCH),
+    Mutation("fetch_listed_as_stable", "mftd/outbound/listing.c",
+             "if (e->size != size || e->mtime != mtime) {", "if (false) {",
+             TIDY),
+    Mutation("fetch_forgets_nothing", "mftd/outbound/listing.c",
+             "e->mtime = INT64_MIN; /* no file's */", "", TIDY),
+    Mutation("fetch_of_another_version", "mftd/outbound/fetch_read.c",
+             "attrs.size != size ||", "false ||", FETCH),
+    Mutation("tidy_of_another_version", "mftd/outbound/tidy.c",
+             "	if (!is_it(t, &t->source))\n		return MFTD_TIDY_DONE;\n",
+             "	if (!t->source.exists)\n		return MFTD_TIDY_DONE;\n",
+             TIDY),
+    Mutation("tidy_without_proof", "mftd/outbound/tidy.c",
+             "return fresh ? MFTD_TIDY_REMOVE : prove(t, MFTD_TIDY_REMOVE);",
+             "return MFTD_TIDY_REMOVE;", TIDY),
+    Mutation("tidy_before_it_is_delivered", "mftd/catalog/pull.c",
+             "d.receipt = p.receipt AND d.state <> 'DONE') \"",
+             "d.receipt = p.receipt AND d.state = 'QUEUED') \"", FOUND),
+    Mutation("pull_done_is_remembered", "mftd/catalog/pull.c",
+             "	if (r <= 0 || !done)\n", "	if (r <= 0 || done)\n", FOUND),
 ]

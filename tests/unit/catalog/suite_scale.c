@@ -357,8 +357,8 @@ static void
 sources_that_wait_cost_nothing(void **state)
 {
 	static const struct kind waiting[] = {
-		{ "", "QUEUED", "'acme'", "'r0'", "5", "0", "i" },
-		{ "", "FAILED", "'acme'", "'r0'", "5", "0", "i" },
+		{ "", "QUEUED", "'acme'", "'r0'", "5", "0", "i", "i + 1" },
+		{ "", "FAILED", "'acme'", "'r0'", "5", "0", "i", "i + 1" },
 	};
 	struct db *db = *state;
 	int64_t few, many, few_end, many_end;

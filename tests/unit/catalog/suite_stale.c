@@ -23,6 +23,7 @@
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/found.h"
 #include "mftd/catalog/partner_state.h"
+#include "mftd/catalog/pull.h"
 #include "tests/unit/journal/steps.h"
 
 #define ROWS 4
@@ -144,6 +145,45 @@ ask_versions(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return r == 0 ? ask_inherited(c, role, d) : r;
 }
 
+/* The same of a file that was fetched, and is to be deleted at its partner. */
+static int
+put_pulled(
+    struct mftd_catalog *c, const struct mftd_role_row *role, const char *id)
+{
+	struct mftd_route_pull pull = { .partner = "acme",
+		.directory = "from",
+		.volume = "main",
+		.fetched = "delete" };
+	const struct mftd_route route = { .name = "r0", .pull = &pull };
+	struct mftd_msg_fetch_found f = { .file = { .size = 1 } };
+	const struct mftd_pulled p = {
+		.found = &f, .delivery = id, .now_us = mftd_clock_wall_us()
+	};
+	uint64_t version;
+	int r = mftd_catalog_version(c, &version);
+
+	snprintf(f.id, sizeof(f.id), "%s", id);
+	snprintf(f.file.name, sizeof(f.file.name), "%s", id);
+	return r == 0 ? mftd_pull_put(c, role, version, &route, &p) : r;
+}
+
+static int
+ask_pull(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return put_pulled(c, role, "pulled-2");
+}
+
+static int
+ask_tidy(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	const struct mftd_msg_fetch_tidy t = { .step = MFTD_FETCH_DONE,
+		.id = "pulled-1" };
+
+	return mftd_pull_step(c, role, &t, 0);
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
@@ -154,6 +194,8 @@ static const struct statement statements[] = {
 	{ "abandon", ask_abandon, true },
 	{ "forget", ask_forget, true },
 	{ "versions", ask_versions, true },
+	{ "pull", ask_pull, true },
+	{ "tidy", ask_tidy, true },
 };
 
 /* ---- the rows */
@@ -216,6 +258,17 @@ add_behind(struct db *db, struct rows *rows)
 	}
 }
 
+static int
+add_wish(void *data, const struct mftd_db_value *row, int n)
+{
+	struct rows *rows = data;
+	size_t len = strlen(rows->text);
+
+	snprintf(rows->text + len, sizeof(rows->text) - len, "%s %s\n",
+	    (const char *)row[0].p, (const char *)row[1].p);
+	return 0;
+}
+
 static void
 look(struct db *db, struct rows *rows)
 {
@@ -238,6 +291,9 @@ look(struct db *db, struct rows *rows)
 	assert_int_equal(r == 0, strstr(rows->text, "acme 1\n") != NULL);
 	assert_true(
 	    mftd_found_list(db->c, "r0", "", ROWS, add_found, rows) >= 0);
+	assert_true(mftd_db_run(db->c,
+			"SELECT receipt, state FROM pull ORDER BY receipt",
+			NULL, 0, add_wish, rows) >= 0);
 	assert_int_equal(
 	    mftd_db_run(db->c,
 		"SELECT count(*) FROM receipt WHERE outcome = 'ABANDONED'",
@@ -293,7 +349,8 @@ static void __attribute__((noreturn)) be_owner(const struct db *db,
 	    mftd_catalog_claim(
 		c, &role, mftd_clock_wall_us(), "", d, CLAIMED) != CLAIMED ||
 	    put_found(c, &role, "found-1", "one") < 0 ||
-	    write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
+	    put_pulled(c, &role, "pulled-1") < 0 || write(out, &byte, 1) != 1 ||
+	    read(in, &byte, 1) != 1)
 		_exit(1);
 	o->told->first = s->ask(c, &role, d);
 	o->told->asked = true;
@@ -394,7 +451,8 @@ raise_at_once(struct db *db)
 		    h, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL);
 		sqlite3_close(h);
 	}
-	if (code == SQLITE_BUSY)
+	/* PROTOCOL: it holds what a reader takes for a moment */
+	if (code == SQLITE_BUSY || code == SQLITE_PROTOCOL)
 		return -EBUSY;
 	assert_int_equal(code, SQLITE_OK);
 	return mftd_catalog_raise(db->c, "q", "new", &role);
@@ -503,9 +561,21 @@ held_back_in_forget(void **state)
 }
 
 static void
+held_back_in_pull(void **state)
+{
+	each_call(&statements[9]);
+}
+
+static void
 held_back_in_versions(void **state)
 {
 	each_call(&statements[8]);
+}
+
+static void
+held_back_in_tidy(void **state)
+{
+	each_call(&statements[10]);
 }
 
 void
@@ -521,6 +591,8 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_abandon),
 		cmocka_unit_test(held_back_in_forget),
 		cmocka_unit_test(held_back_in_versions),
+		cmocka_unit_test(held_back_in_pull),
+		cmocka_unit_test(held_back_in_tidy),
 	};
 
 	*t = tests;
