@@ -16,7 +16,7 @@
 #include "mftd/outbound/looks.h"
 
 #define STABLE_MS 5000
-#define VERSION                \
+#define AS_IT_IS               \
 	{                      \
 		10, 20, 30, 40 \
 	}
@@ -26,7 +26,7 @@
 static void
 when_a_file_is_taken(void **state)
 {
-	static const struct mftd_version v = VERSION;
+	static const struct mftd_version v = AS_IT_IS;
 	static const struct {
 		const char *what;
 		bool seen, known, ever;
@@ -38,13 +38,13 @@ when_a_file_is_taken(void **state)
 	} rows[] = {
 		{ "new", false, false, false, { 0 }, THEN, MFTD_SIGHT_WAIT,
 		    THEN, false, false },
-		{ "not for long enough", true, false, false, VERSION,
+		{ "not for long enough", true, false, false, AS_IT_IS,
 		    THEN + STABLE_MS - 1, MFTD_SIGHT_WAIT, THEN, false, false },
-		{ "for long enough", true, false, false, VERSION,
+		{ "for long enough", true, false, false, AS_IT_IS,
 		    THEN + STABLE_MS, MFTD_SIGHT_TAKE, THEN, false, false },
-		{ "for longer", true, false, true, VERSION,
+		{ "for longer", true, false, true, AS_IT_IS,
 		    THEN + 9 * STABLE_MS, MFTD_SIGHT_TAKE, THEN, false, true },
-		{ "found", true, true, true, VERSION, THEN + 9 * STABLE_MS,
+		{ "found", true, true, true, AS_IT_IS, THEN + 9 * STABLE_MS,
 		    MFTD_SIGHT_KNOWN, THEN + 9 * STABLE_MS, true, true },
 		{ "of another size", true, true, true, { 11, 20, 30, 40 },
 		    THEN + 9 * STABLE_MS, MFTD_SIGHT_WAIT, THEN + 9 * STABLE_MS,
@@ -58,7 +58,7 @@ when_a_file_is_taken(void **state)
 		{ "another inode", true, true, true, { 10, 20, 30, 41 },
 		    THEN + 9 * STABLE_MS, MFTD_SIGHT_WAIT, THEN + 9 * STABLE_MS,
 		    false, true },
-		{ "seen in the future", true, false, false, VERSION, THEN - 1,
+		{ "seen in the future", true, false, false, AS_IT_IS, THEN - 1,
 		    MFTD_SIGHT_WAIT, THEN - 1, false, false },
 	};
 	struct mftd_sight before, now;
