@@ -229,16 +229,18 @@ random_message(struct mftd_gm *m)
 		MFTD_GM_SESSION_ADD, MFTD_GM_SESSION_DEL, MFTD_GM_ROLE,
 		MFTD_GM_CONFIG, MFTD_GM_GONE, MFTD_GM_FENCED, MFTD_GM_CLAIM,
 		MFTD_GM_RECOVERED };
+	static const char *const queues[] = { "q", "@controller", "@node:n1" };
 
 	memset(m, 0, sizeof(*m));
 	m->type = types[rand() % 9];
 	m->number = 1 + (uint64_t)rand() % 6;
 	if (m->type == MFTD_GM_SESSION_ADD || m->type == MFTD_GM_SESSION_DEL)
 		snprintf(m->u.session.id, MFTD_ID_BYTES, "s%d", rand() % 50);
-	else if (m->type == MFTD_GM_ROLE)
+	else if (m->type == MFTD_GM_ROLE) {
 		m->u.role = (struct mftd_gm_role) { (uint32_t)rand() % 3,
-			(uint32_t)rand() % 3, "q", 1 };
-	else if (m->type == MFTD_GM_CONFIG)
+			(uint32_t)rand() % 3, "", 1 };
+		strcpy(m->u.role.queue, queues[rand() % 3]);
+	} else if (m->type == MFTD_GM_CONFIG)
 		m->u.config.version = (uint64_t)rand() % 100;
 	else
 		snprintf(m->u.incarnation.incarnation, MFTD_ID_BYTES, "n%d-%d",
