@@ -323,9 +323,8 @@ on_more(void *data)
 	struct process *p = data;
 
 	p->going_on = false;
-	if (!p->reachable)
-		return;
-	set_state(p, clean_up(p));
+	if (p->reachable && journals_listen(p))
+		set_state(p, clean_up(p));
 	go_on(p);
 }
 
