@@ -10,6 +10,7 @@ from faults.play import FaultRun
 from history import recorder
 from rig import Rig, USER
 from test_deliveries_outage import wait_for
+from test_order import queue
 
 _OBJECTS = """accounts:
   - name: alice
@@ -18,7 +19,7 @@ _OBJECTS = """accounts:
     keys: ["{key}"]
 partners:
 {partner}    source: {source}
-    connections: 1
+    connections: {connections}
 routes:
   - name: out
     account: alice
@@ -38,10 +39,10 @@ def _partner():
         yield partner
 
 
-def up(rig, partner, more):
+def up(rig, partner, more, connections=1):
     rig.up(_OBJECTS.format(
         key=rig.alice, partner=partner.objects(), source=address(0),
-        inbox=INBOX, more=more))
+        inbox=INBOX, more=more, connections=connections))
 
 
 @pytest.fixture(name="rig")
@@ -140,16 +141,19 @@ def assert_each_came_once(run, partner, uploader):
                 ("x", uploader.sums[0])]
 
 
-VERSIONS = (100, 900000, 200, 800000, 300)
+# a large one goes by itself, and the next one could pass it
+VERSIONS = (100, 12 << 20, 200, 12 << 20, 300)
 
 
 def test_versions_come_in_order(partner):
     with Rig() as rig:
-        up(rig, partner, "    if_exists: overwrite\n")
+        up(rig, partner, "    if_exists: overwrite\n", 4)
         with FaultRun(rig, "versions", partner, [], None) as run:
             uploader = Uploader(rig, run)
+            queue(rig, "demote")
             for size in VERSIONS:
                 uploader.put(size)
+            queue(rig, "promote")
             verdict = run.judge()
             assert verdict.good, str(verdict)
             assert [each["sha256"] for each in partner.seen()["appeared"]] \

@@ -65,6 +65,10 @@ db_execute(struct db *db, const char *sql)
 	res = PQexec(conn, sql);
 	assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
 	PQclear(res);
+	/* what it has read is counted by now, not when its session ends */
+	res = PQexec(conn, "SELECT pg_stat_force_next_flush()");
+	assert_int_equal(PQresultStatus(res), PGRES_TUPLES_OK);
+	PQclear(res);
 	PQfinish(conn);
 }
 
