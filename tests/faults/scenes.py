@@ -16,6 +16,7 @@ DONE = frozenset({"DONE"})
 DOUBT = frozenset({"IN_DOUBT"})
 EITHER = DONE | DOUBT
 RENAMED = Fault("after", kind="rename")
+LOST = Fault("before", kind="rename")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Scene:
         return f"{len(self.sizes)} files, {what}"
 
 
-CALM = (Scene(LARGE), Scene(SMALL), Scene(LARGE, (RENAMED,)))
+CALM = (Scene(LARGE), Scene(SMALL), Scene(LARGE, (RENAMED,)),
+        Scene(LARGE, (LOST,)))
 
 # What a partner may do beside cutting a connection.
 ODD = (
@@ -76,16 +78,16 @@ ODD = (
       for how in HALVES),
     *(Scene(SMALL, (Fault(how, kind="rename", nth=3),), EITHER)
       for how in ("half, read", "half, moved")),
-    # not done, and what tells so is refused once, or the way there is cut
-    *(Scene(LARGE, (Fault("before", kind="rename"), Fault(how, 2, kind=kind)))
-      for kind in ("opendir", "readdir") for how in ("refuse", "after")),
+    # not done, and what tells so is refused once
+    *(Scene(LARGE, (LOST, Fault("refuse", 2, kind=kind)))
+      for kind in ("opendir", "readdir", "open", "write", "fsetstat", "read",
+                   "close")),
+    Scene(LARGE, (LOST, Fault("refuse", 2, kind="lstat", nth=3))),
     # or always: that it was not done cannot be known
-    Scene(LARGE, (Fault("before", kind="rename"),
-                  *(Fault("refuse", n, kind="opendir") for n in range(2, 9))),
-          DOUBT, certain=False),
+    Scene(LARGE, (LOST, *(Fault("refuse", n, kind="opendir")
+                          for n in range(2, 9))), DOUBT, certain=False),
     # nor without the times that were set
-    Scene(LARGE, (Fault("pretend", kind="fsetstat"),
-                  Fault("before", kind="rename")), EITHER),
+    Scene(LARGE, (Fault("pretend", kind="fsetstat"), LOST), EITHER),
 )
 
 

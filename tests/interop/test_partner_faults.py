@@ -10,8 +10,9 @@ from faults.plan import Fault
 
 @pytest.fixture(scope="module", name="calm")
 def _calm():
-    """The packets of a delivery, of one that lost its last answer, and of a
-    batch, by a partner that does nothing else wrong."""
+    """The packets of a delivery, of a batch, of one whose rename was done and
+    not answered, and of one whose rename was not done, by a partner that does
+    nothing else wrong."""
     found = play.play(scenes.CALM, "faults-calm")
     assert found.failures() == []
     return found
@@ -20,7 +21,9 @@ def _calm():
 def test_dropped_at_every_packet(calm):
     evidence = scenes.dropped(calm.kinds(2, 2), (scenes.RENAMED,))
     assert len(evidence) >= 3 * 4
-    todo = [*scenes.dropped(calm.kinds(0)), *evidence,
+    lost = scenes.dropped(calm.kinds(3, 2), (scenes.LOST,))
+    assert len(lost) >= 3 * 15
+    todo = [*scenes.dropped(calm.kinds(0)), *evidence, *lost,
             # every fifth of a batch; 5 and the 3 ways have no common divisor
             *scenes.dropped(calm.kinds(1), sizes=scenes.SMALL, step=5)]
     assert play.play(todo, "faults-dropped").failures() == []

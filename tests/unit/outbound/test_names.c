@@ -352,7 +352,9 @@ test_lost_while_examined(void **state)
 	snprintf(temp, sizeof(temp), "%s/.mft-d-1.1.part", w->partner.in);
 	assert_int_equal(link(temp, path_of(w, "f0")), 0);
 	w->settled = true;
-	partner_fault(&w->partner, "-e inject=?unlink,unlinkat:signal=KILL");
+	/* the first is that of the file that was read to see a trace */
+	partner_fault(
+	    &w->partner, "-e inject=?unlink,unlinkat:signal=KILL:when=2");
 	run_once(w, &calm);
 	assert_state(w, MFTD_DELIVERY_DELIVERED);
 	assert_int_equal(w->d[1].state, MFTD_DELIVERY_PUBLISHING);
