@@ -645,6 +645,14 @@ MUTATIONS = [
     journal("whole_part_dormant", "dormant.c",
             "mark->durable - 1", "mark->durable", KILLED),
 
+    # what goes where the configuration has nobody waits
+    Mutation("unknown_not_put_back", "mftd/outbound/job.c",
+             "const char *why = mftd_unknown(q, d);", "const char *why = NULL;",
+             ("tests/unit/outbound/test_known",)),
+    Mutation("unknown_for_ever", "mftd/outbound/outbound.c",
+             "	mftd_unknown_forget(q);\n", "",
+             ("tests/unit/outbound/test_known",)),
+
     # what an objects file may not say
     Mutation("apply_never_comes", "mftd/catalog/route_time.c",
              "closed, now_us, &at) < 0)", "closed, now_us, &at) < -1000)",

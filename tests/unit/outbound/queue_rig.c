@@ -40,7 +40,7 @@ empty_postgres(const char *uri)
 	PQfinish(conn);
 }
 
-static void
+void
 apply_objects(struct world *w)
 {
 	struct mftd_account account = { .name = (char *)"alice",

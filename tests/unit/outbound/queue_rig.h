@@ -41,8 +41,9 @@ bool world_open(struct world *w);
 /* Crashes it, if it lives, and removes everything. */
 void world_close(struct world *w);
 
-/* With alice, whose uploads go to acme. */
+/* With alice, whose uploads go to acme; apply_objects says so again. */
 void make_catalog(struct world *w);
+void apply_objects(struct world *w);
 
 /* An upload that was published, with a delivery: its link, and what its stream
  * says. */
