@@ -73,7 +73,8 @@ mftd_found_put(struct mftd_catalog *c, const struct mftd_role_row *role,
 		DB_INT(f->now_us), DB_INT(plan.seq), DB_TEXT(f->delivery),
 		DB_BLOB(plan.name, strlen(plan.name)), DB_INT(plan.due_us),
 		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
-		DB_TEXT(fault != NULL ? fault : ""), DB_INT(f->seq), DB_INT(plan.name_key) };
+		DB_TEXT(fault != NULL ? fault : ""), DB_INT(f->seq),
+		DB_INT(plan.name_key) };
 
 	r = c->db->ops->guarded(c->db, MFTD_DB_FOUND, v, N(v), take_any, NULL);
 	if (r < 0)

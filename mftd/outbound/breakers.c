@@ -7,6 +7,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
+#include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
 /*

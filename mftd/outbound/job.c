@@ -6,6 +6,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/outbound/names.h"
+#include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
 /* The mtime that marks a delivery lies up to a day before its first try, so

@@ -1,10 +1,11 @@
 /* Part of mftd; see LICENSE. */
+#include "mftd/outbound/known.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mftd/base/log.h"
-#include "mftd/outbound/queue.h"
 
 /*
  * Where deliveries go, by the configuration.  Those to a partner or an account

@@ -12,6 +12,7 @@
 #include "mftd/catalog/outcome.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_session.h"
+#include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
 /* What goes to an account: its journals, deposits, and what became of them. */

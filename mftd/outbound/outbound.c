@@ -13,6 +13,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/soon.h"
+#include "mftd/outbound/known.h"
 #include "mftd/outbound/looks.h"
 #include "mftd/outbound/pace.h"
 #include "mftd/outbound/pulls.h"

@@ -10,6 +10,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
 /* Looks after which both names are taken as they are: by the backoff between

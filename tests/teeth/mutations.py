@@ -680,6 +680,14 @@ MUTATIONS = [
     journal("whole_part_dormant", "dormant.c",
             "mark->durable - 1", "mark->durable", KILLED),
 
+    # what goes where the configuration has nobody waits
+    Mutation("unknown_not_put_back", "mftd/outbound/job.c",
+             "const char *why = mftd_unknown(q, d);", "const char *why = NULL;",
+             ("tests/unit/outbound/test_known",)),
+    Mutation("unknown_for_ever", "mftd/outbound/outbound.c",
+             "	mftd_unknown_forget(q);\n", "",
+             ("tests/unit/outbound/test_known",)),
+
     # what an objects file may not say
     Mutation("apply_never_comes", "mftd/catalog/route_time.c",
              "closed, now_us, &at) < 0)", "closed, now_us, &at) < -1000)",
@@ -760,10 +768,11 @@ MUTATIONS = [
     catalog("source_looked_at_each_time", "source.c",
             '"WHERE volume = $1 AND source_due = 1 AND "',
             '"WHERE volume = $1 AND "', "sources_that_wait_cost_nothing"),
-    catalog("source_not_due_again", "person.c", '	    "due = 1 "\n',
-            '	    "due = due "\n', "ended_once_more"),
+    catalog("source_not_due_again", "person.c", '"ELSE temp_try END, due = 1 "',
+            '"ELSE temp_try END "', "ended_once_more"),
     catalog("source_not_due_by_name", "targets.c",
-            '"due = excluded.due, "', '""', "ended_once_more"),
+            "behind = '', due = excluded.due, ", "behind = '', ",
+            "ended_once_more"),
     Mutation("links_with_pauses", "mftd/catalog/worker.c",
              "if (p->more && p->reachable", "if (false && p->reachable",
              ("tests/unit/catalog/test_worker", "links_go_without_a_pause")),

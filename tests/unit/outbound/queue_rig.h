@@ -10,6 +10,7 @@
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
+#include "mftd/ipc/msg_node.h"
 #include "tests/unit/outbound/partner.h"
 
 struct steps;
@@ -19,36 +20,54 @@ struct steps;
  * PostgreSQL database of the environment's MFTD_TEST_CATALOG, which is emptied.
  * The test plays parent and coordinator.  What fails, fails the test.
  */
-struct queue_rig {
+struct world {
 	struct partner partner;
 	char volume[80], uri[256];
 	struct mftd_conf conf;
 	struct mftd_lease *lease;
-	struct mftd_catalog *catalog;
+	struct mftd_catalog *catalog; /* NULL: it was not made */
 	uint64_t seq; /* of the records so far */
-	pid_t pid; /* of outbound; 0: there is none */
-	struct mftd_chan *parent, *coordinator; /* our ends */
+	struct outbound {
+		pid_t pid; /* 0: there is none */
+		struct mftd_chan *parent, *coordinator; /* our ends */
+		struct mftd_msg_outbound_state state; /* as last said */
+		bool ready;
+	} ob;
 };
 
-void queue_rig_open(struct queue_rig *q);
-void queue_rig_close(struct queue_rig *q);
+/* All but the catalog and the process.  False without a partner. */
+bool world_open(struct world *w);
 
-/* An upload that was published, with a delivery. */
-void queue_rig_upload(struct queue_rig *q, const char *id, uint64_t size);
+/* Crashes it, if it lives, and removes everything. */
+void world_close(struct world *w);
 
-/* Starts outbound; steps, if not NULL, sees its calls from its start on. */
-void queue_rig_start(struct queue_rig *q, struct steps *steps);
+/* With alice, whose uploads go to acme; apply_objects says so again. */
+void make_catalog(struct world *w);
+void apply_objects(struct world *w);
 
-/* Ends it by SIGKILL, if it lives; its delivers end with it.  Returns once the
- * partner's servers have done what they were asked. */
-void queue_rig_crash(struct queue_rig *q);
+/* An upload that was published, with a delivery: its link, and what its stream
+ * says. */
+void upload(struct world *w, const char *id, uint64_t size);
 
-/* The deliveries in that state, of which *d is the last. */
-int queue_rig_count(struct queue_rig *q, enum mftd_delivery_state state,
-    struct mftd_delivery *d);
+/* Starts outbound; steps see its calls from its start on. */
+void start(struct world *w);
+void start_in_steps(struct world *w, struct steps *steps);
 
-/* Until there are so many, or outbound has ended: whether there are. */
-bool queue_rig_await(
-    struct queue_rig *q, enum mftd_delivery_state state, int n);
+/* Until it ends by itself. */
+void finish(struct world *w);
+
+/* kill -9; its delivers die with it. */
+void crash(struct world *w);
+
+/* Takes in what outbound has said, or it could not go on saying it. */
+void listen_to(struct world *w);
+
+/* What deliveries there are. */
+struct tally {
+	int by_state[MFTD_DELIVERY_STATE_COUNT];
+	int rows;
+	struct mftd_delivery last;
+};
+void look(struct world *w, struct tally *t);
 
 #endif

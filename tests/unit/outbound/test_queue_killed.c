@@ -8,7 +8,9 @@
  * "test_queue_killed all" takes each call, make check some of them; which, is
  * another each time.
  */
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,37 +19,65 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/log.h"
 #include "tests/unit/journal/steps.h"
 #include "tests/unit/outbound/queue_rig.h"
 
 #define FILES 3
+#define PATIENCE_MS 60000
 #define CALLS_MOST 5000
 #define SOME 5 /* calls from one that is tried to the next */
 
 static bool all;
 
-static void
-assert_arrived(struct queue_rig *q, unsigned at, const char *call)
+static bool
+is_gone(const struct world *w)
 {
-	struct mftd_delivery d;
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)w->ob.pid, &info,
+		   WEXITED | WNOWAIT | WNOHANG) < 0 ||
+	    info.si_pid != 0;
+}
+
+/* Until all files are DONE, or outbound has ended: whether they are. */
+static bool
+await_done(struct world *w)
+{
+	int64_t end = mftd_clock_ms() + PATIENCE_MS;
+	struct tally t;
+
+	for (look(w, &t); t.by_state[MFTD_DELIVERY_DONE] != FILES;
+	     look(w, &t)) {
+		if (is_gone(w) || mftd_clock_ms() > end)
+			return false;
+		listen_to(w);
+		poll(NULL, 0, 5);
+	}
+	return true;
+}
+
+static void
+assert_arrived(struct world *w, unsigned at, const char *call)
+{
 	char path[160], words[200];
 	int k;
 
-	if (!queue_rig_await(q, MFTD_DELIVERY_DONE, FILES))
+	if (!await_done(w))
 		fail_msg("killed at %u, %s: not all are DONE", at, call);
 	for (k = 0; k < FILES; k++) {
-		snprintf(path, sizeof(path), "%s/r-%d.csv", q->partner.in, k);
+		snprintf(path, sizeof(path), "%s/r-%d.csv", w->partner.in, k);
 		snprintf(words, sizeof(words), "new \"%s\"", path);
-		if (partner_count(&q->partner, words) != 1)
+		if (partner_count(&w->partner, words) != 1)
 			fail_msg("killed at %u, %s: %d renames to %s", at, call,
-			    partner_count(&q->partner, words), path);
+			    partner_count(&w->partner, words), path);
 	}
-	assert_int_equal(partner_names(&q->partner), FILES);
-	assert_int_equal(queue_rig_count(q, MFTD_DELIVERY_DONE, &d), FILES);
+	assert_int_equal(partner_names(&w->partner), FILES);
 }
 
 /* Whether the step came. */
@@ -58,24 +88,28 @@ kill_at(unsigned at)
 		.what = STEPS_KILL, .at = at, .alone = true
 	};
 	struct steps *steps = steps_new(&plan);
-	struct queue_rig q;
+	struct world w;
 	char id[16];
 	bool came;
 	int k;
 
-	queue_rig_open(&q);
+	assert_true(world_open(&w));
+	make_catalog(&w);
 	for (k = 0; k < FILES; k++) {
 		snprintf(id, sizeof(id), "r-%d", k);
-		queue_rig_upload(&q, id, 20000);
+		upload(&w, id, 20000);
 	}
-	queue_rig_start(&q, steps);
-	came = !queue_rig_await(&q, MFTD_DELIVERY_DONE, FILES);
+	start_in_steps(&w, steps);
+	came = !await_done(&w);
 	/* that it has ended is seen before, or after, it is known why */
-	queue_rig_crash(&q);
+	crash(&w);
+	assert_true(partner_await_idle(&w.partner));
 	came = came && steps_came(steps);
-	queue_rig_start(&q, NULL);
-	assert_arrived(&q, at, steps_call(steps));
-	queue_rig_close(&q);
+	start(&w);
+	assert_arrived(&w, at, steps_call(steps));
+	crash(&w);
+	assert_true(partner_await_idle(&w.partner));
+	world_close(&w);
 	steps_free(steps);
 	return came;
 }
