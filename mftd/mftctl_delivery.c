@@ -292,6 +292,18 @@ put_try(void *data, const struct mftd_try *t)
 	return 0;
 }
 
+/* What becomes of a fetched file where it is from. */
+static void
+put_fetched(json_t *o, const struct mftd_delivery_story *s)
+{
+	mftctl_put(
+	    o, "fetched_verified", mftd_verified_name(s->fetch_verified));
+	mftctl_put(o, "fetched", s->fetched);
+	mftctl_put(o, "fetched_state", s->tidy);
+	if (s->tidy_text[0] != '\0')
+		mftctl_put(o, "fetched_text", s->tidy_text);
+}
+
 /* What is wanted of the source, and what became of it. */
 static void
 put_source(json_t *o, const struct mftd_delivery_story *s)
@@ -333,6 +345,8 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 		mftctl_put(o, "origin", "folder");
 	if (strcmp(s->origin, MFTD_ORIGIN_PARTNER) == 0)
 		mftctl_put(o, "origin", "partner");
+	if (s->fetched[0] != '\0')
+		put_fetched(o, s);
 	mftctl_put(o, "account", s->account);
 	mftctl_put(o, "session", s->session);
 	mftctl_put(o, "volume", s->d.volume);

@@ -118,6 +118,8 @@ def test_kept(catalog):
         story = json.loads(
             rig.mftctl("-j", "delivery", "show", row["id"]).stdout)
         assert story["origin"] == "partner"
+        assert story["fetched"] == "keep"
+        assert story["fetched_verified"] == "size"
         assert story["path"] == "acme:from/a.csv"
 
 

@@ -168,7 +168,8 @@ is_known_once(void **state)
 	assert_int_equal(put(db, &role, version, &f), 0);
 	assert_int_equal(put(db, &role, version, &again), -EEXIST);
 	assert_int_equal(count(db, "SELECT count(*) FROM delivery"), 1);
-	assert_int_equal(count(db, "SELECT count(*) FROM pull"), 0);
+	assert_int_equal(
+	    count(db, "SELECT count(*) FROM pull WHERE state = 'KEPT'"), 2);
 	assert_int_equal(count(db,
 			     "SELECT count(*) FROM receipt WHERE "
 			     "origin = 'PARTNER'"),

@@ -476,7 +476,8 @@ hold_at(struct db *db, const struct statement *s, unsigned at, unsigned *first)
 	came = steps_wait(o.steps) && !o.told->asked;
 	if (came) {
 		r = raise_at_once(db);
-		look(db, &raised);
+		if (r == 0)
+			look(db, &raised);
 	}
 	steps_release(o.steps);
 	end_owner(&o, &told);
