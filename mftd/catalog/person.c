@@ -196,7 +196,7 @@ mftd_catalog_delivery(
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS ", d.queue, r.account, "
 	    "r.session, r.path, r.path_now, r.time_us, r.removed, "
 	    "d.after_done, r.source, r.source_text, r.origin, "
-	    "p.fetched, p.state, p.text, coalesce(p.verified, 0) "
+	    "p.fetched, p.state, p.text, coalesce(p.checked, 0) "
 	    "FROM delivery d JOIN receipt r ON r.id = d.receipt "
 	    "LEFT JOIN pull p ON p.receipt = r.id "
 	    "WHERE d.id = $1",
