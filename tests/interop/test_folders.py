@@ -222,6 +222,41 @@ def test_killed(stage, catalog):
         wait_empty(rig)
 
 
+def test_configured_anew_while_it_looks():
+    """What the old look has in hand is the new one's."""
+    with system() as (rig, partner, folder):
+        with held(rig, "outbound", "linkat"):
+            put(folder, "file", b"f")
+            wait_for(rig, "the look", lambda: "linkat(" in (
+                rig.top / "strace").read_text())
+            rig.mftctl("apply", rig.accounts(objects(
+                rig, partner, more=("directory: sub",))))
+            (partner.files / "sub").mkdir()
+            wait_for(rig, "the new objects", lambda: len(rig.lines(
+                "outbound.*configuration version")) == 2)
+        wait_rows(rig, 1)
+        assert os.listdir(partner.files / "sub") == ["file"]
+        put(folder, "next", b"n")
+        wait_rows(rig, 2)
+        wait_empty(rig)
+
+
+@pytest.mark.parametrize("stage", ["made", "linked"])
+def test_look_killed(stage):
+    """By itself: the next one settles what it left."""
+    with system() as (rig, partner, folder):
+        with held(rig, "outbound", *STAGES[stage]):
+            put(folder, "file", os.urandom(BIG))
+            wait_for(rig, "the look", lambda: STAGES[stage][0] + "(" in (
+                rig.top / "strace").read_text() and staged(rig))
+            kill(rig, "look")
+        wait_rows(rig, 1)
+        assert there(partner)["file"] == (folder / "file").read_bytes()
+        put(folder, "next", b"n")
+        wait_rows(rig, 2)
+        wait_empty(rig)
+
+
 def test_catalog_away():
     """What is found meanwhile is written when it is back, once."""
     with Postgres() as db, Rig(catalog=db.uri) as rig, Partner() as partner:

@@ -16,13 +16,17 @@
 #include "mftd/outbound/looks.h"
 
 #define STABLE_MS 5000
+#define AS_IT_IS               \
+	{                      \
+		10, 20, 30, 40 \
+	}
 #define THEN 100000 /* when it was seen first */
 
 /* How a file was seen before, and what is to be done with it now. */
 static void
 when_a_file_is_taken(void **state)
 {
-	static const struct mftd_version v = { 10, 20, 30, 40 };
+	static const struct mftd_version v = AS_IT_IS;
 	static const struct {
 		const char *what;
 		bool seen, known, ever;
@@ -34,13 +38,13 @@ when_a_file_is_taken(void **state)
 	} rows[] = {
 		{ "new", false, false, false, { 0 }, THEN, MFTD_SIGHT_WAIT,
 		    THEN, false, false },
-		{ "not for long enough", true, false, false, v,
+		{ "not for long enough", true, false, false, AS_IT_IS,
 		    THEN + STABLE_MS - 1, MFTD_SIGHT_WAIT, THEN, false, false },
-		{ "for long enough", true, false, false, v, THEN + STABLE_MS,
-		    MFTD_SIGHT_TAKE, THEN, false, false },
-		{ "for longer", true, false, true, v, THEN + 9 * STABLE_MS,
-		    MFTD_SIGHT_TAKE, THEN, false, true },
-		{ "found", true, true, true, v, THEN + 9 * STABLE_MS,
+		{ "for long enough", true, false, false, AS_IT_IS,
+		    THEN + STABLE_MS, MFTD_SIGHT_TAKE, THEN, false, false },
+		{ "for longer", true, false, true, AS_IT_IS,
+		    THEN + 9 * STABLE_MS, MFTD_SIGHT_TAKE, THEN, false, true },
+		{ "found", true, true, true, AS_IT_IS, THEN + 9 * STABLE_MS,
 		    MFTD_SIGHT_KNOWN, THEN + 9 * STABLE_MS, true, true },
 		{ "of another size", true, true, true, { 11, 20, 30, 40 },
 		    THEN + 9 * STABLE_MS, MFTD_SIGHT_WAIT, THEN + 9 * STABLE_MS,
@@ -54,7 +58,7 @@ when_a_file_is_taken(void **state)
 		{ "another inode", true, true, true, { 10, 20, 30, 41 },
 		    THEN + 9 * STABLE_MS, MFTD_SIGHT_WAIT, THEN + 9 * STABLE_MS,
 		    false, true },
-		{ "seen in the future", true, false, false, v, THEN - 1,
+		{ "seen in the future", true, false, false, AS_IT_IS, THEN - 1,
 		    MFTD_SIGHT_WAIT, THEN - 1, false, false },
 	};
 	struct mftd_sight before, now;
