@@ -108,7 +108,7 @@ const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_FOUND_FORGET] = MFTD_FOUND_FORGET_SQL,
 	[MFTD_DB_PULL_WANT] =
 	    "INSERT INTO pull (receipt, route, partner, directory, name, size, "
-	    "mtime, sha256, fetched, move_to, verified, state) SELECT CAST($4 "
+	    "mtime, sha256, fetched, move_to, checked, state) SELECT CAST($4 "
 	    "AS TEXT), "
 	    "CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS TEXT), $8, "
 	    "CAST($9 AS BIGINT), CAST($10 AS BIGINT), $11, CAST($12 AS TEXT), "

@@ -204,7 +204,7 @@ mftd_catalog_delivery(
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS ", d.queue, r.account, "
 	    "r.session, r.path, r.path_now, r.time_us, r.removed, "
 	    "d.after_done, r.source, r.source_text, r.origin, "
-	    "p.fetched, p.state, p.text, coalesce(p.verified, 0), d.behind, "
+	    "p.fetched, p.state, p.text, coalesce(p.checked, 0), d.behind, "
 	    "(SELECT count(*) FROM partner k WHERE k.name = d.partner) + "
 	    "(SELECT count(*) FROM account a WHERE '@' || a.name = d.partner) "
 	    "FROM delivery d JOIN receipt r ON r.id = d.receipt "

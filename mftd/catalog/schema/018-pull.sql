@@ -24,7 +24,7 @@ CREATE TABLE pull (
 	size BIGINT NOT NULL,
 	mtime BIGINT NOT NULL,
 	sha256 BYTEA NOT NULL,
-	verified BIGINT NOT NULL,                -- how: as delivery.verified
+	checked BIGINT NOT NULL,                 -- how: as delivery.verified
 	fetched TEXT NOT NULL,                   -- keep, delete, move
 	move_to TEXT NOT NULL,
 	state TEXT NOT NULL,                     -- KEPT; WANTED, BEGUN, DONE
