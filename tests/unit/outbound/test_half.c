@@ -170,40 +170,23 @@ test_taken_after_half(void **state)
 	}
 }
 
-/* A world on a file system that keeps no access times. */
-static struct world *
-make_blind_world(char top[64])
-{
-	struct world *w;
-
-	snprintf(top, 64, "/tmp/mftd-blind-XXXXXX");
-	assert_non_null(mkdtemp(top));
-	if (mount("none", top, "tmpfs", MS_NOATIME, "mode=755") < 0) {
-		rmdir(top);
-		return NULL;
-	}
-	setenv("TMPDIR", top, 1);
-	assert_int_equal(world_setup((void **)&w), 0);
-	unsetenv("TMPDIR");
-	return w;
-}
-
 /* There nobody can tell whether somebody read what is gone. */
 static void
 test_blind(void **state)
 {
 	static const char *const faults[] = { KILLED_BEFORE, KILLED_HALF };
 	struct world *w;
-	char top[64];
 	int i;
 
-	/* seen by nobody else, and gone with us */
+	/* a file system that keeps no access times: seen by nobody else, and
+	 * gone with us */
 	if (unshare(CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/tmp", "tmpfs", MS_NOATIME, "mode=1777") < 0)
 		skip();
+	setenv("TMPDIR", "/tmp", 1);
 	for (i = 0; i < 2; i++) {
-		w = make_blind_world(top);
-		assert_non_null(w);
+		assert_int_equal(world_setup((void **)&w), 0);
 		assert_false(notes_readers(w));
 		prepare(w, MFTD_IF_EXISTS_FAIL);
 		die_in_rename(w, faults[i]);
@@ -213,8 +196,6 @@ test_blind(void **state)
 		expect(w, MFTD_DELIVERY_IN_DOUBT, 1);
 		assert_int_equal(partner_names(&w->partner), 1);
 		world_teardown((void **)&w);
-		assert_int_equal(umount(top), 0);
-		assert_int_equal(rmdir(top), 0);
 	}
 }
 
