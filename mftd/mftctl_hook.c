@@ -6,6 +6,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/base/text.h"
 #include "mftd/base/id.h"
 #include "mftd/catalog/hook_runs.h"
 #include "mftd/hook/call.h"
@@ -290,6 +291,7 @@ static int
 call(const struct ctl *ctl, void *data)
 {
 	char why[MFTD_REASON_BYTES];
+	char safe[MFTD_TEXT_GROWS * MFTD_REASON_BYTES];
 	int r = mftd_hook_call(data, why);
 	json_t *o;
 
@@ -299,8 +301,10 @@ call(const struct ctl *ctl, void *data)
 		mftctl_put(o, "text", why);
 		print_object(o);
 	} else {
+		/* its words may be a program's or a server's */
+		mftd_text_safe(why, safe, sizeof(safe));
 		printf("%-5s %s\n", r == 0 ? "ok" : "FAIL",
-		    r < 0 && why[0] == '\0' ? mftd_strerror(r) : why);
+		    r < 0 && why[0] == '\0' ? mftd_strerror(r) : safe);
 	}
 	return r == 0 ? 0 : 1;
 }

@@ -144,6 +144,7 @@ scan_one(const struct ctl *ctl, void *data)
 	const struct scan *s = data;
 	char line[MFTD_KEY_BYTES], print[MFTD_REASON_BYTES];
 	char why[MFTD_REASON_BYTES] = "";
+	char safe[MFTD_TEXT_GROWS * MFTD_REASON_BYTES];
 	int r = mftd_probe_host_key(
 	    s->host, s->port, s->algorithm, line, print, why);
 
@@ -153,7 +154,8 @@ scan_one(const struct ctl *ctl, void *data)
 	}
 	if (r == -ENOENT)
 		return NOT_OFFERED;
-	fprintf(stderr, "mftctl: %s port %d: %s\n", s->host, s->port, why);
+	fprintf(stderr, "mftctl: %s port %d: %s\n", s->host, s->port,
+	    mftd_text_safe(why, safe, sizeof(safe)));
 	return OTHER;
 }
 

@@ -119,6 +119,7 @@ close_to_others(const char *path)
 {
 	static const char *const beside[] = { "", "-wal", "-shm" };
 	char name[PATH_MAX];
+	struct stat st;
 	size_t i;
 	int fd;
 
@@ -128,7 +129,8 @@ close_to_others(const char *path)
 	mftd_fd_close(&fd); /* what is wrong is said when SQLite opens it */
 	for (i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
 		snprintf(name, sizeof(name), "%s%s", path, beside[i]);
-		if (chmod(name, 0600) < 0 && errno != ENOENT)
+		if (stat(name, &st) == 0 && (st.st_mode & 077) != 0 &&
+		    chmod(name, 0600) < 0)
 			log_warn("%s: %s", name, mftd_strerror(errno));
 	}
 }
