@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/tries.h"
@@ -74,46 +75,104 @@ mftd_postgres_common(enum mftd_db_guarded which)
 	return sql;
 }
 
-static void
-put_text(FILE *f, const char *s)
+/* An array's text as it grows.  Not a FILE: these are most of what the owner of
+ * a queue has to write. */
+struct text {
+	char *p;
+	size_t len, size;
+	bool failed;
+};
+
+/* Room for so many more. */
+static char *
+room(struct text *t, size_t more)
 {
-	putc('"', f);
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			putc('\\', f);
-		putc(*s, f);
+	size_t size = 2 * (t->size + more);
+	char *p;
+
+	if (t->len + more > t->size && !t->failed) {
+		p = realloc(t->p, size);
+		t->failed = p == NULL;
+		if (p != NULL) {
+			t->p = p;
+			t->size = size;
+		}
 	}
-	putc('"', f);
+	return t->failed ? NULL : t->p + t->len;
 }
 
 static void
-put_blob(FILE *f, const uint8_t *p, size_t len)
+put(struct text *t, const char *s, size_t len)
 {
+	char *at = room(t, len);
+
+	if (at == NULL)
+		return;
+	memcpy(at, s, len);
+	t->len += len;
+}
+
+static void
+put_text(struct text *t, const char *s)
+{
+	char *at = room(t, 2 * strlen(s) + 2), *from = at;
+
+	if (at == NULL)
+		return;
+	*at++ = '"';
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			*at++ = '\\';
+		*at++ = *s;
+	}
+	*at++ = '"';
+	t->len += (size_t)(at - from);
+}
+
+static void
+put_blob(struct text *t, const uint8_t *p, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at;
 	size_t i;
 
-	fputs("\"\\\\x", f);
-	for (i = 0; i < len; i++)
-		fprintf(f, "%02x", p[i]);
-	putc('"', f);
+	put(t, "\"\\\\x", 4);
+	at = room(t, 2 * len);
+	if (at == NULL)
+		return;
+	for (i = 0; i < len; i++) {
+		*at++ = digits[p[i] >> 4];
+		*at++ = digits[p[i] & 15];
+	}
+	t->len += 2 * len;
+	put(t, "\"", 1);
+}
+
+static void
+put_int(struct text *t, int64_t i)
+{
+	char digits[24];
+
+	put(t, digits, (size_t)snprintf(digits, sizeof(digits), "%" PRId64, i));
 }
 
 /* One element of an array's text (PostgreSQL's manual, "Array Input and Output
  * Syntax"). */
 static void
-put_value(FILE *f, const struct mftd_db_value *v)
+put_value(struct text *t, const struct mftd_db_value *v)
 {
 	switch (v->type) {
 	case MFTD_DB_INT:
-		fprintf(f, "%" PRId64, v->i);
+		put_int(t, v->i);
 		break;
 	case MFTD_DB_TEXT:
-		put_text(f, v->p);
+		put_text(t, v->p);
 		break;
 	case MFTD_DB_BLOB:
-		put_blob(f, v->p, v->len);
+		put_blob(t, v->p, v->len);
 		break;
 	default:
-		fputs("NULL", f);
+		put(t, "NULL", 4);
 	}
 }
 
@@ -121,25 +180,20 @@ put_value(FILE *f, const struct mftd_db_value *v)
 static char *
 make_array(const struct mftd_db_value *v, int n, int first)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	struct text t = { 0 };
 	int at;
 
-	if (f == NULL)
-		return NULL;
-	putc('{', f);
+	put(&t, "{", 1);
 	for (at = first; at < n; at += MFTD_DB_STEP_VALUES) {
 		if (at > first)
-			putc(',', f);
-		put_value(f, &v[at]);
+			put(&t, ",", 1);
+		put_value(&t, &v[at]);
 	}
-	putc('}', f);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	put(&t, "}", 2); /* and its NUL */
+	if (!t.failed)
+		return t.p;
+	free(t.p);
+	return NULL;
 }
 
 int
