@@ -244,7 +244,7 @@ def test_stop_insists(node):
     assert node.call("inbound", "monitor").code == 1
 
 
-@BOTH
+@pytest.mark.parametrize("agent", ["inbound", "outbound"])
 def test_stop_between_two_incarnations(node, agent):
     """No socket, no worker, but a daemon that will bring the service back."""
     start(node, agent)

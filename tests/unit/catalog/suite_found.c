@@ -249,12 +249,12 @@ numbers_are_given_once(void **state)
 	struct mftd_role_row role = raise(db, "me");
 	struct mftd_found f = a_file("f-1", "a");
 	static const int numbers[] = { 1, 5, 7, 6 };
-	struct mftd_db_value v[23];
+	struct mftd_db_value v[24];
 	int i;
 
 	assert_int_equal(mftd_found_put(db->c, &role, version, &f), 0);
 	db_execute(db, "UPDATE route_sequence SET last = 5");
-	for (i = 0; i < 23; i++)
+	for (i = 0; i < 24; i++)
 		v[i] = DB_INT(1);
 	v[0] = DB_TEXT("q");
 	v[1] = DB_INT(role.epoch);
@@ -267,7 +267,7 @@ numbers_are_given_once(void **state)
 	for (i = 0; i < 4; i++) {
 		v[16] = DB_INT(numbers[i]);
 		assert_int_equal(db->c->db->ops->guarded(db->c->db,
-				     MFTD_DB_FOUND, v, 23, take_any, NULL) > 0,
+				     MFTD_DB_FOUND, v, 24, take_any, NULL) > 0,
 		    i == 3);
 	}
 	assert_int_equal(count(db, "SELECT last FROM route_sequence"), 6);

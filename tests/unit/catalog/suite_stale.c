@@ -27,6 +27,7 @@
 #include "tests/unit/journal/steps.h"
 
 #define ROWS 4
+#define ROWS_MOST 8 /* with those that the statements add */
 #define CLAIMED 2 /* of them, before it is held back */
 #define STEPS_MOST 100 /* system calls of one statement */
 #define BACKOFF_US 7777000000
@@ -202,7 +203,7 @@ static const struct statement statements[] = {
 
 struct rows {
 	char text[4096];
-	char ids[ROWS][MFTD_ID_BYTES];
+	char ids[ROWS_MOST][MFTD_ID_BYTES];
 	int n;
 };
 
@@ -215,7 +216,7 @@ add_row(void *data, const struct mftd_delivery *d)
 	snprintf(rows->text + len, sizeof(rows->text) - len,
 	    "%s %d %u %lld %s\n", d->id, d->state, d->tries,
 	    (long long)d->due_us, d->error);
-	assert_true(rows->n < ROWS);
+	assert_true(rows->n < ROWS_MOST);
 	strcpy(rows->ids[rows->n++], d->id);
 	return 0;
 }
