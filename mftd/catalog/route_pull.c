@@ -8,7 +8,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
-#include "mftd/catalog/route_pull_store.h"
+#include "mftd/catalog/fetched.h"
 
 #define EVERY_S 60
 #define STABLE_S 10
@@ -188,4 +188,17 @@ mftd_route_pull_check(
 		    "its files would come back to where they came from");
 	e = check_number(p, routes);
 	return e == 0 ? check_alone(p, routes) : e;
+}
+
+void
+mftd_route_pull_free(struct mftd_route_pull *pull)
+{
+	if (pull == NULL)
+		return;
+	free(pull->partner);
+	free(pull->directory);
+	free(pull->volume);
+	free(pull->fetched);
+	free(pull->move_to);
+	free(pull);
 }

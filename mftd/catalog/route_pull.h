@@ -20,4 +20,7 @@ extern const cyaml_schema_field_t mftd_route_pull_fields[];
 int mftd_route_pull_check(
     const struct mftd_check *p, struct mftd_route *routes, bool has_partner);
 
+/* pull may be NULL. */
+void mftd_route_pull_free(struct mftd_route_pull *pull);
+
 #endif

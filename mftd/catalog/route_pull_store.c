@@ -10,29 +10,6 @@
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 
-static const char *const names[MFTD_FETCHED_COUNT] = {
-	[MFTD_FETCHED_KEEP] = "keep",
-	[MFTD_FETCHED_DELETE] = "delete",
-	[MFTD_FETCHED_MOVE] = "move",
-};
-
-const char *
-mftd_fetched_name(enum mftd_fetched f)
-{
-	return f < MFTD_FETCHED_COUNT ? names[f] : "?";
-}
-
-int
-mftd_fetched_of(const char *name)
-{
-	int i;
-
-	for (i = 0; i < MFTD_FETCHED_COUNT; i++)
-		if (strcmp(names[i], name) == 0)
-			return i;
-	return -EINVAL;
-}
-
 int
 mftd_route_pull_put(struct mftd_catalog *c, const struct mftd_route *r)
 {
@@ -86,17 +63,4 @@ mftd_route_pulls_load(struct mftd_catalog *c, struct mftd_objects *o)
 	    NULL, 0, take_pull, o);
 
 	return r < 0 ? r : 0;
-}
-
-void
-mftd_route_pull_free(struct mftd_route_pull *pull)
-{
-	if (pull == NULL)
-		return;
-	free(pull->partner);
-	free(pull->directory);
-	free(pull->volume);
-	free(pull->fetched);
-	free(pull->move_to);
-	free(pull);
 }
