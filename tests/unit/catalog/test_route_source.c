@@ -74,12 +74,19 @@ what_makes_no_sense_is_refused(void **state)
 		const char *routes, *why;
 	} cases[] = {
 		{ "  - {name: r, to_account: a}\n",
-		    ":5: routes[0].name: a route takes files from either an "
-		    "account or a folder" },
+		    ":5: routes[0].name: a route takes files from an "
+		    "account, a folder, or a partner" },
 		{ "  - {name: r, account: b, to_account: a, from_folder: "
 		  "{" FOLDER "}}\n",
 		    ":5: routes[0].from_folder: a route takes files from "
-		    "either an account or a folder" },
+		    "an account, a folder, or a partner" },
+		{ "  - {name: r, to_account: a, from_partner: {partner: p, "
+		  "volume: v}, from_folder: {" FOLDER "}}\n",
+		    ":5: routes[0].from_partner: a route takes files from "
+		    "an account, a folder, or a partner" },
+		{ "  - {name: r, to_account: a, from_partner: {partner: p, "
+		  "volume: v}}\n",
+		    ":5: routes[0].from_partner.partner: no such partner" },
 		{ "  - {name: r, account: x, to_account: a}\n",
 		    ":5: routes[0].account: no such account" },
 		{ FROM("volume: v, path: /x"),
