@@ -7,8 +7,8 @@
 
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/fetched.h"
 #include "mftd/catalog/found.h"
-#include "mftd/catalog/route_pull.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))

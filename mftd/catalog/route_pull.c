@@ -8,12 +8,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
-
-static const char *const names[MFTD_FETCHED_COUNT] = {
-	[MFTD_FETCHED_KEEP] = "keep",
-	[MFTD_FETCHED_DELETE] = "delete",
-	[MFTD_FETCHED_MOVE] = "move",
-};
+#include "mftd/catalog/fetched.h"
 
 #define EVERY_S 60
 #define STABLE_S 10
@@ -206,21 +201,4 @@ mftd_route_pull_free(struct mftd_route_pull *pull)
 	free(pull->fetched);
 	free(pull->move_to);
 	free(pull);
-}
-
-const char *
-mftd_fetched_name(enum mftd_fetched f)
-{
-	return f < MFTD_FETCHED_COUNT ? names[f] : "?";
-}
-
-int
-mftd_fetched_of(const char *name)
-{
-	int i;
-
-	for (i = 0; i < MFTD_FETCHED_COUNT; i++)
-		if (strcmp(names[i], name) == 0)
-			return i;
-	return -EINVAL;
 }

@@ -8,7 +8,6 @@
 
 #include "mftd/catalog/check.h"
 #include "mftd/catalog/objects.h"
-#include "mftd/ipc/msg_fetch.h"
 
 /* Routes that take the files of a partner's folder. */
 
@@ -20,10 +19,6 @@ extern const cyaml_schema_field_t mftd_route_pull_fields[];
  * partner exists.  0 or -MFTD_E_CONF. */
 int mftd_route_pull_check(
     const struct mftd_check *p, struct mftd_route *routes, bool has_partner);
-
-/* "delete", as stored and configured; -EINVAL: no such word. */
-const char *mftd_fetched_name(enum mftd_fetched f);
-int mftd_fetched_of(const char *name);
 
 /* pull may be NULL. */
 void mftd_route_pull_free(struct mftd_route_pull *pull);

@@ -292,7 +292,7 @@ def test_refused(tmp_path):
         for wrong, words in [
                 ("after: delete", "after: the files of a folder can only be"),
                 ("settle_s: 5", "settle_s: is of uploads"),
-                ("account: alice", "either an account or a folder")]:
+                ("account: alice", "an account, a folder, or a partner")]:
             done = rig.mftctl("apply", rig.accounts(objects(
                 rig, partner, more=(wrong,))), check=False)
             assert done.returncode != 0 and words in done.stderr, done.stderr

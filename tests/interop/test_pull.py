@@ -313,3 +313,14 @@ def test_bad_configuration_is_refused():
             objects(rig, partner, *many)), check=False)
         assert "at most" in done.stderr
         rig.mftctl("apply", rig.accounts(objects(rig, partner, *many[:32])))
+
+
+def test_partner_test_looks_there():
+    """It lists the folder, and writes nothing where nothing is sent."""
+    with system(route()) as (rig, partner):
+        done = rig.mftctl("partner", "test", "acme")
+        assert "from: fetch" in done.stdout
+        assert "create" not in done.stdout
+        os.rename(partner.files / "from", partner.files / "other")
+        done = rig.mftctl("partner", "test", "acme", check=False)
+        assert done.returncode != 0 and "No such file" in done.stdout

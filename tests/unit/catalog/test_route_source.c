@@ -80,6 +80,13 @@ what_makes_no_sense_is_refused(void **state)
 		  "{" FOLDER "}}\n",
 		    ":5: routes[0].from_folder: a route takes files from "
 		    "an account, a folder, or a partner" },
+		{ "  - {name: r, to_account: a, from_partner: {partner: p, "
+		  "volume: v}, from_folder: {" FOLDER "}}\n",
+		    ":5: routes[0].from_partner: a route takes files from "
+		    "an account, a folder, or a partner" },
+		{ "  - {name: r, to_account: a, from_partner: {partner: p, "
+		  "volume: v}}\n",
+		    ":5: routes[0].from_partner.partner: no such partner" },
 		{ "  - {name: r, account: x, to_account: a}\n",
 		    ":5: routes[0].account: no such account" },
 		{ FROM("volume: v, path: /x"),
