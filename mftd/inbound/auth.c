@@ -47,6 +47,7 @@ struct client {
 	uint64_t ref;
 	int asked;
 	bool checking, dummy, granted;
+	int64_t hold_ms; /* until then it waits for the first snapshot */
 	char proven[MFTD_NAME_BYTES]; /* user whose key was, and who needs a
 					 password too; "" */
 };
@@ -200,6 +201,15 @@ forget_other(struct client *c, const char *user)
 		c->proven[0] = '\0';
 }
 
+/* Why nobody is let in as an account that is not there. */
+static const char *
+unknown(const struct client *c)
+{
+	/* not held against anybody (refuse) */
+	return c->auth->objects == NULL ? "temporary: no accounts are known yet"
+					: "no such account";
+}
+
 /* Why the key does not let user in, or NULL. */
 static const char *
 key_fault(const struct client *c, const struct mftd_account *a,
@@ -209,7 +219,7 @@ key_fault(const struct client *c, const struct mftd_account *a,
 	const char *fault;
 
 	if (a == NULL)
-		return "no such account";
+		return unknown(c);
 	if (mftd_cert_is(k->key, k->key_bytes)) {
 		fault = mftd_account_cert_fault(
 		    a, k->key, k->key_bytes, c->source, now_s);
@@ -267,7 +277,7 @@ static const char *
 password_fault(const struct client *c, const struct mftd_account *a)
 {
 	if (a == NULL)
-		return "no such account";
+		return unknown(c);
 	if (!may_try(c, a))
 		return "no method of this account, or not yet";
 	if (c->dummy || a->password_hash == NULL)
@@ -323,14 +333,20 @@ on_password(struct mftd_chan *chan, const struct mftd_msg *m)
 	return 0;
 }
 
+static void on_held_long(void *data);
+
 /* Before the first snapshot nobody is known, and nobody is refused for that:
- * the session waits, as long as its login grace lasts. */
+ * the session waits, but not for its whole login grace: that would be held
+ * against its client. */
 static int
 on_question(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 {
 	struct auth *a = data;
+	const struct client *c = mftd_chan_data(chan);
+	int left = mftd_clock_left_ms(c->hold_ms);
 
-	if (a->objects == NULL)
+	if (a->objects == NULL && left > 0 &&
+	    mftd_worker_timer(a->w, left, on_held_long, a) == 0)
 		return mftd_held_add(a->held, chan, m);
 	return m->type == MFTD_MSG_AUTH_KEY ? on_key(chan, m)
 					    : on_password(chan, m);
@@ -343,6 +359,14 @@ answer_held(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 
 	if (on_question(a, chan, m) < 0)
 		mftd_worker_detach(a->w, chan);
+}
+
+static void
+on_held_long(void *data)
+{
+	struct auth *a = data;
+
+	mftd_held_answer(a->held, answer_held, a);
 }
 
 static void
@@ -368,6 +392,7 @@ on_session_new(void *data, struct mftd_chan *chan, struct mftd_msg *m)
 	if (c == NULL)
 		return 0; /* the session sees its channel close */
 	c->auth = a;
+	c->hold_ms = mftd_clock_ms() + a->w->conf->login_grace_s * 500LL;
 	snprintf(c->session, sizeof(c->session), "%s", n->session);
 	snprintf(c->peer, sizeof(c->peer), "%s", n->peer);
 	snprintf(c->source, sizeof(c->source), "%s", n->peer);

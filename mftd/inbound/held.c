@@ -104,9 +104,12 @@ mftd_held_answer(struct mftd_held *h,
     void (*fn)(void *data, struct mftd_chan *c, struct mftd_msg *m), void *data)
 {
 	struct question *q;
+	size_t n = 0;
 
+	TAILQ_FOREACH(q, &h->questions, link)
+		n++;
 	/* off the list first: its channel may end meanwhile */
-	while ((q = TAILQ_FIRST(&h->questions)) != NULL) {
+	while (n-- > 0 && (q = TAILQ_FIRST(&h->questions)) != NULL) {
 		TAILQ_REMOVE(&h->questions, q, link);
 		fn(data, q->chan, &q->m);
 		wipe(q);

@@ -25,7 +25,8 @@ int mftd_held_add(
 /* Forgets what c asked, if it did; what was held is overwritten. */
 void mftd_held_drop(struct mftd_held *h, struct mftd_chan *c);
 
-/* Calls fn for each, the oldest first; it is held no more then. */
+/* Calls fn for each, the oldest first; it is held no more then, unless fn adds
+ * it again. */
 void mftd_held_answer(struct mftd_held *h,
     void (*fn)(void *data, struct mftd_chan *c, struct mftd_msg *m),
     void *data);

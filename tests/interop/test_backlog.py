@@ -144,12 +144,38 @@ def test_logins_at_a_start_meanwhile(served):
 
 
 def test_first_start_meanwhile():
-    """There are no accounts yet: that is temporary, and held against nobody."""
+    """There are no accounts yet: a login waits for them."""
     with Rig() as rig:
         rig.mftctl("apply", rig.accounts())
         with Sqlite(rig.state / "catalog.db").away():
             rig.launch()
-            deadline = time.monotonic() + START_S
+            rig.wait_status(lambda s: not s["catalog"]["reachable"] and any(
+                r["service"] == "inbound" for r in s["roles"]), "started")
+            client = subprocess.Popen(
+                ["sftp", "-v", *rig.ssh_options(), "-P", str(rig.port), "-b",
+                 "-", "alice@127.0.0.1"], stdin=subprocess.PIPE, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            client.stdin.write("pwd\n")
+            client.stdin.close()
+            said = ""
+            while "Offering public key" not in said:
+                line = client.stdout.readline()
+                assert line, said
+                said += line
+        said += client.stdout.read()
+        assert client.wait(60) == 0, said
+        assert not rig.lines("refused: .*")
+
+
+def test_first_start_for_long():
+    """It is told before its grace is over: that is temporary, and held
+    against nobody."""
+    with Rig() as rig:
+        rig.configure("login_grace_s: 10")
+        rig.mftctl("apply", rig.accounts())
+        with Sqlite(rig.state / "catalog.db").away():
+            rig.launch()
+            deadline = time.monotonic() + 3 * START_S
             while not rig.lines("publickey refused: temporary: no accounts"):
                 assert time.monotonic() < deadline, rig.log_tail()
                 assert rig.sftp("pwd\n").returncode != 0

@@ -8,7 +8,6 @@ import signal
 import subprocess
 
 import pytest
-from databases import Sqlite
 from rig import BUILD, keygen, Rig, USER
 
 SIZES = [0, 1, 255, 32768, 261120, 261121, 1 << 20, (20 << 20) + 7]
@@ -173,31 +172,6 @@ def test_locks_are_nobody_elses():
                  path], user=65533, group=65533, extra_groups=[], check=False,
                 capture_output=True, text=True)
             assert "PermissionError" in done.stderr, (path, done)
-
-
-def test_login_before_the_accounts_are_known():
-    """At the first start, until there is a snapshot of the catalog, a login
-    waits: it is not refused."""
-    with Rig() as rig:
-        rig.mftctl("apply", rig.accounts())
-        with Sqlite(rig.state / "catalog.db").away():
-            rig.launch()
-            rig.wait_status(lambda s: not s["catalog"]["reachable"] and any(
-                r["service"] == "inbound" for r in s["roles"]), "started")
-            client = subprocess.Popen(
-                ["sftp", "-v", *rig.ssh_options(), "-P", str(rig.port), "-b",
-                 "-", "alice@127.0.0.1"], stdin=subprocess.PIPE, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            client.stdin.write("pwd\n")
-            client.stdin.close()
-            said = ""
-            while "Offering public key" not in said:
-                line = client.stdout.readline()
-                assert line, said
-                said += line
-        said += client.stdout.read()
-        assert client.wait(60) == 0, said
-        assert "refused" not in rig.log.read_text()
 
 
 def test_status_shows_the_node(rig):

@@ -708,8 +708,7 @@ MUTATIONS = [
 
     # a login before the first snapshot waits
     Mutation("auth_refuses_early", "mftd/inbound/auth.c",
-             "	if (a->objects == NULL)\n		return mftd_held_add",
-             "	if (false)\n		return mftd_held_add",
+             "if (a->objects == NULL && left > 0 &&", "if (false &&",
              ("tests/unit/inbound/test_auth",)),
     Mutation("auth_holds_two", "mftd/inbound/held.c",
              "	if (find(h, c) != NULL)\n", "	if (0)\n",

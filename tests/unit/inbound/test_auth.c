@@ -142,11 +142,14 @@ give_snapshot(struct rig *r, const char *path)
 	    r->catalog, MFTD_MSG_SNAPSHOT, 0, &s, sizeof(s), NULL, 0);
 }
 
+static int grace_s = 120;
+
 static int
 set_up_in(void **state, const char *dir)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	struct mftd_conf conf = { .state_dir = WORD(dir) };
+	struct mftd_conf conf = { .state_dir = WORD(dir),
+		.login_grace_s = grace_s };
 	struct mftd_worker w = { .proc = MFTD_PROC_AUTH, .conf = &conf };
 	struct mftd_msg m;
 	int fds[2];
@@ -176,6 +179,17 @@ static int
 set_up(void **state)
 {
 	return set_up_in(state, "no/such/directory");
+}
+
+static int
+set_up_impatient(void **state)
+{
+	int r;
+
+	grace_s = 1;
+	r = set_up(state);
+	grace_s = 120;
+	return r;
 }
 
 /* Where an earlier catalog's process left a snapshot. */
@@ -628,6 +642,22 @@ test_no_accounts_yet(void **state)
 	mftd_chan_free(d);
 }
 
+/* Before its grace is over a session is told, which is nobody's failure. */
+static void
+test_no_accounts_for_long(void **state)
+{
+	struct rig *r = *state;
+	struct mftd_chan *c = session(r);
+	struct mftd_msg m;
+
+	assert_int_equal(key(c, "alice", KEY, true), 0);
+	assert_int_equal(password(c, "alice", "right"), 0);
+	end_catalog(r);
+	assert_int_equal(
+	    mftd_chan_wait(r->coordinator, &m, mftd_clock_ms()), -ETIMEDOUT);
+	mftd_chan_free(c);
+}
+
 /* One that came before its catalog, and ends so. */
 static void
 test_no_accounts_ever(void **state)
@@ -670,6 +700,8 @@ main(void)
 		    test_no_accounts_yet, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_no_accounts_ever, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_no_accounts_for_long, set_up_impatient, tear_down),
 		cmocka_unit_test_setup_teardown(test_snapshot_of_before,
 		    set_up_with_snapshot, tear_down_with_snapshot),
 	};
