@@ -10,6 +10,8 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/found.h"
+#include "mftd/catalog/pull.h"
 #include "mftd/catalog/handling.h"
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/person.h"
@@ -273,6 +275,18 @@ put_try(void *data, const struct mftd_try *t)
 	return 0;
 }
 
+/* What becomes of a fetched file where it is from. */
+static void
+put_fetched(json_t *o, const struct mftd_delivery_story *s)
+{
+	mftctl_put(
+	    o, "fetched_verified", mftd_verified_name(s->fetch_verified));
+	mftctl_put(o, "fetched", s->fetched);
+	mftctl_put(o, "fetched_state", s->tidy);
+	if (s->tidy_text[0] != '\0')
+		mftctl_put(o, "fetched_text", s->tidy_text);
+}
+
 /* What is wanted of the source, and what became of it. */
 static void
 put_source(json_t *o, const struct mftd_delivery_story *s)
@@ -307,6 +321,12 @@ put_story(json_t *o, const struct mftd_delivery_story *s)
 	if (s->d.has_sha256)
 		mftctl_put_hash(o, "sha256", s->d.sha256);
 	mftctl_put_time(o, "received", s->received_us);
+	if (strcmp(s->origin, MFTD_ORIGIN_FOLDER) == 0)
+		mftctl_put(o, "origin", "folder");
+	if (strcmp(s->origin, MFTD_ORIGIN_PARTNER) == 0)
+		mftctl_put(o, "origin", "partner");
+	if (s->fetched[0] != '\0')
+		put_fetched(o, s);
 	mftctl_put(o, "account", s->account);
 	mftctl_put(o, "session", s->session);
 	mftctl_put(o, "volume", s->d.volume);

@@ -213,22 +213,40 @@ test_one(const struct ctl *ctl, void *data)
 	return (int)mftd_probe(data);
 }
 
-/* The directories of its routes, each once. */
+static void
+add_once(char **list, size_t *n, char *directory)
+{
+	size_t k;
+
+	for (k = 0; k < *n; k++)
+		if (strcmp(list[k], directory) == 0)
+			return;
+	list[(*n)++] = directory;
+}
+
+/* The directories to which its routes lead, each once. */
 static size_t
 find_directories(const struct mftd_objects *o, const char *partner, char **out)
 {
-	size_t i, k, n = 0;
+	const struct mftd_route *r;
+	size_t n = 0;
 
-	for (i = 0; i < o->n_routes; i++) {
-		if (o->routes[i].partner == NULL ||
-		    strcmp(o->routes[i].partner, partner) != 0)
-			continue;
-		for (k = 0; k < n; k++)
-			if (strcmp(out[k], o->routes[i].directory) == 0)
-				break;
-		if (k == n)
-			out[n++] = o->routes[i].directory;
-	}
+	for (r = o->routes; r < o->routes + o->n_routes; r++)
+		if (r->partner != NULL && strcmp(r->partner, partner) == 0)
+			add_once(out, &n, r->directory);
+	return n;
+}
+
+/* The same of those from which they fetch. */
+static size_t
+find_sources(const struct mftd_objects *o, const char *partner, char **out)
+{
+	const struct mftd_route *r;
+	size_t n = 0;
+
+	for (r = o->routes; r < o->routes + o->n_routes; r++)
+		if (r->pull != NULL && strcmp(r->pull->partner, partner) == 0)
+			add_once(out, &n, r->pull->directory);
 	return n;
 }
 
@@ -237,28 +255,34 @@ test(const struct ctl *ctl, const struct mftd_objects *o,
     const struct mftd_partner *p)
 {
 	char **directories = calloc(o->n_routes + 1, sizeof(*directories));
+	char **sources = calloc(o->n_routes + 1, sizeof(*sources));
 	struct mftd_probe probe = { .partner = p,
 		.secret_key = ctl->conf->secret_key,
 		.directories = directories,
+		.sources = sources,
 		.found = print_finding,
 		.ended = is_ended,
 		.data = (void *)(uintptr_t)ctl };
 	struct scan scan = { p->host, p->port, NULL, p };
-	int r;
+	int r = 1;
 
-	if (directories == NULL)
-		return 1;
+	if (directories == NULL || sources == NULL)
+		goto out;
 	probe.n_directories = find_directories(o, p->name, directories);
+	probe.n_sources = find_sources(o, p->name, sources);
 	/* the child tidies up first */
 	on_end(on_signal);
 	r = mftctl_in_child(ctl, test_one, &probe);
 	on_end(SIG_DFL);
-	free(directories);
 	if (r == MFTD_PROBED_HOST_KEY && !ctl->json && !ended) {
 		printf("it offers:\n");
 		scan_all(ctl, &scan);
 	}
-	return r == MFTD_PROBED_WORKS ? 0 : 1;
+	r = r == MFTD_PROBED_WORKS ? 0 : 1;
+out:
+	free(directories);
+	free(sources);
+	return r;
 }
 
 /* ---- which */

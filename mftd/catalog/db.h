@@ -85,7 +85,7 @@ enum mftd_db_guarded {
 	/* of fetched files: pull.h */
 	MFTD_DB_PULL_WANT, /* $4 receipt, $5 route, $6 partner, $7 directory,
 			      $8 name, $9 size, $10 mtime, $11 sha256,
-			      $12 fetched, $13 move_to */
+			      $12 fetched, $13 move_to, $14 verified */
 	MFTD_DB_PULL_STEP, /* $4 receipt, $5 state (NULL: as it is), $6 target
 			      (likewise), $7 due_us, $8 text */
 	MFTD_DB_PULL_FORGET, /* $4 receipt */

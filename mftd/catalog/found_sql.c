@@ -23,7 +23,7 @@
 #define RECEIPT_COLUMNS                                        \
 	"id, known, outcome, origin, volume, path, path_now, " \
 	"size, sha256, time_us, outcome_us, inode, has_routes, matched"
-#define RECEIVED_COLUMNS "id, kind, time_us, receipt"
+#define RECEIVED_COLUMNS "id, kind, time_us, receipt, route"
 #define FAILED_COLUMNS "id, kind, time_us, receipt, delivery, route, error"
 #define DELIVERY_COLUMNS                                                 \
 	"id, receipt, route, queue, partner, volume, directory, name, "  \
@@ -52,7 +52,7 @@ const char mftd_found_postgres[] = ROLE_ROW
     "$15::bytea, $16::bigint, $16::bigint, 0, 1, 1 FROM f), "
     "e AS (INSERT INTO event (" RECEIVED_COLUMNS ") "
     "SELECT '" MFTD_EVENT_RECEIVED ".' || $11::text, '" MFTD_EVENT_RECEIVED
-    "', $16::bigint, $11::text FROM f WHERE " WANTED(
+    "', $16::bigint, $11::text, $5::text FROM f WHERE " WANTED(
 	MFTD_EVENT_RECEIVED) "), "
 			     "x AS (INSERT INTO event (" FAILED_COLUMNS ") "
 			     "SELECT '" MFTD_EVENT_FAILED
@@ -96,11 +96,8 @@ static const struct {
 	  "size = $5 AND mtime_ns = $6 AND inode = $7 AND ctime_ns = $8)",
 	    true, { 4, 5, 1, 6, 7, 8, 9, 10 } },
 	{ "INSERT INTO route_sequence (route, last) "
-	  "SELECT $1, $2 WHERE $2 > 0 " NUMBER_UPSERT,
-	    false, { 5, 17 } },
-	{ "UPDATE config SET version = version WHERE $1 = 0 OR EXISTS "
-	  "(SELECT 1 FROM route_sequence WHERE route = $2 AND last = $1)",
-	    true, { 17, 5 } },
+	  "SELECT $1, $2 WHERE true " NUMBER_UPSERT,
+	    true, { 5, 17 } },
 	{ "INSERT INTO found (" FOUND_COLUMNS ") "
 	  "SELECT $1, $2, $3, $4, $5, $6, $7 WHERE true " FOUND_UPSERT,
 	    true, { 5, 6, 7, 8, 9, 10, 11 } },
@@ -109,8 +106,8 @@ static const struct {
 	    true, { 11, 12, 13, 14, 7, 15, 16 } },
 	{ "INSERT INTO event (" RECEIVED_COLUMNS ") "
 	  "SELECT '" MFTD_EVENT_RECEIVED ".' || $1, '" MFTD_EVENT_RECEIVED
-	  "', $2, $1 WHERE " WANTED(MFTD_EVENT_RECEIVED),
-	    false, { 11, 16 } },
+	  "', $2, $1, $3 WHERE " WANTED(MFTD_EVENT_RECEIVED),
+	    false, { 11, 16, 5 } },
 	{ "INSERT INTO event (" FAILED_COLUMNS ") "
 	  "SELECT '" MFTD_EVENT_FAILED ".' || $1 || '.0', '" MFTD_EVENT_FAILED
 	  "', $2, $3, $1, $4, $5 WHERE $6 = 'FAILED' AND " WANTED(
@@ -125,6 +122,7 @@ static const struct {
 };
 
 #define N_STATEMENTS (sizeof(statements) / sizeof(statements[0]))
+#define NUMBERED 1 /* of them: left out where the route gives no number */
 
 int
 mftd_found_sqlite(struct mftd_db *db, const struct mftd_db_value *v,
@@ -136,6 +134,8 @@ mftd_found_sqlite(struct mftd_db *db, const struct mftd_db_value *v,
 	int n, r = 0;
 
 	for (i = 0; i < N_STATEMENTS; i++) {
+		if (i == NUMBERED && v[16].i == 0)
+			continue;
 		for (n = 0; statements[i].use[n] != 0; n++)
 			own[n] = v[statements[i].use[n] - 1];
 		last = i + 1 == N_STATEMENTS;

@@ -100,15 +100,18 @@ const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	[MFTD_DB_FOUND_FORGET] = MFTD_FOUND_FORGET_SQL,
 	[MFTD_DB_PULL_WANT] =
 	    "INSERT INTO pull (receipt, route, partner, directory, name, size, "
-	    "mtime, sha256, fetched, move_to) SELECT CAST($4 AS TEXT), "
+	    "mtime, sha256, fetched, move_to, checked, state) SELECT CAST($4 "
+	    "AS TEXT), "
 	    "CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS TEXT), $8, "
 	    "CAST($9 AS BIGINT), CAST($10 AS BIGINT), $11, CAST($12 AS TEXT), "
-	    "CAST($13 AS TEXT) FROM r WHERE true "
+	    "CAST($13 AS TEXT), CAST($14 AS BIGINT), CASE WHEN $12 = 'keep' "
+	    "THEN 'KEPT' ELSE 'WANTED' END FROM r WHERE true "
 	    "ON CONFLICT (receipt) DO NOTHING RETURNING receipt",
 	[MFTD_DB_PULL_STEP] =
 	    "UPDATE pull SET state = coalesce($5, state), "
 	    "target = coalesce($6, target), due_us = $7, text = $8 "
-	    "WHERE " OURS "receipt = $4 AND state <> 'DONE' RETURNING receipt",
+	    "WHERE " OURS "receipt = $4 AND state IN ('WANTED', 'BEGUN') "
+	    "RETURNING receipt",
 	[MFTD_DB_PULL_FORGET] =
 	    "DELETE FROM found WHERE " OURS "receipt = $4 AND route = "
 	    "(SELECT route FROM pull WHERE receipt = $4) RETURNING route",

@@ -37,7 +37,7 @@ bool
 mftd_match_excluded(const char *name)
 {
 	static const char *const patterns[] = { "*.filepart", "*.part",
-		"*.partial", "*.tmp", ".fuse_hidden*" };
+		"*.partial", "*.tmp", ".fuse_hidden*", ".nfs*" };
 	size_t i;
 
 	for (i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)

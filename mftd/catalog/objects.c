@@ -27,6 +27,7 @@
 #include "mftd/catalog/route_file.h"
 #include "mftd/catalog/route_folder.h"
 #include "mftd/catalog/route_pull.h"
+#include "mftd/catalog/route_pull_store.h"
 #include "mftd/catalog/route_target.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"

@@ -167,6 +167,7 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 
 	s->received_us = more[5].i;
 	s->removed = more[6].i != 0;
+	s->fetch_verified = (uint32_t)more[14].i;
 	if (mftd_rows_get(&more[0], s->queue, sizeof(s->queue)) < 0 ||
 	    mftd_rows_get(&more[1], s->account, sizeof(s->account)) < 0 ||
 	    mftd_rows_get(&more[2], s->session, sizeof(s->session)) < 0 ||
@@ -174,7 +175,12 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&more[4], s->path_now, sizeof(s->path_now)) < 0 ||
 	    mftd_rows_get(&more[7], s->after, sizeof(s->after)) < 0 ||
 	    mftd_rows_get(&more[8], s->source, sizeof(s->source)) < 0 ||
-	    mftd_rows_get(&more[9], s->source_text, sizeof(s->source_text)) < 0)
+	    mftd_rows_get(&more[9], s->source_text, sizeof(s->source_text)) <
+		0 ||
+	    mftd_rows_get(&more[10], s->origin, sizeof(s->origin)) < 0 ||
+	    mftd_rows_get(&more[11], s->fetched, sizeof(s->fetched)) < 0 ||
+	    mftd_rows_get(&more[12], s->tidy, sizeof(s->tidy)) < 0 ||
+	    mftd_rows_get(&more[13], s->tidy_text, sizeof(s->tidy_text)) < 0)
 		return -MFTD_E_CORRUPT;
 	return mftd_db_get_delivery(row, &s->d);
 }
@@ -189,8 +195,10 @@ mftd_catalog_delivery(
 	r = mftd_db_run(c,
 	    "SELECT " MFTD_DB_DELIVERY_COLUMNS ", d.queue, r.account, "
 	    "r.session, r.path, r.path_now, r.time_us, r.removed, "
-	    "d.after_done, r.source, r.source_text "
+	    "d.after_done, r.source, r.source_text, r.origin, "
+	    "p.fetched, p.state, p.text, coalesce(p.checked, 0) "
 	    "FROM delivery d JOIN receipt r ON r.id = d.receipt "
+	    "LEFT JOIN pull p ON p.receipt = r.id "
 	    "WHERE d.id = $1",
 	    v, N(v), take_story, out);
 	return r == 0 ? -ENOENT : r < 0 ? r : 0;

@@ -36,6 +36,12 @@ struct mftd_delivery_story {
 	char path[MFTD_PATH_BYTES]; /* as uploaded */
 	char path_now[MFTD_PATH_BYTES]; /* after renames */
 	int64_t received_us;
+	char origin[MFTD_NAME_BYTES]; /* "": an upload; found.h */
+	char fetched[MFTD_NAME_BYTES]; /* pull.h: what is to become of it at
+					  the partner it is from; "" */
+	char tidy[MFTD_NAME_BYTES]; /* how far that has come: its state */
+	char tidy_text[MFTD_REASON_BYTES]; /* why it did not work */
+	uint32_t fetch_verified; /* enum mftd_verification */
 	bool removed; /* the account has removed the file */
 	char after[MFTD_NAME_BYTES]; /* what its route wants of the source */
 	char source[MFTD_NAME_BYTES]; /* what became of it: source.h; "" */

@@ -8,7 +8,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/found.h"
-#include "mftd/catalog/route_pull.h"
+#include "mftd/catalog/route_pull_store.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -85,11 +85,10 @@ put_wish(struct mftd_catalog *c, const struct mftd_role_row *role,
 		DB_BLOB(f->file.name, strlen(f->file.name)),
 		DB_INT(f->file.size), DB_INT(f->file.mtime),
 		DB_BLOB(f->sha256, MFTD_SHA256_BYTES), DB_TEXT(p->fetched),
-		DB_TEXT(p->move_to != NULL ? p->move_to : "") };
+		DB_TEXT(p->move_to != NULL ? p->move_to : ""),
+		DB_INT(f->verified) };
 	int r;
 
-	if (mftd_fetched_of(p->fetched) == MFTD_FETCHED_KEEP)
-		return 0;
 	r = c->db->ops->guarded(
 	    c->db, MFTD_DB_PULL_WANT, v, N(v), take_any, NULL);
 	return r < 0 ? r : 0;
@@ -154,7 +153,8 @@ mftd_pull_next(struct mftd_catalog *c, const struct mftd_route *route,
 	return mftd_db_run(c,
 	    "SELECT receipt, name, size, mtime, sha256, fetched, move_to, "
 	    "state, target FROM pull p WHERE route = $1 AND partner = $2 AND "
-	    "directory = $3 AND state <> 'DONE' AND due_us <= $4 AND "
+	    "directory = $3 AND state IN ('WANTED', 'BEGUN') AND due_us <= $4 "
+	    "AND "
 	    "EXISTS (SELECT 1 FROM delivery d WHERE d.receipt = p.receipt) AND "
 	    "NOT EXISTS (SELECT 1 FROM delivery d WHERE "
 	    "d.receipt = p.receipt AND d.state <> 'DONE') "

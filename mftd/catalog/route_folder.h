@@ -5,7 +5,6 @@
 #include <cyaml/cyaml.h>
 
 #include "mftd/catalog/check.h"
-#include "mftd/catalog/db.h"
 #include "mftd/catalog/objects.h"
 
 /* Where a route takes files from: an account's uploads, or a folder that is
@@ -24,11 +23,6 @@ int mftd_route_from_check(const struct mftd_check *p, struct mftd_route *r,
  * in its root or one of its folders. */
 bool mftd_route_folder_within(
     const struct mftd_route_folder *folder, const struct mftd_account *a);
-
-/* Stores the route's folder, if it has one; loads those of all routes, which
- * are loaded already.  0 or a negative error. */
-int mftd_route_folder_put(struct mftd_catalog *c, const struct mftd_route *r);
-int mftd_route_folders_load(struct mftd_catalog *c, struct mftd_objects *o);
 
 /* folder may be NULL. */
 void mftd_route_folder_free(struct mftd_route_folder *folder);

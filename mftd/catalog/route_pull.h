@@ -7,9 +7,7 @@
 #include <cyaml/cyaml.h>
 
 #include "mftd/catalog/check.h"
-#include "mftd/catalog/db.h"
 #include "mftd/catalog/objects.h"
-#include "mftd/ipc/msg_fetch.h"
 
 /* Routes that take the files of a partner's folder. */
 
@@ -21,17 +19,5 @@ extern const cyaml_schema_field_t mftd_route_pull_fields[];
  * partner exists.  0 or -MFTD_E_CONF. */
 int mftd_route_pull_check(
     const struct mftd_check *p, struct mftd_route *routes, bool has_partner);
-
-/* "delete", as stored and configured; -EINVAL: no such word. */
-const char *mftd_fetched_name(enum mftd_fetched f);
-int mftd_fetched_of(const char *name);
-
-/* Stores the route's, if it has one; loads those of all routes, which are
- * loaded already.  0 or a negative error. */
-int mftd_route_pull_put(struct mftd_catalog *c, const struct mftd_route *r);
-int mftd_route_pulls_load(struct mftd_catalog *c, struct mftd_objects *o);
-
-/* pull may be NULL. */
-void mftd_route_pull_free(struct mftd_route_pull *pull);
 
 #endif

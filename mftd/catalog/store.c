@@ -17,8 +17,8 @@
 #include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/hook_store.h"
 #include "mftd/catalog/partner_store.h"
-#include "mftd/catalog/route_folder.h"
-#include "mftd/catalog/route_pull.h"
+#include "mftd/catalog/route_folder_store.h"
+#include "mftd/catalog/route_pull_store.h"
 #include "mftd/catalog/rows.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))

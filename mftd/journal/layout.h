@@ -16,6 +16,8 @@
  *	parts/…/<part id>.d<hex>	dormant ones: so many bytes count
  *	out/<receipt id>		second link of what is to be sent on
  *	out/<receipt id>~<stream>	its name, being taken away (taken.h)
+ *	staged/<route>/<receipt id>	found files, until they have their rows
+ *			(outbound/stage.h)
  *	aside/<part id>			uploads that lost, until that is durable
  *	journal/<node>/<stream id>/	streams (journal/stream.h)
  *	usage/<account>			what those with a quota use (usage.h)

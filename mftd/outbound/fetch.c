@@ -349,25 +349,40 @@ fetch_unknown(struct mftd_fetch_state *f, struct mftd_listed **list, uint32_t n)
 	return r;
 }
 
+/* The oldest first. */
+static int
+by_age(const void *a, const void *b)
+{
+	const struct mftd_listed *x = *(struct mftd_listed *const *)a;
+	const struct mftd_listed *y = *(struct mftd_listed *const *)b;
+
+	if (x->mtime != y->mtime)
+		return x->mtime < y->mtime ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
 static int
 fetch_all(struct mftd_fetch_state *f)
 {
-	struct mftd_listed *list[MFTD_FETCH_ASK_MAX], *e;
 	const int64_t stable_ms = (int64_t)f->j->stable_s * MS_PER_S;
 	int64_t now_ms = mftd_clock_ms();
-	uint32_t n = 0;
+	struct mftd_listed **list, *e;
+	size_t i, n = 0, most = 0;
 	int r = 0;
 
-	for (e = f->seen.list; r == 0 && e < f->seen.list + f->seen.n; e++) {
-		if (e->done || !mftd_listed_is_stable(e, now_ms, stable_ms))
-			continue;
-		list[n++] = e;
-		if (n == MFTD_FETCH_ASK_MAX) {
-			r = fetch_unknown(f, list, n);
-			n = 0;
-		}
+	list = calloc(f->seen.n + 1, sizeof(struct mftd_listed *));
+	if (list == NULL)
+		return -ENOMEM;
+	for (e = f->seen.list; e < f->seen.list + f->seen.n; e++)
+		if (!e->done && mftd_listed_is_stable(e, now_ms, stable_ms))
+			list[n++] = e;
+	qsort(list, n, sizeof(struct mftd_listed *), by_age);
+	for (i = 0; r == 0 && i < n; i += most) {
+		most = n - i < MFTD_FETCH_ASK_MAX ? n - i : MFTD_FETCH_ASK_MAX;
+		r = fetch_unknown(f, list + i, (uint32_t)most);
 	}
-	return r == 0 && n > 0 ? fetch_unknown(f, list, n) : r;
+	free(list);
+	return r;
 }
 
 /* ---- the whole */

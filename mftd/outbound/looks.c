@@ -418,9 +418,9 @@ mftd_looks_load(struct mftd_queue *q)
 		looks = q->looks = calloc(1, sizeof(*looks));
 	if (looks == NULL)
 		return;
-	/* what they hold is of the old objects */
-	mftd_looks_kill(q, false);
+	/* what they hold is of the old objects, which are gone */
 	forget_watched(looks);
+	mftd_looks_kill(q, false);
 	for (i = 0; r == 0 && i < q->objects->n_routes; i++)
 		if (is_watched_here(q, &q->objects->routes[i]))
 			r = add_watched(looks, &q->objects->routes[i]);

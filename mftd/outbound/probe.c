@@ -372,6 +372,40 @@ try_directory(struct probe *b)
 
 /* ---- the whole */
 
+/* One from which files are fetched. */
+static int
+try_source(struct probe *b)
+{
+	struct mftd_remote_answer a = { 0 }, closed = { 0 };
+	struct mftd_remote_file f;
+	int r =
+	    ask(b, mftd_remote_open_dir(b->remote, b->directory, &f, &a), &a);
+
+	if (r < 0)
+		return refused(b, "fetch");
+	r = ask(b, mftd_remote_close(b->remote, &f, &closed), &closed);
+	return r < 0 ? refused(b, "fetch")
+		     : in_directory(b, MFTD_FINDING_OK, "fetch", "");
+}
+
+static const char *
+name_of(const char *directory)
+{
+	return directory[0] != '\0' ? directory : ".";
+}
+
+static void
+try_sources(struct probe *b)
+{
+	const struct mftd_probe *p = b->p;
+	size_t i;
+
+	for (i = 0; i < p->n_sources && !p->ended(p->data); i++) {
+		b->directory = name_of(p->sources[i]);
+		try_source(b);
+	}
+}
+
 static void
 try_directories(struct probe *b)
 {
@@ -379,15 +413,15 @@ try_directories(struct probe *b)
 	size_t i;
 	int r = 0;
 
+	if (p->n_directories == 0 && p->n_sources > 0)
+		return; /* nothing is sent there */
 	if (p->n_directories == 0)
 		found(b, MFTD_FINDING_NOTE, "routes",
 		    "none leads there: only the login's directory is looked "
 		    "at");
 	for (i = 0; r != -EINTR && (i < p->n_directories || i == 0); i++) {
 		b->directory =
-		    p->n_directories > 0 && p->directories[i][0] != '\0'
-		    ? p->directories[i]
-		    : ".";
+		    p->n_directories > 0 ? name_of(p->directories[i]) : ".";
 		memset(b->made, 0, sizeof(b->made));
 		r = try_directory(b);
 	}
@@ -402,6 +436,7 @@ mftd_probe(const struct mftd_probe *p)
 
 	if (r == 0) {
 		look_at_extensions(&b);
+		try_sources(&b);
 		try_directories(&b);
 	}
 	alarm(0);

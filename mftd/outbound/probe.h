@@ -24,6 +24,8 @@ struct mftd_probe {
 	const char *secret_key; /* the node's file, or NULL */
 	char *const *directories; /* where its routes deliver to */
 	size_t n_directories;
+	char *const *sources; /* where they fetch from: it is only listed */
+	size_t n_sources;
 	/* Told each finding: the step ("login"), and words. */
 	void (*found)(void *data, enum mftd_finding f, const char *step,
 	    const char *text);

@@ -412,9 +412,9 @@ mftd_pulls_load(struct mftd_queue *q)
 		log_error("no memory: nothing is fetched");
 		return;
 	}
-	/* what they have is of the old objects */
-	mftd_pulls_kill(q, false);
+	/* what they have is of the old objects, which are gone */
 	pulls->n = 0;
+	mftd_pulls_kill(q, false);
 	for (r = q->objects->routes;
 	     r < q->objects->routes + q->objects->n_routes; r++) {
 		if (r->pull == NULL || strcmp(r->queue, q->w->instance) != 0)

@@ -26,12 +26,13 @@ _QUERIES = {
     "receipts": "SELECT id, stream, seq, outcome, {path} AS path, size, "
     "{sha256} AS sha256, has_routes AS routes, removed, pending, replaced_by, "
     "source "
-    "FROM receipt WHERE known = 1",
+    "FROM receipt WHERE known = 1 AND origin = ''",
     "streams": "SELECT record.stream AS stream, coalesce(mark.seq, 0) AS mark,"
     " count(*) AS records, max(record.seq) AS last FROM record LEFT JOIN mark "
     "ON mark.stream = record.stream GROUP BY record.stream, mark.seq",
     "deliveries": "SELECT id, receipt, route, state, {name} AS name, size, "
-    "{sha256} AS sha256, unmatched, after_done FROM delivery",
+    "{sha256} AS sha256, unmatched, after_done FROM delivery WHERE receipt "
+    "NOT IN (SELECT id FROM receipt WHERE origin <> '')",
 }
 _BYTES = ("path", "sha256", "name")
 _SQLITE = {column: f"lower(hex({column}))" for column in _BYTES}

@@ -2,9 +2,11 @@
 """Routes from a folder: each version of each file in it goes out once, whole,
 whoever dies meanwhile."""
 import contextlib
+import json
 import os
 import pwd
 import shutil
+import signal
 import threading
 
 import pytest
@@ -108,8 +110,10 @@ def test_found(catalog):
         assert there(partner)["later"] == b"half"
         wait_empty(rig)
         row = next(row for row in found if row["name"] == "a.csv")
-        story = rig.mftctl("delivery", "show", row["id"]).stdout
-        assert "origin folder" in story and "path drop/in/a.csv" in story
+        story = json.loads(rig.mftctl(
+            "-j", "delivery", "show", row["id"]).stdout)
+        assert story["origin"] == "folder"
+        assert story["path"] == "drop/in/a.csv" and "account" not in story
 
 
 def test_a_file_that_is_written_to_is_not_taken():
@@ -143,20 +147,18 @@ def test_a_new_version_is_a_new_file():
     with system(more=more) as (rig, partner, folder):
         first = put(folder, "x", b"one")
         wait_rows(rig, 1)
-        assert partner.server.poll() is None
-        rig.mftctl("apply", rig.accounts(objects(
-            rig, partner, more=(*more, "schedule: \"0 0 1 1 *\""))))
+        text = objects(rig, partner, more=more)
+        rig.mftctl("apply", rig.accounts(text.replace(
+            f"port: {partner.port}", "port: 1")))
+        waits = ("DONE", "QUEUED", "WAITING")
         # in place, by another, and in its place
         first.write_bytes(b"two")
-        wait_rows(rig, 2, ("DONE", "QUEUED"))
+        wait_rows(rig, 2, waits)
         put(folder, ".x.tmp", b"333")
         os.rename(folder / ".x.tmp", first)
-        found = wait_rows(rig, 3, ("DONE", "QUEUED"))
-        rig.mftctl("apply", rig.accounts(objects(rig, partner, more=more)))
-        for row in found:
-            if row["state"] == "QUEUED":
-                rig.mftctl("delivery", "hold", row["id"])
-                rig.mftctl("delivery", "release", row["id"])
+        wait_rows(rig, 3, waits)
+        assert there(partner) == {"1-x": b"one"}
+        rig.mftctl("apply", rig.accounts(text))
         wait_rows(rig, 3)
         assert there(partner) == {
             "1-x": b"one", "2-x": b"two", "3-x": b"333"}
@@ -167,6 +169,23 @@ def test_a_new_version_is_a_new_file():
         shutil.move(folder.parent / "x", first)
         wait_rows(rig, 5)
         assert there(partner)["5-x"] == b"333"
+        wait_empty(rig)
+
+
+def test_changed_while_it_is_copied():
+    """It waits again, and goes out as it then is."""
+    with system() as (rig, partner, folder):
+        with held(rig, "outbound", "sync_file_range"):
+            path = put(folder, "file", b"a" * BIG)
+            wait_for(rig, "the copy", lambda: "sync_file_range(" in (
+                rig.top / "strace").read_text())
+            with open(path, "r+b") as f:
+                f.seek(BIG - 1)
+                f.write(b"b")
+        wait_rows(rig, 1)
+        assert there(partner) == {"file": b"a" * (BIG - 1) + b"b"}
+        put(folder, "next", b"n")
+        wait_rows(rig, 2)
         wait_empty(rig)
 
 
@@ -189,12 +208,48 @@ def test_killed(stage, catalog):
             wait_for(rig, "the look", lambda: STAGES[stage][0] + "(" in (
                 rig.top / "strace").read_text() and staged(rig) and (
                     stage != "written" or rows(rig)))
-            kill(rig, "coordinator")
+            kill(rig, "look")
+            os.kill(rig.daemon.pid, signal.SIGKILL)
         rig.stop()
         left = staged(rig)
         assert any(name.startswith(".mft/staged/out/") for name in left)
         assert (len(left) > 1) == (stage in ("linked", "written"))
         rig.start()
+        wait_rows(rig, 1)
+        assert there(partner)["file"] == (folder / "file").read_bytes()
+        put(folder, "next", b"n")
+        wait_rows(rig, 2)
+        wait_empty(rig)
+
+
+def test_configured_anew_while_it_looks():
+    """What the old look has in hand is the new one's."""
+    with system() as (rig, partner, folder):
+        with held(rig, "outbound", "linkat"):
+            put(folder, "file", b"f")
+            wait_for(rig, "the look", lambda: "linkat(" in (
+                rig.top / "strace").read_text())
+            rig.mftctl("apply", rig.accounts(objects(
+                rig, partner, more=("directory: sub",))))
+            (partner.files / "sub").mkdir()
+            wait_for(rig, "the new objects", lambda: len(rig.lines(
+                "outbound.*configuration version")) == 2)
+        wait_rows(rig, 1)
+        assert os.listdir(partner.files / "sub") == ["file"]
+        put(folder, "next", b"n")
+        wait_rows(rig, 2)
+        wait_empty(rig)
+
+
+@pytest.mark.parametrize("stage", ["made", "linked"])
+def test_look_killed(stage):
+    """By itself: the next one settles what it left."""
+    with system() as (rig, partner, folder):
+        with held(rig, "outbound", *STAGES[stage]):
+            put(folder, "file", os.urandom(BIG))
+            wait_for(rig, "the look", lambda: STAGES[stage][0] + "(" in (
+                rig.top / "strace").read_text() and staged(rig))
+            kill(rig, "look")
         wait_rows(rig, 1)
         assert there(partner)["file"] == (folder / "file").read_bytes()
         put(folder, "next", b"n")

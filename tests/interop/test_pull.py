@@ -3,7 +3,9 @@
 comes once, whole, whoever dies meanwhile, and nothing is taken away there that
 was not delivered."""
 import contextlib
+import json
 import os
+import signal
 
 import pytest
 from databases import Postgres
@@ -113,9 +115,12 @@ def test_kept(catalog):
         put(partner, "empty", b"no more")
         wait_rows(rig, len(files) + 3)
         row = next(row for row in found if row["name"] == "a.csv")
-        story = rig.mftctl("delivery", "show", row["id"]).stdout
-        assert "origin partner" in story
-        assert "path acme:from/a.csv" in story
+        story = json.loads(
+            rig.mftctl("-j", "delivery", "show", row["id"]).stdout)
+        assert story["origin"] == "partner"
+        assert story["fetched"] == "keep"
+        assert story["fetched_verified"] == "size"
+        assert story["path"] == "acme:from/a.csv"
 
 
 @pytest.mark.parametrize("catalog", [None, Postgres])
@@ -225,12 +230,14 @@ def test_killed(stage, catalog):
     with system(route(fetched="delete"), catalog=catalog) as (rig, partner):
         call, nth = STAGES[stage]
         with held(rig, "outbound", call, nth):
-            # those that live already are not seen forking
+            # one that lives already would not be held
             kill(rig, "fetch")
             put(partner, "file", data)
             wait_for(rig, "the fetch", lambda: call + "(" in (
-                rig.top / "strace").read_text() and staged(rig))
-            kill(rig, "coordinator")
+                rig.top / "strace").read_text() and staged(rig) and (
+                    stage != "written" or rows(rig)))
+            kill(rig, "fetch")
+            os.kill(rig.daemon.pid, signal.SIGKILL)
         rig.stop()
         assert content(partner.files / "from") == {"file": data}
         assert any(name.startswith(".mft/staged/pull/")
@@ -257,7 +264,7 @@ def test_catalog_away():
         with db.away():
             put(partner, "during", b"d")
             wait_for(rig, "trouble with it", lambda: rig.lines(
-                "fetch: the database"))
+                "outbound.*: catalog away"))
             assert content(partner.files / "from") == {"during": b"d"}
         wait_rows(rig, 2)
         wait_for(rig, "it is taken away", lambda: not content(
@@ -306,3 +313,14 @@ def test_bad_configuration_is_refused():
             objects(rig, partner, *many)), check=False)
         assert "at most" in done.stderr
         rig.mftctl("apply", rig.accounts(objects(rig, partner, *many[:32])))
+
+
+def test_partner_test_looks_there():
+    """It lists the folder, and writes nothing where nothing is sent."""
+    with system(route()) as (rig, partner):
+        done = rig.mftctl("partner", "test", "acme")
+        assert "from: fetch" in done.stdout
+        assert "create" not in done.stdout
+        os.rename(partner.files / "from", partner.files / "other")
+        done = rig.mftctl("partner", "test", "acme", check=False)
+        assert done.returncode != 0 and "No such file" in done.stdout

@@ -27,6 +27,9 @@ SMALL_FILES = (JOURNAL + "test_disk", "small_files_*")
 SESSION = ("tests/unit/sftp/test_faults", "input_output_error")
 TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
+FOUND = ("tests/unit/catalog/test_catalog",)
+FETCH = ("tests/unit/outbound/test_fetch",)
+TIDY = ("tests/unit/outbound/test_tidy",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 
 
@@ -52,6 +55,11 @@ def journal(name, file, *rest, **more):
 
 def told(name, file, before, after, test=TOLD):
     return Mutation(f"told_{name}", f"mftd/sftp/{file}", before, after, test)
+
+
+def stage(name, before, after):
+    return Mutation(name, "mftd/outbound/stage.c", before, after,
+                    ("tests/unit/outbound/test_stage",))
 
 
 def lag(name):
@@ -680,4 +688,59 @@ MUTATIONS = [
     Mutation("data_fits", "mftd/outbound/remote.c",
              "if (len > left || len > d->size)", "if (len > left)",
              ("tests/unit/outbound/test_fetch",)),
+
+    # found files
+    Mutation("found_in_no_version", "mftd/catalog/found_sql.c",
+             '"found.ctime_ns <> excluded.ctime_ns "', '"1 = 0 "', FOUND),
+    Mutation("found_by_old_objects", "mftd/catalog/found_sql.c",
+             '"UPDATE config SET version = version WHERE version = $1 AND ',
+             '"UPDATE config SET version = version WHERE $1 > 0 AND ', FOUND),
+    Mutation("found_with_any_number", "mftd/catalog/found_sql.c",
+             '"route_sequence.last = excluded.last - 1 "', '"1 = 1 "',
+             (*FOUND, "numbers_are_given_once")),
+    Mutation("found_and_abandoned", "mftd/catalog/found.c",
+             '*written = strcmp(row[0].p, "PUBLISHED") == 0;',
+             "*written = true;", FOUND),
+    Mutation("look_takes_at_once", "mftd/outbound/sight.c",
+             "return now_ms - now->since_ms >= stable_ms ? MFTD_SIGHT_TAKE",
+             "return stable_ms > 0 ? MFTD_SIGHT_TAKE",
+             ("tests/unit/outbound/test_look",)),
+    Mutation("look_takes_what_changed", "mftd/outbound/sight.c",
+             "if (before == NULL || !mftd_version_equal(&now->v, &before->v))",
+             "if (before == NULL)", ("tests/unit/outbound/test_look",)),
+    stage("stage_above_not_durable",
+          "	return mftd_sync_parent(s->root, path);\n", "	return 0;\n"),
+    stage("stage_entry_not_durable",
+          "	r = mftd_sync_all(s->dir);\n	if (r < 0)\n",
+          "	if (r < 0)\n"),
+    stage("stage_file_not_durable", "	int r = mftd_sync_all(fd);\n",
+          "	int r = 0;\n"),
+    stage("stage_out_not_durable",
+          "	return r == 0 ? mftd_sync_all(s->out) : r;\n",
+          "	return r;\n"),
+    stage("stage_drop_not_in_order", "	r = mftd_sync_all(s->out);\n", ""),
+
+    # files fetched from a partner
+    Mutation("fetch_at_first_sight", "mftd/outbound/listing.c",
+             "return e->look != e->first && now_ms",
+             "return now_ms", FETCH),
+    Mutation("fetch_listed_as_stable", "mftd/outbound/listing.c",
+             "if (e->size != size || e->mtime != mtime) {", "if (false) {",
+             TIDY),
+    Mutation("fetch_forgets_nothing", "mftd/outbound/listing.c",
+             "e->mtime = INT64_MIN; /* no file's */", "", TIDY),
+    Mutation("fetch_of_another_version", "mftd/outbound/fetch_read.c",
+             "attrs.size != size ||", "false ||", FETCH),
+    Mutation("tidy_of_another_version", "mftd/outbound/tidy.c",
+             "	if (!is_it(t, &t->source))\n		return MFTD_TIDY_DONE;\n",
+             "	if (!t->source.exists)\n		return MFTD_TIDY_DONE;\n",
+             TIDY),
+    Mutation("tidy_without_proof", "mftd/outbound/tidy.c",
+             "return fresh ? MFTD_TIDY_REMOVE : prove(t, MFTD_TIDY_REMOVE);",
+             "return MFTD_TIDY_REMOVE;", TIDY),
+    Mutation("tidy_before_it_is_delivered", "mftd/catalog/pull.c",
+             "d.receipt = p.receipt AND d.state <> 'DONE') \"",
+             "d.receipt = p.receipt AND d.state = 'QUEUED') \"", FOUND),
+    Mutation("pull_done_is_remembered", "mftd/catalog/pull.c",
+             "	if (r <= 0 || !done)\n", "	if (r <= 0 || done)\n", FOUND),
 ]

@@ -24,11 +24,12 @@ CREATE TABLE pull (
 	size BIGINT NOT NULL,
 	mtime BIGINT NOT NULL,
 	sha256 BYTEA NOT NULL,
-	fetched TEXT NOT NULL,                   -- delete, move
+	checked BIGINT NOT NULL,                 -- how: as delivery.verified
+	fetched TEXT NOT NULL,                   -- keep, delete, move
 	move_to TEXT NOT NULL,
-	state TEXT NOT NULL DEFAULT 'WANTED',    -- BEGUN, DONE
+	state TEXT NOT NULL,                     -- KEPT; WANTED, BEGUN, DONE
 	target BYTEA,                            -- BEGUN: its whole name there
 	due_us BIGINT NOT NULL DEFAULT 0,
 	text BYTEA                               -- why it did not work
 );
-CREATE INDEX pull_open ON pull (route, due_us) WHERE state <> 'DONE';
+CREATE INDEX pull_open ON pull (route, due_us) WHERE state IN ('WANTED', 'BEGUN');

@@ -83,6 +83,7 @@ void tests_stale(const struct CMUnitTest **t, size_t *n);
 void tests_hooks(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
 void tests_found(const struct CMUnitTest **t, size_t *n);
+void tests_pull(const struct CMUnitTest **t, size_t *n);
 void tests_sources(const struct CMUnitTest **t, size_t *n);
 
 #define DB_TEST(f) cmocka_unit_test_setup_teardown(f, db_setup, db_teardown)

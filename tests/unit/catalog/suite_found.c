@@ -128,7 +128,8 @@ becomes_a_delivery(void **state)
 	assert_true(d[0].ordered);
 	assert_int_equal(count(db,
 			     "SELECT count(*) FROM event WHERE "
-			     "id = 'received.f-1' AND receipt = 'f-1'"),
+			     "id = 'received.f-1' AND "
+			     "receipt = 'f-1' AND route = 'r0'"),
 	    1);
 }
 
@@ -231,6 +232,46 @@ numbers_have_no_gap(void **state)
 			     "(receipt = 'f-2' AND seq = 2)"),
 	    2);
 	assert_int_equal(count(db, "SELECT last FROM route_sequence"), 2);
+}
+
+static int
+take_any(void *data, const struct mftd_db_value *row, int n)
+{
+	return 0;
+}
+
+/* Another file was given it behind its plan: as by an upload of yesterday. */
+static void
+numbers_are_given_once(void **state)
+{
+	struct db *db = *state;
+	uint64_t version = apply(db, "{seq}", NULL);
+	struct mftd_role_row role = raise(db, "me");
+	struct mftd_found f = a_file("f-1", "a");
+	static const int numbers[] = { 1, 5, 7, 6 };
+	struct mftd_db_value v[23];
+	int i;
+
+	assert_int_equal(mftd_found_put(db->c, &role, version, &f), 0);
+	db_execute(db, "UPDATE route_sequence SET last = 5");
+	for (i = 0; i < 23; i++)
+		v[i] = DB_INT(1);
+	v[0] = DB_TEXT("q");
+	v[1] = DB_INT(role.epoch);
+	v[2] = DB_TEXT(role.owner);
+	v[3] = DB_INT(version);
+	v[4] = DB_TEXT("r0");
+	v[5] = v[13] = v[14] = v[18] = DB_BLOB("b", 1);
+	v[10] = v[17] = DB_TEXT("f-2");
+	v[11] = v[12] = v[20] = v[21] = DB_TEXT("x");
+	for (i = 0; i < 4; i++) {
+		v[16] = DB_INT(numbers[i]);
+		assert_int_equal(db->c->db->ops->guarded(db->c->db,
+				     MFTD_DB_FOUND, v, 23, take_any, NULL) > 0,
+		    i == 3);
+	}
+	assert_int_equal(count(db, "SELECT last FROM route_sequence"), 6);
+	assert_int_equal(count(db, "SELECT count(*) FROM delivery"), 2);
 }
 
 static void
@@ -380,6 +421,7 @@ tests_found(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(is_found_once),
 		DB_TEST(is_remembered_until_it_is_forgotten),
 		DB_TEST(numbers_have_no_gap),
+		DB_TEST(numbers_are_given_once),
 		DB_TEST(not_of_objects_that_have_changed),
 		DB_TEST(what_fails_at_once_is_told),
 		DB_TEST(what_is_abandoned_never_comes),

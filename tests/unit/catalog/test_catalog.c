@@ -295,11 +295,11 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(void)
 {
-	static void (*const groups[])(
-	    const struct CMUnitTest **, size_t *) = { tests_objects,
-		tests_forward, tests_queue, tests_queues, tests_person,
-		tests_failure, tests_hooks, tests_scale, tests_source,
-		tests_sources, tests_found, tests_stale, tests_postgres };
+	static void (*const groups[])(const struct CMUnitTest **,
+	    size_t *) = { tests_objects, tests_forward, tests_queue,
+		tests_queues, tests_person, tests_failure, tests_hooks,
+		tests_scale, tests_source, tests_sources, tests_found,
+		tests_pull, tests_stale, tests_postgres };
 	/* the last one is PostgreSQL's own */
 	size_t i, n,
 	    count = sizeof(groups) / sizeof(groups[0]) -

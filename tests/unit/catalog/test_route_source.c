@@ -1,0 +1,146 @@
+/* Part of mftd; see LICENSE. */
+#include "mftd/catalog/objects.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/err.h"
+
+/* What routes of an objects file may say of where their files come from. */
+
+#define ACCOUNTS                                                          \
+	"accounts:\n"                                                     \
+	"  - {name: a, volume: v, root: a}\n"                             \
+	"  - {name: b, volume: v, root: b, folders: [{name: c, path: c, " \
+	"read_only: false}]}\n"                                           \
+	"routes:\n"
+#define FROM(folder) "  - {name: r, to_account: a, from_folder: {" folder "}}\n"
+#define FOLDER "volume: v, path: x/y"
+#define LOOP                                                    \
+	".to_account: its files would come back to where they " \
+	"came from"
+
+static int
+load(const char *routes, struct mftd_objects **o, char *why, size_t size)
+{
+	char file[] = "test_routes_XXXXXX", full[512] = "";
+	int fd = mkstemp(file), r;
+
+	assert_true(fd >= 0);
+	dprintf(fd, "%s%s", ACCOUNTS, routes);
+	close(fd);
+	*o = NULL;
+	r = mftd_objects_read(file, NULL, o, full, sizeof(full));
+	unlink(file);
+	snprintf(why, size, "%s", r < 0 ? full + strlen(file) : "");
+	return r;
+}
+
+static void
+folder_is_taken(void **state)
+{
+	struct mftd_objects *o;
+	char why[512];
+
+	(void)state;
+	assert_int_equal(load(FROM(FOLDER) "  - {name: s, to_account: a, "
+					   "from_folder: {volume: v, path: z, "
+					   "every_s: 86400, stable_s: 1}}\n",
+			     &o, why, sizeof(why)),
+	    0);
+	assert_null(o->routes[0].account);
+	assert_string_equal(o->routes[0].folder->volume, "v");
+	assert_string_equal(o->routes[0].folder->path, "x/y");
+	assert_int_equal(o->routes[0].folder->every_s, 10);
+	assert_int_equal(o->routes[0].folder->stable_s, 5);
+	assert_int_equal(o->routes[0].settle_s, 0);
+	assert_int_equal(o->routes[1].folder->every_s, 86400);
+	assert_int_equal(o->routes[1].folder->stable_s, 1);
+	assert_false(o->accounts[0].has_routes);
+	mftd_objects_free(o);
+}
+
+static void
+what_makes_no_sense_is_refused(void **state)
+{
+	static const struct {
+		const char *routes, *why;
+	} cases[] = {
+		{ "  - {name: r, to_account: a}\n",
+		    ":5: routes[0].name: a route takes files from either an "
+		    "account or a folder" },
+		{ "  - {name: r, account: b, to_account: a, from_folder: "
+		  "{" FOLDER "}}\n",
+		    ":5: routes[0].from_folder: a route takes files from "
+		    "either an account or a folder" },
+		{ "  - {name: r, account: x, to_account: a}\n",
+		    ":5: routes[0].account: no such account" },
+		{ FROM("volume: v, path: /x"),
+		    ":5: routes[0].from_folder.path: must be a path below the "
+		    "volume, like a/b" },
+		{ FROM("volume: v, path: x/../y"),
+		    ":5: routes[0].from_folder.path: must be a path below the "
+		    "volume, like a/b" },
+		{ FROM("volume: v, path: ."),
+		    ":5: routes[0].from_folder.path: overlaps .mft" },
+		{ FROM("volume: v, path: .mft/out"),
+		    ":5: routes[0].from_folder.path: overlaps .mft" },
+		{ FROM("volume: v v, path: x"),
+		    ":5: routes[0].from_folder.volume: not a name" },
+		{ FROM(FOLDER ", every_s: 0"),
+		    ":5: routes[0].from_folder.every_s: must be 1 to 86400" },
+		{ FROM(FOLDER ", stable_s: 86401"),
+		    ":5: routes[0].from_folder.stable_s: must be 1 to 86400" },
+		{ "  - {name: r, to_account: a, settle_s: 0, from_folder: "
+		  "{" FOLDER "}}\n",
+		    ":5: routes[0].settle_s: is of uploads; of a folder it is "
+		    "from_folder.stable_s" },
+		{ "  - {name: r, to_account: a, after: delete, from_folder: "
+		  "{" FOLDER "}}\n",
+		    ":5: routes[0].after: the files of a folder can only be "
+		    "kept" },
+		/* what an account gets may lie there: in its root or folder */
+		{ FROM("volume: v, path: a"), ":5: routes[0]" LOOP },
+		{ FROM("volume: v, path: a/x"), ":5: routes[0]" LOOP },
+		{ FROM("volume: v, path: c/x") "  - {name: s, account: a, "
+					       "to_account: b}\n",
+		    ":5: routes[0]" LOOP },
+		/* but not below another one, nor on another volume */
+		{ FROM("volume: v, path: ab"), NULL },
+		{ FROM("volume: w, path: a"), NULL },
+		{ FROM("volume: v, path: c/x") "  - {name: s, account: b, "
+					       "to_account: a}\n",
+		    NULL },
+	};
+	struct mftd_objects *o;
+	char why[512];
+	size_t i;
+	int r;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = load(cases[i].routes, &o, why, sizeof(why));
+		assert_string_equal(
+		    why, cases[i].why != NULL ? cases[i].why : "");
+		assert_int_equal(r, cases[i].why != NULL ? -MFTD_E_CONF : 0);
+		mftd_objects_free(o);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(folder_is_taken),
+		cmocka_unit_test(what_makes_no_sense_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
