@@ -211,12 +211,14 @@ int mftd_catalog_inherited(struct mftd_catalog *c,
 /*
  * Lets those go that a claim has found behind another one of their name, where
  * that one has ended and nobody said so: some of them, the next ones behind at
- * ("" at first and behind the last one), which moves on.  Whether a claim may
- * find some now that it did not is what mftd_catalog_versions says: one has
- * found such as wait.  Returns how many, or an error.
+ * ("" at first and behind the last one), which moves on.  Returns how many, or
+ * an error.
  */
 int mftd_catalog_versions_look(struct mftd_catalog *c,
     const struct mftd_role_row *role, char at[MFTD_ID_BYTES]);
+
+/* Whether a claim of c has found some that wait for another one: then what ends
+ * may let the next one go. */
 bool mftd_catalog_versions(const struct mftd_catalog *c);
 
 /* The row of a try: the one that d->tries counts. */
