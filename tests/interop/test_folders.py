@@ -198,6 +198,12 @@ STAGES = {
 }
 
 
+def came_to(rig, stage):
+    """Of some calls it is not the first one: what they leave tells."""
+    return len(staged(rig)) > (stage in ("linked", "written")) and (
+        STAGES[stage][0] + "(" in (rig.top / "strace").read_text())
+
+
 @pytest.mark.parametrize("catalog", [None, Postgres])
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed(stage, catalog):
@@ -205,9 +211,8 @@ def test_killed(stage, catalog):
     with system(catalog) as (rig, partner, folder):
         with held(rig, "outbound", *STAGES[stage]):
             put(folder, "file", os.urandom(BIG))
-            wait_for(rig, "the look", lambda: STAGES[stage][0] + "(" in (
-                rig.top / "strace").read_text() and staged(rig) and (
-                    stage != "written" or rows(rig)))
+            wait_for(rig, "the look", lambda: came_to(rig, stage) and (
+                stage != "written" or rows(rig)))
             kill(rig, "look")
             os.kill(rig.daemon.pid, signal.SIGKILL)
         rig.stop()
@@ -247,8 +252,7 @@ def test_look_killed(stage):
     with system() as (rig, partner, folder):
         with held(rig, "outbound", *STAGES[stage]):
             put(folder, "file", os.urandom(BIG))
-            wait_for(rig, "the look", lambda: STAGES[stage][0] + "(" in (
-                rig.top / "strace").read_text() and staged(rig))
+            wait_for(rig, "the look", lambda: came_to(rig, stage))
             kill(rig, "look")
         wait_rows(rig, 1)
         assert there(partner)["file"] == (folder / "file").read_bytes()
