@@ -186,11 +186,10 @@ check_route(const struct mftd_check *p, struct file *f)
 		    r->to_account != NULL &&
 			find_account(f, r->to_account) != NULL);
 	if (e == 0)
+		e = mftd_route_place_check(p, r);
+	if (e == 0)
 		e = mftd_route_pull_check(p, f->routes,
 		    r->pull != NULL && has_partner(f, r->pull->partner));
-	if (e < 0)
-		return e;
-	e = mftd_route_place_check(p, r);
 	if (e < 0)
 		return e;
 	if (r->settle_s < 0 || r->settle_s > SETTLE_S_MAX)
