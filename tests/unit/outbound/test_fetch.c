@@ -29,6 +29,7 @@
 #include "mftd/ipc/msg_fetch.h"
 #include "mftd/ipc/msg_node.h"
 #include "mftd/outbound/fetch.h"
+#include "tests/unit/journal/steps.h"
 #include "tests/unit/outbound/partner.h"
 
 #define ROWS_MAX 64
@@ -58,6 +59,7 @@ struct rig {
 	char volume[80], out[128], staged[128], done[128];
 	struct mftd_conf conf;
 	struct mftd_fetch j;
+	struct steps *steps; /* not NULL: counts the calls of the process */
 	struct row rows[ROWS_MAX];
 	int n_rows;
 	enum mftd_fetched wish; /* for all that is found */
@@ -279,10 +281,16 @@ start(struct rig *g, struct mftd_chan **c)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fds[0]);
 		close(g->partner.guard); /* or its end were not seen */
+		if (g->steps != NULL)
+			steps_enter(g->steps);
 		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
 		_exit(mftd_fetch_run(&g->j, *c) == 0 ? 0 : 1);
 	}
 	close(fds[1]);
+	if (g->steps != NULL) {
+		steps_begin(g->steps, pid);
+		steps_arm(g->steps);
+	}
 	*c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
 	return pid;
 }
@@ -392,6 +400,21 @@ brings_what_is_stable(void **state)
 	assert_int_equal(g->n_rows, 3);
 	assert_int_equal(count_names(g->out), 3);
 	assert_int_equal(partner_names(&g->partner), 3);
+}
+
+/* What came is on its way to the disk before all has come. */
+static void
+written_back_meanwhile(void **state)
+{
+	struct rig *g = *state;
+
+	g->steps = steps_new(
+	    &(struct steps_plan) { .call = "sync_file_range", .at = 1 });
+	put_file(g, "a", LARGE, 1);
+	run(g, 3, NULL);
+	assert_int_equal(g->n_rows, 1);
+	assert_true(steps_count(g->steps) >= LARGE / (256 * 1024));
+	steps_free(g->steps);
 }
 
 static void
@@ -766,6 +789,7 @@ main(int argc, char *argv[])
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(brings_what_is_stable),
+		T(written_back_meanwhile),
 		T(takes_regular_files_that_match),
 		T(a_changed_file_is_another_one),
 		T(changed_before_it_is_read),
