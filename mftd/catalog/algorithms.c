@@ -17,8 +17,8 @@ static const char *const names[MFTD_ALGORITHM_KINDS] = {
 	    "aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr,"
 	    "aes256-cbc,aes192-cbc,aes128-cbc,3des-cbc",
 	[MFTD_MACS] =
-	    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
-	    "hmac-sha1-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1",
+	    ("hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
+	     "hmac-sha1-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1"),
 };
 
 const char *

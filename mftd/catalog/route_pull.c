@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <glib.h>
+
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/catalog/fetched.h"
@@ -42,6 +44,20 @@ check_seconds(const struct mftd_check *p, const char *name, int *v, int silent)
 	return 0;
 }
 
+/* Whether both name one folder, for all that their words say: links at the
+ * partner nobody knows.  A path begins where the login starts. */
+static bool
+is_same_path(const char *a, const char *b)
+{
+	char *x = g_canonicalize_filename(a, "/~"),
+	     *y = g_canonicalize_filename(b, "/~");
+	bool same = strcmp(x, y) == 0;
+
+	g_free(x);
+	g_free(y);
+	return same;
+}
+
 /* What is to become of the files there. */
 static int
 check_fetched(const struct mftd_check *p, struct mftd_route_pull *pull)
@@ -67,21 +83,10 @@ check_fetched(const struct mftd_check *p, struct mftd_route_pull *pull)
 	if (!mftd_check_plain(pull->move_to))
 		return mftd_check_refuse(
 		    p, "from_partner.move_to", "holds a control character");
-	return strcmp(pull->move_to, pull->directory) != 0
+	return !is_same_path(pull->move_to, pull->directory)
 	    ? 0
 	    : mftd_check_refuse(p, "from_partner.move_to",
 		  "is the folder that they come from");
-}
-
-/* The name of the same folder without slashes at its end. */
-static size_t
-length(const char *path)
-{
-	size_t len = strlen(path);
-
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	return len;
 }
 
 static bool
@@ -89,8 +94,7 @@ is_same_folder(
     const struct mftd_route_pull *a, const char *partner, const char *directory)
 {
 	return strcmp(a->partner, partner) == 0 &&
-	    length(a->directory) == length(directory) &&
-	    strncmp(a->directory, directory, length(directory)) == 0;
+	    is_same_path(a->directory, directory);
 }
 
 /* Who deletes or moves what it fetched takes it away from the others. */

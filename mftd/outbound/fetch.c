@@ -35,7 +35,10 @@ mftd_fetch_result(struct mftd_fetch_state *f, int r,
 {
 	if (r < 0)
 		return mftd_fetch_fail(f, r, what, mftd_remote_why(f->remote));
-	return a->err < 0 ? mftd_fetch_fail(f, a->err, what, a->why) : 0;
+	if (a->err == 0)
+		return 0;
+	f->refused = true;
+	return mftd_fetch_fail(f, a->err, what, a->why);
 }
 
 int
@@ -284,6 +287,25 @@ tell_found(struct mftd_fetch_state *f, const struct mftd_msg_fetch_found *found)
 	return r == 0 || r == -EEXIST ? e : r;
 }
 
+/* Whether others may do better: one that may not be read, or is too large for
+ * what is left here, keeps nothing else waiting. */
+static bool
+is_of_one(const struct mftd_fetch_state *f, int err)
+{
+	return f->refused || err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
+
+/* The look goes on; at its end it tells of the first one. */
+static void
+note_one(struct mftd_fetch_state *f, const char *name, int err)
+{
+	if (f->one_err == 0)
+		snprintf(
+		    f->one_why, sizeof(f->one_why), "%.255s: %s", name, f->why);
+	if (f->one_err == 0)
+		f->one_err = err;
+}
+
 static int
 fetch_one(struct mftd_fetch_state *f, struct mftd_listed *e)
 {
@@ -302,14 +324,18 @@ fetch_one(struct mftd_fetch_state *f, struct mftd_listed *e)
 	fd = mftd_stage_make(&f->stage, found.id);
 	if (fd < 0)
 		return mftd_fetch_fail(f, fd, "keeping it", "");
+	f->refused = false;
 	r = bring(f, path, fd, &found);
 	mftd_fd_close(&fd);
-	if (r < 0) {
+	if (r < 0)
 		mftd_stage_drop(&f->stage, found.id);
-		mftd_listing_forget(&f->seen, e->name);
-	}
 	if (r == -ESTALE) {
 		log_info("%s changed while it was fetched: later", e->name);
+		mftd_listing_forget(&f->seen, e->name);
+		return 0;
+	}
+	if (r < 0 && is_of_one(f, r)) {
+		note_one(f, e->name, r);
 		return 0;
 	}
 	if (r == 0)
@@ -411,6 +437,7 @@ look(struct mftd_fetch_state *f)
 
 	f->fetched = 0;
 	f->why[0] = '\0';
+	f->one_err = 0;
 	r = list(f);
 	if (r == 0)
 		r = fetch_all(f);
@@ -419,6 +446,10 @@ look(struct mftd_fetch_state *f)
 	disconnect(f);
 	if (f->gone)
 		return -MFTD_E_CLOSED;
+	if (r == 0 && f->one_err < 0) {
+		r = f->one_err;
+		memcpy(f->why, f->one_why, sizeof(f->why));
+	}
 	looked.err = r;
 	looked.fetched = f->fetched;
 	if (r < 0)

@@ -40,6 +40,9 @@ struct mftd_fetch_state {
 	uint8_t *buffer; /* theirs; NULL before the first READ */
 	uint32_t fetched; /* by this look */
 	char why[MFTD_REASON_BYTES]; /* what went wrong in it */
+	bool refused; /* the server says so of a file; the call goes on */
+	int one_err; /* of the first file that it had no luck with, or 0 */
+	char one_why[MFTD_REASON_BYTES];
 };
 
 /* Notes what went wrong, with the server's words or the error's.  Returns

@@ -304,10 +304,16 @@ def test_bad_configuration_is_refused():
                 good.replace(before, after)), check=False)
             assert done.returncode != 0 and word in done.stderr, (
                 after, done.stderr)
-        done = rig.mftctl("apply", rig.accounts(objects(
-            rig, partner, route(), route("two", fetched="delete"))),
-            check=False)
-        assert "take its files away" in done.stderr
+        # the same folder, whatever it is called
+        for name in ("from", "from/", "./from", "x/../from"):
+            done = rig.mftctl("apply", rig.accounts(objects(
+                rig, partner, route(),
+                route("two", directory=name, fetched="delete"))), check=False)
+            assert "take its files away" in done.stderr
+            done = rig.mftctl("apply", rig.accounts(objects(
+                rig, partner, route(fetched="move")).replace(
+                    "move_to: taken", f"move_to: {name}")), check=False)
+            assert "the folder that they come from" in done.stderr
         many = [route(f"r{i}") for i in range(33)]
         done = rig.mftctl("apply", rig.accounts(
             objects(rig, partner, *many)), check=False)

@@ -404,7 +404,8 @@ offered_stream_is_forwarded(void **state)
 	mftd_catalog_close(c);
 }
 
-/* Who has just started does not know, and says so. */
+/* Who has just started does not know, and says so; unless the first try came
+ * before it was introduced to anybody, which chance decides. */
 static void
 away_is_said_once_it_was_tried(void **state)
 {
@@ -412,17 +413,25 @@ away_is_said_once_it_was_tried(void **state)
 	const struct mftd_msg_catalog_state *s;
 	char aside[96];
 	struct mftd_msg m;
+	bool early = true;
+	int i;
 
 	snprintf(aside, sizeof(aside), "%s/away", rig->dir);
 	assert_int_equal(rename(rig->db_dir, aside), 0);
-	start(rig);
-	expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
-	s = m.data;
-	assert_false(s->reachable || s->tried);
-	expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
-	s = m.data;
-	assert_true(s->tried && !s->reachable);
-	stop(rig);
+	for (i = 0; i < 20 && early; i++) {
+		start(rig);
+		expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
+		s = m.data;
+		assert_false(s->reachable);
+		early = s->tried;
+		if (!early) {
+			expect(rig->coordinator, MFTD_MSG_CATALOG_STATE, &m);
+			s = m.data;
+			assert_true(s->tried && !s->reachable);
+		}
+		stop(rig);
+	}
+	assert_false(early);
 	assert_int_equal(rename(aside, rig->db_dir), 0);
 }
 

@@ -402,6 +402,36 @@ brings_what_is_stable(void **state)
 	assert_int_equal(partner_names(&g->partner), 3);
 }
 
+static void
+take_away(void *data)
+{
+	struct rig *g = data;
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/a", g->partner.in);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/b", g->partner.in);
+	unlink(path);
+}
+
+/* Files that cannot be had keep no other waiting, and are told of. */
+static void
+goes_on_behind_what_is_refused(void **state)
+{
+	const struct plan plan = { .at = MFTD_MSG_FETCH_ASK,
+		.amid = take_away };
+	struct rig *g = *state;
+
+	put_file(g, "a", 1000, 1);
+	put_file(g, "b", 1000, 2);
+	put_file(g, "c", 1000, 3);
+	run(g, 2, &plan);
+	assert_int_equal(g->n_rows, 1);
+	check_row(g, 0, "c", 1000, 3);
+	assert_true(g->look_err < 0);
+	assert_non_null(strstr(g->why, "a: open: "));
+}
+
 /* What came is on its way to the disk before all has come. */
 static void
 written_back_meanwhile(void **state)
@@ -790,6 +820,7 @@ main(int argc, char *argv[])
 	const struct CMUnitTest tests[] = {
 		T(brings_what_is_stable),
 		T(written_back_meanwhile),
+		T(goes_on_behind_what_is_refused),
 		T(takes_regular_files_that_match),
 		T(a_changed_file_is_another_one),
 		T(changed_before_it_is_read),

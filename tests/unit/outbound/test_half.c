@@ -364,7 +364,7 @@ test_batch(void **state)
 	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken_after_half),
@@ -378,5 +378,7 @@ main(void)
 	if (!partner_possible())
 		return 77;
 	mftd_log_open("stderr", "error");
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

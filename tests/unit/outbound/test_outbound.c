@@ -668,7 +668,7 @@ test_stop(void **state)
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_delivers),
@@ -695,5 +695,7 @@ main(void)
 	if (!partner_possible())
 		return 77;
 	mftd_log_open("stderr", getenv("VERBOSE") != NULL ? "info" : "error");
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
