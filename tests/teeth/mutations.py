@@ -747,7 +747,7 @@ MUTATIONS = [
     Mutation("wish_noted", "mftd/catalog/person.c",
              "return r < 0 ? r : note(c, ch);",
              "return r < 0 || ch->due_us == 0 ? r : note(c, ch);",
-             ("tests/unit/catalog/test_catalog",)),
+             ("tests/unit/catalog/test_catalog", "wish_moves_and_is_noted")),
     Mutation("wish_in_publishing", "mftd/outbound/delivery.c",
              "	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),\n",
              "	ROW(PUBLISHING, DOUBT, IN_DOUBT, END),\n"
@@ -855,7 +855,8 @@ MUTATIONS = [
 
     # found files
     Mutation("found_in_no_version", "mftd/catalog/found_sql.c",
-             '"found.ctime_ns <> excluded.ctime_ns "', '"1 = 0 "', FOUND),
+             '"found.ctime_ns <> excluded.ctime_ns "', '"1 = 0 "',
+             (*FOUND, "is_found_once")),
     Mutation("found_by_old_objects", "mftd/catalog/found_sql.c",
              '"UPDATE config SET version = version WHERE version = $1 AND ',
              '"UPDATE config SET version = version WHERE $1 > 0 AND ',
@@ -960,7 +961,7 @@ MUTATIONS = [
              ("tests/unit/cluster/test_table",)),
     Mutation("place_needed_in_hand", "mftd/catalog/backlog.c",
              "WAITS(MFTD_DB_IN_HAND)", "",
-             ("tests/unit/catalog/test_catalog",)),
+             ("tests/unit/catalog/test_catalog", "place_is_needed")),
 
     # what a delivery's rows say, and when
     Mutation("renamed_unwritten", "mftd/outbound/deliver.c",
@@ -978,19 +979,22 @@ MUTATIONS = [
     # a partner that answers a READ with more than was asked for
     Mutation("data_fits", "mftd/outbound/remote.c",
              "if (len > left || len > d->size)", "if (len > left)",
-             ("tests/unit/outbound/test_fetch",)),
+             ("tests/unit/outbound/test_fetch",
+              "answers_with_too_much")),
 
     # files fetched from a partner
     Mutation("fetch_at_first_sight", "mftd/outbound/listing.c",
              "return e->look != e->first && now_ms",
-             "return now_ms", FETCH),
+             "return now_ms",
+             (*FETCH, "brings_what_is_stable")),
     Mutation("fetch_listed_as_stable", "mftd/outbound/listing.c",
              "if (e->size != size || e->mtime != mtime) {", "if (false) {",
              TIDY),
     Mutation("fetch_forgets_nothing", "mftd/outbound/listing.c",
              "e->mtime = INT64_MIN; /* no file's */", "", TIDY),
     Mutation("fetch_of_another_version", "mftd/outbound/fetch_read.c",
-             "attrs.size != size ||", "false ||", FETCH),
+             "attrs.size != size ||", "false ||",
+             (*FETCH, "changed_before_it_is_read")),
     Mutation("tidy_of_another_version", "mftd/outbound/tidy.c",
              "	if (!is_it(t, &t->source))\n		return MFTD_TIDY_DONE;\n",
              "	if (!t->source.exists)\n		return MFTD_TIDY_DONE;\n",
@@ -1000,7 +1004,9 @@ MUTATIONS = [
              "return MFTD_TIDY_REMOVE;", TIDY),
     Mutation("tidy_before_it_is_delivered", "mftd/catalog/pull.c",
              "d.receipt = p.receipt AND d.state <> 'DONE') \"",
-             "d.receipt = p.receipt AND d.state = 'QUEUED') \"", FOUND),
+             "d.receipt = p.receipt AND d.state = 'QUEUED') \"",
+             (*FOUND, "is_wished_once_delivered")),
     Mutation("pull_done_is_remembered", "mftd/catalog/pull.c",
-             "	if (r <= 0 || !done)\n", "	if (r <= 0 || done)\n", FOUND),
+             "	if (r <= 0 || !done)\n", "	if (r <= 0 || done)\n",
+             (*FOUND, "done_is_forgotten_by_the_next")),
 ]
