@@ -22,6 +22,7 @@
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_fetch.h"
 #include "mftd/outbound/fetch.h"
+#include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
 #define MS_PER_S 1000
@@ -113,24 +114,13 @@ on_exit_of_child(int fd, int revents, void *data)
 	return 0;
 }
 
-static const struct mftd_partner *
-find_partner(const struct mftd_queue *q, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < q->objects->n_partners; i++)
-		if (strcmp(q->objects->partners[i].name, name) == 0)
-			return &q->objects->partners[i];
-	return NULL;
-}
-
 static void __attribute__((noreturn))
 child(struct puller *p, const struct pulled *w, int fd, pid_t parent)
 {
 	struct mftd_worker *worker = p->q->w;
 	const struct mftd_route_pull *pull = w->r->pull;
 	const struct mftd_fetch j = {
-		.partner = find_partner(p->q, pull->partner),
+		.partner = mftd_known_partner(p->q, pull->partner),
 		.route = w->r->name,
 		.directory = pull->directory,
 		.files = w->r->files,
