@@ -53,7 +53,8 @@ def says_away(lab, node):
 def assert_each_came(run):
     found = run.judge()
     assert found.good, str(found)
-    assert found.counts["delivered"] == found.counts["acknowledged"] == FILES
+    # one whose rename nobody was told of was uploaded again
+    assert found.counts["delivered"] == found.counts["acknowledged"] >= FILES
     assert found.counts["in_doubt"] == 0
 
 
