@@ -41,10 +41,8 @@ def test_it_is_not_acknowledged(disk, tmp_path):
     with Rig(volume=disk.at / "volume", state=disk.at / "state") as rig:
         rig.up()
         root = rig.volume / "alice"
-        journal, = [p for p, kind in rig.processes().items()
-                    if kind == "journal"]
-        with tracing.attached(journal, tmp_path / "trace", "-P", root, "-e",
-                              "trace=fsync", "-e",
+        with tracing.attached(rig.pid("journal"), tmp_path / "trace", "-P",
+                              root, "-e", "trace=fsync", "-e",
                               f"inject=fsync:delay_enter={HELD_US}"), \
                 concurrent.futures.ThreadPoolExecutor() as pool:
             told = pool.submit(rig.sftp, f"put {tmp_path}/f f\n")

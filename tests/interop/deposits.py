@@ -11,6 +11,7 @@ import time
 
 from history import deliveries, receipts, recorder
 from judge import RigRun
+from rig import send
 
 PATIENCE_S = 60
 _ACCOUNT = """  - name: {name}
@@ -63,14 +64,12 @@ def wait_rows(rig, count, states=("DONE",)):
 def process(rig, kind):
     """The pid of a process of that kind, once there is one."""
     return wait_for(rig, f"a {kind}", lambda: next(
-        (pid for pid, name in rig.processes().items() if name == kind[:10]),
-        None))
+        iter(rig.pids(kind)), None))
 
 
 def kill(rig, kind):
     pid = process(rig, kind)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    send(pid)
     return pid
 
 
@@ -95,8 +94,7 @@ def stopped(rig, kind):
     try:
         yield pid
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        send(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -61,6 +61,16 @@ def open_files(pid):
             yield os.readlink(f"/proc/{pid}/fd/{fd}")
 
 
+def inodes(pid):
+    """Of what a process has open; none if it has ended."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.add(os.stat(f"/proc/{pid}/fd/{fd}").st_ino)
+    return found
+
+
 def members(group):
     """The processes of a group, also those that are about to end: their lock
     is closed already, but maybe not all else that they had open."""
@@ -72,6 +82,23 @@ def members(group):
             if int(pgrp) == group and state not in "ZX":
                 found.add(int(pid))
     return found
+
+
+def send(pid, sig=signal.SIGKILL):
+    """A signal to a process that may end by itself before it comes; whether it
+    was there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, sig)
+        return True
+    return False
+
+
+def parent_of(pid):
+    """None if it has ended."""
+    with contextlib.suppress(OSError):
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return int(text.rpartition(")")[2].split()[1])
+    return None
 
 
 class Rig:
@@ -211,6 +238,30 @@ class Rig:
                     name = pathlib.Path(f"/proc/{pid}/comm").read_text()
                     found[int(pid)] = name.strip().removeprefix("mftd:")
         return found
+
+    def pids(self, kind):
+        """Its processes of that kind, the oldest first; not what one of them
+        has just forked, which bears its name a moment longer."""
+        found = [pid for pid, name in self.processes().items()
+                 if name == kind[:10]]      # the kernel keeps no more of it
+        return [pid for pid in found if parent_of(pid) not in [None, *found]]
+
+    def pid(self, kind):
+        """That of its only process of that kind, once it is the only one: the
+        one before it may be about to end, and the next one to come."""
+        deadline = time.monotonic() + START_S
+        while len(found := self.pids(kind)) != 1:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{kind}: {found}\n" + self.log_tail())
+            time.sleep(0.02)    # who forks tells nobody
+        return found[0]
+
+    def kill(self, kind):
+        """Kills its only process of that kind, whatever ends by itself
+        meanwhile; which."""
+        while not send(pid := self.pid(kind)):
+            pass
+        return pid
 
     def control(self, **request):
         """One request on the control socket, as an agent makes it."""

@@ -7,13 +7,12 @@ import pathlib
 import pwd
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 
-from rig import free_port, keygen, TMP
+from rig import free_port, keygen, send, TMP
 
 SSHD = "/usr/sbin/sshd"
 SERVER = "/usr/lib/openssh/sftp-server"
@@ -162,8 +161,7 @@ class Sshd:
 
 def _kill(pids):
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        send(pid)
 
 
 def _descendants(pid):

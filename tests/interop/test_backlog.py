@@ -238,15 +238,10 @@ def test_lag_is_true(served):
     check(db, names, rig.volume)
 
 
-def process(rig, name):
-    pid, = (pid for pid, kind in rig.processes().items() if kind == name)
-    return pid
-
-
 @contextlib.contextmanager
 def catalog_hangs(rig):
     """Its process, as on a disk that does."""
-    pid = process(rig, "catalog")
+    pid = rig.pid("catalog")
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -310,7 +305,7 @@ def test_journal_starts_anew_while_the_catalogs_process_hangs():
             before, = rig.wait_status(
                 lambda st: st["catalog"]["lag_records"] >= 2 * FILES,
                 "a lag")["volumes"]
-            os.kill(process(rig, "journal"), signal.SIGKILL)
+            rig.kill("journal")
             deadline = time.monotonic() + START_S
             while True:
                 volume, = rig.control(cmd="status")["volumes"]

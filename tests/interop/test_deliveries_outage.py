@@ -3,7 +3,6 @@
 nothing that its row did not allow before, nothing begins, and all is resolved
 when the database is back."""
 import contextlib
-import os
 import re
 import signal
 import time
@@ -11,7 +10,7 @@ import time
 from databases import Postgres, Sqlite
 from faults import play, scenes
 from faults.plan import Fault
-from rig import START_S
+from rig import send, START_S
 
 SIZES = (3000,) * 10
 PARTNERS = 10       # two more than there are delivers
@@ -30,15 +29,17 @@ def wait_for(what, look):
 @contextlib.contextmanager
 def frozen(rig):
     """Outbound and its delivers do nothing meanwhile."""
-    pids = [pid for pid, kind in rig.processes().items()
-            if kind in ("outbound", "deliver")]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    pids = set()
+    while new := {pid for pid, kind in rig.processes().items()
+                  if kind in ("outbound", "deliver")} - pids:
+        for pid in new:     # one may have forked until it was its turn
+            send(pid, signal.SIGSTOP)
+        pids |= new
     try:
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            send(pid, signal.SIGCONT)
 
 
 def requests(partner, kind):

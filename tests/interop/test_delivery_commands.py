@@ -11,7 +11,6 @@ import pwd
 import random
 import re
 import shutil
-import signal
 import subprocess
 import time
 
@@ -292,8 +291,7 @@ def make_doubt(rig, partner, name, when="enter"):
             (partner.home / "in" / left).unlink()
         elif left == name:
             (partner.home / "in" / left).rename(partner.home / left)
-    os.kill(next(p for p, kind in rig.processes().items()
-                 if kind.startswith("outbound")), signal.SIGKILL)
+    rig.kill("outbound")
     partner.cut()
     wait_state(rig, id_, "IN_DOUBT")
     return id_

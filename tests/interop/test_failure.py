@@ -11,7 +11,7 @@ import time
 import pytest
 
 from databases import Postgres
-from rig import Rig, USER
+from rig import Rig, send, USER
 from sshd import Sshd
 
 PATIENCE_S = 60
@@ -103,23 +103,15 @@ class World:
     def alerts(self):
         return self.rig.log.read_text().count("partner acme is stopped")
 
-    def outbound(self):
-        return next(p for p, kind in self.rig.processes().items()
-                    if kind.startswith("outbound"))
-
-    def kill_outbound(self):
-        os.kill(self.outbound(), signal.SIGKILL)
-
     @contextlib.contextmanager
     def outbound_stopped(self):
         """Nothing is claimed; who ends it meanwhile has another started."""
-        pid = self.outbound()
+        pid = self.rig.pid("outbound")
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            send(pid, signal.SIGCONT)
 
     def source(self, id_):
         return self.rig.volume / ".mft/out" / self.show(id_)["receipt"]
@@ -266,7 +258,7 @@ def test_restart_while_it_is_stopped(world, how):
         world.rig.stop()
         world.rig.start()
     else:
-        world.kill_outbound()
+        world.rig.kill("outbound")
     world.wait_state(world.upload("other", "bob"), "DONE")
     assert world.acme.calls() == calls and world.alerts() == 1
     assert {k: world.partner()[k] for k in row if k != "state"} == {
@@ -305,7 +297,7 @@ def _taken_away(world, begin):
         # bob's to beta is of no interest
         ids[1:] = [d["id"] for d in world.json("delivery", "list")
                    if d.get("to_account") == "carol"]
-        world.kill_outbound()
+        world.rig.kill("outbound")
     for who in "acme", "@carol":
         world.wait_for(f"{who} is missed", lambda who=who:
                        f"deliveries to {who} wait" in
@@ -446,7 +438,7 @@ def test_killed_amid_a_try(world):
     assert story["tried"][0]["outcome"] == "under way"
     assert "end" not in story["tried"][0]
     world.acme.fault()
-    world.kill_outbound()
+    world.rig.kill("outbound")
     world.acme.cut()
     story = world.wait_state(id_, "DONE")
     assert [t["outcome"] for t in story["tried"]] == ["never ended",

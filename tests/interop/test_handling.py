@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import time
 
 import pytest
@@ -263,8 +262,7 @@ def test_trigger_outlives_its_owner(sshd):
     id_ = sshd.upload("trigger", "late")
     sshd.ends(id_, "DELIVERED")
     partner.fault()
-    os.kill(next(p for p, kind in sshd.rig.processes().items()
-                 if kind.startswith("outbound")), signal.SIGKILL)
+    sshd.rig.kill("outbound")
     partner.cut()
     sshd.ends(id_)
     assert sshd.names() == ["late", "late.done"]
@@ -336,9 +334,7 @@ def test_resume_by_hash():
         content = os.urandom(1 << 20) * (BIG >> 20)
         id_ = world.upload("resume", "big", content)
         wait_for("half of it", lambda: part_bytes(partner) >= BIG // 2)
-        for pid, kind in rig.processes().items():
-            if kind.startswith("deliver"):
-                os.kill(pid, signal.SIGKILL)
+        rig.kill("deliver")
         story = world.ends(id_)
         assert story["tries"] == 2 and story["verified"] == "hash"
         (at,) = rig.lines(r"goes on at (\d+) of")

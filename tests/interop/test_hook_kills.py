@@ -2,8 +2,6 @@
 """Hooks while processes are killed and the database is away: nobody is told of
 what is DONE again, nothing is told less than once."""
 import collections
-import contextlib
-import os
 import pathlib
 import random
 import signal
@@ -13,7 +11,7 @@ import time
 import pytest
 from databases import Postgres
 from hooks import HookRig, wait_for
-from rig import USER
+from rig import send, USER
 from sshd import Sshd
 
 # outbound and hooks not too often: who ends all the time is given up
@@ -34,13 +32,7 @@ def _rig():
 
 def kill(rig, kind):
     """The processes of that kind, which are there; how many."""
-    pids = [pid for pid, name in rig.processes().items() if name == kind]
-    killed = 0
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            killed += 1
-    return killed
+    return sum(send(pid) for pid in rig.pids(kind))
 
 
 def hold(prog):

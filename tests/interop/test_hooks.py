@@ -5,7 +5,6 @@ import contextlib
 import datetime
 import hashlib
 import json
-import os
 import pathlib
 import re
 import signal
@@ -34,13 +33,9 @@ def _rig():
         yield rig
 
 
-def running(rig, kind):
-    return [pid for pid, name in rig.processes().items() if name == kind]
-
-
 def has_catalog(rig):
     """Whether the process of the hooks has the catalog open."""
-    return any("catalog.db" in path for pid in running(rig, "hooks")
+    return any("catalog.db" in path for pid in rig.pids("hooks")
                for path in open_files(pid))
 
 
@@ -416,10 +411,10 @@ def test_late_once_per_window(rig, partner):
     assert until - datetime.datetime.fromisoformat(event["since"]) == \
         datetime.timedelta(hours=1)
     # another owner looks at it again, and says nothing
-    os.kill(running(rig, "outbound")[0], 9)
+    rig.kill("outbound")
     rig.upload("afterwards")
     wait_for("DONE", lambda: rig.delivery("afterwards")["state"] == "DONE")
-    wait_for("hooks", lambda: running(rig, "hooks"), rig)
+    wait_for("hooks", lambda: rig.pids("hooks"), rig)
     rig.stop()
     assert len(prog.told()) == 1
 

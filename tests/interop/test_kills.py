@@ -1,7 +1,6 @@
 # Part of mftd; see LICENSE.
 """SIGKILL of each process kind of a standalone daemon under uploads: it comes
 back by itself, and what was acknowledged stands."""
-import contextlib
 import hashlib
 import os
 import signal
@@ -12,7 +11,7 @@ import time
 import pytest
 from history import recorder
 from judge import RigRun
-from rig import START_S, Rig
+from rig import send, START_S, Rig
 
 KINDS = ["catalog", "journal", "auth", "listener", "session", "outbound",
          "coordinator"]
@@ -79,11 +78,9 @@ def _rig():
 def kill_one(rig, kind):
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
-        for pid, name in rig.processes().items():
-            if name == kind[:10]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                    return pid
+        for pid in rig.pids(kind):
+            if send(pid):
+                return pid
     raise AssertionError(f"no {kind}: {rig.processes()}")
 
 
@@ -101,8 +98,7 @@ def test_killed_process_comes_back(rig, tmp_path, kind, capsys):
         uploads.check()
     if kind != "session":
         deadline = time.monotonic() + START_S
-        while not any(name == kind[:10] and pid != dead
-                      for pid, name in rig.processes().items()):
+        while not set(rig.pids(kind)) - {dead}:
             assert time.monotonic() < deadline, rig.processes()
             time.sleep(0.02)
 
@@ -111,7 +107,7 @@ def test_session_without_login_ends_with_its_listener(rig):
     """It would hold the service's lock as long as nobody logs in."""
     with socket.create_connection(("127.0.0.1", rig.port)) as s:
         assert s.recv(4) == b"SSH-"
-        held = {p for p, k in rig.processes().items() if k == "session"}
+        held = set(rig.pids("session"))
         assert held
         kill_one(rig, "listener")
         deadline = time.monotonic() + START_S

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import time
 
 import pytest
@@ -51,11 +50,6 @@ def queue(rig, action):
     assert done["ok"], done
 
 
-def kill_outbound(rig):
-    pid, = (p for p, kind in rig.processes().items() if kind == "outbound")
-    os.kill(pid, signal.SIGKILL)
-
-
 def test_order_is_that_of_the_uploads(rig):
     """Names that are in no order; outbound killed and the queue handed on
     between them."""
@@ -73,7 +67,7 @@ def test_order_is_that_of_the_uploads(rig):
     assert done.returncode == 0, done.stderr
     queue(rig, "promote")
     wait_done(rig, FILES // 3)
-    kill_outbound(rig)
+    rig.kill("outbound")
     wait_done(rig, FILES * 2 // 3)
     queue(rig, "demote")
     queue(rig, "promote")

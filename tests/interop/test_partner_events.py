@@ -3,7 +3,6 @@
 is killed meanwhile; with OpenSSH's server."""
 import contextlib
 import json
-import os
 import re
 import signal
 
@@ -38,11 +37,6 @@ def row(rig):
 def wait_state(rig, state):
     return wait_for(f"acme {state}", lambda: row(rig)["state"] == state
                     and row(rig), rig)
-
-
-def kill(rig, kind):
-    os.kill(next(pid for pid, name in rig.processes().items()
-                 if name == kind), signal.SIGKILL)
 
 
 def mend(rig, name):
@@ -112,7 +106,7 @@ def test_login_refused_and_mended(rig, partner):
     assert first["id"].split(".")[3] == back["id"].split(".")[3]
 
     wait_state(rig, "open")
-    kill(rig, "outbound")
+    rig.kill("outbound")
     wait_for("another owner", lambda: rig.lines("epoch 2 is ours"), rig)
     partner.authorize(True)
     mend(rig, "x")

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from databases import Postgres
-from rig import Rig, USER
+from rig import inodes, Rig, USER
 from sshd import Sshd
 
 CONTROLLER = "@controller"
@@ -108,14 +108,7 @@ def owner(rig, queue):
     if not path.exists():
         return set()
     inode = path.stat().st_ino
-    found = set()
-    for pid, kind in rig.processes().items():
-        with contextlib.suppress(FileNotFoundError):
-            if kind == "outbound" and inode in {
-                    os.stat(f"/proc/{pid}/fd/{fd}").st_ino
-                    for fd in os.listdir(f"/proc/{pid}/fd")}:
-                found.add(pid)
-    return found
+    return {pid for pid in rig.pids("outbound") if inode in inodes(pid)}
 
 
 def listed(rig):
@@ -206,8 +199,7 @@ def test_owner_is_killed(rig, partner, folder):
 def test_a_new_incarnation_takes_its_place(rig, partner):
     """The node's own comes back by itself: there is no other that could have
     it."""
-    pid, = (p for p, kind in rig.processes().items() if kind == "coordinato")
-    os.kill(pid, signal.SIGKILL)
+    rig.kill("coordinator")
     wait_epochs(rig, **{q: 2 for _, q in PLACES.values()})
     upload(rig, "one")
     for folder, (_, queue) in PLACES.items():

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from databases import Postgres
-from rig import Rig, USER
+from rig import inodes, Rig, USER
 from sshd import Sshd
 
 QUEUES = ("banks", "shops")
@@ -80,9 +80,7 @@ def owner(rig, queue):
     """The process that holds the queue's lock."""
     with open(rig.top / f"run/outbound-{queue}.lock", "rb") as f:
         inode = os.fstat(f.fileno()).st_ino
-    return {pid for pid, kind in rig.processes().items() if kind == "outbound"
-            and inode in {os.stat(f"/proc/{pid}/fd/{fd}").st_ino
-                          for fd in os.listdir(f"/proc/{pid}/fd")}}
+    return {pid for pid in rig.pids("outbound") if inode in inodes(pid)}
 
 
 def test_both_are_served(rig, partner):

@@ -1,6 +1,5 @@
 # Part of mftd; see LICENSE.
 """Uploads that are cut half-way, and clients that go on with them."""
-import contextlib
 import hashlib
 import os
 import shutil
@@ -11,7 +10,7 @@ import time
 import clients
 import paramiko
 import pytest
-from rig import Rig, START_S, USER
+from rig import Rig, send, START_S, USER
 from wire import Wire
 
 SIZE = 24 << 20
@@ -252,13 +251,7 @@ def test_killed_session_leaves_what_was_synced(rig, source):
     old = Uploading(rig, source, "/f")
     try:
         durable = told(rig)
-        deadline = time.monotonic() + START_S
-        # that of the rig's own first login may be just ending
-        while len(pids := [p for p, kind in rig.processes().items()
-                           if kind == "session"]) != 1:
-            assert time.monotonic() < deadline, pids
-            time.sleep(0.01)
-        os.kill(pids[0], signal.SIGKILL)
+        rig.kill("session")
         assert left(rig, "/f") == durable - 1
     finally:
         old.end()
@@ -272,8 +265,7 @@ def test_killed_daemon_leaves_what_was_synced(rig, source):
         durable = told(rig)
         for pid in rig.processes():
             # a child goes by itself once its parent was killed
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            send(pid)
         rig.stop(signal.SIGKILL)
     finally:
         old.end()

@@ -2,11 +2,10 @@
 """Uploads of one name: they go out one after the other, the last one stays, and
 one that its client repeated does not come twice."""
 import os
-import signal
 
 import pytest
 from deposits import objects as to_accounts, wait_rows
-from rig import Rig, USER
+from rig import Rig, send, USER
 from sshd import Sshd
 from test_handling import World, wait_for
 
@@ -22,16 +21,12 @@ _ROUTE = """  - {{name: {name}, account: {name}, partner: acme, directory: in,
 
 
 class Versions(World):
-    """With its queue, its processes, and uploads that are not waited for."""
+    """With its queue, and uploads that are not waited for."""
 
     def queue(self, action):
         done = self.rig.control(cmd="service", service="outbound",
                                 action=action)
         assert done["ok"], done
-
-    def processes(self, kind):
-        return [pid for pid, each in self.rig.processes().items()
-                if each.startswith(kind)]
 
     def all_done(self, account, count, states=("DONE",)):
         def look():
@@ -84,8 +79,9 @@ def test_last_one_stays(world):
     put_all(world.rig, "over", UPLOADS)
     world.queue("promote")
     wait_for("some have come", lambda: len(world.renames()) > len(NAMES))
-    for pid in world.processes("deliver")[:2] + world.processes("outbound"):
-        os.kill(pid, signal.SIGKILL)
+    for pid in world.rig.pids("deliver")[:2]:
+        send(pid)
+    world.rig.kill("outbound")
     world.all_done("over", len(UPLOADS))
     assert world.names() == sorted(NAMES)
     for name in NAMES:
