@@ -2,6 +2,7 @@
 """A partner: OpenSSH's sshd on a loopback port, with its files in a directory
 of its own, and an sftp-server that can be told to misbehave."""
 import contextlib
+import functools
 import os
 import pathlib
 import pwd
@@ -58,7 +59,9 @@ class Sshd:
         self.port = free_port()
         self.user = pwd.getpwuid(os.getuid()).pw_name
         self.host_key = keygen(self.top / "host")
-        self.rsa_key = keygen(self.top / "host-rsa", "rsa")
+        self.rsa_key, private = _rsa_key()
+        (self.top / "host-rsa").touch(mode=0o600)
+        (self.top / "host-rsa").write_text(private)
         self.key = self.top / "key"
         self.public = keygen(self.key)
         shutil.chown(self.key, owner)
@@ -157,6 +160,14 @@ class Sshd:
                 f"    key_file: {more.get('key', self.key)}\n"
                 f"    host_keys: [{', '.join(map(repr, keys))}]\n"
                 + (f"    other_hosts: {others}\n" if others else ""))
+
+
+@functools.cache
+def _rsa_key():
+    """(public, private): one for all, as it takes long to find."""
+    with tempfile.TemporaryDirectory(dir=TMP) as top:
+        path = pathlib.Path(top) / "key"
+        return keygen(path, "rsa"), path.read_text()
 
 
 def _kill(pids):
