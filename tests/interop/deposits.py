@@ -7,10 +7,10 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 
 from history import deliveries, receipts, recorder
 from judge import RigRun
+import rig as rigs
 from rig import send
 
 PATIENCE_S = 60
@@ -39,12 +39,8 @@ def objects(rig, routes, **more):
             for source, target, directory in routes))
 
 
-def wait_for(rig, what, predicate):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := predicate()):
-        assert time.monotonic() < deadline, f"{what}\n{rig.log_tail()}"
-        time.sleep(0.02)    # rows and files tell nobody
-    return found
+def wait_for(rig, what, look):
+    return rigs.wait_for(what, look, PATIENCE_S, rig.log_tail)
 
 
 def rows(rig, *args):

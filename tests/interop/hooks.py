@@ -4,8 +4,8 @@ and who is told."""
 import json
 import os
 import pwd
-import time
 
+import rig as rigs
 from receivers import Program
 from rig import Rig, USER
 
@@ -32,12 +32,8 @@ _ROUTE = """  - name: {name}
 
 
 def wait_for(what, look, rig=None):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (got := look()):
-        assert time.monotonic() < deadline, \
-            f"not in {PATIENCE_S} s: {what}\n{rig.log_tail() if rig else ''}"
-        time.sleep(0.05)    # a row that changes is no event here
-    return got
+    return rigs.wait_for(what, look, PATIENCE_S,
+                         *([rig.log_tail] if rig else []))
 
 
 class HookRig(Rig):

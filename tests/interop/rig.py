@@ -84,6 +84,19 @@ def members(group):
     return found
 
 
+def wait_for(what, look, seconds, tell=lambda: ""):
+    """What look says, once it is something.  Rows, files and processes tell
+    nobody; a look costs time, which others need, and so it is taken ever more
+    seldom."""
+    deadline, pause = time.monotonic() + seconds, 0.02
+    while not (found := look()):
+        assert time.monotonic() < deadline, \
+            f"not in {seconds} s: {what}\n{tell()}"
+        time.sleep(pause)
+        pause = min(pause * 1.25, 0.1)
+    return found
+
+
 def send(pid, sig=signal.SIGKILL):
     """A signal to a process that may end by itself before it comes; whether it
     was there."""
@@ -194,16 +207,16 @@ class Rig:
             time.sleep(0.05)    # a refused connect is no event
 
     def wait_status(self, predicate, what):
-        deadline = time.monotonic() + START_S
-        while True:
+        said = []
+
+        def look():
             done = self.mftctl("-j", "status", check=False)
+            said[:] = [done.stdout, done.stderr]
             if done.returncode == 0 and predicate(json.loads(done.stdout)):
                 return json.loads(done.stdout)
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not in {START_S} s: {what}\n"
-                                     f"{done.stdout}{done.stderr}"
-                                     + self.log_tail())
-            time.sleep(0.05)
+            return None
+        return wait_for(what, look, START_S, lambda: "".join(
+            said + [self.log_tail()]))
 
     def log_tail(self):
         return "".join(
@@ -220,11 +233,13 @@ class Rig:
 
     def wait_gone(self, group):
         """Until no process of this rig is left."""
-        deadline = time.monotonic() + START_S
-        while left := set(self.processes()) | members(group):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"left behind: {left}")
-            time.sleep(0.02)
+        left = set()
+
+        def look():
+            left.clear()
+            left.update(self.processes(), members(group))
+            return not left
+        wait_for("the end of all processes", look, START_S, lambda: left)
 
     def processes(self):
         """{pid: kind} of the daemon's processes, known by the locks of which
@@ -249,12 +264,9 @@ class Rig:
     def pid(self, kind):
         """That of its only process of that kind, once it is the only one: the
         one before it may be about to end, and the next one to come."""
-        deadline = time.monotonic() + START_S
-        while len(found := self.pids(kind)) != 1:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{kind}: {found}\n" + self.log_tail())
-            time.sleep(0.02)    # who forks tells nobody
-        return found[0]
+        return wait_for(f"one {kind}", lambda: len(
+            found := self.pids(kind)) == 1 and found, START_S,
+            self.log_tail)[0]
 
     def kill(self, kind):
         """Kills its only process of that kind, whatever ends by itself

@@ -5,12 +5,12 @@ partners, real ones; the judge looks at storage, journals and catalog."""
 import contextlib
 import hashlib
 import json
-import time
 
 import pytest
 from databases import Postgres, Sqlite
 from history import recorder
 from judge import RigRun
+import rig as rigs
 from rig import USER, Rig
 from sshd import Sshd
 from test_kills import Uploads, kill_one
@@ -80,11 +80,7 @@ def a_rig(kind, partners, routes):
 
 
 def wait_for(what, look):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (got := look()):
-        assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what}"
-        time.sleep(0.05)    # a row that changes is no event here
-    return got
+    return rigs.wait_for(what, look, PATIENCE_S)
 
 
 def deliveries(rig, name=None):

@@ -5,11 +5,11 @@ when the database is back."""
 import contextlib
 import re
 import signal
-import time
 
 from databases import Postgres, Sqlite
 from faults import play, scenes
 from faults.plan import Fault
+import rig as rigs
 from rig import send, START_S
 
 SIZES = (3000,) * 10
@@ -20,10 +20,7 @@ ALLOWS = {"open": {"SENDING", "SENT", "PUBLISHING", "DONE"},
 
 
 def wait_for(what, look):
-    deadline = time.monotonic() + START_S
-    while not look():
-        assert time.monotonic() < deadline, f"not in {START_S} s: {what}"
-        time.sleep(0.02)    # neither log nor partner tells anybody
+    return rigs.wait_for(what, look, START_S)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import time
 
 import pytest
 from databases import Postgres
+import rig as rigs
 from rig import Rig, USER
 from sshd import Sshd
 
@@ -90,13 +91,7 @@ def wish(rig, *args):
 
 
 def wait_for(what, look):
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        got = look()
-        if got:
-            return got
-        assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what}"
-        time.sleep(0.02)    # a row that changes is no event here
+    return rigs.wait_for(what, look, PATIENCE_S)
 
 
 def wait_state(rig, id_, state):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from databases import Postgres
-from rig import Rig, send, USER
+from rig import Rig, send, USER, wait_for
 from sshd import Sshd
 
 PATIENCE_S = 60
@@ -69,14 +69,7 @@ class World:
         return self.json("partner", "show", name)[0]
 
     def wait_for(self, what, look):
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            got = look()
-            if got:
-                return got
-            assert time.monotonic() < deadline, \
-                f"not in {PATIENCE_S} s: {what}\n{self.rig.log_tail()}"
-            time.sleep(0.05)    # a row that changes is no event here
+        return wait_for(what, look, PATIENCE_S, self.rig.log_tail)
 
     def wait_state(self, id_, state):
         def look():

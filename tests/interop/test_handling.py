@@ -5,9 +5,9 @@ import contextlib
 import json
 import os
 import shutil
-import time
 
 import pytest
+import rig as rigs
 from rig import Rig, USER
 from sshd import Sshd
 
@@ -121,11 +121,7 @@ class World:
 
 
 def wait_for(what, look):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (got := look()):
-        assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what}"
-        time.sleep(0.02)    # a row that changes is no event here
-    return got
+    return rigs.wait_for(what, look, PATIENCE_S)
 
 
 @contextlib.contextmanager

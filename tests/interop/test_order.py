@@ -3,11 +3,10 @@
 import json
 import os
 import random
-import time
 
 import pytest
 from databases import Postgres
-from rig import Rig, USER
+from rig import Rig, USER, wait_for
 from sshd import Sshd
 
 PATIENCE_S = 120
@@ -39,10 +38,8 @@ def states(rig):
 
 
 def wait_done(rig, count):
-    deadline = time.monotonic() + PATIENCE_S
-    while (found := states(rig)).count("DONE") < count:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)    # a row that changes is no event here
+    wait_for(f"{count} DONE", lambda: states(rig).count("DONE") >= count,
+             PATIENCE_S, lambda: states(rig))
 
 
 def queue(rig, action):

@@ -3,8 +3,8 @@
 one's file goes out meanwhile."""
 import contextlib
 import sqlite3
-import time
 
+import rig as rigs
 from rig import Rig, USER
 from sshd import Sshd
 
@@ -40,12 +40,7 @@ def objects(rig, partners):
 
 
 def wait_for(rig, what, look):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (got := look()):
-        assert time.monotonic() < deadline, \
-            f"not in {PATIENCE_S} s: {what}\n{rig.log_tail()}"
-        time.sleep(0.05)    # neither a process nor a file tells us
-    return got
+    return rigs.wait_for(what, look, PATIENCE_S, rig.log_tail)
 
 
 def in_hand(rig):
