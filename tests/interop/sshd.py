@@ -8,6 +8,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -100,8 +101,10 @@ class Sshd:
 
     def stop(self):
         """Ends it and what came of its connections."""
+        send(self.sshd.pid, signal.SIGSTOP)     # it takes no further one
         left = list(_descendants(self.sshd.pid))
         self.sshd.terminate()
+        send(self.sshd.pid, signal.SIGCONT)
         self.sshd.wait()
         _kill(left)
 
