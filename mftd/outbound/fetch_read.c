@@ -117,8 +117,7 @@ submit_more(struct mftd_fetch_state *f, struct reading *rd)
 {
 	int r = 0;
 
-	while (
-	    r == 0 && rd->open < MFTD_FETCH_READS && rd->next < rd->size)
+	while (r == 0 && rd->open < MFTD_FETCH_READS && rd->next < rd->size)
 		r = submit(f, rd,
 		    &f->pieces[(rd->head + rd->open) % MFTD_FETCH_READS]);
 	return r;

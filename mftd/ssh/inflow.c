@@ -34,8 +34,7 @@ static struct {
 
 void
 mftd_inflow_watch(ssh_session session,
-    void (*take)(
-	void *data, const uint8_t *bytes, size_t len, bool is_stderr),
+    void (*take)(void *data, const uint8_t *bytes, size_t len, bool is_stderr),
     void *data)
 {
 	memset(&inflow, 0, sizeof(inflow));

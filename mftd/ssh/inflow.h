@@ -21,8 +21,7 @@
  * (RFC 4254 section 5.2).  take calls nothing of libssh.  session NULL ends
  * it. */
 void mftd_inflow_watch(ssh_session session,
-    void (*take)(
-	void *data, const uint8_t *bytes, size_t len, bool is_stderr),
+    void (*take)(void *data, const uint8_t *bytes, size_t len, bool is_stderr),
     void *data);
 
 /* Lets the server send so many bytes more than it may already, which by
