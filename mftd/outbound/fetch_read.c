@@ -10,6 +10,9 @@
 #include "mftd/base/fdio.h"
 
 #define PIECE_MOST MFTD_SFTP_READ_BYTES
+#define READS_LOW (MFTD_FETCH_READS / 2) /* more go out together then */
+
+_Static_assert(MFTD_FETCH_READS <= 64, "a bit for each place");
 
 /* One file being read. */
 struct reading {
@@ -18,6 +21,19 @@ struct reading {
 	size_t head, open; /* pieces under way, from head on in a ring */
 	int fd;
 };
+
+/* The first place that is free: answers come in order mostly, so that it is
+ * the same one for all. */
+static uint8_t *
+take_place(void *data)
+{
+	struct mftd_fetch_piece *p = data;
+	struct mftd_fetch_state *f = p->f;
+
+	p->place = __builtin_ctzll(~f->places);
+	f->places |= 1ull << p->place;
+	return f->buffer + (size_t)p->place * PIECE_MOST;
+}
 
 static int
 submit(
@@ -31,9 +47,10 @@ submit(
 	    : mftd_remote_read_chunk(f->remote);
 	p->fill = 0;
 	p->answer = (struct mftd_remote_answer) { 0 };
-	p->data = (struct mftd_remote_data) { .at = f->buffer +
-		    (size_t)(p - f->pieces) * PIECE_MOST,
-		.size = p->want };
+	p->f = f;
+	p->data = (struct mftd_remote_data) {
+		.size = p->want, .place = take_place, .data = p
+	};
 	r = mftd_remote_read(f->remote, rd->file, off, &p->data, &p->answer);
 	rd->next += p->want;
 	rd->open++;
@@ -87,12 +104,26 @@ take_head(struct mftd_fetch_state *f, struct reading *rd)
 		if (r == 0 && p->fill < p->want)
 			r = ask_rest(f, rd, p);
 	}
+	if (r == 0)
+		f->places &= ~(1ull << p->place);
 	rd->head = (rd->head + 1) % MFTD_FETCH_READS;
 	rd->open--;
 	return r;
 }
 
-/* All of it, with as many READs under way as there are places. */
+/* As many READs under way as there are places. */
+static int
+submit_more(struct mftd_fetch_state *f, struct reading *rd)
+{
+	int r = 0;
+
+	while (r == 0 && rd->open < MFTD_FETCH_READS && rd->next < rd->size)
+		r = submit(f, rd,
+		    &f->pieces[(rd->head + rd->open) % MFTD_FETCH_READS]);
+	return r;
+}
+
+/* All of it. */
 static int
 read_all(struct mftd_fetch_state *f, struct reading *rd)
 {
@@ -102,12 +133,10 @@ read_all(struct mftd_fetch_state *f, struct reading *rd)
 		f->buffer = malloc((size_t)MFTD_FETCH_READS * PIECE_MOST);
 	if (f->buffer == NULL)
 		return -ENOMEM;
+	f->places = 0;
 	while (r == 0 && rd->done < rd->size) {
-		while (r == 0 && rd->open < MFTD_FETCH_READS &&
-		    rd->next < rd->size)
-			r = submit(f, rd,
-			    &f->pieces[(rd->head + rd->open) %
-				MFTD_FETCH_READS]);
+		if (rd->open <= READS_LOW)
+			r = submit_more(f, rd);
 		if (r == 0)
 			r = take_head(f, rd);
 	}

@@ -20,9 +20,11 @@
 
 /* A READ under way. */
 struct mftd_fetch_piece {
+	struct mftd_fetch_state *f;
 	struct mftd_remote_data data;
 	struct mftd_remote_answer answer;
 	size_t want, fill; /* of its place in the buffer */
+	int place; /* which one; it has none before its first answer */
 };
 
 struct mftd_fetch_state {
@@ -37,7 +39,8 @@ struct mftd_fetch_state {
 	EVP_MD *sha256;
 	EVP_MD_CTX *sum;
 	struct mftd_fetch_piece pieces[MFTD_FETCH_READS];
-	uint8_t *buffer; /* theirs; NULL before the first READ */
+	uint8_t *buffer; /* of places; NULL before the first READ */
+	uint64_t places; /* a bit for each that is taken */
 	uint32_t fetched; /* by this look */
 	char why[MFTD_REASON_BYTES]; /* what went wrong in it */
 	bool refused; /* the server says so of a file; the call goes on */

@@ -285,6 +285,8 @@ land_data(struct mftd_remote *m, size_t left)
 	d = f->out;
 	if (len > left || len > d->size)
 		return mftd_remote_broken(m, "bad DATA");
+	if (d->at == NULL)
+		d->at = d->place(d->data);
 	r = read_bytes(m, d->at, len);
 	if (r == 0)
 		r = receive_rest(m, left - len); /* of no meaning */

@@ -93,10 +93,14 @@ int mftd_remote_open_file(struct mftd_remote *m, const char *path,
     enum mftd_remote_how how, uint32_t mode, struct mftd_remote_file *f,
     struct mftd_remote_answer *answer);
 
-/* READs up to size bytes to at; len: so many came, 0: the end. */
+/* READs up to size bytes to at; len: so many came, 0: the end.  Where at is
+ * NULL, place is asked when they come for room for size bytes: the place of
+ * what was used up just now is still in the processor's cache. */
 struct mftd_remote_data {
 	uint8_t *at;
 	size_t size, len;
+	uint8_t *(*place)(void *data);
+	void *data;
 };
 int mftd_remote_read(struct mftd_remote *m, const struct mftd_remote_file *f,
     uint64_t offset, struct mftd_remote_data *data,

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 
 #include "mftd/base/buf.h"
@@ -16,12 +15,15 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/limits.h"
 #include "mftd/ssh/dial.h"
+#include "mftd/ssh/inflow.h"
 #include "mftd/ssh/login.h"
 #include "mftd/ssh/shim.h"
 
 #define TURN_MS 100 /* of waiting at most, and after so long go_on is asked */
 #define WRITE_MOST (1 << 20) /* handed to libssh at once */
-#define EARLY_BYTES (4 << 20) /* more than libssh's window lets come */
+#define WINDOW_BYTES (8 << 20) /* that may come before it is wanted, … */
+#define WINDOW_STEP_BYTES (1 << 20) /* … and is opened again after so many */
+#define EARLY_BYTES (WINDOW_BYTES + MFTD_INFLOW_FIRST_BYTES)
 
 /* libssh's own choice with AES-GCM in front, which processors of today do
  * several times faster than ChaCha20. */
@@ -35,10 +37,10 @@ struct mftd_ssh_client {
 	ssh_session session;
 	ssh_channel channel;
 	ssh_event event;
-	struct ssh_channel_callbacks_struct calls;
 	uint8_t *want; /* where what comes is to go, … */
 	size_t want_len; /* … so much of it */
 	struct mftd_buf *early; /* what came before it was wanted */
+	uint32_t used; /* of the window, by what is where it was wanted */
 	bool overrun; /* that was too much */
 	int64_t asked_ms; /* go_on, last */
 	char address[MFTD_ADDR_BYTES];
@@ -205,26 +207,37 @@ give(struct mftd_ssh_client *c, const void *bytes, size_t len)
 		memcpy(c->want, bytes, len);
 	c->want += len;
 	c->want_len -= len;
+	c->used += (uint32_t)len;
 	return len;
 }
 
-/* Straight from libssh's packet to its place: what libssh keeps until it is
- * asked for it moves about with each packet that comes.  What the server says
- * on stderr, which fills the same window, is thrown away. */
-static int
-on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
-    int is_stderr, void *data)
+/* Straight from libssh's packet to its place.  What the server says on stderr,
+ * which fills the same window, is thrown away. */
+static void
+take(void *data, const uint8_t *bytes, size_t len, bool is_stderr)
 {
 	struct mftd_ssh_client *c = data;
 	size_t n;
 
-	if (is_stderr)
-		return (int)len;
+	if (is_stderr) {
+		c->used += (uint32_t)len;
+		return;
+	}
 	n = give(c, bytes, len);
-	if (n < len &&
-	    mftd_buf_put(c->early, (const uint8_t *)bytes + n, len - n) < 0)
+	if (n < len && mftd_buf_put(c->early, bytes + n, len - n) < 0)
 		c->overrun = true;
-	return (int)len;
+}
+
+/* The window is opened again by what is not in it any more. */
+static int
+open_window(struct mftd_ssh_client *c)
+{
+	if (c->used < WINDOW_STEP_BYTES)
+		return 0;
+	if (mftd_inflow_grant(c->used) < 0)
+		return fail_ssh(c, -MFTD_E_CLOSED, "window");
+	c->used = 0;
+	return 0;
 }
 
 static int
@@ -234,12 +247,10 @@ start_subsystem(struct mftd_ssh_client *c)
 	c->channel = ssh_channel_new(c->session);
 	if (c->channel == NULL || c->early == NULL)
 		return -ENOMEM;
-	c->calls.userdata = c;
-	c->calls.channel_data_function = on_data;
-	ssh_callbacks_init(&c->calls);
-	if (ssh_set_channel_callbacks(c->channel, &c->calls) != SSH_OK)
-		return -ENOMEM;
-	if (ssh_channel_open_session(c->channel) != SSH_OK)
+	mftd_inflow_watch(c->session, take, c);
+	c->used = WINDOW_BYTES;
+	if (ssh_channel_open_session(c->channel) != SSH_OK ||
+	    open_window(c) < 0)
 		return fail_ssh(c, -MFTD_E_CLOSED, "channel");
 	if (ssh_channel_request_subsystem(c->channel, "sftp") != SSH_OK)
 		return fail_ssh(c, -MFTD_E_PROTOCOL, "no sftp there");
@@ -266,6 +277,7 @@ hang_up(struct mftd_ssh_client *c)
 		c->channel = NULL;
 	}
 	if (c->session != NULL) {
+		mftd_inflow_watch(NULL, NULL, NULL);
 		ssh_disconnect(c->session);
 		ssh_free(c->session);
 		mftd_shim_serve(-1);
@@ -548,6 +560,8 @@ mftd_ssh_client_read(struct mftd_ssh_client *c, void *data, size_t len)
 		}
 		left = c->want_len;
 		r = turn(c, deadline);
+		if (r == 0)
+			r = open_window(c);
 		if (c->want_len < left)
 			deadline = mftd_clock_ms() + c->t->request_ms;
 	}

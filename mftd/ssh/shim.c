@@ -14,7 +14,7 @@
 #define RECV_BYTES (256 * 1024)
 #define IDLE_MS 1000
 #define HEAP_KEEP_BYTES (4 * 1024 * 1024)
-#define ANSWERS_MAX 16 /* polls answered without asking the system */
+#define ANSWERS_MAX 64 /* polls answered without asking the system */
 
 /* The one process-wide state: recv and poll have no other way to find it. */
 static struct {

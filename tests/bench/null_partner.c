@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
@@ -15,11 +17,14 @@
  * time:
  *
  *	null_partner URI QUEUE COUNT	claims and completes so many; prints
- *					how many there were, and the seconds
+ *					how many there were, the seconds, and
+ *					those of CPU: its own, and the server's
+ *					for its session
  *	null_partner URI QUEUE plan	prints how the database claims
  */
 #define BATCH MFTD_DELIVER_BATCH_MAX
 #define SQL_BYTES 16384
+#define NS_PER_S 1e9
 
 struct bench {
 	struct mftd_catalog *c;
@@ -53,13 +58,42 @@ deliver(struct bench *b, struct mftd_delivery *d, size_t n)
 	return r;
 }
 
+/* The process of PostgreSQL that serves this session; 0: there is none. */
+static int
+find_server(struct mftd_catalog *c, void *data)
+{
+	return c->db->ops == &mftd_db_postgres
+	    ? mftd_db_run(
+		  c, "SELECT pg_backend_pid()", NULL, 0, mftd_db_take_int, data)
+	    : 0;
+}
+
+/* CPU seconds that it has used by now; 0 of none. */
+static double
+cpu_of(pid_t pid)
+{
+	struct timespec t = { 0 };
+	clockid_t clock;
+
+	if (pid != 0 &&
+	    (clock_getcpuclockid(pid, &clock) != 0 ||
+		clock_gettime(clock, &t) < 0))
+		fprintf(stderr, "null_partner: no clock of %d\n", (int)pid);
+	return (double)t.tv_sec + (double)t.tv_nsec / NS_PER_S;
+}
+
 static int
 work_off(struct bench *b, uint64_t count)
 {
-	int64_t began = mftd_clock_us();
+	int64_t began = mftd_clock_us(), server = 0;
+	double own, theirs;
 	uint64_t done = 0;
 	int r = 1, at, n;
 
+	if (mftd_db_transaction(b->c, MFTD_DB_READ, find_server, &server) < 0)
+		return -MFTD_E_CATALOG;
+	own = cpu_of(getpid());
+	theirs = cpu_of((pid_t)server);
 	while (r > 0 && done < count) {
 		r = mftd_catalog_claim(b->c, &b->role, mftd_clock_wall_us(), "",
 		    b->d, MFTD_STEPS_MAX);
@@ -70,8 +104,9 @@ work_off(struct bench *b, uint64_t count)
 		}
 		done += r > 0 ? (uint64_t)r : 0;
 	}
-	printf("%llu %.6f\n", (unsigned long long)done,
-	    (double)(mftd_clock_us() - began) / 1e6);
+	printf("%llu %.6f %.6f %.6f\n", (unsigned long long)done,
+	    (double)(mftd_clock_us() - began) / 1e6, cpu_of(getpid()) - own,
+	    cpu_of((pid_t)server) - theirs);
 	return r;
 }
 

@@ -30,13 +30,15 @@ _OWN_RUN = ("mount -t tmpfs -o mode=755 run /run && mkdir /run/sshd && "
 
 class Partner:
     """`with Partner(directory) as partner`; the directory is made, and a
-    new one for the files in another place if one is given."""
+    new one for the files in another place if one is given.  cipher: sftp's,
+    instead of its own choice."""
 
-    def __init__(self, top, inbox=None):
+    def __init__(self, top, inbox=None, cipher=None):
         self.top = pathlib.Path(top)
         self.top.mkdir()
         self.inbox = pathlib.Path(tempfile.mkdtemp(prefix="mftd-inbox-",
                                                    dir=inbox or top))
+        self.cipher = ["-c", cipher] if cipher else []
         self.port = free_port()
         self.user = pwd.getpwuid(0).pw_name
         self.host_key = keygen(self.top / "host")
@@ -74,7 +76,8 @@ class Partner:
             ["sftp", "-F", "none", "-o", "BatchMode=yes", "-o",
              f"UserKnownHostsFile={self.top}/known_hosts", "-o",
              "IdentitiesOnly=yes", "-i", self.top / "key", "-P",
-             str(self.port), "-b", "-", f"{self.user}@127.0.0.1"],
+             str(self.port), *self.cipher, "-b", "-",
+             f"{self.user}@127.0.0.1"],
             input=batch, text=True, check=True, stdout=subprocess.DEVNULL)
 
     def clear(self):

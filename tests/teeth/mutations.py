@@ -29,6 +29,7 @@ TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
 FOUND = ("tests/unit/catalog/test_catalog",)
 FETCH = ("tests/unit/outbound/test_fetch",)
+CLIENT = ("tests/unit/ssh/test_client",)
 TIDY = ("tests/unit/outbound/test_tidy",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
@@ -987,6 +988,19 @@ MUTATIONS = [
              "return e->look != e->first && now_ms",
              "return now_ms",
              (*FETCH, "brings_what_is_stable")),
+    Mutation("server_sends_without_bound", "mftd/ssh/client.c",
+             "		c->overrun = true;", "		c->overrun = false;",
+             (*CLIENT, "ends_what_ignores_the_window")),
+    Mutation("server_keeps_less_than_its_window", "mftd/ssh/client.c",
+             "#define EARLY_BYTES (WINDOW_BYTES + MFTD_INFLOW_FIRST_BYTES)",
+             "#define EARLY_BYTES WINDOW_BYTES",
+             (*CLIENT, "keeps_what_comes_early")),
+    Mutation("window_shut_by_stderr", "mftd/ssh/client.c",
+             "		c->used += (uint32_t)len;\n		return;",
+             "		return;", (*CLIENT, "takes_no_notice_of_stderr")),
+    Mutation("window_opened_once", "mftd/ssh/client.c",
+             "			r = open_window(c);", "			r = 0;",
+             (*CLIENT, "keeps_what_comes_early")),
     Mutation("fetch_listed_as_stable", "mftd/outbound/listing.c",
              "if (e->size != size || e->mtime != mtime) {", "if (false) {",
              TIDY),
