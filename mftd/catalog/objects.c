@@ -23,6 +23,7 @@
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/retry_file.h"
 #include "mftd/catalog/route_after.h"
+#include "mftd/catalog/route_circle.h"
 #include "mftd/catalog/route_file.h"
 #include "mftd/catalog/route_folder.h"
 #include "mftd/catalog/route_pull.h"
