@@ -153,10 +153,10 @@ test_corrupt_source(void **state)
 	snprintf(path, sizeof(path), "%s/.mft/out/r-1", w->volume);
 	unlink(path);
 	run_and_expect(w, MFTD_DELIVERY_FAILED, -ENOENT);
-	/* a volume that is away is not a lost source */
+	/* a volume that is away is no lost source, nor a try */
 	w->d[0].state = MFTD_DELIVERY_CLAIMED;
 	w->conf.volumes[0].path = (char *)"/nonexistent";
-	run_and_expect(w, MFTD_DELIVERY_WAITING, -EIO);
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -ENODEV);
 	assert_int_equal(partner_names(&w->partner), 0);
 }
 
