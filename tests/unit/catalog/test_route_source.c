@@ -257,7 +257,7 @@ uploads_are_kept(void **state)
 }
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(folder_is_taken),
@@ -266,5 +266,7 @@ main(void)
 		cmocka_unit_test(uploads_are_kept),
 	};
 
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

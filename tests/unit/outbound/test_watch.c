@@ -166,7 +166,7 @@ overflow_is_of_all(void **state)
 }
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_of_what_comes),
@@ -174,5 +174,7 @@ main(void)
 		cmocka_unit_test(overflow_is_of_all),
 	};
 
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
