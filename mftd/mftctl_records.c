@@ -111,7 +111,8 @@ put_name(json_t *o, struct mftd_buf *b)
 	if (e < 0)
 		return e;
 	mftctl_put(o, "session", r.session);
-	mftctl_put(o, "account", r.account);
+	if (!r.found)
+		mftctl_put(o, "account", r.account);
 	mftctl_put(o, "volume", r.volume);
 	mftctl_put(o, "path", r.path);
 	mftctl_put(o, "to", r.to);

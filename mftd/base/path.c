@@ -108,3 +108,11 @@ mftd_path_open_nolinks(int root, const char *path, uint64_t flags, mode_t mode)
 {
 	return open_resolved(root, path, flags, mode, RESOLVE_NO_SYMLINKS);
 }
+
+int
+mftd_path_open_one_mount(
+    int root, const char *path, uint64_t flags, mode_t mode)
+{
+	return open_resolved(
+	    root, path, flags, mode, RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+}

@@ -41,4 +41,9 @@ int mftd_path_open(int root, const char *path, uint64_t flags, mode_t mode);
 int mftd_path_open_nolinks(
     int root, const char *path, uint64_t flags, mode_t mode);
 
+/* And without any mount on the way (-EXDEV), which is not touched: another file
+ * system may hang. */
+int mftd_path_open_one_mount(
+    int root, const char *path, uint64_t flags, mode_t mode);
+
 #endif

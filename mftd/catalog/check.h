@@ -18,6 +18,12 @@ struct mftd_check {
 	size_t index;
 };
 
+struct mftd_account;
+
+/* The i-th account of the file that data is, NULL behind the last. */
+typedef const struct mftd_account *(*mftd_account_at_fn)(
+    const void *data, size_t i);
+
 /* Refuses the entry's field with those words; _entry: one entry of a list in
  * that field.  Both return -MFTD_E_CONF. */
 int mftd_check_refuse(

@@ -75,6 +75,8 @@ enum mftd_db_guarded {
 	MFTD_DB_DEADLINE_PASS, /* $4 route, $5 looked_us */
 	MFTD_DB_VERSIONS_GO, /* of those behind a delivery of which the id is
 				> $4 and <= $5 the ones that need not wait */
+	MFTD_DB_AWAY_BACK, /* $4 volume, $5 now_us, $6 most; rows: those that
+			      are due now */
 	/* of found files: found.h */
 	MFTD_DB_FOUND, /* $4 version of the objects, $5 route, $6 path, $7 size,
 			  $8 mtime_ns, $9 inode, $10 ctime_ns, $11 receipt,

@@ -20,15 +20,19 @@
 	"ON CONFLICT (route) DO UPDATE SET last = excluded.last WHERE " \
 	"route_sequence.last = excluded.last - 1 "
 /* Its inode is none of those whose names journals tell of. */
-#define RECEIPT_COLUMNS                                        \
-	"id, known, outcome, origin, volume, path, path_now, " \
-	"size, sha256, time_us, outcome_us, inode, has_routes, matched"
+#define RECEIPT_COLUMNS                                                   \
+	"id, known, outcome, origin, volume, path, path_now, "            \
+	"size, sha256, time_us, outcome_us, inode, has_routes, matched, " \
+	"source"
+/* What its route wants of it, for the receipt and the delivery. */
+#define SOURCE "CASE WHEN after_done = 'keep' THEN '' ELSE 'WANTED' END"
+#define DUE "CASE WHEN after_done = 'keep' THEN 0 ELSE 1 END"
 #define RECEIVED_COLUMNS "id, kind, time_us, receipt, route"
 #define FAILED_COLUMNS "id, kind, time_us, receipt, delivery, route, error"
 #define DELIVERY_COLUMNS                                                 \
 	"id, receipt, route, queue, partner, volume, directory, name, "  \
 	"state, size, sha256, due_us, seq, unmatched, error, order_us, " \
-	"order_seq, name_key, " MFTD_DB_COPIED_COLUMNS
+	"order_seq, name_key, due, " MFTD_DB_COPIED_COLUMNS
 #define TARGET "coalesce(partner, '@' || to_account)"
 #define WANTED(kind) \
 	"EXISTS (SELECT 1 FROM hook_want WHERE event = '" kind "') "
@@ -51,7 +55,8 @@ const char mftd_found_postgres[] = ROLE_ROW
     "RETURNING receipt), "
     "c AS (INSERT INTO receipt (" RECEIPT_COLUMNS ") SELECT $11::text, 1, "
     "'PUBLISHED', $12::text, $13::text, $14::bytea, $14::bytea, $7::bigint, "
-    "$15::bytea, $16::bigint, $16::bigint, 0, 1, 1 FROM f), "
+    "$15::bytea, $16::bigint, $16::bigint, 0, 1, 1, " SOURCE
+    " FROM f CROSS JOIN route WHERE name = $5::text), "
     "e AS (INSERT INTO event (" RECEIVED_COLUMNS ") "
     "SELECT '" MFTD_EVENT_RECEIVED ".' || $11::text, '" MFTD_EVENT_RECEIVED
     "', $16::bigint, $11::text, $5::text FROM f WHERE " WANT_RECEIVED "), "
@@ -64,7 +69,7 @@ const char mftd_found_postgres[] = ROLE_ROW
     ", $13::text, directory, $19::bytea, $21::text, $7::bigint, $15::bytea, "
     "$20::bigint, $17::bigint, "
     "CASE WHEN $21::text = 'FAILED' THEN 1 ELSE 0 END, $22::text, "
-    "$16::bigint, $23::bigint, $24::bigint, " MFTD_DB_COPIED_COLUMNS
+    "$16::bigint, $23::bigint, $24::bigint, " DUE ", " MFTD_DB_COPIED_COLUMNS
     " FROM f CROSS JOIN route WHERE name = $5::text RETURNING id)" WITH_ROLE;
 
 /* SQLite has no statement that writes to several tables: each of these must
@@ -86,9 +91,10 @@ static const struct {
 	{ "INSERT INTO found (" FOUND_COLUMNS ") "
 	  "SELECT $1, $2, $3, $4, $5, $6, $7 WHERE true " FOUND_UPSERT,
 	    true, { 5, 6, 7, 8, 9, 10, 11 } },
-	{ "INSERT INTO receipt (" RECEIPT_COLUMNS ") VALUES ($1, 1, "
-	  "'PUBLISHED', $2, $3, $4, $4, $5, $6, $7, $7, 0, 1, 1)",
-	    true, { 11, 12, 13, 14, 7, 15, 16 } },
+	{ "INSERT INTO receipt (" RECEIPT_COLUMNS ") SELECT $1, 1, "
+	  "'PUBLISHED', $2, $3, $4, $4, $5, $6, $7, $7, 0, 1, 1, " SOURCE
+	  " FROM route WHERE name = $8",
+	    true, { 11, 12, 13, 14, 7, 15, 16, 5 } },
 	{ "INSERT INTO event (" RECEIVED_COLUMNS ") "
 	  "SELECT '" MFTD_EVENT_RECEIVED ".' || $1, '" MFTD_EVENT_RECEIVED
 	  "', $2, $1, $3 WHERE " WANT_RECEIVED,
@@ -100,7 +106,7 @@ static const struct {
 	{ "INSERT INTO delivery (" DELIVERY_COLUMNS ") SELECT $1, $2, name, "
 	  "queue, " TARGET ", $3, directory, $4, $5, $6, $7, $8, $9, "
 	  "CASE WHEN $5 = 'FAILED' THEN 1 ELSE 0 END, $10, $11, "
-	  "$12, $14, " MFTD_DB_COPIED_COLUMNS
+	  "$12, $14, " DUE ", " MFTD_DB_COPIED_COLUMNS
 	  " FROM route WHERE name = $13 RETURNING id",
 	    true, { 18, 11, 13, 19, 21, 7, 15, 20, 17, 22, 16, 23, 5, 24 } },
 };

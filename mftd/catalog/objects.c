@@ -23,6 +23,7 @@
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/retry_file.h"
 #include "mftd/catalog/route_after.h"
+#include "mftd/catalog/route_circle.h"
 #include "mftd/catalog/route_file.h"
 #include "mftd/catalog/route_folder.h"
 #include "mftd/catalog/route_pull.h"
@@ -255,13 +256,6 @@ account_at(const void *data, size_t i)
 }
 
 static int
-check_loops(struct mftd_check *p, const struct file *f)
-{
-	return mftd_routes_check_loops(
-	    p, f->routes, f->n_routes, account_at, f);
-}
-
-static int
 check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 {
 	struct mftd_check p = { .y = y, .conf = conf, .list = "accounts" };
@@ -283,7 +277,11 @@ check(struct file *f, const struct mftd_yaml *y, const struct mftd_conf *conf)
 	for (p.index = 0; p.index < f->n_routes; p.index++)
 		if ((r = check_route(&p, f)) < 0)
 			return r;
-	if ((r = check_loops(&p, f)) < 0)
+	if ((r = mftd_routes_check_loops(
+		 &p, f->routes, f->n_routes, account_at, f)) < 0)
+		return r;
+	if ((r = mftd_routes_check_after(
+		 &p, f->routes, f->n_routes, account_at, f)) < 0)
 		return r;
 	return check_hooks(&p, f);
 }

@@ -74,9 +74,6 @@ mftd_route_from_check(const struct mftd_check *p, struct mftd_route *r,
 		return mftd_check_refuse(p, "settle_s",
 		    "is of uploads; of a folder it is from_folder.stable_s");
 	r->settle_s = 0;
-	if (r->after != NULL && strcmp(r->after, "keep") != 0)
-		return mftd_check_refuse(
-		    p, "after", "the files of a folder can only be kept");
 	return check_folder(p, r->folder);
 }
 

@@ -15,13 +15,4 @@
 int mftd_route_target_check(const struct mftd_check *p, struct mftd_route *r,
     bool has_partner, bool has_account);
 
-/* Refuses routes by which a file would come back to the account that it came
- * from, whatever their patterns are; one from a folder takes what comes to an
- * account that has it.  account: the i-th one, NULL behind the last.  p->index
- * is this call's.  0, -ENOMEM or -MFTD_E_CONF. */
-int mftd_routes_check_loops(struct mftd_check *p,
-    const struct mftd_route *routes, size_t n,
-    const struct mftd_account *(*account)(const void *data, size_t i),
-    const void *data);
-
 #endif

@@ -11,6 +11,7 @@
 #include "mftd/catalog/after.h"
 #include "mftd/catalog/match.h"
 #include "mftd/catalog/rows.h"
+#include "mftd/catalog/source_found.h"
 #include "mftd/catalog/template.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
@@ -62,7 +63,8 @@ struct source {
 	char account[MFTD_NAME_BYTES];
 	char volume[MFTD_NAME_BYTES];
 	char path[MFTD_PATH_BYTES]; /* as its account sees it */
-	int64_t time_us; /* of the upload */
+	int64_t time_us; /* of the upload, or when it was found */
+	bool found; /* in a folder: path is below the volume */
 	struct source *next;
 };
 
@@ -169,12 +171,23 @@ find_place(
 		     : join(out, root, s->path);
 }
 
+/* Which archive: below root, or the volume. */
+static int
+place_archive(const struct source *s, const struct mftd_destination *by,
+    const char *root, struct mftd_msg_dispose *q)
+{
+	char folder[MFTD_PATH_BYTES];
+	int r = mftd_template_folder_make(
+	    by->archive, s->time_us, folder, sizeof(folder));
+
+	return r < 0 ? r : join(q->archive, by->on_volume ? "." : root, folder);
+}
+
 /* What to ask for the source.  -ENOENT: its account is gone from there. */
 static int
 make_question(struct mftd_catalog *c, const struct source *s,
     const struct mftd_destination *by, struct mftd_msg_dispose *q)
 {
-	char folder[MFTD_PATH_BYTES];
 	int r;
 
 	memset(q, 0, sizeof(*q));
@@ -185,10 +198,25 @@ make_question(struct mftd_catalog *c, const struct source *s,
 		r = find_place(c, s, q->root, q->path);
 	if (r < 0 || by->after != MFTD_AFTER_ARCHIVE)
 		return r;
-	r = mftd_template_folder_make(
-	    by->archive, s->time_us, folder, sizeof(folder));
-	return r < 0 ? r
-		     : join(q->archive, by->on_volume ? "." : q->root, folder);
+	return place_archive(s, by, q->root, q);
+}
+
+/* The same of a found file. */
+static int
+make_found_question(const struct source *s, const struct mftd_source_found *f,
+    const struct mftd_destination *by, struct mftd_msg_dispose *q)
+{
+	memset(q, 0, sizeof(*q));
+	memcpy(q->receipt, s->receipt, sizeof(q->receipt));
+	memcpy(q->path, s->path, sizeof(q->path));
+	q->found = 1;
+	q->bytes = f->v.size;
+	q->inode = f->v.inode;
+	q->mtime_ns = f->v.mtime_ns;
+	q->ctime_ns = f->v.ctime_ns;
+	return by->after == MFTD_AFTER_ARCHIVE
+	    ? place_archive(s, by, f->folder, q)
+	    : 0;
 }
 
 static int
@@ -231,6 +259,77 @@ mark_begun(struct mftd_catalog *c, const struct source *s)
 	    v, N(v));
 }
 
+/* By the question that was made (r its outcome): it is begun, or kept. */
+static int
+ask_or_keep(struct mftd_catalog *c, const struct source *s, int r, bool *ask)
+{
+	*ask = r == 0;
+	if (r == 0)
+		return mark_begun(c, s);
+	if (r == -ENOENT)
+		return keep(c, s, "its account is not there any more");
+	if (r == -ENAMETOOLONG || r == -EINVAL)
+		return keep(c, s, "the archive's path is none");
+	return r;
+}
+
+static bool
+is_under_way(const struct destinations *all)
+{
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->list[i].state != MFTD_DELIVERY_DONE &&
+		    all->list[i].state != MFTD_DELIVERY_CANCELLED)
+			return true;
+	return false;
+}
+
+static int
+compare_routes(const void *a, const void *b)
+{
+	return strcmp(((const struct mftd_destination *)a)->route,
+	    ((const struct mftd_destination *)b)->route);
+}
+
+/* A found file whose own destinations want it away: those of the other routes
+ * count as well. */
+static int
+decide_found(struct mftd_catalog *c, const struct source *s,
+    struct destinations *all, struct mftd_msg_dispose *q, bool *ask)
+{
+	struct mftd_destination keeper = { .state = MFTD_DELIVERY_DONE };
+	const struct mftd_destination *by;
+	struct mftd_source_found f;
+	size_t i;
+	int r = mftd_source_found_get(c, s->receipt, s->volume, s->path, &f);
+
+	for (i = 0; i < f.n && r >= 0; i++)
+		r = find_destinations(c, f.others[i], all);
+	if (r == -EALREADY) {
+		r = 0;
+	} else if (r == -ENOENT) {
+		r = keep(c, s, "another file has its name by now, or none");
+	} else if (r >= 0 && f.keeper[0] != '\0') {
+		memcpy(keeper.route, f.keeper, sizeof(keeper.route));
+		r = keep_for(c, s, &keeper);
+	} else if (r >= 0 && (f.waits || is_under_way(all))) {
+		r = mftd_source_found_wait(c, s->receipt, s->time_us);
+	} else if (r >= 0) {
+		qsort(all->list, all->n, sizeof(*all->list), compare_routes);
+		if (mftd_after_decide(all->list, all->n, &by) ==
+		    MFTD_AFTER_KEEP)
+			r = keep_for(c, s, by);
+		else
+			r = ask_or_keep(
+			    c, s, make_found_question(s, &f, by, q), ask);
+		if (r >= 0)
+			r = mftd_source_found_settle(c, &f);
+	}
+	mftd_source_found_free(&f);
+	return r;
+}
+
 /* Keeps it, or notes that it is begun: then q is to be asked (*ask). */
 static int
 decide(struct mftd_catalog *c, const struct source *s,
@@ -244,15 +343,10 @@ decide(struct mftd_catalog *c, const struct source *s,
 	if (r >= 0 &&
 	    mftd_after_decide(all.list, all.n, &by) == MFTD_AFTER_KEEP) {
 		r = keep_for(c, s, by);
+	} else if (r >= 0 && s->found) {
+		r = decide_found(c, s, &all, q, ask);
 	} else if (r >= 0) {
-		r = make_question(c, s, by, q);
-		*ask = r == 0;
-		if (r == 0)
-			r = mark_begun(c, s);
-		else if (r == -ENOENT)
-			r = keep(c, s, "its account is not there any more");
-		else if (r == -ENAMETOOLONG || r == -EINVAL)
-			r = keep(c, s, "the archive's path is none");
+		r = ask_or_keep(c, s, make_question(c, s, by, q), ask);
 	}
 	free(all.list);
 	return r;
@@ -312,7 +406,8 @@ mftd_source_look(struct mftd_catalog *c)
 /* "volume = $1", due by $2; a name that is excluded so far (pending) is waited
  * for until $3.  One that a person has sent again is no more due. */
 static const char due[] =
-    "SELECT id, account, volume, path_now, time_us FROM receipt r "
+    "SELECT id, coalesce(account, ''), volume, path_now, time_us, origin "
+    "FROM receipt r "
     "WHERE volume = $1 AND source_due = 1 AND "
     "(source = 'WANTED' OR source = 'BEGUN') AND "
     "source_due_us <= $2 AND has_routes = 1 AND released = 0 AND known = 1 "
@@ -339,6 +434,7 @@ take_source(void *data, const struct mftd_db_value *row, int n)
 	s->next = all->list;
 	all->list = s;
 	s->time_us = row[4].i;
+	s->found = strcmp(row[5].p, MFTD_ORIGIN_FOLDER) == 0;
 	if (mftd_rows_get(&row[0], s->receipt, sizeof(s->receipt)) < 0 ||
 	    mftd_rows_get(&row[1], s->account, sizeof(s->account)) < 0 ||
 	    mftd_rows_get(&row[2], s->volume, sizeof(s->volume)) < 0 ||

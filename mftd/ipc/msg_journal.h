@@ -151,6 +151,10 @@ struct mftd_msg_release {
  * good.  All paths are below the volume; root is the account's, for its quota.
  * Answered by DISPOSED; asking again is harmless.  At most MFTD_DISPOSALS_MAX
  * wait for their answer.
+ *
+ * A file that was found in a folder has no account and no root; .mft/out has a
+ * copy of it, so found is not 0 and says which version was copied (times since
+ * the epoch).
  */
 struct mftd_msg_dispose {
 	char receipt[MFTD_ID_BYTES];
@@ -158,6 +162,9 @@ struct mftd_msg_dispose {
 	char root[MFTD_PATH_BYTES];
 	char path[MFTD_PATH_BYTES];
 	char archive[MFTD_PATH_BYTES];
+	uint32_t found;
+	uint64_t bytes, inode;
+	int64_t mtime_ns, ctime_ns;
 };
 
 /* What became of a source. */

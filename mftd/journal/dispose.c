@@ -19,6 +19,7 @@
 #include "mftd/journal/taken.h"
 #include "mftd/journal/usage.h"
 
+#define NS_PER_S 1000000000LL
 /* Records of one: DISPOSE, and RENAME or REMOVE. */
 #define RESERVE_BYTES (2 * (MFTD_OUTCOME_BYTES + 256))
 
@@ -56,8 +57,10 @@ is_clean(const char *path)
 static int
 check(const struct mftd_msg_dispose *m)
 {
-	if (!mftd_id_valid(m->receipt) || !mftd_id_valid(m->account) ||
-	    !is_clean(m->root) || !is_clean(m->path) ||
+	if (!mftd_id_valid(m->receipt) || !is_clean(m->path) ||
+	    (m->found != 0
+		    ? m->account[0] != '\0' || m->root[0] != '\0'
+		    : !mftd_id_valid(m->account) || !is_clean(m->root)) ||
 	    (m->archive[0] != '\0' && !is_clean(m->archive)))
 		return -EINVAL;
 	return 0;
@@ -120,7 +123,7 @@ link_in(struct mftd_work *w, struct mftd_disposal *d, int archive, bool make)
 			return 0;
 		if (make && errno != EEXIST)
 			return -errno;
-		if (is_there(archive, name, d->inode))
+		if (is_there(archive, name, d->out))
 			return 0;
 		if (!make &&
 		    fstatat(archive, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -184,6 +187,15 @@ was_archived(struct mftd_work *w, struct mftd_disposal *d)
 
 /* ---- the name */
 
+static const char elsewhere[] =
+    "it lies on another file system than its volume";
+
+static int64_t
+ctime_ns(const struct stat *st)
+{
+	return (int64_t)st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec;
+}
+
 /* 1: it is the source; 0: it is not, and why was said. */
 static int
 look(struct mftd_work *w, struct mftd_disposal *d)
@@ -195,11 +207,13 @@ look(struct mftd_work *w, struct mftd_disposal *d)
 	r = mftd_path_split(d->ask.path, path, sizeof(path), &d->base);
 	if (r < 0)
 		return r;
-	d->dir = mftd_path_open_nolinks(
+	d->dir = mftd_path_open_one_mount(
 	    w->vol->root, path, O_RDONLY | O_DIRECTORY, 0);
 	if (d->dir < 0) {
 		r = d->dir;
 		d->dir = -1;
+		if (r == -EXDEV && d->taken.found)
+			return keep(d, elsewhere);
 		return r == -ENOENT || r == -ENOTDIR || r == -ELOOP
 		    ? keep(d, "nothing has its name any more")
 		    : r;
@@ -208,7 +222,10 @@ look(struct mftd_work *w, struct mftd_disposal *d)
 		return errno == ENOENT
 		    ? keep(d, "nothing has its name any more")
 		    : -errno;
-	return st.st_ino == d->inode
+	if (d->taken.found && st.st_dev != d->dev)
+		return keep(d, elsewhere);
+	return mftd_taken_is(&d->taken, &st) &&
+		(!d->taken.found || ctime_ns(&st) == d->ask.ctime_ns)
 	    ? 1
 	    : keep(d, "another file has its name by now");
 }
@@ -221,6 +238,8 @@ check_parts(const struct mftd_work *w, const struct mftd_disposal *d)
 	char key[MFTD_PARENT_KEY_BYTES];
 	int parts, r;
 
+	if (d->taken.found) /* it is no upload's */
+		return 0;
 	r = mftd_layout_parent_key(w->vol->id, d->dir, key, sizeof(key));
 	if (r < 0)
 		return r;
@@ -236,7 +255,10 @@ check_parts(const struct mftd_work *w, const struct mftd_disposal *d)
 static void
 record(struct mftd_work *w, const struct mftd_disposal *d, uint32_t type)
 {
-	struct mftd_rec_name rec = { .inode = d->inode };
+	struct mftd_rec_name rec = { .inode = d->taken.inode,
+		.found = d->taken.found,
+		.bytes = d->taken.bytes,
+		.mtime_ns = d->taken.mtime_ns };
 
 	memcpy(rec.account, d->ask.account, sizeof(rec.account));
 	memcpy(rec.volume, w->vol->name, sizeof(rec.volume));
@@ -264,11 +286,14 @@ counts(const struct mftd_disposal *d, const char *path)
 static void
 settle_usage(struct mftd_work *w, const struct mftd_disposal *d)
 {
-	int64_t files = (is_archived(d) && counts(d, d->to)) -
-	    (int64_t)(d->taken && counts(d, d->ask.path));
+	int64_t files;
 	struct mftd_usage u;
 	int fd, r;
 
+	if (d->taken.found)
+		return; /* it is no account's */
+	files = (is_archived(d) && counts(d, d->to)) -
+	    (int64_t)(d->gone && counts(d, d->ask.path));
 	r = mftd_usage_peek(w->vol, d->ask.account, &u);
 	if (r == 0 && !u.known)
 		return; /* it has no quota */
@@ -302,8 +327,15 @@ prepare(struct mftd_work *w, struct mftd_disposal *d,
 	if (fstatat(w->vol->out, d->ask.receipt, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? keep(d, "its link in out is gone")
 				       : -errno;
-	d->inode = st.st_ino;
+	d->out = st.st_ino;
+	d->dev = st.st_dev;
 	d->bytes = (uint64_t)st.st_size;
+	d->taken = (struct mftd_taken) { .inode = st.st_ino };
+	if (d->ask.found != 0)
+		d->taken = (struct mftd_taken) { .found = true,
+			.inode = d->ask.inode,
+			.bytes = d->ask.bytes,
+			.mtime_ns = d->ask.mtime_ns };
 	r = look(w, d);
 	if (r == 0)
 		d->done = was_archived(w, d);
@@ -320,9 +352,9 @@ prepare(struct mftd_work *w, struct mftd_disposal *d,
 static int
 take(struct mftd_work *w, struct mftd_disposal *d)
 {
-	int r = mftd_taken_take(w, d->ask.receipt, d->dir, d->base, d->inode);
+	int r = mftd_taken_take(w, d->ask.receipt, d->dir, d->base, &d->taken);
 
-	d->taken = r == 1;
+	d->gone = r == 1;
 	d->done = r == 1 || (is_archived(d) && (r == 0 || r == -ENOENT));
 	if (r == 0)
 		return keep(d, "another file has its name by now");
@@ -373,8 +405,9 @@ run(struct mftd_work *w, struct mftd_disposals *list)
 	if (mftd_work_commit(w) < 0)
 		return w->failed;
 	STAILQ_FOREACH(d, list, link)
-		if (d->taken)
-			mftd_taken_drop(w, d->ask.receipt);
+		if (d->gone)
+			mftd_taken_drop(
+			    w, d->ask.receipt, d->dir, d->base, &d->taken);
 	return mftd_work_sync(w);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "mftd/ipc/msg_journal.h"
+#include "mftd/journal/taken.h"
 #include "mftd/journal/work.h"
 
 /*
@@ -15,7 +16,8 @@
  * before that, if it is archived, the link in .mft/out gets a second one in the
  * archive.  So what the archive has are the bytes that were delivered, whoever
  * has the name by then; and the name goes only while it is that inode
- * (taken.h).
+ * (taken.h).  The link of a found file is a copy: its name goes only while it
+ * is the version that was copied.
  */
 struct mftd_disposal {
 	STAILQ_ENTRY(mftd_disposal) link;
@@ -26,10 +28,12 @@ struct mftd_disposal {
 	int dir; /* of the name; -1: not open */
 	const char *base; /* in ask.path */
 	char to[MFTD_PATH_BYTES]; /* in the archive */
-	uint64_t inode, bytes;
+	struct mftd_taken taken; /* which file the name must be */
+	uint64_t out, bytes; /* inode of the link in out, and its size */
+	dev_t dev; /* where that is */
 	bool made; /* the archive is there, durably */
 	bool goes; /* the name is to be taken */
-	bool taken; /* … and was, by us */
+	bool gone; /* … and was, by us */
 	bool done; /* that is to be recorded */
 };
 

@@ -270,6 +270,27 @@ mftd_rec_name_put(struct mftd_buf *b, const struct mftd_rec_name *r)
 	STEP(e, mftd_buf_put_u64(b, r->inode));
 	if (r->cause[0] != '\0')
 		STEP(e, mftd_buf_put_cstring(b, r->cause));
+	if (r->found) {
+		STEP(e, mftd_buf_put_u64(b, r->bytes));
+		STEP(e, mftd_buf_put_u64(b, (uint64_t)r->mtime_ns));
+	}
+	return e;
+}
+
+/* What may follow a cause. */
+static int
+get_found(struct mftd_buf *b, struct mftd_rec_name *r)
+{
+	uint64_t mtime_ns = 0;
+	int e = 0;
+
+	r->bytes = 0;
+	r->found = mftd_buf_len(b) > 0;
+	if (r->found) {
+		STEP(e, mftd_buf_get_u64(b, &r->bytes));
+		STEP(e, mftd_buf_get_u64(b, &mtime_ns));
+	}
+	r->mtime_ns = (int64_t)mtime_ns;
 	return e;
 }
 
@@ -279,7 +300,7 @@ mftd_rec_name_get(struct mftd_buf *b, struct mftd_rec_name *r)
 	int e = 0;
 
 	STEP(e, get_id_or_none(b, r->session, sizeof(r->session)));
-	STEP(e, get_id(b, r->account, sizeof(r->account)));
+	STEP(e, get_id_or_none(b, r->account, sizeof(r->account)));
 	STEP(e, get_id(b, r->volume, sizeof(r->volume)));
 	STEP(e, get_path(b, r->path, sizeof(r->path)));
 	STEP(e, mftd_buf_get_cstring(b, r->to, sizeof(r->to)));
@@ -287,7 +308,10 @@ mftd_rec_name_get(struct mftd_buf *b, struct mftd_rec_name *r)
 	r->cause[0] = '\0';
 	if (e == 0 && mftd_buf_len(b) > 0)
 		e = get_id(b, r->cause, sizeof(r->cause));
+	STEP(e, get_found(b, r));
 	STEP(e, at_end(b));
+	if (e == 0 && (r->account[0] == '\0') != r->found)
+		e = -MFTD_E_CORRUPT;
 	/* either somebody asked for it, or a delivery is its cause */
 	if (e == 0 && (r->session[0] == '\0') != (r->cause[0] != '\0'))
 		e = -MFTD_E_CORRUPT;

@@ -86,6 +86,10 @@ struct mftd_rec_name {
 	char to[MFTD_PATH_BYTES]; /* of RENAME and the links, else "" */
 	uint64_t inode;
 	char cause[MFTD_ID_BYTES]; /* or "" */
+	bool found; /* it was no upload, but found in a folder: then account is
+		     * "", there is a cause, and these are its version */
+	uint64_t bytes;
+	int64_t mtime_ns; /* since the epoch */
 };
 
 struct mftd_rec_seal {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "mftd/base/log.h"
 #include "mftd/base/path.h"
 
+#define NS_PER_S 1000000000LL
 #define TAKEN_BYTES (2 * MFTD_ID_BYTES)
 
 /* '~' is in no id: nobody takes it for a link of out. */
@@ -25,14 +27,61 @@ name_of(char out[TAKEN_BYTES], const char *receipt, const char *stream)
 	snprintf(out, TAKEN_BYTES, "%s~%s", receipt, stream);
 }
 
+bool
+mftd_taken_is(const struct mftd_taken *t, const struct stat *st)
+{
+	int64_t mtime_ns =
+	    (int64_t)st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
+
+	return st->st_ino == t->inode &&
+	    (!t->found ||
+		(S_ISREG(st->st_mode) && (uint64_t)st->st_size == t->bytes &&
+		    mtime_ns == t->mtime_ns));
+}
+
+/* Whether both names are the same file's: half a rename, where there is no
+ * whole one. */
+static bool
+is_one_file(
+    const struct mftd_work *w, const char *taken, int dir, const char *name)
+{
+	struct stat a, b;
+
+	return fstatat(w->vol->out, taken, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* A found file whose name is another's: the first numbered one that is free. */
+static int
+put_beside(struct mftd_work *w, const char *taken, int dir, const char *base)
+{
+	char name[NAME_MAX + 1];
+	int n, r = -EEXIST;
+
+	for (n = 1; n < MFTD_ARCHIVE_NAMES_MAX && r == -EEXIST; n++) {
+		snprintf(name, sizeof(name), "%.*s.%d", NAME_MAX - 4, base, n);
+		r = mftd_rename_noreplace(w->vol->out, taken, dir, name);
+	}
+	if (r == 0)
+		log_warn("%s came amid the removal of an older one: it is %s",
+		    base, name);
+	else if (r == -EEXIST)
+		log_error("out/%s stays: %s has no free number", taken, base);
+	return r == -EEXIST ? 0 : r;
+}
+
 /* Another file than the one that was meant: it gets its name back, unless a
  * still newer one has it, which then came over it. */
 static int
-put_back(struct mftd_work *w, const char *taken, int dir, const char *base)
+put_back(struct mftd_work *w, const char *taken, int dir, const char *base,
+    bool found)
 {
 	int r = mftd_rename_noreplace(w->vol->out, taken, dir, base);
 
-	if (r == -EEXIST && unlinkat(w->vol->out, taken, 0) == 0)
+	if (r == -EEXIST && found && !is_one_file(w, taken, dir, base))
+		r = put_beside(w, taken, dir, base);
+	else if (r == -EEXIST && unlinkat(w->vol->out, taken, 0) == 0)
 		r = 0;
 	mftd_work_touch(w, dir);
 	mftd_work_touch(w, w->vol->out);
@@ -41,7 +90,7 @@ put_back(struct mftd_work *w, const char *taken, int dir, const char *base)
 
 int
 mftd_taken_take(struct mftd_work *w, const char *receipt, int dir,
-    const char *base, uint64_t inode)
+    const char *base, const struct mftd_taken *t)
 {
 	char taken[TAKEN_BYTES];
 	struct stat st;
@@ -49,9 +98,12 @@ mftd_taken_take(struct mftd_work *w, const char *receipt, int dir,
 
 	name_of(taken, receipt, mftd_stream_id(w->stream));
 	/* renamed onto itself nothing would happen, and the look lie */
-	if (fstatat(w->vol->out, taken, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    unlinkat(w->vol->out, taken, 0) < 0)
-		return -errno;
+	if (fstatat(w->vol->out, taken, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (t->found && !mftd_taken_is(t, &st))
+			return -EEXIST; /* nobody else has it */
+		if (unlinkat(w->vol->out, taken, 0) < 0)
+			return -errno;
+	}
 	r = mftd_rename(dir, base, w->vol->out, taken);
 	if (r < 0)
 		return r;
@@ -59,21 +111,32 @@ mftd_taken_take(struct mftd_work *w, const char *receipt, int dir,
 	mftd_work_touch(w, w->vol->out);
 	r = fstatat(w->vol->out, taken, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
 								      : 0;
-	if (r == 0 && st.st_ino == inode)
+	if (r == 0 && mftd_taken_is(t, &st))
 		return 1;
 	if (r == 0)
-		r = put_back(w, taken, dir, base);
+		r = put_back(w, taken, dir, base, t->found);
 	if (r < 0)
 		w->failed = r; /* neither taken nor back: recovery's */
 	return r;
 }
 
 void
-mftd_taken_drop(struct mftd_work *w, const char *receipt)
+mftd_taken_drop(struct mftd_work *w, const char *receipt, int dir,
+    const char *base, const struct mftd_taken *t)
 {
 	char taken[TAKEN_BYTES];
+	struct stat st;
+	int r;
 
 	name_of(taken, receipt, mftd_stream_id(w->stream));
+	if (t->found &&
+	    fstatat(w->vol->out, taken, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !mftd_taken_is(t, &st)) {
+		r = put_back(w, taken, dir, base, true);
+		if (r < 0)
+			log_error("out/%s stays: %s", taken, mftd_strerror(r));
+		return;
+	}
 	if (unlinkat(w->vol->out, taken, 0) < 0 && errno != ENOENT)
 		log_warn("out/%s: %s", taken, mftd_strerror(-errno));
 	mftd_work_touch(w, w->vol->out);
@@ -202,8 +265,12 @@ finish(struct mftd_work *w, const struct noted *one, const char *taken, int dir)
  * removed for that. */
 static int
 settle(struct mftd_work *w, const struct noted *one, const char *taken,
-    uint64_t inode)
+    const struct stat *st)
 {
+	const struct mftd_taken t = { .inode = one->rec.inode,
+		.found = one->rec.found,
+		.bytes = one->rec.bytes,
+		.mtime_ns = one->rec.mtime_ns };
 	char path[MFTD_PATH_BYTES];
 	const char *base;
 	int dir, r;
@@ -211,14 +278,15 @@ settle(struct mftd_work *w, const struct noted *one, const char *taken,
 	r = mftd_path_split(one->rec.path, path, sizeof(path), &base);
 	if (r < 0)
 		return r;
-	dir = mftd_path_open_nolinks(
+	dir = mftd_path_open_one_mount(
 	    w->vol->root, path, O_RDONLY | O_DIRECTORY, 0);
-	if (dir < 0 && dir != -ENOENT && dir != -ENOTDIR && dir != -ELOOP)
+	if (dir < 0 && dir != -ENOENT && dir != -ENOTDIR && dir != -ELOOP &&
+	    dir != -EXDEV)
 		return dir;
-	if (inode == one->rec.inode)
+	if (mftd_taken_is(&t, st))
 		r = finish(w, one, taken, dir);
 	else if (dir >= 0)
-		r = put_back(w, taken, dir, base);
+		r = put_back(w, taken, dir, base, t.found);
 	else
 		log_error("out/%s stays: its directory is gone", taken);
 	if (dir >= 0)
@@ -238,7 +306,7 @@ mftd_takens_settle(
 	TAILQ_FOREACH(one, &t->list, link) {
 		name_of(taken, one->rec.cause, stream);
 		if (fstatat(w->vol->out, taken, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			r = settle(w, one, taken, st.st_ino);
+			r = settle(w, one, taken, &st);
 		else
 			r = errno == ENOENT ? 0 : -errno;
 		if (r < 0)

@@ -22,11 +22,11 @@
 
 /* Some talk to strangers with a private key in their memory. */
 static void
-confine(struct mftd_worker *w, int chan_fd, int other_fd)
+confine(struct mftd_worker *w, const struct mftd_errand *e, int chan_fd)
 {
 	const struct rlimit none = { 0, 0 };
 	const struct rlimit files = { FILES_MAX, FILES_MAX };
-	int keep[] = { 0, 1, 2, chan_fd, other_fd, w->lock_fd };
+	int keep[] = { 0, 1, 2, chan_fd, e->fd, e->also, w->lock_fd };
 
 	closelog(); /* its descriptor is about to be someone else's */
 	mftd_fd_keep_only(keep, sizeof(keep) / sizeof(keep[0]));
@@ -48,7 +48,7 @@ static void __attribute__((noreturn)) be_child(
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
-	confine(w, fd, e->fd);
+	confine(w, e, fd);
 	snprintf(comm, sizeof(comm), "mftd:%s", e->name);
 	prctl(PR_SET_NAME, comm);
 	mftd_log_open(w->conf->log, w->conf->log_level);

@@ -18,6 +18,7 @@ struct mftd_errand {
 	uint32_t kind; /* MFTD_PROC_*, of the channel to it … */
 	const char *instance; /* … and whose */
 	int fd; /* another one that it keeps; -1: none */
+	int also; /* and one more; 0: none */
 
 	/* In the process: 0 or a negative error, which is its exit status 0
 	 * or 1. */

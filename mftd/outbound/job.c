@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "mftd/base/clock.h"
+#include "mftd/outbound/away.h"
 #include "mftd/outbound/names.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
@@ -290,6 +291,7 @@ mftd_jobs_work(struct mftd_queue *q)
 	/* for some of them there may have been no deliver to be had */
 	if (!q->stale)
 		mftd_steps_write(q);
+	mftd_away_work(q);
 	sweep(q);
 }
 

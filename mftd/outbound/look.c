@@ -22,6 +22,7 @@
 #include "mftd/outbound/copy.h"
 #include "mftd/outbound/sight.h"
 #include "mftd/outbound/stage.h"
+#include "mftd/outbound/watch.h"
 
 #define NS_PER_S 1000000000LL
 #define CHANGED 1 /* the file is another by now: it waits again */
@@ -35,6 +36,7 @@ struct look {
 	struct mftd_sights before, now;
 	uint64_t seq;
 	int64_t again_ms; /* when a file may be stable; 0: none will */
+	int watch; /* as LOOK_END has it */
 	int err; /* what went wrong, and with what */
 	char text[MFTD_REASON_BYTES];
 };
@@ -163,6 +165,11 @@ list_folder(struct look *k)
 	    k->stage.root, f->path, O_RDONLY | O_DIRECTORY, 0);
 	if (k->folder < 0)
 		return fail(k, k->folder, f->path);
+	/* before it is listed: what changes behind that is an event */
+	if (k->l->watch >= 0)
+		k->watch = mftd_watch_add(k->l->watch, k->folder);
+	if (k->watch == -ENOTSUP)
+		k->watch = 0;
 	fd = openat(k->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd >= 0 ? fdopendir(fd) : NULL;
 	if (dir == NULL) {
@@ -461,6 +468,7 @@ mftd_look_run(const struct mftd_look *l, struct mftd_chan *c)
 
 	fail(&k, r, "");
 	end.err = k.err;
+	end.watch = k.watch;
 	end.again_ms = k.again_ms > 0 ? (uint32_t)k.again_ms : 0;
 	memcpy(end.text, k.text, sizeof(end.text));
 	if (r != -MFTD_E_CLOSED)

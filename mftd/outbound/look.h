@@ -17,6 +17,7 @@ struct mftd_look {
 	const struct mftd_route *route; /* that has a folder */
 	const struct mftd_conf *conf; /* the volumes */
 	int memory; /* what the look before left (sight.h) */
+	int watch; /* that is told of changes from now on; -1: none is */
 };
 
 /* Looks once, over c.  0, or a negative error when outbound is gone. */

@@ -18,9 +18,11 @@
 #include "mftd/outbound/child.h"
 #include "mftd/outbound/look.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/watch.h"
 
 #define CONTEXT_BYTES (MFTD_NAME_BYTES + 16)
 #define SOON_MS 1000 /* after a look that could not be made */
+#define ERROR_S 10 /* after one that failed, at most */
 
 /* What a look asks, as it came. */
 union question {
@@ -47,7 +49,11 @@ struct looker {
 struct watched {
 	const struct mftd_route *r; /* of q->objects */
 	int memory;
-	int64_t due_ms;
+	int64_t due_ms; /* INT64_MAX: one is under way */
+	int64_t begun_ms, ended_ms; /* the last one; 0: none has ended */
+	int watch; /* the folder's number; 0: it has none */
+	int unwatched; /* why, as it was logged; 0 */
+	bool woken; /* it has changed since the one under way was begun */
 	char trouble[MFTD_REASON_BYTES + 64]; /* as it was logged; "" none */
 };
 
@@ -55,6 +61,8 @@ struct mftd_looks {
 	struct watched *list;
 	size_t n;
 	struct looker lookers[MFTD_LOOKS_MAX];
+	struct mftd_queue *q;
+	int watch; /* of all local folders; -1: there is none */
 };
 
 int64_t
@@ -66,6 +74,18 @@ mftd_looks_next_ms(
 	if (again_ms > 0 && begun_ms + again_ms < next_ms)
 		next_ms = begun_ms + again_ms;
 	return next_ms > ended_ms ? next_ms : ended_ms;
+}
+
+int64_t
+mftd_looks_woken_ms(int64_t begun_ms, int64_t ended_ms, int64_t now_ms)
+{
+	int64_t next_ms = ended_ms + 4 * (ended_ms - begun_ms);
+
+	if (ended_ms == 0)
+		return now_ms;
+	if (next_ms < begun_ms + SOON_MS)
+		next_ms = begun_ms + SOON_MS;
+	return next_ms > now_ms ? next_ms : now_ms;
 }
 
 static struct watched *
@@ -127,15 +147,17 @@ static int
 start(struct looker *lk, struct watched *w)
 {
 	struct mftd_worker *worker = lk->q->w;
-	const struct mftd_look j = {
-		.route = w->r, .conf = worker->conf, .memory = w->memory
-	};
+	const struct mftd_look j = { .route = w->r,
+		.conf = worker->conf,
+		.memory = w->memory,
+		.watch = lk->q->looks->watch };
 	char context[CONTEXT_BYTES];
 	const struct mftd_errand e = { .name = "look",
 		.context = context,
 		.kind = MFTD_PROC_LOOK,
 		.instance = lk->route,
 		.fd = w->memory,
+		.also = j.watch > 0 ? j.watch : 0,
 		.run = look,
 		.job = &j,
 		.ended = on_exit_of_child,
@@ -145,6 +167,7 @@ start(struct looker *lk, struct watched *w)
 	snprintf(context, sizeof(context), "route=%s", lk->route);
 	lk->asks = 0;
 	lk->begun_ms = mftd_clock_ms();
+	w->woken = false;
 	return mftd_child_start(&lk->child, worker, &e, &lk->chan);
 }
 
@@ -282,6 +305,94 @@ mftd_looks_on_question(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	return 0;
 }
 
+/* ---- what happens in the folders */
+
+static void
+wake(struct watched *w, int64_t now_ms)
+{
+	int64_t due_ms = mftd_looks_woken_ms(w->begun_ms, w->ended_ms, now_ms);
+
+	if (due_ms < w->due_ms)
+		w->due_ms = due_ms;
+}
+
+/* In the folder of that number; -1: of any.  A look may have given it a folder
+ * and not said so yet. */
+static void
+on_change(void *data, int number)
+{
+	struct mftd_looks *looks = data;
+	int64_t now_ms = mftd_clock_ms();
+	struct watched *w;
+	bool whose = false;
+
+	for (w = looks->list; w < looks->list + looks->n; w++)
+		whose |= w->watch == number;
+	for (w = looks->list; w < looks->list + looks->n; w++) {
+		if (whose && w->watch != number)
+			continue;
+		if (w->due_ms == INT64_MAX)
+			w->woken = true;
+		else if (whose || number < 0)
+			wake(w, now_ms);
+		if (whose) /* it was for one event */
+			w->watch = 0;
+	}
+	mftd_queue_wake(looks->q);
+}
+
+static int
+on_watch(int fd, int revents, void *data)
+{
+	struct mftd_looks *looks = data;
+
+	(void)revents;
+	if (mftd_watch_read(fd, on_change, looks) < 0) {
+		qb_loop_poll_del(looks->q->w->loop, fd);
+		mftd_fd_close(&looks->watch);
+	}
+	return 0;
+}
+
+/* Polling goes on without it: that is worth a word, once. */
+static void
+note_watch(struct watched *w, int number)
+{
+	int err = number < 0 ? number : 0;
+
+	w->watch = number > 0 ? number : 0;
+	if (err != 0 && err != w->unwatched)
+		log_warn("route=%s: changes of its folder are not told: %s: "
+			 "it is looked at each %d s",
+		    w->r->name, mftd_strerror(err), w->r->folder->every_s);
+	w->unwatched = err;
+}
+
+/* Of the folders of the objects. */
+static void
+open_watch(struct mftd_looks *looks)
+{
+	struct mftd_worker *worker = looks->q->w;
+
+	if (looks->watch >= 0) {
+		qb_loop_poll_del(worker->loop, looks->watch);
+		mftd_fd_close(&looks->watch);
+	}
+	if (looks->n == 0)
+		return;
+	looks->watch = mftd_watch_open();
+	if (looks->watch < 0) {
+		log_warn("changes of folders are not told: %s",
+		    mftd_strerror(looks->watch));
+		looks->watch = -1;
+	} else if (qb_loop_poll_add(worker->loop, QB_LOOP_MED, looks->watch,
+		       POLLIN, looks, on_watch) < 0) {
+		mftd_fd_close(&looks->watch);
+	}
+}
+
+/* ---- their end */
+
 int
 mftd_looks_on_end(void *data, struct mftd_chan *c, struct mftd_msg *m)
 {
@@ -290,12 +401,20 @@ mftd_looks_on_end(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	struct watched *w = find_watched(lk->q->looks, lk->route);
 	int64_t now_ms = mftd_clock_ms();
 	char text[sizeof(w->trouble)] = "";
+	int every_s;
 
 	(void)data;
 	if (w == NULL)
 		return 0;
-	w->due_ms = mftd_looks_next_ms(
-	    lk->begun_ms, now_ms, w->r->folder->every_s, end->again_ms);
+	every_s = w->r->folder->every_s;
+	note_watch(w, end->watch);
+	w->begun_ms = lk->begun_ms;
+	w->ended_ms = now_ms;
+	w->due_ms = mftd_looks_next_ms(lk->begun_ms, now_ms,
+	    end->err < 0 && every_s > ERROR_S ? ERROR_S : every_s,
+	    end->again_ms);
+	if (w->woken)
+		wake(w, now_ms);
 	if (end->err == -EAGAIN)
 		w->due_ms = now_ms + SOON_MS;
 	else if (end->err < 0)
@@ -364,16 +483,20 @@ mftd_looks_load(struct mftd_queue *q)
 	size_t i;
 	int r = 0;
 
-	if (looks == NULL)
+	if (looks == NULL) {
 		looks = q->looks = calloc(1, sizeof(*looks));
-	if (looks == NULL)
-		return;
+		if (looks == NULL)
+			return;
+		looks->q = q;
+		looks->watch = -1;
+	}
 	/* what they hold is of the old objects, which are gone */
 	forget_watched(looks);
 	mftd_looks_kill(q, false);
 	for (i = 0; r == 0 && i < q->objects->n_routes; i++)
 		if (is_watched_here(q, &q->objects->routes[i]))
 			r = add_watched(looks, &q->objects->routes[i]);
+	open_watch(looks);
 	if (r < 0)
 		log_error("looks: %s: some folders are not looked at",
 		    mftd_strerror(r));
@@ -455,6 +578,7 @@ mftd_looks_free(struct mftd_queue *q)
 	if (q->looks == NULL)
 		return;
 	forget_watched(q->looks);
+	open_watch(q->looks); /* there is nothing to be watched */
 	free(q->looks);
 	q->looks = NULL;
 }

@@ -10,7 +10,8 @@
 /*
  * The looks of a queue's routes: which is due, a process for each (look.h), and
  * what they ask of the catalog.  One at a time of a route, MFTD_LOOKS_MAX in
- * all.
+ * all.  The next one is due by the route's clock, or when a local folder has
+ * changed (watch.h).
  */
 struct mftd_looks;
 struct mftd_queue;
@@ -19,6 +20,12 @@ struct mftd_queue;
  * these times.  again_ms: how soon a file may be stable; 0: none will. */
 int64_t mftd_looks_next_ms(
     int64_t begun_ms, int64_t ended_ms, int every_s, uint32_t again_ms);
+
+/* Pure: when there may be one, if something happened at now_ms, after one that
+ * was begun and has ended at these times (0: there was none).  However much
+ * happens, looks at a folder take a fifth of the time at most, and there is one
+ * a second. */
+int64_t mftd_looks_woken_ms(int64_t begun_ms, int64_t ended_ms, int64_t now_ms);
 
 /* The configuration is new: those under way are ended, all are due.  Makes
  * q->looks on first need; without memory there are none. */

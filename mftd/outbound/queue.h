@@ -82,6 +82,14 @@ struct mftd_breaker {
 	int64_t probe_ms; /* when the next probe is due (mftd_clock_ms) */
 };
 
+/* A volume that some delivery waits for (away.h). */
+struct mftd_away {
+	char volume[MFTD_NAME_BYTES]; /* "": free, and so are all behind it */
+	char probe[MFTD_ID_BYTES]; /* the delivery that comes back soon … */
+	int64_t probe_ms; /* … then */
+	bool back; /* it is there: the others are to follow */
+};
+
 /* A step that is being written. */
 struct mftd_attempt {
 	struct mftd_job *job;
@@ -124,6 +132,8 @@ struct mftd_queue {
 	struct mftd_runner runners[MFTD_DELIVERS_MAX];
 	struct mftd_pace *paces; /* MFTD_DELIVERS_MAX of them */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
+	struct mftd_away away[MFTD_VOLUMES_MAX];
+	int64_t follow_ms; /* no others follow before */
 	struct mftd_looks *looks; /* looks.h; NULL: none yet */
 	struct mftd_pulls *pulls; /* pulls.h; likewise */
 };

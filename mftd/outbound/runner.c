@@ -8,6 +8,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
+#include "mftd/outbound/away.h"
 #include "mftd/outbound/pace.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
@@ -442,17 +443,17 @@ start(struct mftd_queue *q, struct mftd_job *job)
 	struct mftd_runner *rn;
 	int r = -MFTD_E_AUTH;
 
-	if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL)
-		why = "its volume is not on this node";
-	if (why == NULL) {
-		rn = take_place(q, job->d.partner);
-		if (is_evidence(job))
-			snprintf(rn->host, sizeof(rn->host), "%s", job->d.host);
-		r = account != NULL ? mftd_local_start(rn, job, &why)
-				    : mftd_runner_spawn(rn, p);
-		if (why == NULL)
-			why = mftd_strerror(r);
+	if (mftd_conf_volume(q->w->conf, job->d.volume) == NULL) {
+		mftd_away_put_back(job);
+		return;
 	}
+	rn = take_place(q, job->d.partner);
+	if (is_evidence(job))
+		snprintf(rn->host, sizeof(rn->host), "%s", job->d.host);
+	r = account != NULL ? mftd_local_start(rn, job, &why)
+			    : mftd_runner_spawn(rn, p);
+	if (why == NULL)
+		why = mftd_strerror(r);
 	if (r == 0)
 		hand_over(rn);
 	if (r >= 0)

@@ -11,6 +11,8 @@
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/base/path.h"
+#include "mftd/catalog/away.h"
+#include "mftd/outbound/away.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/compare.h"
 
@@ -23,6 +25,16 @@ fail_source(struct mftd_item *it, int err, const char *detail)
 {
 	it->lasting = err == -ENOENT || err == -MFTD_E_CORRUPT;
 	mftd_item_fail(it, err, "source", detail);
+}
+
+/* Nothing was done for it: that is no try. */
+static void
+put_back(struct mftd_item *it, const char *detail)
+{
+	mftd_item_fail(it, MFTD_AWAY_ERR, "volume", detail);
+	if (!it->publishing)
+		it->event = MFTD_EVENT_PUT_BACK;
+	snprintf(it->why, sizeof(it->why), "%s", MFTD_AWAY_TEXT);
 }
 
 /* Only a missing link in a directory that is there is a lost source; all else
@@ -42,8 +54,7 @@ mftd_item_open_source(const struct mftd_conf *conf, struct mftd_item *it)
 	if (v != NULL)
 		root = open(v->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0) {
-		fail_source(it, -EIO,
-		    v != NULL ? strerror(errno) : "its volume is not here");
+		put_back(it, v != NULL ? strerror(errno) : "not configured");
 		return;
 	}
 	out = mftd_path_open_nolinks(root, ".mft/out", O_PATH | O_DIRECTORY, 0);
@@ -51,7 +62,7 @@ mftd_item_open_source(const struct mftd_conf *conf, struct mftd_item *it)
 		it->source =
 		    mftd_path_open_nolinks(out, d->receipt, O_RDONLY, 0);
 	if (out < 0)
-		fail_source(it, -EIO, mftd_strerror(out));
+		put_back(it, mftd_strerror(out));
 	else if (it->source < 0)
 		fail_source(it, it->source == -ENOENT ? -ENOENT : -EIO,
 		    mftd_strerror(it->source));

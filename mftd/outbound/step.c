@@ -7,6 +7,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/person.h"
+#include "mftd/outbound/away.h"
 #include "mftd/outbound/queue.h"
 
 void
@@ -38,6 +39,8 @@ wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
 {
 	if (action != MFTD_ACTION_BACKOFF && action != MFTD_ACTION_EVIDENCE)
 		return 0;
+	if (mftd_away_is_step(job))
+		return mftd_away_wait_ms(job->q, &job->d);
 	if (job->not_called)
 		return mftd_breaker_backoff_ms(job->q, job->d.partner);
 	if (job->step.err == -MFTD_E_PARTNER_KEY ||
@@ -185,6 +188,7 @@ act(const struct mftd_attempt *a)
 {
 	struct mftd_job *job = a->job;
 
+	mftd_away_note(job);
 	set_row(job, &a->d);
 	job->pending = job->unsure = false;
 	job->seen |= job->step.seen != 0;

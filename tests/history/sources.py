@@ -30,6 +30,8 @@ def judge(records, rows, deliveries, storage):
     for record in records:
         if not is_own(record) or record["type"] not in DONE:
             continue
+        if "account" not in record:
+            continue    # of a folder: nobody uploaded that
         done[record["cause"]] = record
         receipt = receipts.get(record["cause"])
         if receipt is None or record["inode"] != receipt["inode"]:

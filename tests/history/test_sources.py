@@ -163,3 +163,10 @@ def test_clients_own_changes_are_judged(world):
     assert found(world) == ["lost"]
     world.storage["alice/d"] = {"directory": True}
     assert found(world) == []
+
+
+def test_of_a_folder(world):
+    """It was no upload, and no account's."""
+    world.record("remove", volume="main", path="drop/in/a", inode=4711,
+                 cause="f-1")
+    assert found(world) == []

@@ -320,6 +320,25 @@ def test_taken_away_on_postgresql():
         _taken_away(world, False)
 
 
+def test_volume_away(world):
+    """What is to be sent waits for it, without a try, and goes when it is back,
+    all of it."""
+    world.up()
+    out, away = world.rig.volume / ".mft/out", world.rig.volume / ".mft/away"
+    with world.outbound_stopped():
+        ids = [world.upload(f"far{n}") for n in range(3)]
+        os.rename(out, away)
+    for id_ in ids:
+        story = world.wait_state(id_, "WAITING")
+        assert story["error"] == "its volume is not on this node"
+    world.wait_for("the probe", lambda: world.rig.log.read_text().count(
+        "its volume is not on this node") > len(ids))
+    assert all(world.show(id_)["tries"] == 0 for id_ in ids)
+    os.rename(away, out)
+    sent_once(world, *ids)
+    assert all(world.show(id_)["tries"] == 1 for id_ in ids)
+
+
 def test_probe_that_is_due_after_a_restart(world):
     """Also one that an owner began and did not end."""
     world.acme.authorize(False)

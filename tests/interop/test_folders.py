@@ -294,7 +294,9 @@ def test_refused(tmp_path):
     """What makes no sense of a folder."""
     with Rig() as rig, Partner() as partner:
         for wrong, words in [
-                ("after: delete", "after: the files of a folder can only be"),
+                ("after: delete\n    archive: old", "archive: means nothing"),
+                ("after: archive\n    archive: old\n    "
+                 "archive_below: account", "must be folder or volume"),
                 ("settle_s: 5", "settle_s: is of uploads"),
                 ("account: alice", "an account, a folder, or a partner")]:
             done = rig.mftctl("apply", rig.accounts(objects(

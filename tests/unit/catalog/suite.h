@@ -89,6 +89,7 @@ void tests_hooks(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
 void tests_found(const struct CMUnitTest **t, size_t *n);
 void tests_pull(const struct CMUnitTest **t, size_t *n);
+void tests_source_found(const struct CMUnitTest **t, size_t *n);
 void tests_sources(const struct CMUnitTest **t, size_t *n);
 void tests_paths(const struct CMUnitTest **t, size_t *n);
 

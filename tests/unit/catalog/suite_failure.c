@@ -7,6 +7,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/away.h"
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/tries.h"
 
@@ -364,6 +365,42 @@ retry_asks_for_a_probe(void **state)
 	assert_true(all.p[1].probe_us == 1LL << 60);
 }
 
+/* Those of the volume that wait for it, and no others, are due when it is back;
+ * some at a time. */
+static void
+volume_is_back(void **state)
+{
+	struct db *db = *state;
+	struct mftd_role_row role, stale;
+	struct mftd_delivery d[8];
+	int64_t now_us;
+
+	publish_some(db, 5);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "old", &stale), 0);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
+	now_us = mftd_clock_wall_us();
+	db_execute(db,
+	    "UPDATE delivery SET state = 'WAITING', due_us = due_us + "
+	    "3600000000, error = '" MFTD_AWAY_TEXT "'");
+	db_execute(
+	    db, "UPDATE delivery SET error = 'away' WHERE receipt = 'f0'");
+	db_execute(
+	    db, "UPDATE delivery SET volume = 'other' WHERE receipt = 'f1'");
+	db_execute(
+	    db, "UPDATE delivery SET state = 'HELD' WHERE receipt = 'f2'");
+	assert_int_equal(mftd_catalog_claim(db->c, &role, now_us, "", d, 8), 0);
+	assert_int_equal(mftd_catalog_away_back(db->c, &stale, "main", now_us),
+	    -MFTD_E_STALE_EPOCH);
+	assert_int_equal(mftd_catalog_claim(db->c, &role, now_us, "", d, 8), 0);
+	assert_int_equal(
+	    mftd_catalog_away_back(db->c, &role, "main", now_us), 2);
+	assert_int_equal(
+	    mftd_catalog_away_back(db->c, &role, "main", now_us), 0);
+	assert_int_equal(mftd_catalog_claim(db->c, &role, now_us, "", d, 8), 2);
+	assert_int_equal(
+	    mftd_catalog_away_back(db->c, &role, "other", now_us), 1);
+}
+
 void
 tests_failure(const struct CMUnitTest **t, size_t *n)
 {
@@ -376,6 +413,7 @@ tests_failure(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(partner_state_is_kept),
 		DB_TEST(partner_state_is_guarded),
 		DB_TEST(retry_asks_for_a_probe),
+		DB_TEST(volume_is_back),
 	};
 
 	*t = tests;

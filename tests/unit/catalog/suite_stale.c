@@ -19,6 +19,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/away.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/found.h"
@@ -185,6 +186,13 @@ ask_tidy(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_pull_step(c, role, &t, 0);
 }
 
+static int
+ask_away(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	return mftd_catalog_away_back(c, role, "main", mftd_clock_wall_us());
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
@@ -197,6 +205,7 @@ static const struct statement statements[] = {
 	{ "versions", ask_versions, true },
 	{ "pull", ask_pull, true },
 	{ "tidy", ask_tidy, true },
+	{ "away", ask_away, false },
 };
 
 /* ---- the rows */

@@ -307,11 +307,11 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(int argc, char **argv)
 {
-	static void (*const groups[])(
-	    const struct CMUnitTest **, size_t *) = { tests_objects,
-		tests_forward, tests_queue, tests_queues, tests_person,
-		tests_failure, tests_hooks, tests_partner_events, tests_scale,
-		tests_source, tests_sources, tests_found, tests_pull,
+	static void (*const groups[])(const struct CMUnitTest **,
+	    size_t *) = { tests_objects, tests_forward, tests_queue,
+		tests_queues, tests_person, tests_failure, tests_hooks,
+		tests_partner_events, tests_scale, tests_source,
+		tests_source_found, tests_sources, tests_found, tests_pull,
 		tests_versions, tests_paths, tests_stale, tests_postgres };
 	/* the last one is PostgreSQL's own */
 	size_t i, n,

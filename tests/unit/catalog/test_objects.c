@@ -814,12 +814,13 @@ loops_are_refused(void **state)
 	static const struct {
 		const char *routes, *why;
 	} cases[] = {
-		{ FROM_TO("r", "a", "a"), ":7: routes[0].to_account" LOOPS },
+		{ FROM_TO("r", "a", "a"),
+		    ":7: routes[0].to_account" LOOPS ": r" },
 		{ FROM_TO("r", "b", "a") FROM_TO("s", "a", "b"),
-		    ":7: routes[0].to_account" LOOPS },
+		    ":7: routes[0].to_account" LOOPS ": s -> r" },
 		{ FROM_TO("r", "d", "a") FROM_TO("s", "b", "c")
 			FROM_TO("t", "a", "b") FROM_TO("u", "c", "b"),
-		    ":10: routes[3].to_account" LOOPS },
+		    ":10: routes[3].to_account" LOOPS ": s -> u" },
 		/* two ways to one place are none */
 		{ FROM_TO("r", "a", "b") FROM_TO("s", "a", "c") FROM_TO("t",
 		      "b", "d") FROM_TO("u", "c", "d") FROM_TO("v", "a", "d"),

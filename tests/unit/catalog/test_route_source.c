@@ -19,8 +19,7 @@
 	"accounts:\n"                                                     \
 	"  - {name: a, volume: v, root: a}\n"                             \
 	"  - {name: b, volume: v, root: b, folders: [{name: c, path: c, " \
-	"read_only: false}]}\n"                                           \
-	"routes:\n"
+	"read_only: false}]}\n"
 #define FROM(folder) "  - {name: r, to_account: a, from_folder: {" folder "}}\n"
 #define FOLDER "volume: v, path: x/y"
 #define LOOP                                                    \
@@ -28,19 +27,26 @@
 	"came from"
 
 static int
-load(const char *routes, struct mftd_objects **o, char *why, size_t size)
+load_with(const char *partners, const char *routes, struct mftd_objects **o,
+    char *why, size_t size)
 {
 	char file[] = "test_routes_XXXXXX", full[512] = "";
 	int fd = mkstemp(file), r;
 
 	assert_true(fd >= 0);
-	dprintf(fd, "%s%s", ACCOUNTS, routes);
+	dprintf(fd, "%s%s%s%s", ACCOUNTS, partners, "routes:\n", routes);
 	close(fd);
 	*o = NULL;
 	r = mftd_objects_read(file, NULL, o, full, sizeof(full));
 	unlink(file);
 	snprintf(why, size, "%s", r < 0 ? full + strlen(file) : "");
 	return r;
+}
+
+static int
+load(const char *routes, struct mftd_objects **o, char *why, size_t size)
+{
+	return load_with("", routes, o, why, size);
 }
 
 static void
@@ -109,16 +115,15 @@ what_makes_no_sense_is_refused(void **state)
 		  "{" FOLDER "}}\n",
 		    ":5: routes[0].settle_s: is of uploads; of a folder it is "
 		    "from_folder.stable_s" },
-		{ "  - {name: r, to_account: a, after: delete, from_folder: "
-		  "{" FOLDER "}}\n",
-		    ":5: routes[0].after: the files of a folder can only be "
-		    "kept" },
+		{ "  - {name: r, to_account: a, after: archive, archive: x, "
+		  "archive_below: account, from_folder: {" FOLDER "}}\n",
+		    ":5: routes[0].archive_below: must be folder or volume" },
 		/* what an account gets may lie there: in its root or folder */
-		{ FROM("volume: v, path: a"), ":5: routes[0]" LOOP },
-		{ FROM("volume: v, path: a/x"), ":5: routes[0]" LOOP },
+		{ FROM("volume: v, path: a"), ":5: routes[0]" LOOP ": r" },
+		{ FROM("volume: v, path: a/x"), ":5: routes[0]" LOOP ": r" },
 		{ FROM("volume: v, path: c/x") "  - {name: s, account: a, "
 					       "to_account: b}\n",
-		    ":5: routes[0]" LOOP },
+		    ":5: routes[0]" LOOP ": s -> r" },
 		/* but not below another one, nor on another volume */
 		{ FROM("volume: v, path: ab"), NULL },
 		{ FROM("volume: w, path: a"), NULL },
@@ -141,13 +146,127 @@ what_makes_no_sense_is_refused(void **state)
 	}
 }
 
+/* ---- circles */
+
+#define KEY                          \
+	"ssh-ed25519 "               \
+	"AAAAC3NzaC1lZDI1NTE5AAAAI"  \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAA" \
+	"AAAAAAAAAAAAAAAAA"
+#define PARTNERS                                                           \
+	"partners:\n"                                                      \
+	"  - {name: p, host: h, user: u, key_file: /k, host_keys: [\"" KEY \
+	"\"]}\n"
+#define R(text) "  - {" text "}\n"
+#define PULL(more) "from_partner: {partner: p, volume: v" more "}"
+#define LOOK(path) "from_folder: {volume: v, path: " path "}"
+#define COME "its files would come back to where they came from: "
+
+static void
+circles_are_refused(void **state)
+{
+	static const struct {
+		const char *routes, *why;
+	} cases[] = {
+		/* fetched, and brought there again by way of an account */
+		{ R("name: r, to_account: a, " PULL(", directory: in"))
+			R("name: s, account: a, partner: p, directory: ./in/"),
+		    ":7: routes[0].to_account: " COME "s -> r" },
+		{ R("name: r, to_account: a, " PULL(""))
+			R("name: s, account: a, partner: p, directory: in"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(""))
+			R("name: s, " LOOK("a/x") ", to_account: b")
+			    R("name: t, account: b, partner: p"),
+		    ":7: routes[0].to_account: " COME "s -> t -> r" },
+		/* moved to where another one fetches */
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: in, fetched: move, move_to: out"))
+			R("name: s, partner: p, directory: in, " PULL(
+			    ", directory: out")),
+		    ":8: routes[1].directory: " COME "r -> s" },
+		/* archived where a route looks */
+		{ R("name: r, account: a, to_account: b, after: archive, "
+		    "archive: old, archive_below: volume")
+			R("name: s, " LOOK("old") ", to_account: a"),
+		    ":8: routes[1].to_account: " COME "r -> s" },
+		{ R("name: r, account: a, to_account: b, after: archive, "
+		    "archive: \"{year}/x{day}\", archive_below: volume")
+			R("name: s, " LOOK("2027/x01") ", to_account: a"),
+		    ":8: routes[1].to_account: " COME "r -> s" },
+		{ R("name: r, account: a, to_account: b, after: archive, "
+		    "archive: \"{year}/x{day}\", archive_below: volume")
+			R("name: s, " LOOK("2027/y01") ", to_account: a"),
+		    NULL },
+		{ R("name: r, account: a, to_account: b, after: archive, "
+		    "archive: old, archive_below: volume")
+			R("name: s, " LOOK("old/below") ", to_account: a"),
+		    NULL },
+		{ R("name: r, " LOOK("x") ", to_account: b, after: archive, "
+					  "archive: x, archive_below: volume"),
+		    ":7: routes[0].archive: " COME "r" },
+		{ R("name: r, " LOOK("x") ", to_account: b, after: archive, "
+					  "archive: y")
+			R("name: s, " LOOK("x/y") ", to_account: b, "
+						  "after: archive, archive: x, "
+						  "archive_below: volume"),
+		    ":8: routes[1].archive: " COME "r -> s" },
+		/* the account's own; nobody looks there */
+		{ R("name: r, account: a, to_account: b, after: archive, "
+		    "archive: old")
+			R("name: s, " LOOK("old") ", to_account: a"),
+		    NULL },
+	};
+	struct mftd_objects *o;
+	char why[512];
+	size_t i;
+	int r;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = load_with(PARTNERS, cases[i].routes, &o, why, sizeof(why));
+		assert_string_equal(
+		    why, cases[i].why != NULL ? cases[i].why : "");
+		assert_int_equal(r, cases[i].why != NULL ? -MFTD_E_CONF : 0);
+		mftd_objects_free(o);
+	}
+}
+
+/* Uploads that another route takes would lose their names. */
+static void
+uploads_are_kept(void **state)
+{
+	struct mftd_objects *o;
+	char why[512];
+
+	(void)state;
+	assert_int_equal(load(R("name: r, " LOOK("c/x") ", to_account: a, "
+							"after: delete"),
+			     &o, why, sizeof(why)),
+	    0);
+	mftd_objects_free(o);
+	assert_int_equal(load(R("name: r, " LOOK("c/x") ", to_account: a, "
+							"after: delete")
+				  R("name: s, account: b, to_account: a"),
+			     &o, why, sizeof(why)),
+	    -MFTD_E_CONF);
+	assert_string_equal(why,
+	    ":5: routes[0].after: account b has this folder, and route s takes "
+	    "its uploads: they can only be kept");
+	mftd_objects_free(o);
+}
+
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(folder_is_taken),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
+		cmocka_unit_test(circles_are_refused),
+		cmocka_unit_test(uploads_are_kept),
 	};
 
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,10 +153,19 @@ test_corrupt_source(void **state)
 	snprintf(path, sizeof(path), "%s/.mft/out/r-1", w->volume);
 	unlink(path);
 	run_and_expect(w, MFTD_DELIVERY_FAILED, -ENOENT);
-	/* a volume that is away is not a lost source */
-	w->d[0].state = MFTD_DELIVERY_CLAIMED;
+	assert_int_equal(partner_names(&w->partner), 0);
+}
+
+/* It is no lost source, nor a try. */
+static void
+test_volume_away(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 1000);
 	w->conf.volumes[0].path = (char *)"/nonexistent";
-	run_and_expect(w, MFTD_DELIVERY_WAITING, -EIO);
+	run_and_expect(w, MFTD_DELIVERY_WAITING, -ENODEV);
+	assert_int_equal(w->events[MFTD_EVENT_PUT_BACK], 1);
 	assert_int_equal(partner_names(&w->partner), 0);
 }
 
@@ -433,6 +442,7 @@ main(void)
 		WITH_PARTNER(test_login_refused),
 		WITH_PARTNER(test_nobody_there),
 		WITH_PARTNER(test_corrupt_source),
+		WITH_PARTNER(test_volume_away),
 		WITH_PARTNER(test_name_exists),
 		WITH_PARTNER(test_no_lease),
 		WITH_PARTNER(test_no_lease_no_rename),

@@ -186,6 +186,22 @@ so_many_and_no_more(void **state)
 	mftd_sights_free(&s);
 }
 
+/* Events come as they like; looks do not. */
+static void
+when_what_changed_is_looked_at(void **state)
+{
+	(void)state;
+	/* at once, if the last look is long over, or there was none */
+	assert_int_equal(mftd_looks_woken_ms(0, 0, 7000), 7000);
+	assert_int_equal(mftd_looks_woken_ms(1000, 1010, 7000), 7000);
+	/* a second after the last one was begun */
+	assert_int_equal(mftd_looks_woken_ms(1000, 1010, 1020), 2000);
+	assert_int_equal(mftd_looks_woken_ms(1000, 1010, 2000), 2000);
+	/* one that takes long leaves others the time */
+	assert_int_equal(mftd_looks_woken_ms(1000, 4000, 4001), 16000);
+	assert_int_equal(mftd_looks_woken_ms(1000, 4000, 16001), 16001);
+}
+
 int
 main(void)
 {
@@ -194,6 +210,7 @@ main(void)
 		cmocka_unit_test(when_it_looks_again),
 		cmocka_unit_test(what_it_saw_is_remembered),
 		cmocka_unit_test(half_a_memory_is_none),
+		cmocka_unit_test(when_what_changed_is_looked_at),
 		cmocka_unit_test(so_many_and_no_more),
 	};
 
