@@ -109,11 +109,11 @@ def _logged(name):
 
 def arrivals(log, directory=None):
     """{name: how often it came into being}, by the partner's log; directory:
-    there, as the log calls it."""
+    in one that is called so."""
     found = {}
     for entry in partner_log(log):
         where, _, name = entry.get("new", "").rpartition("/")
-        if name and directory in (None, where):
+        if name and directory in (None, where.rpartition("/")[2]):
             found[name] = found.get(name, 0) + 1
     return found
 

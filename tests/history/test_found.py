@@ -324,4 +324,5 @@ def test_the_partners_log():
         {"old": "from/y", "new": "taken/y"}]
     assert observe.arrivals(log) == {"x": 1, "y": 1}
     assert observe.arrivals(log, "in") == {"x": 1}
+    assert observe.arrivals(log.replace("in/", "/home/in/"), "in") == {"x": 1}
     assert observe.arrivals('rename old "t" new "\\344"') == {"\\xe4": 1}
