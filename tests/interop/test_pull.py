@@ -353,3 +353,4 @@ def test_partner_test_looks_there():
         os.rename(partner.files / "from", partner.files / "other")
         done = rig.mftctl("partner", "test", "acme", check=False)
         assert done.returncode != 0 and "No such file" in done.stdout
+        os.rename(partner.files / "other", partner.files / "from")
