@@ -91,7 +91,7 @@
 #define MFTD_TRACE_NAMES_MAX 65536 /* of a partner's directory, listed */
 #define MFTD_DELIVERS_MAX 16 /* deliver processes of one queue */
 #define MFTD_DELIVERS_SILENT_MAX 32 /* more, whose partners do not answer */
-#define MFTD_RUNNERS_MAX (MFTD_DELIVERS_MAX + MFTD_DELIVERS_SILENT_MAX)
+#define MFTD_RUNNERS_MAX 48 /* both together */
 #define MFTD_SILENT_MS 5000 /* so long a partner has not answered one */
 #define MFTD_HUNG_JOBS_MAX 16 /* claimed of a partner that hangs */
 #define MFTD_CONNECTIONS_MAX 8 /* of them, to one partner */

@@ -8,6 +8,9 @@
 #include "mftd/outbound/pulse.h"
 #include "mftd/outbound/queue.h"
 
+_Static_assert(MFTD_RUNNERS_MAX == MFTD_DELIVERS_MAX + MFTD_DELIVERS_SILENT_MAX,
+    "who is silent has a place of its own");
+
 /*
  * Partners that hang: they take connections, and then do not answer.  Places
  * are for those that do.
