@@ -90,6 +90,10 @@
 #define MFTD_REMOTE_SUM_BYTES (256 * 1024 * 1024) /* hashed by a partner */
 #define MFTD_TRACE_NAMES_MAX 65536 /* of a partner's directory, listed */
 #define MFTD_DELIVERS_MAX 16 /* deliver processes of one queue */
+#define MFTD_DELIVERS_SILENT_MAX 32 /* more, whose partners do not answer */
+#define MFTD_RUNNERS_MAX 48 /* both together */
+#define MFTD_SILENT_MS 5000 /* so long a partner has not answered one */
+#define MFTD_HUNG_JOBS_MAX 16 /* claimed of a partner that hangs */
 #define MFTD_CONNECTIONS_MAX 8 /* of them, to one partner */
 #define MFTD_DELIVERS_PARTNER_MAX 4 /* to a partner, if not given */
 #define MFTD_RETRY_TRIES 100 /* of a delivery, if not given */

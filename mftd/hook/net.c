@@ -19,6 +19,21 @@ on_answer(char *data, size_t one, size_t n, void *arg)
 	return one * n;
 }
 
+/* Where TLS is spoken, this is what it is worth. */
+static void
+tls(CURL *curl, const char *ca_file)
+{
+	curl_easy_setopt(
+	    curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (ca_file == NULL)
+		return;
+	curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file);
+	/* the system's authorities, else taken beside it */
+	curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+}
+
 int
 mftd_hook_net_open(struct mftd_hook_net *n, const struct mftd_hook_call *call,
     const char *protocols, const char *ca_file)
@@ -40,8 +55,7 @@ mftd_hook_net_open(struct mftd_hook_net *n, const struct mftd_hook_call *call,
 	curl_easy_setopt(n->curl, CURLOPT_USERAGENT, "mftd/" MFTD_VERSION);
 	curl_easy_setopt(n->curl, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(n->curl, CURLOPT_WRITEDATA, n);
-	if (ca_file != NULL)
-		curl_easy_setopt(n->curl, CURLOPT_CAINFO, ca_file);
+	tls(n->curl, ca_file);
 	return 0;
 }
 

@@ -14,9 +14,9 @@ struct mftd_hook_net {
 	size_t n_said;
 };
 
-/* Makes *n for the URL: bounded in time, by these protocols only, by no proxy,
- * each certificate checked against ca_file (NULL: the system's).  0 or
- * -ENOMEM. */
+/* Makes *n for the URL: bounded in time, by these protocols only, by no proxy.
+ * With TLS it is 1.2 at least, and the certificate is of the URL's host, by an
+ * authority of ca_file alone (NULL: the system's).  0 or -ENOMEM. */
 int mftd_hook_net_open(struct mftd_hook_net *n,
     const struct mftd_hook_call *call, const char *protocols,
     const char *ca_file);

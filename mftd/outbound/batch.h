@@ -68,6 +68,7 @@ struct mftd_batch {
 	struct mftd_call call;
 	struct mftd_ssh_client *client;
 	struct mftd_remote *remote; /* NULL: no connection */
+	uint64_t answers; /* on it, as far as they were noticed */
 	enum mftd_called called; /* to be told with the next events */
 	int call_err; /* of a call in vain */
 	char call_why[MFTD_REASON_BYTES];

@@ -85,12 +85,24 @@ holds_lease(const struct mftd_batch *b)
 	return mftd_lease_held(b->j->lease) ? 0 : -MFTD_E_NO_LEASE;
 }
 
+/* The partner has answered something since this was asked last. */
+static void
+beat(struct mftd_batch *b)
+{
+	uint64_t n = b->remote != NULL ? mftd_remote_answers(b->remote) : 0;
+
+	if (n != b->answers && b->j->pulse != NULL)
+		mftd_pulse_beat(b->j->pulse, mftd_clock_ms());
+	b->answers = n;
+}
+
 /* Asked often while requests are under way, which have deadlines of their own.
  */
 static int
 go_on_talking(void *data)
 {
 	alarm(WATCHDOG_S);
+	beat(data);
 	return holds_lease(data);
 }
 

@@ -10,6 +10,7 @@
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/lease.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/pulse.h"
 
 /* Whom a deliver serves. */
 struct mftd_deliver {
@@ -20,6 +21,7 @@ struct mftd_deliver {
 	const struct mftd_lease *lease;
 	const char *secret_key; /* the node's file, or NULL */
 	struct mftd_pace *pace; /* the partner's, if it has a bandwidth */
+	struct mftd_pulse *pulse; /* beats when the partner answers; or NULL */
 	const char *session; /* of a deposit: in place of an address */
 };
 

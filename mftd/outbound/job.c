@@ -152,7 +152,8 @@ mftd_jobs_busy(struct mftd_queue *q, FILE *f)
 
 	fputc(' ', f);
 	/* the usual case: nobody has as much as is free */
-	if (2 * claimed < MFTD_CLAIMED_MAX && 2 * q->n_jobs < MFTD_JOBS_MAX)
+	if (2 * claimed < MFTD_CLAIMED_MAX && 2 * q->n_jobs < MFTD_JOBS_MAX &&
+	    q->hung == NULL)
 		return;
 	TAILQ_FOREACH(job, &q->jobs, link)
 		job->counted = false;
@@ -162,7 +163,9 @@ mftd_jobs_busy(struct mftd_queue *q, FILE *f)
 		own = count_own(job, &own_claimed);
 		if (mftd_jobs_room(MFTD_CLAIMED_MAX, claimed, own_claimed) ==
 			0 ||
-		    mftd_jobs_room(MFTD_JOBS_MAX, q->n_jobs, own) == 0)
+		    mftd_jobs_room(MFTD_JOBS_MAX, q->n_jobs, own) == 0 ||
+		    (own >= MFTD_HUNG_JOBS_MAX &&
+			mftd_partner_hangs(q, job->d.partner)))
 			fprintf(f, "%s ", job->d.partner);
 	}
 }

@@ -16,6 +16,7 @@
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/looks.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/pulse.h"
 #include "mftd/outbound/pulls.h"
 #include "mftd/outbound/queue.h"
 
@@ -474,7 +475,8 @@ mftd_outbound_main(struct mftd_worker *w)
 	struct mftd_queue *q = calloc(1, sizeof(*q));
 
 	if (q == NULL ||
-	    (q->paces = mftd_paces_new(MFTD_DELIVERS_MAX)) == NULL ||
+	    (q->paces = mftd_paces_new(MFTD_RUNNERS_MAX)) == NULL ||
+	    (q->pulses = mftd_pulses_new(MFTD_RUNNERS_MAX)) == NULL ||
 	    signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
 	    mftd_id_random(w->conf->node, q->owner, sizeof(q->owner)) < 0 ||
 	    mftd_worker_init(w, links, sizeof(links) / sizeof(links[0]), q) <
@@ -502,5 +504,6 @@ mftd_outbound_main(struct mftd_worker *w)
 	mftd_objects_free(q->objects);
 	free(q->vain);
 	free(q->unknown);
+	free(q->hung);
 	free(q);
 }

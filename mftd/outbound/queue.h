@@ -24,6 +24,7 @@
 struct mftd_looks;
 struct mftd_pace;
 struct mftd_pulls;
+struct mftd_pulse;
 struct mftd_queue;
 struct mftd_runner;
 
@@ -129,8 +130,10 @@ struct mftd_queue {
 	size_t n_jobs; /* up to MFTD_JOBS_MAX */
 	TAILQ_HEAD(mftd_breakers, mftd_breaker) breakers;
 	bool breakers_read; /* since the epoch is ours */
-	struct mftd_runner runners[MFTD_DELIVERS_MAX];
-	struct mftd_pace *paces; /* MFTD_DELIVERS_MAX of them */
+	struct mftd_runner runners[MFTD_RUNNERS_MAX];
+	struct mftd_pace *paces; /* as many */
+	struct mftd_pulse *pulses; /* the runners' */
+	char *hung; /* partners that do not answer, " a b "; NULL: none */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
 	struct mftd_away away[MFTD_VOLUMES_MAX];
 	int64_t follow_ms; /* no others follow before */
@@ -228,6 +231,25 @@ void mftd_runner_on_down(void *data, struct mftd_chan *c);
 
 /* Ends the tie to a deliver, which was reaped with that status. */
 void mftd_runner_reaped(struct mftd_runner *rn, int status);
+
+/* ---- hung.c */
+
+/* The runner's pulse: when its partner was last heard. */
+struct mftd_pulse *mftd_runner_pulse(const struct mftd_runner *rn);
+
+/*
+ * How many of MFTD_DELIVERS_MAX places are taken: those whose partner has not
+ * answered them for MFTD_SILENT_MS take none, up to MFTD_DELIVERS_SILENT_MAX of
+ * them.  So partners that hang, each with all that it may have, fill a queue
+ * for so long and no longer.
+ */
+size_t mftd_places_taken(const struct mftd_queue *q);
+
+/* Notes the partners of which that is so: each has one place, and few claims,
+ * until one of its files has gone through. */
+void mftd_hung_look(struct mftd_queue *q);
+bool mftd_partner_hangs(const struct mftd_queue *q, const char *partner);
+void mftd_hung_forget(struct mftd_queue *q, const char *partner);
 
 /* ---- breakers.c */
 

@@ -35,6 +35,12 @@ mftd_remote_why(const struct mftd_remote *m)
 	return m->why;
 }
 
+uint64_t
+mftd_remote_answers(const struct mftd_remote *m)
+{
+	return m->answers;
+}
+
 /* ---- answers */
 
 static int
@@ -256,6 +262,7 @@ static void
 land(struct mftd_remote *m, struct flying *f)
 {
 	f->answer->open--;
+	m->answers++;
 	f->want = 0;
 	m->n_flying--;
 	m->flying_bytes -= f->bytes;

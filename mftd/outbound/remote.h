@@ -39,6 +39,9 @@ void mftd_remote_free(struct mftd_remote *m);
 /* The extensions that it offers, by name with a space between. */
 const char *mftd_remote_offers(const struct mftd_remote *m);
 
+/* How many requests were answered on it so far. */
+uint64_t mftd_remote_answers(const struct mftd_remote *m);
+
 /* Why the connection is of no use any more. */
 const char *mftd_remote_why(const struct mftd_remote *m);
 

@@ -71,6 +71,7 @@ struct mftd_remote {
 	uint32_t id;
 	struct flying flying[FLIGHT_REQUESTS]; /* by id */
 	size_t n_flying, flying_bytes;
+	uint64_t answers; /* that came */
 	size_t chunk, read_chunk;
 	bool has_sync, has_limits, has_posix_rename, has_check_file;
 	char why[MFTD_REASON_BYTES];

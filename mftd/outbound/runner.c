@@ -5,11 +5,13 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/outbound/away.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/pulse.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
@@ -17,8 +19,8 @@
  * them that is half a minute after the first. */
 #define SETTLED_ROUNDS 4
 
-#define FOR_EACH_RUNNER(rn, q)                                             \
-	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_DELIVERS_MAX; \
+#define FOR_EACH_RUNNER(rn, q)                                            \
+	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_RUNNERS_MAX; \
 	     (rn)++)
 
 void
@@ -80,9 +82,11 @@ mftd_runner_answer(struct mftd_job *job, int err, bool ended)
 		rn->n--;
 		job->runner = NULL;
 	}
-	if (rn->asked == 0 && rn->chan != NULL)
-		mftd_worker_send(rn->q->w, rn->chan, MFTD_MSG_DELIVER_ANSWER, 0,
-		    &rn->answer, sizeof(rn->answer));
+	if (rn->asked > 0 || rn->chan == NULL)
+		return;
+	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
+	mftd_worker_send(rn->q->w, rn->chan, MFTD_MSG_DELIVER_ANSWER, 0,
+	    &rn->answer, sizeof(rn->answer));
 }
 
 /* The gate for what follows the message's head: each step about another of its
@@ -153,6 +157,8 @@ mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	rn->asked = head->n;
 	for (i = 0; i < head->n; i++) {
 		job = rn->jobs[s[i].item];
+		if (s[i].event == MFTD_EVENT_DELIVERED)
+			mftd_hung_forget(rn->q, rn->partner);
 		job->step = s[i];
 		snprintf(job->host, sizeof(job->host), "%s", head->host);
 		job->pending = job->asked = true;
@@ -316,6 +322,7 @@ hand_over(struct mftd_runner *rn)
 		rn->jobs[i] = batch[i];
 	}
 	rn->n = n;
+	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
 	for (i = 0; i < n; i++)
 		send_job(rn, batch[i], n - i - 1);
 	return n > 0;
@@ -330,8 +337,7 @@ count(const struct mftd_queue *q, const char *partner)
 	size_t n = 0;
 
 	FOR_EACH_RUNNER(rn, q)
-	n += rn->child.pid != 0 &&
-	    (partner == NULL || strcmp(rn->partner, partner) == 0);
+	n += rn->child.pid != 0 && strcmp(rn->partner, partner) == 0;
 	return n;
 }
 
@@ -352,7 +358,7 @@ static struct mftd_job *
 find_waiting(struct mftd_queue *q, bool first)
 {
 	struct mftd_job *job;
-	size_t own, all = count(q, NULL);
+	size_t own, taken = mftd_places_taken(q);
 
 	TAILQ_FOREACH(job, &q->jobs, link) {
 		if (!mftd_job_is_ready(job))
@@ -360,7 +366,8 @@ find_waiting(struct mftd_queue *q, bool first)
 		own = count(q, job->d.partner);
 		if (first ? own == 0
 			  : own < most_of(q, job->d.partner) &&
-			    mftd_jobs_room(MFTD_DELIVERS_MAX, all, own) > 0)
+			    !mftd_partner_hangs(q, job->d.partner) &&
+			    mftd_jobs_room(MFTD_DELIVERS_MAX, taken, own) > 0)
 			return job;
 	}
 	return NULL;
@@ -406,6 +413,7 @@ take_place(struct mftd_queue *q, const char *partner)
 	rn->q = q;
 	rn->pace = choose_pace(q, partner);
 	snprintf(rn->partner, sizeof(rn->partner), "%s", partner);
+	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
 	return rn;
 }
 
@@ -417,7 +425,7 @@ mftd_runner_may_probe(const struct mftd_queue *q)
 
 	FOR_EACH_RUNNER(rn, q)
 	n += rn->child.pid != 0 && rn->probe;
-	return n < MFTD_PROBES_MAX && count(q, NULL) < MFTD_DELIVERS_MAX;
+	return n < MFTD_PROBES_MAX && mftd_places_taken(q) < MFTD_DELIVERS_MAX;
 }
 
 int
@@ -472,8 +480,13 @@ may_go_on(struct mftd_runner *rn)
 
 	if (rn->retire || !mftd_lease_held(q->w->lease))
 		return false;
-	if (count(q, NULL) == MFTD_DELIVERS_MAX &&
+	/* some may have been silent, and are heard again */
+	if (mftd_places_taken(q) > MFTD_DELIVERS_MAX)
+		return false;
+	if (mftd_places_taken(q) == MFTD_DELIVERS_MAX &&
 	    (find_waiting(q, true) != NULL || mftd_breakers_want_probe(q)))
+		return false;
+	if (mftd_partner_hangs(q, rn->partner) && count(q, rn->partner) > 1)
 		return false;
 	TAILQ_FOREACH(job, &q->jobs, link)
 		if (mftd_job_is_ready(job) &&
@@ -488,12 +501,13 @@ mftd_runners_work(struct mftd_queue *q)
 	struct mftd_runner *rn;
 	struct mftd_job *job;
 
+	mftd_hung_look(q);
 	FOR_EACH_RUNNER(rn, q)
 	if (rn->chan != NULL && rn->n == 0 && rn->asked == 0 && !rn->probe &&
 	    (!may_go_on(rn) || !hand_over(rn)))
 		hang_up(rn);
 	while (mftd_lease_held(q->w->lease) &&
-	    count(q, NULL) < MFTD_DELIVERS_MAX) {
+	    mftd_places_taken(q) < MFTD_DELIVERS_MAX) {
 		job = find_waiting(q, true); /* each partner its first, then */
 		if (job == NULL)
 			job = find_waiting(q, false);

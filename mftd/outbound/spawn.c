@@ -49,7 +49,8 @@ mftd_runner_spawn(struct mftd_runner *rn, const struct mftd_partner *p)
 		.lease = w->lease,
 		.secret_key = w->conf->secret_key,
 		.probe = rn->probe,
-		.pace = mftd_paces_at(rn->q->paces, rn->pace) };
+		.pace = mftd_paces_at(rn->q->paces, rn->pace),
+		.pulse = mftd_runner_pulse(rn) };
 	char context[CONTEXT_BYTES];
 	struct mftd_errand e = { .name = "deliver",
 		.context = context,

@@ -1,7 +1,8 @@
 # Part of mftd; see LICENSE.
-"""The promoted node is lost while it delivers, by its power, by its links, or
-as a paused machine is, which goes on when another node has its role; or it
-loses its database.  The partner sees each name come once.
+"""The promoted node is lost while it delivers, looks into a folder and fetches
+from the partner, by its power, by its links, or as a paused machine is, which
+goes on when another node has its role; or it loses its database.  The partner
+sees each name come once, and nothing goes from there that has not come.
 
 Not for each run of all tests, they take minutes:
 
@@ -12,13 +13,34 @@ import json
 import os
 
 import clients
+import finds
 import judge
+import pytest
 import system
 from lab import plan
 from test_quorum import confirm_until_promoted
 
 FILES = 40
 IN_HAND = {"SENDING", "SENT", "PUBLISHING"}
+
+
+@pytest.fixture(scope="module", name="finding_lab")
+def _finding_lab(whole_lab):
+    with finds.routes(whole_lab):
+        yield whole_lab
+
+
+@pytest.fixture(name="run")
+def _run(finding_lab, request, capsys):
+    """As every test's here, with what is found."""
+    with judge.LabRun(finding_lab, request.node.name, finds) as run:
+        yield run
+        system.restore(finding_lab)
+        with capsys.disabled():
+            print()
+            verdict = run.judge()
+        run.clean()
+        assert verdict.good, str(verdict)
 
 
 def under_way(run):
@@ -32,13 +54,15 @@ def under_way(run):
 
 @contextlib.contextmanager
 def uploads(run, seed):
-    """Clients at all nodes; what they are told at the end is ok."""
+    """Clients at all nodes, who are told ok at the end; and one who puts files
+    where they are found."""
     files = clients.make_files(run.lab, FILES, 1 << 22, 1 << 24, seed=seed)
     crew = clients.Clients(run, files, system.addresses(run.lab.nodes()),
                            parallel=3).start()
     try:
-        yield
-        crew.join()
+        with finds.Writer(run, seed):
+            yield
+            crew.join()
     finally:
         crew.stop()
     assert len(crew.acknowledged()) == FILES, [
@@ -56,6 +80,8 @@ def assert_each_came(run):
     # one whose rename nobody was told of was uploaded again
     assert found.counts["delivered"] == found.counts["acknowledged"] >= FILES
     assert found.counts["in_doubt"] == 0
+    assert found.counts["found_delivered"] == found.counts["found"] >= \
+        finds.NAMES
 
 
 def signal_all(lab, node, sig):
@@ -104,12 +130,31 @@ def test_it_stands_still_and_goes_on(run):
     assert_each_came(run)
 
 
-def test_it_loses_its_power(run):
+@pytest.mark.parametrize("amid", [under_way, finds.staged])
+def test_it_loses_its_power(run, amid):
+    """Also while files are brought from where they are found."""
     lab, victim = run.lab, next(iter(system.promoted(run.lab)))
-    with uploads(run, 503):
-        names = system.wait(lambda: under_way(run), "deliveries under way")
+    with uploads(run, 503 if amid is under_way else 505):
+        names = system.wait(lambda: amid(run), "it is amid that", 60, 0.005)
         lab.power_off(victim)
         print(f"[{victim} is off with {len(names)} under way]")
+    assert_each_came(run)
+
+
+def test_the_next_one_loses_its_power_too(run):
+    """As soon as it has the role, with what the first one left."""
+    lab, first = run.lab, next(iter(system.promoted(run.lab)))
+    with uploads(run, 506):
+        system.wait(lambda: finds.staged(run), "it fetches", 60, 0.005)
+        lab.power_off(first)
+        second = next(iter(system.wait(
+            lambda: system.promoted(lab) - {first}, "another is promoted",
+            120)))
+        lab.power_on(first, wait=True)
+        system.wait(lambda: finds.staged(run) and lab.cluster().quorate,
+                    "the next one fetches", 120, 0.005)
+        lab.power_off(second)
+        print(f"[{first}, then {second} is off]")
     assert_each_came(run)
 
 

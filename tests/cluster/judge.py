@@ -1,6 +1,7 @@
 # Part of mftd; see LICENSE.
 """The judge in the lab: where storage, journals, catalog and partner are."""
 import json
+import os
 
 from history import listing, observe
 from history.run import Run
@@ -11,10 +12,12 @@ POWER_CUTS = {"power-off", "storage-power-cut"}
 
 
 class LabRun(Run):
-    """A run of the lab; counts the power cuts that the lab notes."""
+    """A run of the lab; counts the power cuts that the lab notes.  With finds,
+    where files are found and fetched (finds.py), these are judged too."""
 
-    def __init__(self, lab, name):
+    def __init__(self, lab, name, finds=None):
         self.lab = lab
+        self.finds = finds
         self._lab_events = len(lab.state.events())
         super().__init__(name)
 
@@ -24,7 +27,7 @@ class LabRun(Run):
     def storage(self):
         return json.loads(self.lab.check(
             self._node(), "/usr/bin/python3", "-B", listing.__file__,
-            plan.STORAGE))
+            plan.STORAGE, *([self.finds.FOLDER] if self.finds else ())))
 
     def journals(self):
         return observe.journals(
@@ -39,9 +42,13 @@ class LabRun(Run):
     def partner(self):
         with open(self.lab.path(plan.PARTNER, "/var/log/syslog"),
                   encoding="utf-8", errors="replace") as f:
-            arrivals = observe.arrivals(f.read())
+            log = f.read()
         return {"files": listing.listing(self.lab.path(plan.PARTNER, INBOX)),
-                "arrivals": arrivals}
+                "arrivals": observe.arrivals(log, os.path.basename(INBOX)),
+                "log": observe.partner_log(log)}
+
+    def sources(self):
+        return self.finds and self.finds.seen(self.lab)
 
     def kill(self, node, pid, kind):
         """SIGKILL of one process, as the node numbers it; whether it was still
@@ -66,3 +73,5 @@ class LabRun(Run):
                        "-mindepth", "1", "-delete")
         self.lab.check(plan.PARTNER, "find", INBOX, "-mindepth", "1",
                        "-delete")
+        if self.finds:
+            self.finds.clean(self.lab)

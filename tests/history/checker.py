@@ -8,25 +8,28 @@ observations, all plain JSON:
     "storage": ...                      storage.py
     "journals": {"records": [...], "verified": [...]}       receipts.py,
                                         changes.py
-    "catalog": {"receipts": [...], "streams": [...], "deliveries": [...]}
+    "catalog": {"receipts": [...], "streams": [...], "deliveries": [...],
+                "found": [...], "pulls": [...]}
                                         catalog.py, flags.py, deliveries.py,
-                                        sources.py
-    "partner": {"files": ..., "arrivals": ...}              deliveries.py
+                                        sources.py, found.py
+    "partner": {"files": ..., "arrivals": ..., "log": ...}  deliveries.py,
+                                        found.py
+    "sources": {source: ...}            found.py
 
 Each may be missing, then it is not judged; "judged" in the counts says which
-were.  The partner is judged by the catalog's deliveries, and the catalog by the
-journals.
+were.  The partner is judged by the catalog's deliveries, the catalog by the
+journals, and what was found by the catalog.
 """
 import collections
 
-from . import (catalog, changes, deliveries, receipts, sources, storage,
-               unfinished)
+from . import (catalog, changes, deliveries, found as finds, receipts,
+               sources, storage, unfinished)
 from .operations import UPLOADS
 from .recorder import OK, REFUSED, UNKNOWN
 from .verdict import Verdict, count
 
-PARTS = ("storage", "journals", "catalog", "partner")
-NEEDS = {"catalog": "journals", "partner": "catalog"}
+PARTS = ("storage", "journals", "catalog", "partner", "sources")
+NEEDS = {"catalog": "journals", "partner": "catalog", "sources": "catalog"}
 
 
 class BadObservations(Exception):
@@ -57,12 +60,17 @@ def judge(history, observations):
     if "receipts" in seen:
         found += catalog.judge(seen["records"], seen["receipts"],
                                seen["streams"])
-        found += deliveries.judge(receipts.published(seen["records"]),
-                                  seen["receipts"], seen["deliveries"],
-                                  seen["partner"])
+        found += deliveries.judge({**receipts.published(seen["records"]),
+                                   **finds.records(seen["found"])},
+                                  [*seen["receipts"], *seen["found"]],
+                                  seen["deliveries"], seen["partner"])
         found += sources.judge(seen["records"], seen["receipts"],
                                seen["deliveries"],
                                observations.get("storage"))
+    if "sources" in observations:
+        found += finds.judge(history.events, observations["sources"],
+                             seen["found"], seen["pulls"], seen["deliveries"],
+                             (seen["partner"] or {}).get("log", ()))
     return Verdict(_counts(history, observations, seen, found), tuple(found))
 
 
@@ -74,9 +82,14 @@ def _since(observations, before):
         seen["records"], old = receipts.new_records(journals["records"], since)
     if "catalog" in observations:
         rows = observations["catalog"]
-        seen["receipts"] = [r for r in rows["receipts"] if r["id"] not in old]
-        seen["deliveries"] = [d for d in rows["deliveries"]
-                              if d["receipt"] not in old]
+        came = rows.get("found", ())
+        old |= {r["id"] for r in came} if "sources" not in observations \
+            else set(before.get("found", ()))
+        for what in ("receipts", "found"):
+            seen[what] = [r for r in rows.get(what, ()) if r["id"] not in old]
+        for what in ("deliveries", "pulls"):
+            seen[what] = [d for d in rows.get(what, ())
+                          if d["receipt"] not in old]
         seen["streams"] = rows["streams"]
         seen["partner"] = _partner_since(observations.get("partner"),
                                          before.get("partner"))
@@ -88,9 +101,9 @@ def _partner_since(partner, before):
         return partner
     new = collections.Counter(partner["arrivals"])
     new.subtract(before["arrivals"])
-    old = len(before.get("appeared", ()))
-    return {**partner, "arrivals": +new,
-            "appeared": partner.get("appeared", ())[old:], "files": {
+    later = {what: partner.get(what, ())[len(before.get(what, ())):]
+             for what in ("appeared", "log")}
+    return {**partner, **later, "arrivals": +new, "files": {
                 name: file for name, file in partner["files"].items()
                 if new[name] or file != before["files"].get(name)}}
 
@@ -107,11 +120,24 @@ def _counts(history, observations, seen, found):
         **count(found),
         "violations": len(found),
         "delivered": _delivered(uploads, seen),
+        **_counts_found(history, observations, seen),
         "in_doubt": states["IN_DOUBT"],
         "cuts": history.count_events("cut"),
         "kills": history.count_events("kill"),
         "judged": "+".join(part for part in PARTS if part in observations),
     }
+
+
+def _counts_found(history, observations, seen):
+    """Of what was found; where nobody looked for that, nothing."""
+    if "sources" not in observations:
+        return {}
+    arrived = {row["receipt"] for row in seen["deliveries"]
+               if row["state"] in deliveries.ARRIVED}
+    return {"placed": history.count_events("place"),
+            "found": len(seen["found"]),
+            "found_delivered": len(
+                {row["id"] for row in seen["found"]} & arrived)}
 
 
 def _delivered(uploads, seen):

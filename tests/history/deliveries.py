@@ -31,11 +31,18 @@ def judge(published, receipts, deliveries, partner):
              *_unfounded(published, deliveries),
              *_unreplaced(deliveries), *_skipped(deliveries)]
     if partner is not None:
-        found += _at_partner(deliveries, partner)
-        found += _appeared(deliveries, partner.get("appeared", ()))
+        there = [d for d in deliveries if not is_local(d)]
+        found += _at_partner(there, partner)
+        found += _appeared(there, partner.get("appeared", ()))
     if partner is not None and "may_doubt" in partner:
         found += _doubted(deliveries, partner["may_doubt"])
     return found
+
+
+def is_local(row):
+    """It goes to an account: that it came there is told by its journal, and
+    asked for by who observes."""
+    return row.get("partner", "").startswith("@")
 
 
 def _unfinished(deliveries):

@@ -3,7 +3,7 @@
 
 Also a program, for a host that only sees itself:
 
-usage: /usr/bin/python3 listing.py DIRECTORY        prints JSON
+usage: /usr/bin/python3 listing.py DIRECTORY [WITHOUT...]     prints JSON
 """
 import hashlib
 import json
@@ -14,15 +14,19 @@ import sys
 OWN = ".mft"        # mftd's own folder at the top of a volume
 
 
-def listing(top):
-    """{name below top: {"size", "sha256"} or {"directory": true}}"""
+def listing(top, without=()):
+    """{name below top: {"size", "sha256"} or {"directory": true}}; without
+    what is in these directories."""
     found = {}
     for where, directories, files in os.walk(top, onerror=_fail):
         if where == str(top) and OWN in directories:
             directories.remove(OWN)
+        if os.path.relpath(where, top) in without:
+            directories.clear()
+            continue
         for name in [*directories, *files]:
             path = os.path.join(where, name)
-            found[os.path.relpath(path, top)] = _entry(path)
+            found[os.path.relpath(path, top)] = entry(path)
     return found
 
 
@@ -30,7 +34,7 @@ def _fail(error):
     raise error
 
 
-def _entry(path):
+def entry(path):
     mode = os.lstat(path).st_mode
     if stat.S_ISDIR(mode):
         return {"directory": True}
@@ -46,4 +50,4 @@ def _entry(path):
 
 
 if __name__ == "__main__":
-    json.dump(listing(sys.argv[1]), sys.stdout)
+    json.dump(listing(sys.argv[1], sys.argv[2:]), sys.stdout)

@@ -12,15 +12,16 @@ import time
 
 from . import checker
 
-# The partner's sshd says this of each rename.
-_RENAMED = re.compile(r'\brename old "[^"]+" new "(?:[^"]*/)?([^"/]+)"')
+# The partner's sshd says this of each rename, and of each file that goes.
+_CHANGED = re.compile(r'\brename old "([^"]+)" new "([^"]+)"'
+                      r'|\bremove name "([^"]+)"')
 
 SHOW = ("-j", "journal", "show")        # mftctl
 VERIFY = ("-j", "journal", "verify")
 
 # What may still come, as long as somebody is at work on it.
 PENDING = {"journal", "outcome", "catalog", "unforwarded", "undelivered",
-           "undisposed"}
+           "undisposed", "unfound"}
 
 _QUERIES = {
     "receipts": "SELECT id, stream, seq, outcome, {path} AS path, size, "
@@ -30,10 +31,14 @@ _QUERIES = {
     "streams": "SELECT record.stream AS stream, coalesce(mark.seq, 0) AS mark,"
     " count(*) AS records, max(record.seq) AS last FROM record LEFT JOIN mark "
     "ON mark.stream = record.stream GROUP BY record.stream, mark.seq",
-    "deliveries": "SELECT id, receipt, route, state, {name} AS name, size, "
-    "{sha256} AS sha256, unmatched, after_done, if_exists, skipped, error, "
-    "order_us, order_seq FROM delivery WHERE receipt "
-    "NOT IN (SELECT id FROM receipt WHERE origin <> '')",
+    "deliveries": "SELECT id, receipt, route, partner, state, "
+    "{name} AS name, size, {sha256} AS sha256, unmatched, after_done, "
+    "if_exists, skipped, error, order_us, order_seq FROM delivery",
+    "found": "SELECT id, origin, outcome, {path} AS path, size, "
+    "{sha256} AS sha256, has_routes AS routes, removed, pending, replaced_by "
+    "FROM receipt WHERE known = 1 AND origin <> ''",
+    "pulls": "SELECT receipt, fetched, state FROM pull WHERE receipt IN "
+    "(SELECT id FROM receipt WHERE known = 1)",
 }
 _BYTES = ("path", "sha256", "name")
 _SQLITE = {column: f"lower(hex({column}))" for column in _BYTES}
@@ -88,11 +93,28 @@ def _text(name):
     return name.decode(errors="backslashreplace")
 
 
-def arrivals(log):
-    """{name: how often it came into being}, by the partner's log."""
+def partner_log(log):
+    """[{"old": a path, "new": another}], without "new" where a file is removed,
+    as they were asked for, in order."""
+    return [{"old": _logged(old), "new": _logged(new)} if new
+            else {"old": _logged(gone)}
+            for old, new, gone in _CHANGED.findall(log)]
+
+
+def _logged(name):
+    """As mftctl prints it: the log has an odd byte as \\344."""
+    return _text(re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]),
+                        name.encode(errors="surrogateescape")))
+
+
+def arrivals(log, directory=None):
+    """{name: how often it came into being}, by the partner's log; directory:
+    in one that is called so."""
     found = {}
-    for name in _RENAMED.findall(log):
-        found[name] = found.get(name, 0) + 1
+    for entry in partner_log(log):
+        where, _, name = entry.get("new", "").rpartition("/")
+        if name and directory in (None, where.rpartition("/")[2]):
+            found[name] = found.get(name, 0) + 1
     return found
 
 

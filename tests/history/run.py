@@ -6,6 +6,7 @@ The counts are printed, on one line.  With MFTD_HISTORY naming a directory,
 history, observations and counts are kept in a new directory there, for
 tests/history/check; otherwise they are gone at the end of the run.
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -31,6 +32,8 @@ class Run:
         self.directory = self._make_directory()
         self.before = {
             "storage": self.storage(), "partner": self.partner(),
+            "found": [] if self.sources() is None else [
+                row["id"] for row in self.catalog()["found"]],
             "since": observe.last_sequences(self.journals()["records"])}
         self._events = self.client("system")
 
@@ -66,6 +69,10 @@ class Run:
         """None: there is none."""
         return None
 
+    def sources(self):
+        """None: nothing is found or fetched, or it is not judged."""
+        return None
+
     # ---- the history
 
     def client(self, name, account="alice"):
@@ -78,6 +85,11 @@ class Run:
     def event(self, what, of, **more):
         """Something was done to the system."""
         self._events.event(what, of, **more)
+
+    def place(self, source, name, data, **more):
+        """Before that version stands there, whole at once (found.py)."""
+        self.event("place", source, name=name, size=len(data),
+                   sha256=hashlib.sha256(data).hexdigest(), **more)
 
     # ---- the verdict
 
@@ -101,8 +113,11 @@ class Run:
         print(f"[{self.name}: {verdict.line()}]", flush=True)
 
     def _look(self):
-        return {"before": self.before, "journals": self.journals(),
+        seen = {"before": self.before, "journals": self.journals(),
                 "catalog": self.catalog()}
+        if (sources := self.sources()) is not None:
+            seen["sources"] = sources
+        return seen
 
     def _keep(self, name, value):
         with open(self.directory / name, "w", encoding="utf-8") as f:

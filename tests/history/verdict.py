@@ -31,7 +31,8 @@ def _line(concerned):
 
 # Which kinds of violations make up which count.
 COUNTED = {
-    "lost": {"lost", "stale", "torn", "unreceipted", "unforwarded"},
+    "lost": {"lost", "stale", "torn", "unreceipted", "unforwarded",
+             "unfound"},
     "corrupt": {"corrupt"},
     "duplicated": {"duplicated"},
 }

@@ -25,6 +25,10 @@ class World:
         self.deliveries = []
         self.partner = {}
         self.arrivals = {}
+        self.log = []
+        self.found = []
+        self.pulls = []
+        self.sources = {}
         self.before = {}
         self.client("lab", event="cut", of="n1")
 
@@ -87,8 +91,57 @@ class World:
             "id": f"d{len(self.deliveries)}", "receipt": self.rows[-1]["id"],
             "route": "r", "state": state, "name": name, "size": 1,
             "sha256": sha(letter)})
+        self.arrive(name, letter)
+
+    def arrive(self, name, letter):
         self.partner[name] = {"size": 1, "sha256": sha(letter)}
         self.arrivals[name] = self.arrivals.get(name, 0) + 1
+        self.log.append({"old": "in/.tmp", "new": f"in/{name}"})
+
+    # ---- what is found
+
+    def source(self, what, **more):
+        """A folder, or with directory and fetched one of a partner."""
+        self.sources[what] = {"routes": ["look"], "there": {}, **more}
+
+    def place(self, source, name, letter):
+        self.client("w", event="place", of=source, name=name, size=1,
+                    sha256=sha(letter))
+        self.sources[source]["there"][name] = {"size": 1,
+                                               "sha256": sha(letter)}
+
+    def find(self, source, name, letter, route="look", to=None):
+        """It is taken up, and all that comes of it."""
+        fetched = self.sources[source].get("fetched")
+        row = {"id": f"x{len(self.found)}", "path": f"{source}/{name}",
+               "origin": "PARTNER" if fetched else "FOLDER", "size": 1,
+               "sha256": sha(letter), "outcome": "PUBLISHED", "routes": 1,
+               "removed": 0, "pending": 0, "replaced_by": None}
+        self.found.append(row)
+        self.deliveries.append({
+            "id": f"d{len(self.deliveries)}", "receipt": row["id"],
+            "route": route, "partner": "acme", "state": "DONE",
+            "name": to or name, "size": 1, "sha256": sha(letter)})
+        self.arrive(to or name, letter)
+        if fetched:
+            self.pulls.append({"receipt": row["id"], "fetched": fetched,
+                               "state": "KEPT"})
+        if fetched in ("delete", "move"):
+            self.take_away(source, name, row)
+        return row
+
+    def take_away(self, source, name, row):
+        """As mftd does it, of what was fetched last."""
+        place = self.sources[source]
+        self.pulls[-1]["state"] = "DONE"
+        entry = place["there"].pop(name)
+        old = {"old": f"{place['directory']}/{name}"}
+        if place["fetched"] == "move":
+            there = name if name not in place["taken"] else \
+                f"{name}.{row['id']}"
+            place["taken"][there] = entry
+            old["new"] = f"taken/{there}"
+        self.log.append(old)
 
     def judge(self, *without):
         last = {r["stream"]: r["seq"] for r in self.records}
@@ -99,8 +152,11 @@ class World:
             "journals": {"records": self.records, "verified": [
                 {"stream": s, "verdict": "live", "good": True} for s in last]},
             "catalog": {"receipts": self.rows, "streams": streams,
-                        "deliveries": self.deliveries},
-            "partner": {"files": self.partner, "arrivals": self.arrivals}}
+                        "deliveries": self.deliveries, "found": self.found,
+                        "pulls": self.pulls},
+            "partner": {"files": self.partner, "arrivals": self.arrivals,
+                        "log": self.log},
+            **({"sources": self.sources} if self.sources else {})}
         return self.judge_of({k: v for k, v in seen.items()
                               if k not in without})
 

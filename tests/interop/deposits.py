@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 
-from history import deliveries, receipts, recorder
+from history import deliveries, found as finds, receipts, recorder
 from judge import RigRun
 import rig as rigs
 from rig import send
@@ -117,6 +117,7 @@ class DepositRun(RigRun):
 
     def __init__(self, rig, name, db=None):
         self.db = db
+        self._asked, self._made = set(), set()
         super().__init__(rig, name)
 
     def catalog(self):
@@ -128,15 +129,17 @@ class DepositRun(RigRun):
         wait_for(self.rig, "the end of all deliveries", self._is_settled)
         sums = {row["id"]: row["sha256"]
                 for row in self.catalog()["deliveries"]}
-        clients, asked, made = {}, [], set()
+        clients, asked = {}, []
         for row in rows(self.rig):
             account = row.get("to_account")
-            if account is None or row["state"] != "DONE":
+            if account is None or row["state"] != "DONE" or \
+                    row["id"] in self._asked:
                 continue
+            self._asked.add(row["id"])
             client = clients.setdefault(
                 account, self.client("outbound", account))
             directory = row.get("directory", "")
-            asked += self._directories(client, directory, made)
+            asked += self._directories(client, directory)
             name = os.path.join(directory, row["name"])
             asked.append((client, client.ask(
                 "put", name, size=row["size"], sha256=sums[row["id"]])))
@@ -153,14 +156,15 @@ class DepositRun(RigRun):
         known = {row["id"] for row in found["receipts"]
                  if row["outcome"] == "PUBLISHED"}
         return published.keys() <= known and not deliveries.judge(
-            published, found["receipts"], found["deliveries"], None)
+            {**published, **finds.records(found["found"])},
+            [*found["receipts"], *found["found"]], found["deliveries"], None)
 
-    def _directories(self, client, path, made):
+    def _directories(self, client, path):
         """Each is made once, by whoever needs it first."""
         parts = path.split("/") if path else []
         for i in range(len(parts)):
             name = "/".join(parts[:i + 1])
             known = f"{client.root}/{name}" in self.before["storage"]
-            if (client.account, name) not in made and not known:
-                made.add((client.account, name))
+            if (client.account, name) not in self._made and not known:
+                self._made.add((client.account, name))
                 yield client, client.ask("mkdir", name)

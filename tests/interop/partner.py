@@ -13,6 +13,7 @@ import time
 
 import rig
 
+SERVER = "/usr/lib/openssh/sftp-server"
 PASSWORD = "open sesame"
 _SSHD = """ListenAddress 127.0.0.1:{port}
 HostKey {top}/host_key
@@ -25,7 +26,13 @@ AuthenticationMethods {methods}
 PasswordAuthentication {password}
 KbdInteractiveAuthentication {questions}
 LogLevel DEBUG1
-Subsystem sftp internal-sftp -d {top}/in
+SetEnv SHLVL=5
+Subsystem sftp {top}/sftp
+"""
+# SHLVL above: bash, started by sshd, else reads the user's .bashrc
+_SFTP = """#!/bin/sh
+exec 2>>{top}/files.log
+exec {server} -e -l INFO -d {top}/in
 """
 _PAM = """auth required pam_unix.so
 account required pam_permit.so
@@ -71,7 +78,12 @@ class Partner:
             pam="yes" if asks else "no",
             password="yes" if "password" in methods else "no",
             questions="yes" if asks else "no"))
+        (self.top / "sftp").write_text(
+            _SFTP.format(top=self.top, server=SERVER))
+        (self.top / "sftp").chmod(0o755)
         self.log = self.top / "log"
+        self.files_log = self.top / "files.log"
+        self.files_log.touch()
         self.server = None
 
     def __enter__(self):

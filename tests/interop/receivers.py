@@ -122,9 +122,9 @@ class Http:
                                                       Handler)
         self.scheme = "http"
         if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self.server.socket = context.wrap_socket(
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*certificate)
+            self.server.socket = self.tls.wrap_socket(
                 self.server.socket, server_side=True)
             self.scheme = "https"
         self.thread = threading.Thread(target=self.server.serve_forever)
@@ -139,6 +139,10 @@ class Http:
         self.thread.join()
         self.server.server_close()
 
+    def present(self, certificate):
+        """Another certificate, from the next connection on."""
+        self.tls.load_cert_chain(*certificate)
+
     def url(self, path="/hook"):
         return f"{self.scheme}://127.0.0.1:{self.server.server_port}{path}"
 
@@ -151,33 +155,58 @@ class Http:
 
 
 class Smtp:
-    """`with Smtp() as smtp`; refuse: the next so many messages."""
+    """`with Smtp() as smtp`; refuse: the next so many messages.  With a
+    certificate TLS is asked for by STARTTLS, or implicit; starttls: what else
+    is said to that ("": it is not offered)."""
 
-    def __init__(self, certificate=None, user=None, password=None):
+    def __init__(self, certificate=None, user=None, password=None,
+                 implicit=False, starttls=None):
         self.messages = []      # (envelope, message)
-        self.users = []
+        self.users = []         # (name, whether it was let in, by TLS)
+        self.senders = []       # (address, by TLS)
         self.refuse = 0
-        context = None
+        self.tls = None
+        self.starttls = starttls
         if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-
-        def authenticate(_server, _session, _envelope, _mechanism, data):
-            good = (data.login.decode(), data.password.decode()) == \
-                (user, password)
-            self.users.append((data.login.decode(), good))
-            return AuthResult(success=good)
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*certificate)
+        self._user, self._password = user, password
+        self._implicit = implicit
+        outer = self
 
         class Controlled(Controller):
             def factory(self):
-                return SMTP(self.handler, tls_context=context,
-                            require_starttls=context is not None,
-                            auth_required=user is not None,
-                            authenticator=authenticate, hostname="test")
+                return outer.make_server(self.handler)
 
         self.port = free_port()
-        self.controller = Controlled(self, hostname="127.0.0.1",
-                                     port=self.port)
+        self.controller = Controlled(
+            self, hostname="127.0.0.1", port=self.port,
+            ssl_context=self.tls if implicit else None)
+
+    def make_server(self, handler):
+        starttls = self.starttls
+
+        class Server(SMTP):
+            async def smtp_STARTTLS(self, arg):
+                if starttls is None:
+                    await super().smtp_STARTTLS(arg)
+                else:
+                    await self.push(starttls)
+
+        return Server(
+            handler, hostname="test", authenticator=self._authenticate,
+            tls_context=None if self._implicit or self.starttls == ""
+            else self.tls, auth_required=self._user is not None,
+            require_starttls=self.tls is not None and not self._implicit
+            and self.starttls is None,
+            auth_require_tls=self.starttls is None and not self._implicit)
+
+    def _authenticate(self, _server, session, _envelope, _mechanism, data):
+        good = (data.login.decode(), data.password.decode()) == \
+            (self._user, self._password)
+        self.users.append((data.login.decode(), good,
+                           self._implicit or session.ssl is not None))
+        return AuthResult(success=good)
 
     def __enter__(self):
         self.controller.start()
@@ -185,6 +214,17 @@ class Smtp:
 
     def __exit__(self, *_):
         self.controller.stop()
+
+    def present(self, certificate):
+        """Another certificate, from the next connection on."""
+        self.tls.load_cert_chain(*certificate)
+
+    async def handle_MAIL(self, _server, session, envelope, address, options):
+        self.senders.append((address, self._implicit
+                             or session.ssl is not None))
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 well"
 
     async def handle_DATA(self, _server, _session, envelope):
         if self.refuse > 0:
@@ -195,28 +235,29 @@ class Smtp:
         return "250 taken"
 
     def url(self):
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"smtp{'s' if self._implicit else ''}://127.0.0.1:{self.port}"
 
 
-def make_ca(top):
-    """A CA, and a certificate of it for 127.0.0.1: (ca, certificate, key)."""
+def _openssl(*args):
+    subprocess.run(["openssl", *map(str, args)], check=True,
+                   capture_output=True)
+
+
+def make_ca(top, names="IP:127.0.0.1", days="2", called="test CA"):
+    """A CA, and a certificate of it for those names, by default for so many
+    days from now: (ca, certificate, key)."""
     top = pathlib.Path(top)
-
-    def openssl(*args):
-        subprocess.run(["openssl", *map(str, args)], check=True,
-                       capture_output=True)
-
+    top.mkdir(exist_ok=True)
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     ca, ca_key = top / "ca.pem", top / "ca.key"
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test CA",
-            "-days", "2", "-keyout", ca_key, "-out", ca)
+    _openssl("req", "-x509", *curve, "-subj", f"/CN={called}", "-days", "2",
+             "-keyout", ca_key, "-out", ca)
     key, request, extra = top / "key.pem", top / "request", top / "extra"
-    extra.write_text("subjectAltName=IP:127.0.0.1\n")
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out",
-            request)
-    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key,
-            "-CAcreateserial", "-days", "2", "-extfile", extra, "-out",
-            top / "certificate.pem")
+    extra.write_text(f"subjectAltName={names}\n")
+    _openssl("req", *curve, "-subj", "/CN=server", "-keyout", key, "-out",
+             request)
+    _openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key,
+             "-CAcreateserial", "-days", days, "-extfile", extra, "-out",
+             top / "certificate.pem")
     ca.chmod(0o644)
     return ca, top / "certificate.pem", key

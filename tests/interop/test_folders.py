@@ -12,6 +12,7 @@ import threading
 import pytest
 from databases import Postgres
 from deposits import held, kill, rows, wait_for, wait_rows
+from finds import FindRun, FOLDER
 from partner import Partner
 from rig import Rig, USER
 
@@ -32,19 +33,33 @@ def objects(rig, partner, stable=1, more=(), others=""):
 
 @contextlib.contextmanager
 def system(catalog=None, **what):
+    """What is put into the folder by put(), or told to the run of the folder,
+    is judged."""
     with contextlib.ExitStack() as stack:
         db = stack.enter_context(catalog()) if catalog else None
         rig = stack.enter_context(Rig(catalog=db.uri if db else None))
         partner = stack.enter_context(Partner())
-        folder = rig.volume / "drop/in"
+        folder = rig.volume / FOLDER
         folder.mkdir(parents=True)
         rig.up(objects(rig, partner, **what))
-        yield rig, partner, folder
+        with FindRun(rig, "folders", partner, db, ["out"]) as run:
+            _runs[folder] = run
+            yield rig, partner, folder
+            run.assert_good()
 
 
-def put(folder, name, data):
+_runs = {}      # by folder
+
+
+def run_of(folder):
+    return _runs[folder]
+
+
+def put(folder, name, data, **more):
     """Like most who write into folders: it is seen as it grows."""
     path = folder / name
+    if folder in _runs:
+        _runs[folder].told(folder, name, data, **more)
     path.write_bytes(data)
     who = pwd.getpwnam(USER)
     os.chown(path, who.pw_uid, who.pw_gid)
@@ -86,11 +101,13 @@ def test_found(catalog):
         assert not rig.lines("look: .*No such file")
         (folder / "below").mkdir()
         put(folder / "below", "file", b"not this")
+        run_of(folder).beside(folder, "later.part")
         put(folder, "later.part", b"half")
         (folder / "link").symlink_to("a.csv")
         os.mkfifo(folder / "fifo")
         for name, data in files.items():
-            put(folder, name, data)
+            put(folder, name, data, routes=["out", "in"] if name in (
+                "a.csv", "big") else ["out"])
         found = wait_rows(rig, len(files) + 2)
         assert all(row["tries"] == 1 for row in found)
         assert there(partner) == files
@@ -105,6 +122,7 @@ def test_found(catalog):
             rig.start()
             put(folder, again, b"new")
             wait_rows(rig, len(files) + 3 + (again == "two"))
+        run_of(folder).told(folder, "later", b"half")
         os.rename(folder / "later.part", folder / "later")
         found = wait_rows(rig, len(files) + 5)
         assert there(partner)["later"] == b"half"
@@ -136,6 +154,8 @@ def test_a_file_that_is_written_to_is_not_taken():
         finally:
             done.set()
             writer.join()
+        run_of(folder).told(folder, "growing",
+                            (folder / "growing").read_bytes())
         wait_rows(rig, 3)
         assert there(partner)["growing"] == (folder / "growing").read_bytes()
 
@@ -152,9 +172,12 @@ def test_a_new_version_is_a_new_file():
             f"port: {partner.port}", "port: 1")))
         waits = ("DONE", "QUEUED", "WAITING")
         # in place, by another, and in its place
+        run_of(folder).told(folder, "x", b"two")
         first.write_bytes(b"two")
         wait_rows(rig, 2, waits)
+        run_of(folder).beside(folder, ".x.tmp")
         put(folder, ".x.tmp", b"333")
+        run_of(folder).told(folder, "x", b"333")
         os.rename(folder / ".x.tmp", first)
         wait_rows(rig, 3, waits)
         assert there(partner) == {"1-x": b"one"}
@@ -166,6 +189,7 @@ def test_a_new_version_is_a_new_file():
         shutil.move(first, folder.parent / "x")
         put(folder, "y", b"y")
         wait_rows(rig, 4)
+        run_of(folder).told(folder, "x", b"333")
         shutil.move(folder.parent / "x", first)
         wait_rows(rig, 5)
         assert there(partner)["5-x"] == b"333"
@@ -179,6 +203,7 @@ def test_changed_while_it_is_copied():
             path = put(folder, "file", b"a" * BIG)
             wait_for(rig, "the copy", lambda: "sync_file_range(" in (
                 rig.top / "strace").read_text())
+            run_of(folder).told(folder, "file", b"a" * (BIG - 1) + b"b")
             with open(path, "r+b") as f:
                 f.seek(BIG - 1)
                 f.write(b"b")
@@ -237,6 +262,7 @@ def test_configured_anew_while_it_looks():
             rig.mftctl("apply", rig.accounts(objects(
                 rig, partner, more=("directory: sub",))))
             (partner.files / "sub").mkdir()
+            run_of(folder).inbox = "sub"
             wait_for(rig, "the new objects", lambda: len(rig.lines(
                 "outbound.*configuration version")) == 2)
         wait_rows(rig, 1)
@@ -263,10 +289,8 @@ def test_look_killed(stage):
 
 def test_catalog_away():
     """What is found meanwhile is written when it is back, once."""
-    with Postgres() as db, Rig(catalog=db.uri) as rig, Partner() as partner:
-        folder = rig.volume / "drop/in"
-        folder.mkdir(parents=True)
-        rig.up(objects(rig, partner))
+    with system(Postgres) as (rig, partner, folder):
+        db = run_of(folder).db
         put(folder, "before", b"b")
         wait_rows(rig, 1)
         with db.away():

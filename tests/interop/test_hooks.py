@@ -361,7 +361,7 @@ def test_mail_by_starttls_with_password(rig, partner):
             smtp, "user: mft", "password: sesame", f"ca_file: {ca}")]}))
         rig.upload("secure.txt")
         rig.wait_runs("alert", DONE=1)
-        assert smtp.users == [("mft", True)] and len(smtp.messages) == 1
+        assert smtp.users == [("mft", True, True)] and len(smtp.messages) == 1
 
 
 def test_mail_without_tls_is_not_sent_where_it_is_wanted(rig, partner):

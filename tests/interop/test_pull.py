@@ -5,11 +5,13 @@ was not delivered."""
 import contextlib
 import json
 import os
+import re
 import signal
 
 import pytest
 from databases import Postgres
 from deposits import held, kill, rows, wait_for, wait_rows
+from finds import FindRun
 from partner import Partner
 from rig import keygen, Rig
 
@@ -42,8 +44,20 @@ def objects(rig, partner, *routes, **what):
     return head + "routes:\n" + "".join(routes)
 
 
+def judged(rig, partner, routes, db=None):
+    """A run of routes that all take the files of `from` in one way."""
+    text = "".join(routes)
+    fetched, = set(re.findall(r"fetched: (\w+)", text)) or {"keep"}
+    return FindRun(rig, "pulls", partner, db, pulls={
+        "from": (fetched, re.findall(r"- name: (\w+)", text))}, inbox="to")
+
+
+_runs = {}      # by partner
+
+
 @contextlib.contextmanager
 def system(*routes, catalog=None, **what):
+    """What is put into the folder by put() is judged."""
     with contextlib.ExitStack() as stack:
         db = stack.enter_context(catalog()) if catalog else None
         rig = stack.enter_context(Rig(catalog=db.uri if db else None))
@@ -51,11 +65,16 @@ def system(*routes, catalog=None, **what):
         for name in ("from", "taken", "to"):
             (partner.files / name).mkdir()
         rig.up(objects(rig, partner, *routes, **what))
-        yield rig, partner
+        with judged(rig, partner, routes, db) as run:
+            _runs[partner] = run
+            yield rig, partner
+            run.assert_good()
 
 
 def put(partner, name, data, mtime=OLD):
     """Whole at once, with that time."""
+    if partner in _runs:
+        _runs[partner].told(partner.files / "from", name, data)
     path = partner.files / "from" / name
     fresh = partner.top / "fresh"
     fresh.write_bytes(data)
@@ -97,8 +116,9 @@ def test_kept(catalog):
         (partner.files / "from/dir").mkdir()
         (partner.files / "from/link").symlink_to("a.csv")
         os.mkfifo(partner.files / "from/fifo")
-        put(partner, "no.csv", b"no")
-        put(partner, "half.part", b"half")
+        for name in ("no.csv", "half.part"):
+            _runs[partner].beside(partner.files / "from", name)
+            put(partner, name, b"not this")
         for name, data in files.items():
             put(partner, name, data)
         found = wait_rows(rig, len(files))
@@ -171,6 +191,7 @@ def test_a_file_that_grows_is_not_taken():
         for i in range(4):
             with open(path, "ab") as f:
                 f.write(b"x" * 1000)
+            _runs[partner].told(path.parent, path.name, path.read_bytes())
             put(partner, f"whole{i}", b"whole")
             wait_looks(rig, partner, 1)
         assert "growing" not in content(rig.volume / "alice/box")
@@ -210,6 +231,9 @@ def test_a_folder_that_is_not_there():
         assert len(rig.lines("route=pull: fetch: opendir")) == 1
         os.rename(partner.files / "from", partner.files / "none")
         (partner.files / "from").mkdir()
+        run = _runs[partner]
+        run.pulls["none"] = run.pulls.pop("from")
+        run.told(partner.files / "none", "x", b"x")
         os.rename(put(partner, "x", b"x"), partner.files / "none/x")
         wait_rows(rig, 1)
 
@@ -254,9 +278,8 @@ def test_killed(stage, catalog):
 
 def test_catalog_away():
     """Nothing is fetched twice, nothing taken away, while nobody can write."""
-    with Postgres() as db, Rig(catalog=db.uri) as rig, Partner() as partner:
-        (partner.files / "from").mkdir()
-        rig.up(objects(rig, partner, route(fetched="delete")))
+    with system(route(fetched="delete"), catalog=Postgres) as (rig, partner):
+        db = _runs[partner].db
         put(partner, "before", b"b")
         wait_rows(rig, 1)
         wait_for(rig, "it is taken away", lambda: not content(
@@ -330,3 +353,4 @@ def test_partner_test_looks_there():
         os.rename(partner.files / "from", partner.files / "other")
         done = rig.mftctl("partner", "test", "acme", check=False)
         assert done.returncode != 0 and "No such file" in done.stdout
+        os.rename(partner.files / "other", partner.files / "from")

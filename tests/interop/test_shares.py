@@ -10,6 +10,7 @@ from sshd import Sshd
 
 PATIENCE_S = 120
 HANG, WELL = ("alice", "bob"), "carol"      # partners, and accounts
+ALL_PLACES = 16
 MANY = 600      # of each: more than one partner may have in hand
 ALONE = 4200000     # bytes: two of them do not go together
 PLACES = 10     # two partners' least, of 16: 8 and 4, or 5 and 5
@@ -90,3 +91,74 @@ def test_two_hang_and_a_third_is_served():
             WELL].names() == ["0", "1", "2"])
         # and the two hang still
         assert not any(partners[name].renames() for name in HANG)
+
+
+def hang(sshd):
+    """In its first WRITE."""
+    sshd.fault("-e", "inject=lseek:delay_enter=3600s")
+
+
+def test_they_have_all_places_and_another_is_served():
+    """For as long as it takes to see that they hang; they keep what they
+    have."""
+    many = ["alice", *(f"p{i}" for i in range(1, ALL_PLACES))]
+    with contextlib.ExitStack() as stack:
+        dead, well = (stack.enter_context(Sshd(USER)) for _ in range(2))
+        rig = stack.enter_context(Rig())
+        rig.up(objects(rig, {**dict.fromkeys(many, dead), WELL: well}))
+        outbound(rig, "demote")
+        hang(dead)
+        for name in many:
+            upload(rig, name, 2, ALONE, f"{name}-")
+        outbound(rig, "promote")
+        wait_for(rig, "they have all places",
+                 lambda: len(dead.servers()) == ALL_PLACES)
+        upload(rig, WELL, 20, ALONE)
+        wait_for(rig, "its files", lambda: len(well.names()) == 20)
+        assert len(dead.servers()) == ALL_PLACES and not dead.renames()
+        assert len(rig.lines("does not answer")) == ALL_PLACES
+        dead.fault()
+        dead.cut()
+        wait_for(rig, "their files", lambda: len(
+            dead.names()) == 2 * ALL_PLACES)
+        wait_for(rig, "the word of it", lambda: len(
+            rig.lines("answers again")) == ALL_PLACES)
+
+
+def test_one_place_until_it_answers():
+    """Who has hung gets no more when it is tried again."""
+    with contextlib.ExitStack() as stack:
+        dead, well = (stack.enter_context(Sshd(USER, level="VERBOSE"))
+                      for _ in range(2))
+        rig = stack.enter_context(Rig())
+        rig.up(objects(rig, {"alice": dead, WELL: well}))
+        hang(dead)
+        upload(rig, "alice", 20, ALONE)
+        wait_for(rig, "many places", lambda: len(dead.servers()) > 4)
+        wait_for(rig, "the word of it",
+                 lambda: rig.lines("partner alice does not answer"))
+        for n in range(2):
+            calls = dead.calls()
+            dead.cut()
+            wait_for(rig, "it is tried again",
+                     lambda before=calls: dead.calls() > before)
+            # what could be started with it would be by then
+            upload(rig, WELL, 1, ALONE, f"{n}-")
+            wait_for(rig, "another's file", lambda n=n: len(
+                well.names()) == n + 1)
+            wait_for(rig, "it hangs again", dead.servers)
+            assert len(dead.servers()) == 1 and dead.calls() == calls + 1
+        dead.fault()
+        dead.cut()
+        wait_for(rig, "its files", lambda: len(dead.names()) == 20)
+        assert rig.lines("partner alice answers again")
+
+
+def test_slow_is_not_hung():
+    """Its answers come all the time, and its file takes long."""
+    with Sshd(USER) as slow, Rig() as rig:
+        rig.up(objects(rig, {"alice": slow}))
+        slow.fault("-e", "inject=lseek:delay_enter=200ms")
+        upload(rig, "alice", 1, 5 * ALONE)
+        wait_for(rig, "its file", lambda: slow.names() == ["0"])
+        assert not rig.lines("does not answer")

@@ -236,6 +236,13 @@ class Lab:
         return f"/proc/{found['pid']}/root" + self.state(
             "hosts", name, inside.lstrip("/"))
 
+    def storage_path(self, inside):
+        """What lies on the shared storage, seen from here: as by a machine of
+        its own, whichever node is off."""
+        found = self._rack()
+        return f"/proc/{found['pid']}/root" + self.state(
+            "storage", "mnt", inside)
+
     # ---- waiting ----
 
     def wait_ready(self, *names, timeout_s=60):

@@ -1002,6 +1002,18 @@ MUTATIONS = [
              "mftd_jobs_room(MFTD_JOBS_MAX, q->n_jobs, own) == 0",
              "false", ("tests/unit/outbound/test_job",)),
 
+    Mutation("silent_take_no_place", "mftd/outbound/hung.c",
+             "silent += is_silent(rn, now_ms);", "",
+             ("tests/unit/outbound/test_job", "test_hung_take_no_place")),
+    Mutation("silent_bound", "mftd/outbound/hung.c",
+             "silent < MFTD_DELIVERS_SILENT_MAX", "true",
+             ("tests/unit/outbound/test_job", "test_so_many_take_no_place")),
+    Mutation("silent_for_us", "mftd/outbound/hung.c", "rn->asked == 0 &&",
+             "", ("tests/unit/outbound/test_job", "test_who_does_not_hang")),
+    Mutation("hung_claim_little", "mftd/outbound/job.c",
+             "own >= MFTD_HUNG_JOBS_MAX", "false",
+             ("tests/unit/outbound/test_job", "test_hung_claim_little")),
+
     # places: whose they are, and what they are called
     Mutation("place_without_inbound", "mftd/node/service.c",
              "		    in->wanted != MFTD_ROLE_STOPPED &&\n", "", SERVICE),

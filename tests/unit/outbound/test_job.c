@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "mftd/base/clock.h"
+#include "mftd/outbound/pulse.h"
 #include "mftd/outbound/queue.h"
 
 #define MANY_PARTNERS 64
@@ -159,6 +161,143 @@ test_published_leave_room(void **state)
 	free(q);
 }
 
+/* A queue some of whose places are taken: of partners that answered last so
+ * long ago. */
+static struct mftd_queue *
+make_runners(void)
+{
+	struct mftd_queue *q = make_queue();
+	size_t i;
+
+	q->pulses = mftd_pulses_new(MFTD_RUNNERS_MAX);
+	assert_non_null(q->pulses);
+	for (i = 0; i < MFTD_RUNNERS_MAX; i++)
+		q->runners[i].q = q;
+	return q;
+}
+
+static struct mftd_runner *
+run(struct mftd_queue *q, const char *partner, size_t n, int64_t heard_ms)
+{
+	struct mftd_runner *rn = q->runners, *first = NULL;
+
+	for (; n > 0; n--) {
+		while (rn->child.pid != 0)
+			rn++;
+		assert_true(rn < q->runners + MFTD_RUNNERS_MAX);
+		rn->child.pid = 1; /* of nobody that is ended here */
+		rn->n = 1;
+		snprintf(rn->partner, sizeof(rn->partner), "%s", partner);
+		mftd_pulse_beat(
+		    mftd_runner_pulse(rn), mftd_clock_ms() - heard_ms);
+		if (first == NULL)
+			first = rn;
+	}
+	return first;
+}
+
+static void
+drop_queue(struct mftd_queue *q)
+{
+	mftd_jobs_free(q);
+	free(q->hung);
+	free(q);
+}
+
+/* Partners that hang fill a queue, and then no more. */
+static void
+test_hung_take_no_place(void **state)
+{
+	static const size_t hung[] = { 8, 4, 2, 1, 1 };
+	struct mftd_queue *q = make_runners();
+	struct mftd_runner *rn;
+	char name[32];
+	size_t i;
+
+	for (i = 0; i < sizeof(hung) / sizeof(hung[0]); i++) {
+		snprintf(name, sizeof(name), "p%zu", i);
+		run(q, name, hung[i], MFTD_SILENT_MS - 2000);
+	}
+	assert_int_equal(mftd_places_taken(q), MFTD_DELIVERS_MAX);
+	mftd_hung_look(q);
+	assert_false(mftd_partner_hangs(q, "p0"));
+	for (rn = q->runners; rn < q->runners + MFTD_DELIVERS_MAX; rn++)
+		mftd_pulse_beat(
+		    mftd_runner_pulse(rn), mftd_clock_ms() - MFTD_SILENT_MS);
+	assert_int_equal(mftd_places_taken(q), 0);
+	mftd_hung_look(q);
+	for (i = 0; i < sizeof(hung) / sizeof(hung[0]); i++) {
+		snprintf(name, sizeof(name), "p%zu", i);
+		assert_true(mftd_partner_hangs(q, name));
+	}
+	assert_false(mftd_partner_hangs(q, "p"));
+	drop_queue(q);
+}
+
+/* There is an end to it. */
+static void
+test_so_many_take_no_place(void **state)
+{
+	struct mftd_queue *q = make_runners();
+
+	run(q, "hangs", MFTD_DELIVERS_SILENT_MAX, MFTD_SILENT_MS);
+	assert_int_equal(mftd_places_taken(q), 0);
+	run(q, "well", 3, 0);
+	assert_int_equal(mftd_places_taken(q), 3);
+	run(q, "hangs", 2, MFTD_SILENT_MS);
+	assert_int_equal(mftd_places_taken(q), 5);
+	run(q, "well", MFTD_DELIVERS_MAX - 5, 0);
+	assert_int_equal(mftd_places_taken(q), MFTD_DELIVERS_MAX);
+	drop_queue(q);
+}
+
+/* Who waits for us, for work, or for a disk, does not wait for a partner. */
+static void
+test_who_does_not_hang(void **state)
+{
+	struct mftd_queue *q = make_runners();
+
+	run(q, "a", 1, MFTD_SILENT_MS)->asked = 1;
+	run(q, "b", 1, MFTD_SILENT_MS)->n = 0;
+	run(q, "@c", 1, MFTD_SILENT_MS);
+	assert_int_equal(mftd_places_taken(q), 3);
+	mftd_hung_look(q);
+	assert_null(q->hung);
+	/* a probe has no jobs, and may hang */
+	run(q, "d", 1, MFTD_SILENT_MS)->probe = true;
+	q->runners[3].n = 0;
+	assert_int_equal(mftd_places_taken(q), 3);
+	drop_queue(q);
+}
+
+/* Until it answers again, which is its own matter. */
+static void
+test_hung_claim_little(void **state)
+{
+	struct mftd_queue *q = make_runners();
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		run(q, i == 0 ? "a" : i == 1 ? "ab" : "b", 1, MFTD_SILENT_MS);
+	mftd_hung_look(q);
+	mftd_hung_look(q);
+	assert_string_equal(q->hung, " a ab b ");
+	take(q, "a", MFTD_HUNG_JOBS_MAX - 1, MFTD_DELIVERY_CLAIMED);
+	take(q, "well", MFTD_HUNG_JOBS_MAX, MFTD_DELIVERY_CLAIMED);
+	assert_string_equal(busy(q), " ");
+	take(q, "a", 1, MFTD_DELIVERY_CLAIMED);
+	assert_string_equal(busy(q), " a ");
+	mftd_hung_forget(q, "ab");
+	assert_string_equal(q->hung, " a b ");
+	mftd_hung_forget(q, "none");
+	mftd_hung_forget(q, "a");
+	assert_string_equal(q->hung, " b ");
+	assert_string_equal(busy(q), " ");
+	mftd_hung_forget(q, "b");
+	assert_null(q->hung);
+	drop_queue(q);
+}
+
 int
 main(void)
 {
@@ -167,6 +306,10 @@ main(void)
 		cmocka_unit_test(test_room_always),
 		cmocka_unit_test(test_claims_leave_room),
 		cmocka_unit_test(test_published_leave_room),
+		cmocka_unit_test(test_hung_take_no_place),
+		cmocka_unit_test(test_so_many_take_no_place),
+		cmocka_unit_test(test_who_does_not_hang),
+		cmocka_unit_test(test_hung_claim_little),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
