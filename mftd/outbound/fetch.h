@@ -2,6 +2,8 @@
 #ifndef MFTD_OUTBOUND_FETCH_H
 #define MFTD_OUTBOUND_FETCH_H
 
+#include <stdint.h>
+
 #include "mftd/catalog/objects.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/chan.h"
@@ -18,6 +20,9 @@ struct mftd_fetch {
 	size_t n_except;
 	int every_s; /* between two looks */
 	int stable_s; /* so long a file must not have changed */
+	uint64_t mark_bytes; /* 0: what is cut begins anew; else one of
+				MFTD_RESUME_BYTES or more is gone on with, and
+				so often it is noted how far it is */
 	const struct mftd_conf *conf;
 	const char *volume; /* where the bytes are kept (stage.h) */
 	const struct mftd_lease *lease;

@@ -58,6 +58,8 @@ keep(struct mftd_fetch_state *f, struct reading *rd, struct mftd_fetch_piece *p)
 		r = mftd_sync_start(rd->fd, (int64_t)rd->done, (int64_t)len);
 	rd->done += len;
 	p->fill += len;
+	if (r == 0 && rd->fd >= 0)
+		r = mftd_fetch_part_grew(f, rd->done);
 	return r < 0 ? mftd_fetch_fail(f, r, "keeping it", "") : 0;
 }
 
@@ -165,13 +167,16 @@ mftd_fetch_read(struct mftd_fetch_state *f, const char *path, uint64_t size,
 		r = -EIO;
 	if (r == 0)
 		r = check_file(f, &file, size, mtime);
+	if (r == 0 && fd >= 0)
+		r = mftd_fetch_part_prove(f, path, &file, &rd.next);
+	rd.done = rd.next;
 	if (r == 0)
 		r = read_all(f, &rd);
 	if (r == 0)
 		r = check_file(f, &file, size, mtime);
 	e = close_file(f, &file);
-	if (r == 0 && EVP_DigestFinal_ex(f->sum, sum, NULL) != 1)
-		r = -EIO;
+	if (r == 0)
+		r = mftd_fetch_sum_so_far(f, sum);
 	return r == 0 && e < 0 ? mftd_fetch_result(f, e, &a, "close") : r;
 }
 

@@ -129,6 +129,9 @@ child(struct puller *p, const struct pulled *w, int fd, pid_t parent)
 		.n_except = w->r->n_except,
 		.every_s = pull->every_s,
 		.stable_s = pull->stable_s,
+		.mark_bytes = strcmp(pull->resume, "verify") == 0
+		    ? MFTD_FETCH_MARK_BYTES
+		    : 0,
 		.conf = worker->conf,
 		.volume = pull->volume,
 		.lease = worker->lease,

@@ -29,6 +29,7 @@ TOLD = ("tests/unit/sftp/test_durable",)
 AHEAD = ("tests/unit/sftp/test_ahead",)
 FOUND = ("tests/unit/catalog/test_catalog",)
 FETCH = ("tests/unit/outbound/test_fetch",)
+FETCH_RESUME = ("tests/unit/outbound/test_fetch_resume",)
 TIDY = ("tests/unit/outbound/test_tidy",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
@@ -995,6 +996,35 @@ MUTATIONS = [
     Mutation("fetch_of_another_version", "mftd/outbound/fetch_read.c",
              "attrs.size != size ||", "false ||",
              (*FETCH, "changed_before_it_is_read")),
+    Mutation("fetch_resume_unlike_theirs", "mftd/outbound/fetch_part.c",
+             "memcmp(block, theirs, BLOCK_BYTES) == 0", "true",
+             (*FETCH_RESUME, "another_file_is_not_gone_on_with")),
+    Mutation("fetch_resume_damaged", "mftd/outbound/fetch_part.c",
+             "*same = r == 0 && memcmp(sum, m->sha256, sizeof(sum)) == 0;",
+             "*same = r == 0;",
+             (*FETCH_RESUME, "damaged_part_is_not_gone_on_with")),
+    Mutation("fetch_resume_of_another_host", "mftd/outbound/fetch_part.c",
+             "strcmp(m->host, mftd_ssh_client_address(f->client)) == 0",
+             "true",
+             (*FETCH_RESUME, "part_of_another_host_is_not_gone_on_with")),
+    Mutation("fetch_resume_in_use", "mftd/outbound/fetch_part.c",
+             "	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) < 0)\n"
+             "		mftd_fd_close(&fd);\n", "",
+             (*FETCH_RESUME, "part_in_use_is_not_gone_on_with")),
+    Mutation("fetch_resume_before_it_is_durable",
+             "mftd/outbound/fetch_part.c",
+             "		r = mftd_sync_data(f->part.fd);\n", "		;\n",
+             (*FETCH_RESUME, "goes_on_after_a_kill")),
+    Mutation("fetch_resume_not", "mftd/outbound/fetch_part.c",
+             "*from = f->part.done = m->done;", "*from = 0;",
+             (*FETCH_RESUME, "goes_on_after_a_cut")),
+    Mutation("fetch_part_stays", "mftd/outbound/fetch_part.c",
+             "	    ((e == NULL || !mftd_fetch_part_is_of(f, e)) &&"
+             " f->seen.over == 0))", "	    false)",
+             (*FETCH_RESUME, "part_of_a_file_that_is_gone_goes")),
+    Mutation("fetch_part_makes_place", "mftd/outbound/fetch.c",
+             "	take_up_first(f, list, n);\n", "",
+             (*FETCH_RESUME, "cut_one_comes_first")),
     Mutation("tidy_of_another_version", "mftd/outbound/tidy.c",
              "	if (!is_it(t, &t->source))\n		return MFTD_TIDY_DONE;\n",
              "	if (!t->source.exists)\n		return MFTD_TIDY_DONE;\n",
