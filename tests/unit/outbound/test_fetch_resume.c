@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -360,6 +361,44 @@ failed_sync_drops_it(void **state)
 	check_brought(g, 1, false);
 }
 
+/* The fetch's calls, since its last rename. */
+struct seen {
+	int syncs, at_link;
+};
+
+static void
+watch(void *data, pid_t pid, int nr, const uint64_t args[6])
+{
+	struct seen *s = data;
+
+	(void)pid;
+	(void)args;
+	if (nr == SYS_renameat || nr == SYS_renameat2)
+		s->syncs = 0;
+	else if (nr == SYS_fsync)
+		s->syncs++;
+	else if (nr == SYS_linkat)
+		s->at_link = s->syncs;
+}
+
+/* Its name where it is staged is durable, as it is itself, before it is in
+ * out. */
+static void
+named_durably_before_it_is_out(void **state)
+{
+	struct seen seen = { .at_link = -1 };
+	const struct steps_plan plan = { .watch = watch, .data = &seen };
+	struct rig *g = *state;
+
+	put_file(g, "a", BIG, 1);
+	g->steps = steps_new(&plan);
+	run(g, 2, NULL);
+	steps_free(g->steps);
+	g->steps = NULL;
+	assert_int_equal(g->n_rows, 1);
+	assert_int_equal(seen.at_link, 2);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -379,6 +418,7 @@ main(int argc, char *argv[])
 		T(cut_one_comes_first),
 		T(others_begin_anew),
 		T(failed_sync_drops_it),
+		T(named_durably_before_it_is_out),
 	};
 
 	if (!partner_possible())
