@@ -231,6 +231,7 @@ static const struct layout {
 	[MFTD_MSG_FETCH_WISH] = { "fetch-wish",
 	    sizeof(struct mftd_msg_fetch_wish), 0, 0, false,
 	    { STR(mftd_msg_fetch_wish, file.name), STR(mftd_msg_fetch_wish, id),
+		STR(mftd_msg_fetch_wish, directory),
 		STR(mftd_msg_fetch_wish, move_to),
 		STR(mftd_msg_fetch_wish, target) } },
 	[MFTD_MSG_FETCH_TIDY] = { "fetch-tidy",

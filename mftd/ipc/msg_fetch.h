@@ -74,6 +74,7 @@ struct mftd_msg_fetch_wish {
 	uint32_t begun; /* it may have been done already */
 	uint8_t sha256[MFTD_SHA256_BYTES];
 	char id[MFTD_ID_BYTES];
+	char directory[MFTD_PATH_BYTES]; /* where it was fetched */
 	char move_to[MFTD_PATH_BYTES]; /* the folder at the partner */
 	char target[MFTD_PATH_BYTES]; /* begun: the whole name there */
 };

@@ -42,10 +42,9 @@ mftd_fetch_result(struct mftd_fetch_state *f, int r,
 }
 
 int
-mftd_fetch_path(const struct mftd_fetch_state *f, const char *name,
-    char out[MFTD_FETCH_PATH_BYTES])
+mftd_fetch_path(
+    const char *dir, const char *name, char out[MFTD_FETCH_PATH_BYTES])
 {
-	const char *dir = f->j->directory;
 	size_t len = strlen(dir);
 	int n = snprintf(out, MFTD_FETCH_PATH_BYTES, "%s%s%s", dir,
 	    len > 0 && dir[len - 1] != '/' ? "/" : "", name);
@@ -317,7 +316,7 @@ fetch_one(struct mftd_fetch_state *f, struct mftd_listed *e)
 	int fd, r;
 
 	snprintf(found.file.name, sizeof(found.file.name), "%s", e->name);
-	r = mftd_fetch_path(f, e->name, path);
+	r = mftd_fetch_path(f->j->directory, e->name, path);
 	if (r == 0)
 		r = mftd_id_timed(
 		    "f", mftd_clock_wall_us(), found.id, sizeof(found.id));

@@ -80,9 +80,10 @@ int mftd_fetch_ask(struct mftd_fetch_state *f, uint32_t type, const void *data,
     size_t len, const void *tail, size_t tail_len, uint32_t answer_type,
     struct mftd_msg *m);
 
-/* The whole name of a file in the folder.  0 or -ENAMETOOLONG. */
-int mftd_fetch_path(const struct mftd_fetch_state *f, const char *name,
-    char out[MFTD_FETCH_PATH_BYTES]);
+/* The whole name of a file in a folder there; "": the login's.  0 or
+ * -ENAMETOOLONG. */
+int mftd_fetch_path(
+    const char *dir, const char *name, char out[MFTD_FETCH_PATH_BYTES]);
 
 /* ---- fetch_read.c */
 

@@ -158,6 +158,7 @@ send_wish(struct rig *g, struct mftd_chan *c)
 		w.begun = r->begun;
 		memcpy(w.sha256, r->found.sha256, sizeof(w.sha256));
 		memcpy(w.id, r->found.id, sizeof(w.id));
+		snprintf(w.directory, sizeof(w.directory), "%s", g->partner.in);
 		snprintf(w.move_to, sizeof(w.move_to), "%s", g->done);
 		memcpy(w.target, r->target, sizeof(w.target));
 	}

@@ -288,6 +288,49 @@ moves(void **state)
 	assert_memory_equal(sum, g->rows[1].found.sha256, sizeof(sum));
 }
 
+/* The route's folder has other words, or is another one, since it was fetched:
+ * what was begun there is brought to its end there. */
+static void
+tidies_where_it_was_fetched(void **state)
+{
+	struct rig *g = *state;
+	char other[128];
+
+	put_file(g, "a", 1000, 1);
+	run(g, 2, NULL);
+	assert_int_equal(g->n_rows, 1);
+	g->wish = MFTD_FETCHED_DELETE;
+	g->rows[0].begun = true;
+	snprintf(other, sizeof(other), "%s/done/.", g->partner.dir);
+	g->j.directory = other;
+	run(g, 1, NULL);
+	assert_true(g->rows[0].forgotten);
+	assert_int_equal(partner_names(&g->partner), 0);
+}
+
+/* The server says that it did, and did not: forgotten, but still there, the
+ * file would come once more. */
+static void
+what_is_still_there_is_not_forgotten(void **state)
+{
+	struct rig *g = *state;
+
+	g->wish = MFTD_FETCHED_DELETE;
+	put_file(g, "a", 1000, 1);
+	partner_fault(&g->partner, "-e inject=?unlink,unlinkat:retval=0");
+	run(g, 2, NULL);
+	partner_fault(&g->partner, "");
+	assert_int_equal(g->n_rows, 1);
+	assert_false(g->rows[0].forgotten);
+	assert_int_equal(g->refusals, 1);
+	assert_non_null(strstr(g->why, "still"));
+	g->rows[0].later = 0; /* its time has come */
+	run(g, 2, NULL);
+	assert_true(g->rows[0].forgotten);
+	assert_int_equal(g->n_rows, 1);
+	assert_int_equal(partner_names(&g->partner), 0);
+}
+
 static void
 grow_before_it_is_removed(void *data)
 {
@@ -489,6 +532,8 @@ main(int argc, char *argv[])
 		T(moves),
 		cmocka_unit_test(leaves_a_new_version),
 		T(begun_and_replaced),
+		T(tidies_where_it_was_fetched),
+		T(what_is_still_there_is_not_forgotten),
 		T(tells_what_does_not_work),
 		T(wrong_host_key),
 		cmocka_unit_test(killed_at_each_message),
