@@ -214,6 +214,8 @@ static const struct layout {
 	    sizeof(struct mftd_msg_fetch_called), 0, 0, false,
 	    { STR(mftd_msg_fetch_called, host),
 		STR(mftd_msg_fetch_called, why) } },
+	[MFTD_MSG_FETCH_PLACE] = { "fetch-place", sizeof(struct mftd_msg_none),
+	    0, 0, false, { { 0, 0 } } },
 	[MFTD_MSG_FETCH_STAGED] = { "fetch-staged",
 	    sizeof(struct mftd_msg_fetch_staged), 0, 0, false,
 	    { STR(mftd_msg_fetch_staged, id) } },

@@ -10,7 +10,9 @@
 /*
  * What a fetch (outbound/fetch.h), which looks into a partner's folder, asks of
  * outbound.  Each question is answered before fetch goes on: by FETCH_ANSWER,
- * and FETCH_NEXT by FETCH_WISH.
+ * and FETCH_NEXT by FETCH_WISH.  FETCH_PLACE, which says no more than that, is
+ * answered once it may call: it has one of the partner's connections then,
+ * until FETCH_LOOKED.
  */
 
 /* How the call went that begins a look. */

@@ -16,7 +16,9 @@
 #include "mftd/base/log.h"
 #include "mftd/catalog/match.h"
 #include "mftd/catalog/pattern.h"
+#include "mftd/ipc/msg_node.h"
 #include "mftd/outbound/fetch_state.h"
+#include "mftd/outbound/pace.h"
 
 #define MS_PER_S 1000
 
@@ -86,6 +88,23 @@ ask_one(struct mftd_fetch_state *f, uint32_t type, const void *data, size_t len)
 
 /* ---- the call */
 
+int
+mftd_fetch_pace(struct mftd_fetch_state *f, size_t bytes)
+{
+	return mftd_pace_await(f->j->pace, f->j->partner->bandwidth, bytes,
+	    f->call.target.go_on, f);
+}
+
+size_t
+mftd_fetch_chunk(const struct mftd_fetch_state *f)
+{
+	size_t chunk = mftd_remote_read_chunk(f->remote);
+
+	return f->j->partner->bandwidth > 0
+	    ? mftd_pace_chunk(f->j->partner->bandwidth, chunk)
+	    : chunk;
+}
+
 static int
 go_on_talking(void *data)
 {
@@ -110,6 +129,9 @@ call_partner(struct mftd_fetch_state *f)
 	struct mftd_msg_fetch_called called = { 0 };
 	int r;
 
+	if (ask_one(f, MFTD_MSG_FETCH_PLACE, &(struct mftd_msg_none) { 0 },
+		sizeof(struct mftd_msg_none)) < 0)
+		return -MFTD_E_CLOSED;
 	f->call.target.go_on = go_on_talking;
 	f->call.target.data = f;
 	alarm(MFTD_CALL_WATCHDOG_S);

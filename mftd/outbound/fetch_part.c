@@ -295,7 +295,7 @@ static int
 read_theirs(struct mftd_fetch_state *f, const struct mftd_remote_file *file,
     uint64_t off, uint8_t *at, size_t len, bool *got)
 {
-	const size_t chunk = mftd_remote_read_chunk(f->remote);
+	const size_t chunk = mftd_fetch_chunk(f);
 	struct mftd_remote_answer a = { 0 };
 	struct mftd_remote_data d = { .len = 1 };
 	int r = 0;
@@ -303,7 +303,9 @@ read_theirs(struct mftd_fetch_state *f, const struct mftd_remote_file *file,
 	for (; r == 0 && len > 0 && d.len > 0; at += d.len, off += d.len) {
 		d = (struct mftd_remote_data) { .at = at,
 			.size = len < chunk ? len : chunk };
-		r = mftd_remote_read(f->remote, file, off, &d, &a);
+		r = mftd_fetch_pace(f, d.size);
+		if (r == 0)
+			r = mftd_remote_read(f->remote, file, off, &d, &a);
 		if (r == 0)
 			r = mftd_remote_await(f->remote, &a);
 		r = mftd_fetch_result(f, r, &a, "read");

@@ -23,18 +23,20 @@ static int
 submit(
     struct mftd_fetch_state *f, struct reading *rd, struct mftd_fetch_piece *p)
 {
+	const size_t chunk = mftd_fetch_chunk(f);
 	uint64_t off = rd->next;
 	int r;
 
-	p->want = rd->size - off < mftd_remote_read_chunk(f->remote)
-	    ? (size_t)(rd->size - off)
-	    : mftd_remote_read_chunk(f->remote);
+	p->want = rd->size - off < chunk ? (size_t)(rd->size - off) : chunk;
 	p->fill = 0;
 	p->answer = (struct mftd_remote_answer) { 0 };
 	p->data = (struct mftd_remote_data) { .at = f->buffer +
 		    (size_t)(p - f->pieces) * PIECE_MOST,
 		.size = p->want };
-	r = mftd_remote_read(f->remote, rd->file, off, &p->data, &p->answer);
+	r = mftd_fetch_pace(f, p->want);
+	if (r == 0)
+		r = mftd_remote_read(
+		    f->remote, rd->file, off, &p->data, &p->answer);
 	rd->next += p->want;
 	rd->open++;
 	return r;

@@ -85,6 +85,11 @@ int mftd_fetch_ask(struct mftd_fetch_state *f, uint32_t type, const void *data,
 int mftd_fetch_path(
     const char *dir, const char *name, char out[MFTD_FETCH_PATH_BYTES]);
 
+/* Waits until so many bytes may be asked for, by the partner's bandwidth; an
+ * error: the lease is gone.  How many to ask for at a time. */
+int mftd_fetch_pace(struct mftd_fetch_state *f, size_t bytes);
+size_t mftd_fetch_chunk(const struct mftd_fetch_state *f);
+
 /* ---- fetch_read.c */
 
 /*

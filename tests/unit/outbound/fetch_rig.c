@@ -197,6 +197,8 @@ apply(struct rig *g, const struct mftd_msg *m,
 
 	memset(answer, 0, sizeof(*answer));
 	switch (m->type) {
+	case MFTD_MSG_FETCH_PLACE:
+		break;
 	case MFTD_MSG_FETCH_CALLED:
 		g->calls++;
 		g->call_err = called->err;
