@@ -108,6 +108,7 @@
 #define MFTD_FETCH_NAMES_MAX 65536 /* files of a partner's folder */
 #define MFTD_FETCH_ASK_MAX 64 /* of them, asked about at a time */
 #define MFTD_FETCH_READS 32 /* READs under way to one file */
+#define MFTD_FETCH_MARK_BYTES (64 * 1024 * 1024) /* to the next mark */
 #define MFTD_FETCH_TIDY_AGAIN_S 60 /* what failed afterwards at the partner */
 #define MFTD_PROBES_MAX 2 /* delivers that look whether one is back */
 

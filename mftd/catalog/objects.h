@@ -110,6 +110,7 @@ struct mftd_route_pull {
 	char *fetched; /* what becomes of it there: "keep", "delete", "move"
 			  (msg_fetch.h) once it is delivered */
 	char *move_to; /* a folder there; NULL but for "move" */
+	char *resume; /* of what a cut left: "restart", "verify" */
 };
 
 struct mftd_route {

@@ -14,18 +14,41 @@
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define NS_PER_S 1000000000LL
 
-/* Where the file is, as it is remembered: the same name at another partner is
- * another file. */
+/* Without what says nothing: "./a//b/" is "a/b".  A ".." stays, for what is
+ * before it may be a link. */
+static void
+plain(const char *dir, char out[MFTD_PATH_BYTES])
+{
+	size_t len, n = 0;
+
+	if (dir[0] == '/')
+		out[n++] = '/';
+	for (; *dir != '\0'; dir += len) {
+		dir += strspn(dir, "/");
+		len = strcspn(dir, "/");
+		if (len == 0 || (len == 1 && dir[0] == '.'))
+			continue;
+		if (n + len + 1 >= MFTD_PATH_BYTES)
+			break; /* no objects file has that */
+		memcpy(out + n, dir, len);
+		n += len;
+		out[n++] = '/';
+	}
+	out[n] = '\0';
+}
+
+/* Where the file is, as it is remembered, in whatever words its folder is
+ * configured: the same name at another partner is another file. */
 static int
 place_of(const struct mftd_route *route, const char *name, char separator,
     char out[MFTD_PATH_BYTES])
 {
-	const struct mftd_route_pull *p = route->pull;
-	size_t len = strlen(p->directory);
-	int n = snprintf(out, MFTD_PATH_BYTES, "%s%c%s%s%s", p->partner,
-	    separator, p->directory,
-	    len > 0 && p->directory[len - 1] != '/' ? "/" : "", name);
+	char dir[MFTD_PATH_BYTES];
+	int n;
 
+	plain(route->pull->directory, dir);
+	n = snprintf(out, MFTD_PATH_BYTES, "%s%c%s%s", route->pull->partner,
+	    separator, dir, name);
 	return n < MFTD_PATH_BYTES ? 0 : -ENAMETOOLONG;
 }
 
@@ -131,7 +154,8 @@ take_wish(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&row[0], w->id, sizeof(w->id)) < 0 ||
 	    mftd_rows_get(&row[1], w->file.name, sizeof(w->file.name)) < 0 ||
 	    mftd_rows_get(&row[6], w->move_to, sizeof(w->move_to)) < 0 ||
-	    mftd_rows_get(&row[8], w->target, sizeof(w->target)) < 0)
+	    mftd_rows_get(&row[8], w->target, sizeof(w->target)) < 0 ||
+	    mftd_rows_get(&row[9], w->directory, sizeof(w->directory)) < 0)
 		return -MFTD_E_CORRUPT;
 	w->file.size = (uint64_t)row[2].i;
 	w->file.mtime = row[3].i;
@@ -146,16 +170,15 @@ mftd_pull_next(struct mftd_catalog *c, const struct mftd_route *route,
     int64_t now_us, struct mftd_msg_fetch_wish *out)
 {
 	const struct mftd_db_value v[] = { DB_TEXT(route->name),
-		DB_TEXT(route->pull->partner), DB_TEXT(route->pull->directory),
-		DB_INT(now_us) };
+		DB_TEXT(route->pull->partner), DB_INT(now_us) };
 
 	memset(out, 0, sizeof(*out));
 	return mftd_db_run(c,
 	    "SELECT receipt, name, size, mtime, sha256, fetched, move_to, "
-	    "state, target FROM pull p WHERE route = $1 AND partner = $2 AND "
-	    "directory = $3 AND state IN ('WANTED', 'BEGUN') AND due_us <= $4 "
+	    "state, target, directory FROM pull p WHERE route = $1 AND "
+	    "partner = $2 AND state IN ('WANTED', 'BEGUN') AND due_us <= $3 "
+	    "AND EXISTS (SELECT 1 FROM delivery d WHERE d.receipt = p.receipt) "
 	    "AND "
-	    "EXISTS (SELECT 1 FROM delivery d WHERE d.receipt = p.receipt) AND "
 	    "NOT EXISTS (SELECT 1 FROM delivery d WHERE "
 	    "d.receipt = p.receipt AND d.state <> 'DONE') "
 	    "ORDER BY due_us, receipt LIMIT 1",

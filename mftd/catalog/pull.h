@@ -37,8 +37,9 @@ int mftd_pull_put(struct mftd_catalog *c, const struct mftd_role_row *role,
     uint64_t version, const struct mftd_route *route,
     const struct mftd_pulled *p);
 
-/* The next wish of the route that is due, whose file is delivered: into *out.
- * 1; 0: there is none; or an error. */
+/* The next wish of the route at its partner that is due, whose file is
+ * delivered: into *out, with the folder where it was fetched, whatever the
+ * route says now.  1; 0: there is none; or an error. */
 int mftd_pull_next(struct mftd_catalog *c, const struct mftd_route *route,
     int64_t now_us, struct mftd_msg_fetch_wish *out);
 

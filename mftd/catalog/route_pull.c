@@ -11,6 +11,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/catalog/fetched.h"
+#include "mftd/catalog/handling.h"
 
 #define EVERY_S 60
 #define STABLE_S 10
@@ -31,6 +32,7 @@ const cyaml_schema_field_t mftd_route_pull_fields[] = {
 	    "stable_s", CYAML_FLAG_OPTIONAL, struct mftd_route_pull, stable_s),
 	TEXT("fetched", CYAML_FLAG_OPTIONAL, 1, fetched, MFTD_NAME_BYTES),
 	TEXT("move_to", CYAML_FLAG_OPTIONAL, 1, move_to, MFTD_PATH_BYTES / 2),
+	TEXT("resume", CYAML_FLAG_OPTIONAL, 1, resume, MFTD_NAME_BYTES),
 	CYAML_FIELD_END
 };
 
@@ -87,6 +89,19 @@ check_fetched(const struct mftd_check *p, struct mftd_route_pull *pull)
 	    ? 0
 	    : mftd_check_refuse(p, "from_partner.move_to",
 		  "is the folder that they come from");
+}
+
+static int
+check_resume(const struct mftd_check *p, struct mftd_route_pull *pull)
+{
+	if (pull->resume == NULL)
+		pull->resume = strdup(mftd_resume_words[0]);
+	if (pull->resume == NULL)
+		return -ENOMEM;
+	return mftd_handling_word(mftd_resume_words, pull->resume) >= 0
+	    ? 0
+	    : mftd_check_refuse(
+		  p, "from_partner.resume", "must be restart or verify");
 }
 
 static bool
@@ -162,6 +177,8 @@ check_pull(
 	if (e == 0)
 		e = check_seconds(
 		    p, "from_partner.stable_s", &pull->stable_s, STABLE_S);
+	if (e == 0)
+		e = check_resume(p, pull);
 	return e == 0 ? check_fetched(p, pull) : e;
 }
 
@@ -204,5 +221,6 @@ mftd_route_pull_free(struct mftd_route_pull *pull)
 	free(pull->volume);
 	free(pull->fetched);
 	free(pull->move_to);
+	free(pull->resume);
 	free(pull);
 }

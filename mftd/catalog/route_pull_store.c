@@ -20,12 +20,12 @@ mftd_route_pull_put(struct mftd_catalog *c, const struct mftd_route *r)
 	const struct mftd_db_value v[] = { DB_TEXT(r->name),
 		DB_TEXT(f->partner), DB_TEXT(f->directory), DB_TEXT(f->volume),
 		DB_INT(f->every_s), DB_INT(f->stable_s), DB_TEXT(f->fetched),
-		DB_TEXT(f->move_to) };
+		DB_TEXT(f->move_to), DB_TEXT(f->resume) };
 
 	return mftd_rows_put(c,
 	    "INSERT INTO route_pull (route, partner, directory, volume, "
-	    "every_s, stable_s, fetched, move_to) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	    "every_s, stable_s, fetched, move_to, resume) "
+	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, 'restart'))",
 	    v, N(v));
 }
 
@@ -47,7 +47,8 @@ take_pull(void *data, const struct mftd_db_value *row, int n)
 	    !mftd_rows_copy(&f->directory, &row[2]) ||
 	    !mftd_rows_copy(&f->volume, &row[3]) ||
 	    !mftd_rows_copy(&f->fetched, &row[6]) ||
-	    !mftd_rows_copy(&f->move_to, &row[7]))
+	    !mftd_rows_copy(&f->move_to, &row[7]) ||
+	    !mftd_rows_copy(&f->resume, &row[8]))
 		return -ENOMEM;
 	f->every_s = (int)row[4].i;
 	f->stable_s = (int)row[5].i;
@@ -59,7 +60,7 @@ mftd_route_pulls_load(struct mftd_catalog *c, struct mftd_objects *o)
 {
 	int r = mftd_db_run(c,
 	    "SELECT route, partner, directory, volume, every_s, stable_s, "
-	    "fetched, move_to FROM route_pull",
+	    "fetched, move_to, resume FROM route_pull",
 	    NULL, 0, take_pull, o);
 
 	return r < 0 ? r : 0;

@@ -87,6 +87,7 @@ enum mftd_msg_type {
 	MFTD_MSG_LOOK_END,
 	MFTD_MSG_LOOK_ANSWER,
 	/* outbound and fetch: msg_fetch.h */
+	MFTD_MSG_FETCH_PLACE,
 	MFTD_MSG_FETCH_CALLED,
 	MFTD_MSG_FETCH_STAGED,
 	MFTD_MSG_FETCH_ASK,

@@ -10,7 +10,9 @@
 /*
  * What a fetch (outbound/fetch.h), which looks into a partner's folder, asks of
  * outbound.  Each question is answered before fetch goes on: by FETCH_ANSWER,
- * and FETCH_NEXT by FETCH_WISH.
+ * and FETCH_NEXT by FETCH_WISH.  FETCH_PLACE, which says no more than that, is
+ * answered once it may call: it has one of the partner's connections then,
+ * until FETCH_LOOKED.
  */
 
 /* How the call went that begins a look. */
@@ -74,6 +76,7 @@ struct mftd_msg_fetch_wish {
 	uint32_t begun; /* it may have been done already */
 	uint8_t sha256[MFTD_SHA256_BYTES];
 	char id[MFTD_ID_BYTES];
+	char directory[MFTD_PATH_BYTES]; /* where it was fetched */
 	char move_to[MFTD_PATH_BYTES]; /* the folder at the partner */
 	char target[MFTD_PATH_BYTES]; /* begun: the whole name there */
 };

@@ -14,12 +14,12 @@
 #include "mftd/base/log.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/batch.h"
+#include "mftd/outbound/pace.h"
 #include "mftd/outbound/trigger.h"
 
 /* The last resort where a call has no deadline of its own (name resolution, a
  * key exchange that crawls): SIGALRM ends this process. */
 #define WATCHDOG_S MFTD_CALL_WATCHDOG_S
-#define PACE_SLICE_US 200000
 
 /* ---- items */
 
@@ -106,32 +106,11 @@ go_on_talking(void *data)
 	return holds_lease(data);
 }
 
-static void
-sleep_us(int64_t us)
-{
-	const struct timespec t = { .tv_nsec = (long)us * 1000 };
-
-	nanosleep(&t, NULL);
-}
-
-/* Time alone is waited for; in slices, for the lease. */
 int
 mftd_batch_pace(struct mftd_batch *b, size_t bytes)
 {
-	uint64_t rate = b->j->partner->bandwidth;
-	int64_t now = mftd_clock_us(), until;
-	int r = 0;
-
-	if (rate == 0)
-		return 0;
-	until = now + mftd_pace_take(b->j->pace, rate, bytes, now);
-	while (r == 0 && (now = mftd_clock_us()) < until) {
-		r = go_on_talking(b);
-		if (r == 0)
-			sleep_us(until - now < PACE_SLICE_US ? until - now
-							     : PACE_SLICE_US);
-	}
-	return r;
+	return mftd_pace_await(
+	    b->j->pace, b->j->partner->bandwidth, bytes, go_on_talking, b);
 }
 
 bool

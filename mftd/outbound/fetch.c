@@ -16,7 +16,9 @@
 #include "mftd/base/log.h"
 #include "mftd/catalog/match.h"
 #include "mftd/catalog/pattern.h"
+#include "mftd/ipc/msg_node.h"
 #include "mftd/outbound/fetch_state.h"
+#include "mftd/outbound/pace.h"
 
 #define MS_PER_S 1000
 
@@ -42,10 +44,9 @@ mftd_fetch_result(struct mftd_fetch_state *f, int r,
 }
 
 int
-mftd_fetch_path(const struct mftd_fetch_state *f, const char *name,
-    char out[MFTD_FETCH_PATH_BYTES])
+mftd_fetch_path(
+    const char *dir, const char *name, char out[MFTD_FETCH_PATH_BYTES])
 {
-	const char *dir = f->j->directory;
 	size_t len = strlen(dir);
 	int n = snprintf(out, MFTD_FETCH_PATH_BYTES, "%s%s%s", dir,
 	    len > 0 && dir[len - 1] != '/' ? "/" : "", name);
@@ -87,6 +88,23 @@ ask_one(struct mftd_fetch_state *f, uint32_t type, const void *data, size_t len)
 
 /* ---- the call */
 
+int
+mftd_fetch_pace(struct mftd_fetch_state *f, size_t bytes)
+{
+	return mftd_pace_await(f->j->pace, f->j->partner->bandwidth, bytes,
+	    f->call.target.go_on, f);
+}
+
+size_t
+mftd_fetch_chunk(const struct mftd_fetch_state *f)
+{
+	size_t chunk = mftd_remote_read_chunk(f->remote);
+
+	return f->j->partner->bandwidth > 0
+	    ? mftd_pace_chunk(f->j->partner->bandwidth, chunk)
+	    : chunk;
+}
+
 static int
 go_on_talking(void *data)
 {
@@ -111,6 +129,9 @@ call_partner(struct mftd_fetch_state *f)
 	struct mftd_msg_fetch_called called = { 0 };
 	int r;
 
+	if (ask_one(f, MFTD_MSG_FETCH_PLACE, &(struct mftd_msg_none) { 0 },
+		sizeof(struct mftd_msg_none)) < 0)
+		return -MFTD_E_CLOSED;
 	f->call.target.go_on = go_on_talking;
 	f->call.target.data = f;
 	alarm(MFTD_CALL_WATCHDOG_S);
@@ -231,6 +252,8 @@ make_durable(struct mftd_fetch_state *f, int fd,
 
 	alarm(0); /* a disk takes the time that it takes */
 	if (r == 0)
+		r = mftd_fetch_part_finish(f, found->id);
+	if (r == 0)
 		r = mftd_stage_ready(&f->stage, found->id, fd);
 	alarm(MFTD_CALL_WATCHDOG_S);
 	return r < 0 ? mftd_fetch_fail(f, r, "keeping it", "") : 0;
@@ -315,20 +338,24 @@ fetch_one(struct mftd_fetch_state *f, struct mftd_listed *e)
 	int fd, r;
 
 	snprintf(found.file.name, sizeof(found.file.name), "%s", e->name);
-	r = mftd_fetch_path(f, e->name, path);
+	r = mftd_fetch_path(f->j->directory, e->name, path);
 	if (r == 0)
 		r = mftd_id_timed(
 		    "f", mftd_clock_wall_us(), found.id, sizeof(found.id));
 	if (r < 0)
 		return mftd_fetch_fail(f, r, e->name, "");
-	fd = mftd_stage_make(&f->stage, found.id);
+	fd = mftd_fetch_part_suits(f, e->size)
+	    ? mftd_fetch_part_open(f, &found.file)
+	    : mftd_stage_make(&f->stage, found.id);
 	if (fd < 0)
 		return mftd_fetch_fail(f, fd, "keeping it", "");
 	f->refused = false;
 	r = bring(f, path, fd, &found);
-	mftd_fd_close(&fd);
-	if (r < 0)
+	if (f->part.fd >= 0)
+		mftd_fetch_part_leave(f, r);
+	else if (r < 0)
 		mftd_stage_drop(&f->stage, found.id);
+	mftd_fd_close(&fd);
 	if (r == -ESTALE) {
 		log_info("%s changed while it was fetched: later", e->name);
 		mftd_listing_forget(&f->seen, e->name);
@@ -387,6 +414,24 @@ by_age(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* What was cut comes before all others, or its part would make place for one
+ * of theirs. */
+static void
+take_up_first(
+    const struct mftd_fetch_state *f, struct mftd_listed **list, size_t n)
+{
+	struct mftd_listed *first;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (mftd_fetch_part_is_of(f, list[i])) {
+			first = list[i];
+			memmove(list + 1, list, i * sizeof(first));
+			list[0] = first;
+			return;
+		}
+}
+
 static int
 fetch_all(struct mftd_fetch_state *f)
 {
@@ -403,6 +448,7 @@ fetch_all(struct mftd_fetch_state *f)
 		if (!e->done && mftd_listed_is_stable(e, now_ms, stable_ms))
 			list[n++] = e;
 	qsort(list, n, sizeof(struct mftd_listed *), by_age);
+	take_up_first(f, list, n);
 	for (i = 0; r == 0 && i < n; i += most) {
 		most = n - i < MFTD_FETCH_ASK_MAX ? n - i : MFTD_FETCH_ASK_MAX;
 		r = fetch_unknown(f, list + i, (uint32_t)most);
@@ -439,6 +485,8 @@ look(struct mftd_fetch_state *f)
 	f->why[0] = '\0';
 	f->one_err = 0;
 	r = list(f);
+	if (r == 0)
+		mftd_fetch_part_review(f);
 	if (r == 0)
 		r = fetch_all(f);
 	if (r == 0)
@@ -501,7 +549,9 @@ mftd_fetch_run(const struct mftd_fetch *j, struct mftd_chan *c)
 	f->stage = (struct mftd_stage) { .root = -1, .out = -1, .dir = -1 };
 	f->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	f->sum = EVP_MD_CTX_new();
-	if (f->sha256 != NULL && f->sum != NULL)
+	f->part =
+	    (struct mftd_fetch_part) { .fd = -1, .so_far = EVP_MD_CTX_new() };
+	if (f->sha256 != NULL && f->sum != NULL && f->part.so_far != NULL)
 		r = open_stage(f);
 	while (r == 0 && (r = call_partner(f)) == 0 && (r = look(f)) == 0)
 		r = rest(f);
@@ -509,6 +559,7 @@ mftd_fetch_run(const struct mftd_fetch *j, struct mftd_chan *c)
 	disconnect(f);
 	mftd_stage_close(&f->stage);
 	mftd_listing_free(&f->seen);
+	EVP_MD_CTX_free(f->part.so_far);
 	EVP_MD_CTX_free(f->sum);
 	EVP_MD_free(f->sha256);
 	free(f->buffer);

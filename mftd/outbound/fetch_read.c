@@ -39,19 +39,21 @@ static int
 submit(
     struct mftd_fetch_state *f, struct reading *rd, struct mftd_fetch_piece *p)
 {
+	const size_t chunk = mftd_fetch_chunk(f);
 	uint64_t off = rd->next;
 	int r;
 
-	p->want = rd->size - off < mftd_remote_read_chunk(f->remote)
-	    ? (size_t)(rd->size - off)
-	    : mftd_remote_read_chunk(f->remote);
+	p->want = rd->size - off < chunk ? (size_t)(rd->size - off) : chunk;
 	p->fill = 0;
 	p->answer = (struct mftd_remote_answer) { 0 };
 	p->f = f;
 	p->data = (struct mftd_remote_data) {
 		.size = p->want, .place = take_place, .data = p
 	};
-	r = mftd_remote_read(f->remote, rd->file, off, &p->data, &p->answer);
+	r = mftd_fetch_pace(f, p->want);
+	if (r == 0)
+		r = mftd_remote_read(
+		    f->remote, rd->file, off, &p->data, &p->answer);
 	rd->next += p->want;
 	rd->open++;
 	return r;
@@ -75,6 +77,8 @@ keep(struct mftd_fetch_state *f, struct reading *rd, struct mftd_fetch_piece *p)
 		r = mftd_sync_start(rd->fd, (int64_t)rd->done, (int64_t)len);
 	rd->done += len;
 	p->fill += len;
+	if (r == 0 && rd->fd >= 0)
+		r = mftd_fetch_part_grew(f, rd->done);
 	return r < 0 ? mftd_fetch_fail(f, r, "keeping it", "") : 0;
 }
 
@@ -194,13 +198,16 @@ mftd_fetch_read(struct mftd_fetch_state *f, const char *path, uint64_t size,
 		r = -EIO;
 	if (r == 0)
 		r = check_file(f, &file, size, mtime);
+	if (r == 0 && fd >= 0)
+		r = mftd_fetch_part_prove(f, path, &file, &rd.next);
+	rd.done = rd.next;
 	if (r == 0)
 		r = read_all(f, &rd);
 	if (r == 0)
 		r = check_file(f, &file, size, mtime);
 	e = close_file(f, &file);
-	if (r == 0 && EVP_DigestFinal_ex(f->sum, sum, NULL) != 1)
-		r = -EIO;
+	if (r == 0)
+		r = mftd_fetch_sum_so_far(f, sum);
 	return r == 0 && e < 0 ? mftd_fetch_result(f, e, &a, "close") : r;
 }
 

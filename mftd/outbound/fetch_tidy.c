@@ -18,6 +18,7 @@ struct errand {
 	struct mftd_msg_fetch_wish w;
 	struct mftd_tidy t;
 	bool fresh; /* we have begun it */
+	bool sure; /* what is there was looked at twice */
 	unsigned names; /* tried as target */
 	char source[MFTD_FETCH_PATH_BYTES];
 	char target[MFTD_FETCH_PATH_BYTES];
@@ -112,6 +113,24 @@ begin(struct mftd_fetch_state *f, struct errand *e)
 	return r;
 }
 
+/* That it is gone is not taken on the server's word: forgotten, but still
+ * there, it would come once more. */
+static int
+check_gone(struct mftd_fetch_state *f, struct errand *e)
+{
+	int r = look_at(f, e);
+
+	if (r < 0 || !e->t.source.exists)
+		return r;
+	e->t.source.content = MFTD_CONTENT_UNKNOWN;
+	return e->t.source.has_size && e->t.source.has_mtime &&
+		(e->t.source.size != e->t.size ||
+		    (int64_t)e->t.source.mtime != e->t.mtime)
+	    ? 0
+	    : mftd_fetch_fail(f, -MFTD_E_PARTNER, "remove",
+		  "the server says that it did, and it is there still");
+}
+
 static int
 change(struct mftd_fetch_state *f, struct errand *e, bool rename)
 {
@@ -126,9 +145,18 @@ change(struct mftd_fetch_state *f, struct errand *e, bool rename)
 		r = mftd_remote_drain(f->remote);
 	e->fresh = false;
 	r = mftd_fetch_result(f, r, &a, rename ? "rename" : "remove");
-	if (r == 0)
-		e->t.source.exists = false;
-	return r;
+	return r == 0 ? check_gone(f, e) : r;
+}
+
+/* Another file there than it was: once forgotten, the old one would be a new
+ * one, so a second look is to say the same. */
+static bool
+is_to_be_sure(struct errand *e)
+{
+	bool again = e->t.source.exists && !e->sure;
+
+	e->sure = true;
+	return again;
 }
 
 /* Takes it to its end: 0, or an error with its words in f->why. */
@@ -156,8 +184,15 @@ run_errand(struct mftd_fetch_state *f, struct errand *e)
 		case MFTD_TIDY_NAME:
 			r = name_target(f, e);
 			break;
+		case MFTD_TIDY_UNSURE:
+			r = mftd_fetch_fail(f, -MFTD_E_PARTNER, "stat",
+			    "the server tells no size or no mtime");
+			break;
 		default:
-			return 0;
+			if (!is_to_be_sure(e))
+				return 0;
+			r = look_at(f, e);
+			break;
 		}
 	}
 	return r < 0 ? r : -EAGAIN;
@@ -179,7 +214,7 @@ prepare(struct mftd_fetch_state *f, struct errand *e)
 			    f, -ENAMETOOLONG, "its name in move_to", "");
 	}
 	snprintf(e->target, sizeof(e->target), "%s", e->w.target);
-	return mftd_fetch_path(f, w->file.name, e->source);
+	return mftd_fetch_path(w->directory, w->file.name, e->source);
 }
 
 /* One wish; *more: there was one.  An error: the look is over. */

@@ -446,6 +446,7 @@ static const struct mftd_handler from_look[] = {
 };
 
 static const struct mftd_handler from_fetch[] = {
+	{ MFTD_MSG_FETCH_PLACE, mftd_pulls_on_question },
 	{ MFTD_MSG_FETCH_CALLED, mftd_pulls_on_question },
 	{ MFTD_MSG_FETCH_STAGED, mftd_pulls_on_question },
 	{ MFTD_MSG_FETCH_ASK, mftd_pulls_on_question },
@@ -474,8 +475,7 @@ mftd_outbound_main(struct mftd_worker *w)
 {
 	struct mftd_queue *q = calloc(1, sizeof(*q));
 
-	if (q == NULL ||
-	    (q->paces = mftd_paces_new(MFTD_RUNNERS_MAX)) == NULL ||
+	if (q == NULL || (q->paces = mftd_paces_new(MFTD_PACES)) == NULL ||
 	    (q->pulses = mftd_pulses_new(MFTD_RUNNERS_MAX)) == NULL ||
 	    signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
 	    mftd_id_random(w->conf->node, q->owner, sizeof(q->owner)) < 0 ||

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * A partner's bandwidth, shared by all delivers that serve it: each takes its
- * turn before it sends, so that one connection alone has all of it, and several
- * together have no more.
+ * A partner's bandwidth, shared by all delivers and fetches that serve it: each
+ * takes its turn before it sends, or asks for bytes, so that one connection
+ * alone has all of it, and several together have no more.
  */
 struct mftd_pace;
 
@@ -30,6 +30,13 @@ void mftd_pace_reset(struct mftd_pace *p);
  */
 int64_t mftd_pace_take(
     struct mftd_pace *p, uint64_t rate, size_t bytes, int64_t now_us);
+
+/*
+ * Takes the next turn likewise, now, and waits for it; rate 0: at once.  go_on
+ * is asked each 200 ms of waiting: a negative return ends it, and is returned.
+ */
+int mftd_pace_await(struct mftd_pace *p, uint64_t rate, size_t bytes,
+    int (*go_on)(void *data), void *data);
 
 /* How much to send at a time: chunk, or less where that takes long. */
 size_t mftd_pace_chunk(uint64_t rate, size_t chunk);

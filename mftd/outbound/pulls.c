@@ -17,6 +17,7 @@
 #include "mftd/outbound/child.h"
 #include "mftd/outbound/fetch.h"
 #include "mftd/outbound/known.h"
+#include "mftd/outbound/pace.h"
 #include "mftd/outbound/queue.h"
 
 #define CONTEXT_BYTES (2 * MFTD_NAME_BYTES + 32)
@@ -42,6 +43,9 @@ struct puller {
 	struct mftd_child child;
 	struct mftd_chan *chan; /* NULL: it is to end */
 	char route[MFTD_NAME_BYTES];
+	char partner[MFTD_NAME_BYTES];
+	bool placed; /* it has one of the partner's connections */
+	size_t pace; /* the partner's, of the queue's paces */
 	uint32_t asks; /* type of its question; 0: none */
 	union question question;
 	char delivery[MFTD_ID_BYTES]; /* for FOUND */
@@ -52,6 +56,8 @@ struct puller {
 struct pulled {
 	const struct mftd_route *r; /* of q->objects */
 	int64_t due_ms;
+	bool was_last; /* to be given a connection of its partner, before any
+			  deliver: the same for all routes of it */
 	char trouble[MFTD_REASON_BYTES]; /* as it was logged; "" none */
 };
 
@@ -112,7 +118,7 @@ start(struct puller *p, struct mftd_queue *q, const struct pulled *w)
 {
 	struct mftd_worker *worker = q->w;
 	const struct mftd_route_pull *pull = w->r->pull;
-	const struct mftd_fetch j = {
+	struct mftd_fetch j = {
 		.partner = mftd_known_partner(q, pull->partner),
 		.route = w->r->name,
 		.directory = pull->directory,
@@ -122,6 +128,9 @@ start(struct puller *p, struct mftd_queue *q, const struct pulled *w)
 		.n_except = w->r->n_except,
 		.every_s = pull->every_s,
 		.stable_s = pull->stable_s,
+		.mark_bytes = strcmp(pull->resume, "verify") == 0
+		    ? MFTD_FETCH_MARK_BYTES
+		    : 0,
 		.conf = worker->conf,
 		.volume = pull->volume,
 		.lease = worker->lease,
@@ -142,9 +151,93 @@ start(struct puller *p, struct mftd_queue *q, const struct pulled *w)
 		return -ENOENT;
 	*p = (struct puller) { .q = q };
 	snprintf(p->route, sizeof(p->route), "%s", w->r->name);
+	p->pace = mftd_runners_pace(q, pull->partner);
+	snprintf(p->partner, sizeof(p->partner), "%s", pull->partner);
+	j.pace = mftd_paces_at(q->paces, p->pace);
 	snprintf(context, sizeof(context), "route=%s partner=%s", p->route,
 	    pull->partner);
 	return mftd_child_start(&p->child, worker, &e, &p->chan);
+}
+
+/* ---- their places */
+
+void
+mftd_pulls_share(
+    struct mftd_queue *q, const char *partner, struct mftd_share *s)
+{
+	const struct puller *p;
+	size_t i;
+
+	if (q->pulls == NULL)
+		return;
+	FOR_EACH_PULLER(p, q->pulls)
+	if (is_busy(p) && strcmp(p->partner, partner) == 0) {
+		s->fetches += p->placed;
+		s->fetch_waits |= p->asks == MFTD_MSG_FETCH_PLACE;
+	}
+	for (i = 0; i < q->pulls->n; i++)
+		if (strcmp(q->pulls->list[i].r->pull->partner, partner) == 0)
+			s->fetch_was_last |= q->pulls->list[i].was_last;
+}
+
+static void
+note_last(struct mftd_queue *q, const char *partner, bool fetch)
+{
+	struct mftd_pulls *pulls = q->pulls;
+	size_t i;
+
+	for (i = 0; pulls != NULL && i < pulls->n; i++)
+		if (strcmp(pulls->list[i].r->pull->partner, partner) == 0)
+			pulls->list[i].was_last = fetch;
+}
+
+void
+mftd_pulls_deliver_began(struct mftd_queue *q, const char *partner)
+{
+	note_last(q, partner, false);
+}
+
+/* Of several fetches the one that waits longest. */
+static bool
+may_call(struct puller *p)
+{
+	const struct mftd_share s = mftd_runners_share(p->q, p->partner);
+	const struct puller *other;
+
+	FOR_EACH_PULLER(other, p->q->pulls)
+	if (is_busy(other) && other->asks == MFTD_MSG_FETCH_PLACE &&
+	    other->asked_us < p->asked_us &&
+	    strcmp(other->partner, p->partner) == 0)
+		return false;
+	return mftd_share_for_fetch(&s);
+}
+
+bool
+mftd_pulls_pace(const struct mftd_queue *q, const char *partner, size_t *pace)
+{
+	const struct puller *p;
+
+	if (q->pulls == NULL)
+		return false;
+	FOR_EACH_PULLER(p, q->pulls)
+	if (is_busy(p) && strcmp(p->partner, partner) == 0) {
+		*pace = p->pace;
+		return true;
+	}
+	return false;
+}
+
+bool
+mftd_pulls_have_pace(const struct mftd_queue *q, size_t pace)
+{
+	const struct puller *p;
+
+	if (q->pulls == NULL)
+		return false;
+	FOR_EACH_PULLER(p, q->pulls)
+	if (is_busy(p) && p->pace == pace)
+		return true;
+	return false;
 }
 
 /* ---- what they ask */
@@ -210,6 +303,8 @@ answer_one(struct puller *p, struct pulled *w)
 		return 0;
 	case MFTD_MSG_FETCH_LOOKED:
 		note(w, m->looked.why);
+		p->placed = false;
+		mftd_queue_wake(q); /* others may wait for it */
 		return 0;
 	case MFTD_MSG_FETCH_STAGED:
 		return mftd_found_abandon(
@@ -258,6 +353,21 @@ fill(struct mftd_msg_fetch_answer *a, int err)
 		a->err[i] = err;
 }
 
+/* Until there is a connection for it, it waits. */
+static void
+answer_place(struct puller *p)
+{
+	const struct mftd_msg_fetch_answer a = { { 0 } };
+
+	if (!may_call(p))
+		return;
+	p->asks = 0;
+	p->placed = true;
+	note_last(p->q, p->partner, true);
+	mftd_worker_send(
+	    p->q->w, p->chan, MFTD_MSG_FETCH_ANSWER, 0, &a, sizeof(a));
+}
+
 /* Answers a question; while the catalog is away it waits. */
 static void
 answer(struct puller *p)
@@ -269,6 +379,10 @@ answer(struct puller *p)
 
 	if (q->stale || w == NULL || !mftd_lease_held(q->w->lease))
 		return;
+	if (p->asks == MFTD_MSG_FETCH_PLACE) {
+		answer_place(p);
+		return;
+	}
 	if (p->asks == MFTD_MSG_FETCH_NEXT) {
 		answer_next(p, w->r);
 		return;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "mftd/ipc/chan.h"
+#include "mftd/outbound/share.h"
 
 /*
  * The fetches of a queue's routes that take a partner's files: a process for
@@ -24,6 +25,19 @@ void mftd_pulls_work(struct mftd_queue *q);
 
 /* Kills all; with wait returns only when they are gone. */
 void mftd_pulls_kill(struct mftd_queue *q, bool wait);
+
+/* What fetches have, and wait for, of a partner's connections: into *s. */
+void mftd_pulls_share(
+    struct mftd_queue *q, const char *partner, struct mftd_share *s);
+
+/* A deliver has begun to use one of them. */
+void mftd_pulls_deliver_began(struct mftd_queue *q, const char *partner);
+
+/* Whether a fetch of the partner lives, whose pace is *pace; whether one has
+ * that pace. */
+bool mftd_pulls_pace(
+    const struct mftd_queue *q, const char *partner, size_t *pace);
+bool mftd_pulls_have_pace(const struct mftd_queue *q, size_t pace);
 
 /* Once all are gone. */
 void mftd_pulls_free(struct mftd_queue *q);

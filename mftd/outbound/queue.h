@@ -17,6 +17,7 @@
 #include "mftd/outbound/breaker.h"
 #include "mftd/outbound/child.h"
 #include "mftd/outbound/delivery.h"
+#include "mftd/outbound/share.h"
 
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
  * spawn.c and breakers.c share it. */
@@ -27,6 +28,9 @@ struct mftd_pulls;
 struct mftd_pulse;
 struct mftd_queue;
 struct mftd_runner;
+
+/* Each deliver and each fetch may be of another partner. */
+#define MFTD_PACES (MFTD_RUNNERS_MAX + MFTD_FETCHES_MAX)
 
 /* A delivery in hand.  Its row is written by us alone, and d is what the row
  * says. */
@@ -131,7 +135,7 @@ struct mftd_queue {
 	TAILQ_HEAD(mftd_breakers, mftd_breaker) breakers;
 	bool breakers_read; /* since the epoch is ours */
 	struct mftd_runner runners[MFTD_RUNNERS_MAX];
-	struct mftd_pace *paces; /* as many */
+	struct mftd_pace *paces; /* MFTD_PACES of them */
 	struct mftd_pulse *pulses; /* the runners' */
 	char *hung; /* partners that do not answer, " a b "; NULL: none */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
@@ -217,6 +221,12 @@ void mftd_runners_kill(struct mftd_queue *q, bool wait);
 
 /* The configuration has changed: each takes no further batch. */
 void mftd_runners_retire(struct mftd_queue *q);
+
+/* How the connections of a partner are shared now (share.h). */
+struct mftd_share mftd_runners_share(struct mftd_queue *q, const char *partner);
+
+/* The pace of all that serve the partner, or one that nobody has. */
+size_t mftd_runners_pace(struct mftd_queue *q, const char *partner);
 
 /* Whether there is a place for a probe now. */
 bool mftd_runner_may_probe(const struct mftd_queue *q);

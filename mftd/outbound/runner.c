@@ -13,6 +13,7 @@
 #include "mftd/outbound/pace.h"
 #include "mftd/outbound/pulse.h"
 #include "mftd/outbound/known.h"
+#include "mftd/outbound/pulls.h"
 #include "mftd/outbound/queue.h"
 
 /* Looks after which both names are taken as they are: by the backoff between
@@ -352,6 +353,38 @@ most_of(const struct mftd_queue *q, const char *partner)
 	return p != NULL ? (size_t)p->connections : 0;
 }
 
+static bool
+is_waited_for(const struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_job *job;
+
+	TAILQ_FOREACH(job, &q->jobs, link)
+		if (strcmp(job->d.partner, partner) == 0 &&
+		    mftd_job_is_ready(job))
+			return true;
+	return false;
+}
+
+struct mftd_share
+mftd_runners_share(struct mftd_queue *q, const char *partner)
+{
+	struct mftd_share s = { .most = most_of(q, partner),
+		.delivers = count(q, partner),
+		.deliver_waits = is_waited_for(q, partner) };
+
+	mftd_pulls_share(q, partner, &s);
+	return s;
+}
+
+/* Whether the partner may have one more deliver. */
+static bool
+may_have_more(struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_share s = mftd_runners_share(q, partner);
+
+	return mftd_share_for_deliver(&s);
+}
+
 /* The first job that is ready, of a partner that may have one more deliver;
  * first: that has none. */
 static struct mftd_job *
@@ -364,10 +397,11 @@ find_waiting(struct mftd_queue *q, bool first)
 		if (!mftd_job_is_ready(job))
 			continue;
 		own = count(q, job->d.partner);
-		if (first ? own == 0
-			  : own < most_of(q, job->d.partner) &&
-			    !mftd_partner_hangs(q, job->d.partner) &&
-			    mftd_jobs_room(MFTD_DELIVERS_MAX, taken, own) > 0)
+		if ((first ? own == 0
+			   : !mftd_partner_hangs(q, job->d.partner) &&
+				mftd_jobs_room(MFTD_DELIVERS_MAX, taken, own) >
+				    0) &&
+		    may_have_more(q, job->d.partner))
 			return job;
 	}
 	return NULL;
@@ -381,13 +415,11 @@ has_pace(const struct mftd_queue *q, size_t pace)
 	FOR_EACH_RUNNER(rn, q)
 	if (rn->child.pid != 0 && rn->pace == pace)
 		return true;
-	return false;
+	return mftd_pulls_have_pace(q, pace);
 }
 
-/* The pace of all delivers of that partner, or one that nobody has: there are
- * as many as delivers. */
-static size_t
-choose_pace(struct mftd_queue *q, const char *partner)
+size_t
+mftd_runners_pace(struct mftd_queue *q, const char *partner)
 {
 	const struct mftd_runner *rn;
 	size_t i = 0;
@@ -395,6 +427,8 @@ choose_pace(struct mftd_queue *q, const char *partner)
 	FOR_EACH_RUNNER(rn, q)
 	if (rn->child.pid != 0 && strcmp(rn->partner, partner) == 0)
 		return rn->pace;
+	if (mftd_pulls_pace(q, partner, &i))
+		return i;
 	while (has_pace(q, i))
 		i++;
 	mftd_pace_reset(mftd_paces_at(q->paces, i));
@@ -411,7 +445,7 @@ take_place(struct mftd_queue *q, const char *partner)
 		rn++;
 	memset(rn, 0, sizeof(*rn));
 	rn->q = q;
-	rn->pace = choose_pace(q, partner);
+	rn->pace = mftd_runners_pace(q, partner);
 	snprintf(rn->partner, sizeof(rn->partner), "%s", partner);
 	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
 	return rn;
@@ -462,8 +496,10 @@ start(struct mftd_queue *q, struct mftd_job *job)
 			    : mftd_runner_spawn(rn, p);
 	if (why == NULL)
 		why = mftd_strerror(r);
-	if (r == 0)
+	if (r == 0) {
+		mftd_pulls_deliver_began(q, rn->partner);
 		hand_over(rn);
+	}
 	if (r >= 0)
 		return;
 	mftd_job_begin(job);
@@ -471,14 +507,17 @@ start(struct mftd_queue *q, struct mftd_job *job)
 }
 
 /* Whether it is to go on: not where another partner has none and all places are
- * taken, nor past an older job of its own that wants another host. */
+ * taken, nor when it is a fetch's turn, nor past an older job of its own that
+ * wants another host. */
 static bool
 may_go_on(struct mftd_runner *rn)
 {
 	struct mftd_queue *q = rn->q;
+	const struct mftd_share s = mftd_runners_share(q, rn->partner);
 	struct mftd_job *job;
 
-	if (rn->retire || !mftd_lease_held(q->w->lease))
+	if (rn->retire || !mftd_lease_held(q->w->lease) ||
+	    mftd_share_is_over(&s))
 		return false;
 	/* some may have been silent, and are heard again */
 	if (mftd_places_taken(q) > MFTD_DELIVERS_MAX)

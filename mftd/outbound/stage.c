@@ -84,19 +84,27 @@ make_one(const struct mftd_stage *s, const char *path)
 }
 
 int
+mftd_stage_dir(struct mftd_stage *s)
+{
+	int r;
+
+	if (s->dir >= 0)
+		return 0;
+	r = make_one(s, STAGED);
+	if (r == 0)
+		r = make_one(s, s->path);
+	if (r == 0)
+		r = open_dir(s);
+	return r == 0 && s->dir < 0 ? -ENOENT : r;
+}
+
+int
 mftd_stage_make(struct mftd_stage *s, const char *receipt)
 {
-	int fd, r = 0;
+	int fd, r = mftd_stage_dir(s);
 
-	if (s->dir < 0) {
-		r = make_one(s, STAGED);
-		if (r == 0)
-			r = make_one(s, s->path);
-		if (r == 0)
-			r = open_dir(s);
-	}
-	if (r < 0 || s->dir < 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	fd = mftd_path_open_nolinks(
 	    s->dir, receipt, O_RDWR | O_CREAT | O_EXCL, 0640);
 	if (fd < 0)

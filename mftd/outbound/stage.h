@@ -36,6 +36,11 @@ void mftd_stage_close(struct mftd_stage *s);
 int mftd_stage_each(struct mftd_stage *s,
     int (*fn)(void *data, const char *receipt), void *data);
 
+/* Makes the directory of the route, durably, where it is not there yet, and
+ * opens it as s->dir.  0 or an error.  A name in it that begins with a dot is
+ * none of the stage's. */
+int mftd_stage_dir(struct mftd_stage *s);
+
 /* Returns a descriptor open for reading and writing, or an error. */
 int mftd_stage_make(struct mftd_stage *s, const char *receipt);
 

@@ -11,6 +11,12 @@ is_it(const struct mftd_tidy *t, const struct mftd_remote_attrs *a)
 	    (int64_t)a->mtime == t->mtime;
 }
 
+static bool
+is_unsure(const struct mftd_remote_attrs *a)
+{
+	return a->exists && (!a->has_size || !a->has_mtime);
+}
+
 /* Whether the source is what was fetched, once that may have gone. */
 static enum mftd_tidy_action
 prove(const struct mftd_tidy *t, enum mftd_tidy_action then)
@@ -35,6 +41,8 @@ next_move(const struct mftd_tidy *t, bool fresh)
 enum mftd_tidy_action
 mftd_tidy_next(const struct mftd_tidy *t, bool fresh)
 {
+	if (is_unsure(&t->source) || (t->begun && is_unsure(&t->target)))
+		return MFTD_TIDY_UNSURE;
 	if (!is_it(t, &t->source))
 		return MFTD_TIDY_DONE;
 	if (!t->begun && t->what == MFTD_FETCHED_MOVE && t->target.exists)

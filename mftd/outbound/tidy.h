@@ -31,6 +31,7 @@ enum mftd_tidy_action {
 	MFTD_TIDY_RENAME, /* the source to the target */
 	MFTD_TIDY_NAME, /* the target is taken: another one, not begun */
 	MFTD_TIDY_DONE, /* there is nothing (more) to do */
+	MFTD_TIDY_UNSURE, /* what is there is not told: nothing, for now */
 	MFTD_TIDY_ACTIONS
 };
 

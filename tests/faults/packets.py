@@ -3,7 +3,7 @@
 import struct
 
 REQUESTS = {1: "init", 3: "open", 4: "close", 5: "read", 6: "write",
-            7: "lstat",
+            7: "lstat", 8: "fstat",
             9: "setstat", 10: "fsetstat", 11: "opendir", 12: "readdir",
             13: "remove", 18: "rename", 200: "extended"}
 BY_PATH = {"open", "lstat", "setstat", "opendir", "remove", "rename",

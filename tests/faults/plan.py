@@ -29,6 +29,7 @@ HOWS = {
     "half, unread": (False, "linked", True),    # removed, and nobody has it
 }
 HALVES = tuple(how for how in HOWS if how.startswith("half"))
+ANY = 0             # connection: whichever it is, counted over all of them
 CUTS = ("before", "after", "within")
 
 
@@ -41,7 +42,10 @@ class Fault:
     nth: int = 1
     times: int = 1      # so many of them, from that one on
 
-    def fits(self, connection, place, kind, nth):
+    def fits(self, connection, place, kind, nth, nth_of_all):
+        if self.connection == ANY:
+            return kind == self.kind and \
+                self.nth <= nth_of_all < self.nth + self.times
         if connection != self.connection:
             return False
         if self.at:
@@ -53,7 +57,9 @@ class Fault:
         where = f"packet {self.at}" if self.at else (
             f"{self.kind} {self.nth}"
             + (f" to {self.nth + self.times - 1}" if self.times > 1 else ""))
-        return f"{self.how} {where} of connection {self.connection}"
+        return f"{self.how} {where} of " + (
+            f"connection {self.connection}" if self.connection != ANY
+            else "all connections")
 
 
 def to_json(faults):

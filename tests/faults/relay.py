@@ -12,13 +12,19 @@ TOP/story, a line each, as soon as it is known: {"case": ADDRESS, "connection",
 happened, be it half, also the bytes that then had the new name: {"appeared":
 {"name", "size", "sha256"}}; "unread" instead where they were gone before
 anybody had them.
+
+With TOP/witness, {"catalog", "box"}, what is removed or renamed was fetched
+from here: {"kept": whether its bytes were there by then, and the catalog had
+it delivered}.
 """
 import collections
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -59,6 +65,19 @@ def do_half(request, how):
     return {"unread" if how == "half, unread" else "appeared": appeared}
 
 
+def is_kept(witness, path):
+    """Whether what is about to go is where it was to be brought, for good."""
+    place = pathlib.Path(witness["box"], *pathlib.Path(path).parts[1:])
+    if not place.exists() or sum_of(place) != sum_of(path):
+        return False
+    with contextlib.closing(sqlite3.connect(
+            f"file:{witness['catalog']}?mode=ro", uri=True,
+            timeout=30)) as db:
+        return bool(db.execute(
+            "SELECT 1 FROM delivery WHERE state = 'DONE' AND name = ?",
+            (place.name.encode(),)).fetchall())
+
+
 def stat_of(pid):
     """Name, state and parent of a process."""
     text = pathlib.Path(f"/proc/{pid}/stat").read_text()
@@ -75,12 +94,22 @@ class Relay:
         path = top / "plans" / address
         self.faults = (plan.from_json(json.loads(path.read_text()))
                        if path.exists() else [])
+        path = top / "witness"
+        self.witness = json.loads(path.read_text()) if path.exists() else None
+        self.before = self._asked_before() if self.witness else {}
         self.log = os.open(top / "story", os.O_WRONLY | os.O_APPEND)
         self.connection = self._count()
         self.places = 0
         self.kinds = collections.Counter()
         self.client = sys.stdin.buffer
         self.server = server
+
+    def _asked_before(self):
+        """How much of each kind, by the connections before."""
+        lines = map(json.loads,
+                    (self.top / "story").read_text().splitlines())
+        return collections.Counter(line["kind"] for line in lines
+                                   if line["case"] == self.case)
 
     def _count(self):
         n = 1
@@ -108,23 +137,31 @@ class Relay:
         self.kinds[request.kind] += 1
         how = next((f.how for f in self.faults if f.fits(
             self.connection, self.places, request.kind,
-            self.kinds[request.kind])), None)
+            self.kinds[request.kind], self.kinds[request.kind]
+            + self.before.get(request.kind, 0))), None)
         does, says, cuts = plan.HOWS[how] if how else (True, "", False)
+        more = self._witnessed(request)
         answer = self._do(request) if does else None
         code = packets.code_of(answer) if does else None
         if says in _SIZES and answer[0] != packets.ATTRS:
             how, says = None, ""    # there is no size to change
-        more = {}
         if does and request.kind in packets.RENAMES and code == packets.OK:
             more["appeared"] = sum_of(request.to)
             if says == "taken":
                 os.unlink(request.to)
         if says == "linked":
-            more = do_half(request, how)
+            more.update(do_half(request, how))
         self._say(request, how, does, code, **more)
         self._answer(request, answer, says)
         if cuts:
             self._cut()
+
+    def _witnessed(self, request):
+        if self.witness is None or request.kind not in (
+                "remove", *packets.RENAMES) or \
+                not os.path.exists(request.path):
+            return {}
+        return {"kept": is_kept(self.witness, request.path)}
 
     def _do(self, request):
         self.server.stdin.write(packets.framed(request.packet))

@@ -305,6 +305,7 @@ BAD = [
     ("stable_s: 1", "stable_s: 90000", "1 to 86400"),
     ("every_s: 1", "every_s: 1\n      fetched: burn", "keep, delete or move"),
     ("every_s: 1", "every_s: 1\n      fetched: move", "needs a move_to"),
+    ("every_s: 1", "every_s: 1\n      resume: yes", "restart or verify"),
     ("every_s: 1", "every_s: 1\n      move_to: x", "without fetched: move"),
     ("every_s: 1", "every_s: 1\n      fetched: move\n      move_to: from",
      "that they come from"),

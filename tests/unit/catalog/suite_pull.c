@@ -42,6 +42,7 @@ apply(struct db *db, const char *fetched)
 
 	pull.directory = (char *)"from";
 	pull.fetched = (char *)(uintptr_t)fetched;
+	pull.resume = (char *)"verify";
 	pull.move_to = strcmp(fetched, "move") == 0 ? (char *)"taken" : NULL;
 	assert_int_equal(mftd_catalog_apply(db->c, &o, &version), 0);
 	return version;
@@ -145,6 +146,7 @@ route_is_kept(void **state)
 	assert_int_equal(p->stable_s, 3);
 	assert_string_equal(p->fetched, "move");
 	assert_string_equal(p->move_to, "taken");
+	assert_string_equal(p->resume, "verify");
 	mftd_objects_free(o);
 	apply(db, "keep");
 	assert_int_equal(mftd_catalog_load(db->c, &o), 0);
@@ -182,6 +184,13 @@ is_known_once(void **state)
 	assert_int_equal(known(db, &role, &again), 0);
 	pull.directory = (char *)"other";
 	assert_int_equal(known(db, &role, &f), 0);
+	pull.directory = (char *)"/from";
+	assert_int_equal(known(db, &role, &f), 0);
+	/* not so what is the same in other words */
+	pull.directory = (char *)"./from//.";
+	assert_int_equal(known(db, &role, &f), 1);
+	pull.directory = (char *)"from/";
+	assert_int_equal(known(db, &role, &f), 1);
 	pull.directory = (char *)"from";
 	/* that it is delivered changes nothing */
 	deliver(db);
@@ -214,11 +223,15 @@ is_wished_once_delivered(void **state)
 	assert_int_equal(w.what, MFTD_FETCHED_MOVE);
 	assert_string_equal(w.move_to, "taken");
 	assert_int_equal(w.begun, 0);
-	/* it is that partner's folder's: not another's */
-	pull.directory = (char *)"other";
+	/* it is that partner's: not another's */
+	pull.partner = (char *)"other";
 	assert_int_equal(next(db, &w), 0);
+	pull.partner = (char *)"acme";
+	/* as the route said then, and where it was fetched then */
+	pull.directory = (char *)"./other";
+	assert_int_equal(next(db, &w), 1);
+	assert_string_equal(w.directory, "from");
 	pull.directory = (char *)"from";
-	/* as the route said then */
 	apply(db, "keep");
 	assert_int_equal(next(db, &w), 1);
 	assert_int_equal(w.what, MFTD_FETCHED_MOVE);

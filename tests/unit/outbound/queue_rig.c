@@ -51,6 +51,11 @@ apply_objects(struct world *w)
 		.partner = (char *)"acme",
 		.directory = w->partner.in,
 		.queue = (char *)"default" };
+	struct mftd_route_pull pull = { .partner = (char *)"acme",
+		.directory = w->from,
+		.volume = (char *)"main",
+		.fetched = (char *)"delete",
+		.resume = (char *)"verify" };
 	struct mftd_objects o = { .accounts = &account,
 		.n_accounts = 1,
 		.partners = &w->partner.p,
@@ -59,6 +64,10 @@ apply_objects(struct world *w)
 		.n_routes = 1 };
 	uint64_t version;
 
+	if (w->from[0] != '\0') {
+		route.account = NULL;
+		route.pull = &pull;
+	}
 	assert_int_equal(mftd_catalog_apply(w->catalog, &o, &version), 0);
 }
 

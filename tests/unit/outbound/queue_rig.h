@@ -23,6 +23,8 @@ struct steps;
 struct world {
 	struct partner partner;
 	char volume[80], uri[256];
+	char from[80]; /* not "": the route is from this folder of the partner,
+			  looked into without a pause, and deletes there */
 	struct mftd_conf conf;
 	struct mftd_lease *lease;
 	struct mftd_catalog *catalog; /* NULL: it was not made */

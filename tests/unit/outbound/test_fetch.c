@@ -23,357 +23,15 @@
 
 #include <cmocka.h>
 
-#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/ipc/msg_fetch.h"
 #include "mftd/ipc/msg_node.h"
-#include "mftd/outbound/fetch.h"
 #include "tests/unit/journal/steps.h"
+#include "tests/unit/outbound/fetch_rig.h"
 #include "tests/unit/outbound/partner.h"
 
-#define ROWS_MAX 64
-#define MTIME 1500000000
 #define LARGE 9000000 /* more than fits under way at once at 32 KiB a READ */
-
-/* What outbound's catalog would have. */
-struct row {
-	struct mftd_msg_fetch_found found;
-	bool forgotten; /* its wish is done */
-	bool begun;
-	char target[MFTD_PATH_BYTES];
-	int later; /* tries of its wish that failed */
-};
-
-/* When to kill the fetch: at this message, before its row is written, between
- * row and answer, or after the answer. */
-enum moment { BEFORE_ROW, AFTER_ROW, AFTER_ANSWER };
-struct plan {
-	uint32_t at; /* 0: never */
-	enum moment moment;
-	void (*amid)(void *data); /* done instead of killing, before the row */
-};
-
-struct rig {
-	struct partner partner;
-	char volume[80], out[128], staged[128], done[128];
-	struct mftd_conf conf;
-	struct mftd_fetch j;
-	struct steps *steps; /* not NULL: counts the calls of the process */
-	struct row rows[ROWS_MAX];
-	int n_rows;
-	enum mftd_fetched wish; /* for all that is found */
-	int asked, looks, calls, refusals; /* messages of each kind */
-	int32_t call_err, look_err;
-	char why[MFTD_REASON_BYTES];
-};
-
-static int
-setup(void **state)
-{
-	struct rig *g = calloc(1, sizeof(*g));
-	char path[192];
-	struct mftd_lease *lease;
-
-	*state = g;
-	if (g == NULL || partner_start(&g->partner) < 0)
-		return -1;
-	snprintf(g->volume, sizeof(g->volume), "%s/vol", g->partner.dir);
-	snprintf(path, sizeof(path), "%s/.mft", g->volume);
-	snprintf(g->out, sizeof(g->out), "%s/out", path);
-	snprintf(g->staged, sizeof(g->staged), "%s/staged/r", path);
-	snprintf(g->done, sizeof(g->done), "%s/done", g->partner.dir);
-	mkdir(g->volume, 0700);
-	mkdir(path, 0700);
-	mkdir(g->out, 0700);
-	mkdir(g->done, 0700);
-	lease = mftd_lease_new();
-	mftd_lease_hold(lease);
-	g->conf.volumes[0].name = (char *)"main";
-	g->conf.volumes[0].path = g->volume;
-	g->conf.n_volumes = 1;
-	g->conf.node = (char *)"n1";
-	g->j = (struct mftd_fetch) { .partner = &g->partner.p,
-		.route = "r",
-		.directory = g->partner.in,
-		.conf = &g->conf,
-		.volume = "main",
-		.lease = lease };
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct rig *g = *state;
-
-	partner_stop(&g->partner);
-	free(g);
-	return 0;
-}
-
-static void
-put_file(struct rig *g, const char *name, uint64_t size, unsigned seed)
-{
-	const struct timespec times[2] = { { .tv_sec = MTIME },
-		{ .tv_sec = MTIME } };
-	char path[256];
-	uint8_t sum[32];
-
-	snprintf(path, sizeof(path), "%s/%s", g->partner.in, name);
-	make_file(path, size, seed, sum);
-	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-}
-
-/* ---- outbound */
-
-static struct row *
-find(struct rig *g, const struct mftd_msg_fetch_file *f)
-{
-	struct row *r;
-
-	for (r = g->rows; r < g->rows + g->n_rows; r++)
-		if (!r->forgotten && strcmp(r->found.file.name, f->name) == 0 &&
-		    r->found.file.size == f->size &&
-		    r->found.file.mtime == f->mtime)
-			return r;
-	return NULL;
-}
-
-static void
-on_ask(struct rig *g, const struct mftd_msg *m,
-    struct mftd_msg_fetch_answer *answer)
-{
-	const struct mftd_msg_fetch_ask *ask = m->data;
-	const struct mftd_msg_fetch_file *f = (const void *)(ask + 1);
-	uint32_t i;
-
-	assert_true(ask->n > 0 && ask->n <= MFTD_FETCH_ASK_MAX);
-	assert_int_equal(m->len, sizeof(*ask) + ask->n * sizeof(*f));
-	g->asked += (int)ask->n;
-	for (i = 0; i < ask->n; i++)
-		answer->err[i] = find(g, &f[i]) != NULL ? -EEXIST : 0;
-}
-
-static void
-on_found(struct rig *g, const struct mftd_msg *m,
-    struct mftd_msg_fetch_answer *answer)
-{
-	const struct mftd_msg_fetch_found *found = m->data;
-
-	if (find(g, &found->file) != NULL) {
-		answer->err[0] = -EEXIST;
-		return;
-	}
-	assert_true(g->n_rows < ROWS_MAX);
-	g->rows[g->n_rows++] = (struct row) { .found = *found };
-}
-
-static bool
-has_id(const struct rig *g, const struct mftd_msg_fetch_staged *staged)
-{
-	int i;
-
-	for (i = 0; i < g->n_rows; i++)
-		if (strcmp(g->rows[i].found.id, staged->id) == 0)
-			return true;
-	return false;
-}
-
-static struct row *
-next_wish(struct rig *g)
-{
-	struct row *r;
-
-	for (r = g->rows; r < g->rows + g->n_rows; r++)
-		if (g->wish != MFTD_FETCHED_KEEP && !r->forgotten &&
-		    r->later == 0)
-			return r;
-	return NULL;
-}
-
-static void
-send_wish(struct rig *g, struct mftd_chan *c)
-{
-	const struct row *r = next_wish(g);
-	struct mftd_msg_fetch_wish w = { .what = MFTD_FETCHED_KEEP };
-
-	if (r != NULL) {
-		w.file = r->found.file;
-		w.what = g->wish;
-		w.begun = r->begun;
-		memcpy(w.sha256, r->found.sha256, sizeof(w.sha256));
-		memcpy(w.id, r->found.id, sizeof(w.id));
-		snprintf(w.move_to, sizeof(w.move_to), "%s", g->done);
-		memcpy(w.target, r->target, sizeof(w.target));
-	}
-	mftd_chan_send(c, MFTD_MSG_FETCH_WISH, 0, &w, sizeof(w), NULL, 0);
-}
-
-static void
-on_tidy(struct rig *g, const struct mftd_msg *m)
-{
-	const struct mftd_msg_fetch_tidy *t = m->data;
-	struct row *r;
-
-	for (r = g->rows; r < g->rows + g->n_rows; r++)
-		if (strcmp(r->found.id, t->id) == 0)
-			break;
-	assert_true(r < g->rows + g->n_rows);
-	if (t->step == MFTD_FETCH_BEGIN) {
-		r->begun = true;
-		memcpy(r->target, t->target, sizeof(r->target));
-	} else if (t->step == MFTD_FETCH_DONE) {
-		r->forgotten = true;
-	} else {
-		r->later++;
-		g->refusals++;
-		snprintf(g->why, sizeof(g->why), "%s", t->text);
-	}
-}
-
-/* Writes what the message says. */
-static void
-apply(struct rig *g, const struct mftd_msg *m,
-    struct mftd_msg_fetch_answer *answer)
-{
-	const struct mftd_msg_fetch_called *called = m->data;
-	const struct mftd_msg_fetch_looked *looked = m->data;
-
-	memset(answer, 0, sizeof(*answer));
-	switch (m->type) {
-	case MFTD_MSG_FETCH_CALLED:
-		g->calls++;
-		g->call_err = called->err;
-		break;
-	case MFTD_MSG_FETCH_STAGED:
-		answer->err[0] = has_id(g, m->data);
-		break;
-	case MFTD_MSG_FETCH_ASK:
-		on_ask(g, m, answer);
-		break;
-	case MFTD_MSG_FETCH_FOUND:
-		on_found(g, m, answer);
-		break;
-	case MFTD_MSG_FETCH_LOOKED:
-		g->looks++;
-		g->look_err = looked->err;
-		if (looked->err < 0)
-			snprintf(g->why, sizeof(g->why), "%s", looked->why);
-		break;
-	case MFTD_MSG_FETCH_TIDY:
-		on_tidy(g, m);
-		break;
-	default:
-		fail_msg("message %u", m->type);
-	}
-}
-
-static pid_t
-start(struct rig *g, struct mftd_chan **c)
-{
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(mftd_chan_pair(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fds[0]);
-		close(g->partner.guard); /* or its end were not seen */
-		if (g->steps != NULL)
-			steps_enter(g->steps);
-		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
-		_exit(mftd_fetch_run(&g->j, *c) == 0 ? 0 : 1);
-	}
-	close(fds[1]);
-	if (g->steps != NULL) {
-		steps_begin(g->steps, pid);
-		steps_arm(g->steps);
-	}
-	*c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
-	return pid;
-}
-
-/* One fetch, for so many looks or to the moment to kill it.  Whether that came.
- */
-static bool
-run(struct rig *g, int looks, const struct plan *plan)
-{
-	struct mftd_msg_fetch_answer answer;
-	int end = g->looks + looks;
-	struct mftd_chan *c;
-	struct mftd_msg m;
-	bool now = false;
-	pid_t pid = start(g, &c);
-
-	while (g->looks < end &&
-	    mftd_chan_wait(c, &m, mftd_clock_ms() + 60000) == 0) {
-		now = plan != NULL && m.type == plan->at;
-		if (now && plan->amid != NULL)
-			plan->amid(g);
-		now = now && plan->amid == NULL;
-		if (now && plan->moment == BEFORE_ROW)
-			break;
-		if (m.type != MFTD_MSG_FETCH_NEXT)
-			apply(g, &m, &answer);
-		if (now && plan->moment == AFTER_ROW)
-			break;
-		if (m.type == MFTD_MSG_FETCH_NEXT)
-			send_wish(g, c);
-		else
-			mftd_chan_send(c, MFTD_MSG_FETCH_ANSWER, 0, &answer,
-			    sizeof(answer), NULL, 0);
-		if (now)
-			break;
-	}
-	if (now)
-		kill(pid, SIGKILL);
-	mftd_chan_free(c);
-	waitpid(pid, NULL, 0);
-	return now;
-}
-
-/* ---- what there is then */
-
-static int
-count_names(const char *dir)
-{
-	DIR *d = opendir(dir);
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n - 2;
-}
-
-/* Whether row i is that file, and its bytes are here, those of seed. */
-static void
-check_row(
-    const struct rig *g, int i, const char *name, uint64_t size, unsigned seed)
-{
-	const struct row *r = &g->rows[i];
-	char path[300], same[300];
-	uint8_t sum[32], want[32];
-	struct stat st;
-
-	assert_string_equal(r->found.file.name, name);
-	assert_int_equal(r->found.file.size, size);
-	snprintf(path, sizeof(path), "%s/%s", g->out, r->found.id);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, size);
-	assert_int_equal(st.st_mtime, r->found.file.mtime);
-	sum_file(path, sum);
-	snprintf(same, sizeof(same), "%s/same", g->partner.dir);
-	make_file(same, size, seed, want);
-	unlink(same);
-	assert_memory_equal(sum, want, sizeof(sum));
-	assert_memory_equal(sum, r->found.sha256, sizeof(sum));
-}
-
-/* ---- the tests */
 
 static void
 brings_what_is_stable(void **state)
@@ -630,6 +288,49 @@ moves(void **state)
 	assert_memory_equal(sum, g->rows[1].found.sha256, sizeof(sum));
 }
 
+/* The route's folder has other words, or is another one, since it was fetched:
+ * what was begun there is brought to its end there. */
+static void
+tidies_where_it_was_fetched(void **state)
+{
+	struct rig *g = *state;
+	char other[128];
+
+	put_file(g, "a", 1000, 1);
+	run(g, 2, NULL);
+	assert_int_equal(g->n_rows, 1);
+	g->wish = MFTD_FETCHED_DELETE;
+	g->rows[0].begun = true;
+	snprintf(other, sizeof(other), "%s/done/.", g->partner.dir);
+	g->j.directory = other;
+	run(g, 1, NULL);
+	assert_true(g->rows[0].forgotten);
+	assert_int_equal(partner_names(&g->partner), 0);
+}
+
+/* The server says that it did, and did not: forgotten, but still there, the
+ * file would come once more. */
+static void
+what_is_still_there_is_not_forgotten(void **state)
+{
+	struct rig *g = *state;
+
+	g->wish = MFTD_FETCHED_DELETE;
+	put_file(g, "a", 1000, 1);
+	partner_fault(&g->partner, "-e inject=?unlink,unlinkat:retval=0");
+	run(g, 2, NULL);
+	partner_fault(&g->partner, "");
+	assert_int_equal(g->n_rows, 1);
+	assert_false(g->rows[0].forgotten);
+	assert_int_equal(g->refusals, 1);
+	assert_non_null(strstr(g->why, "still"));
+	g->rows[0].later = 0; /* its time has come */
+	run(g, 2, NULL);
+	assert_true(g->rows[0].forgotten);
+	assert_int_equal(g->n_rows, 1);
+	assert_int_equal(partner_names(&g->partner), 0);
+}
+
 static void
 grow_before_it_is_removed(void *data)
 {
@@ -831,6 +532,8 @@ main(int argc, char *argv[])
 		T(moves),
 		cmocka_unit_test(leaves_a_new_version),
 		T(begun_and_replaced),
+		T(tidies_where_it_was_fetched),
+		T(what_is_still_there_is_not_forgotten),
 		T(tells_what_does_not_work),
 		T(wrong_host_key),
 		cmocka_unit_test(killed_at_each_message),

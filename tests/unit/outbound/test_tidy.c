@@ -47,7 +47,7 @@ each_state(void **state)
 		{ DEL, false, false, IT_OTHER, GONE, MFTD_TIDY_DONE },
 		{ DEL, false, false, GONE, GONE, MFTD_TIDY_DONE },
 		{ DEL, false, false, NEWER, GONE, MFTD_TIDY_DONE },
-		{ DEL, false, false, UNSURE, GONE, MFTD_TIDY_DONE },
+		{ DEL, false, false, UNSURE, GONE, MFTD_TIDY_UNSURE },
 		{ MOV, false, false, IT, GONE, MFTD_TIDY_BEGIN },
 		{ MOV, false, false, IT, NEWER, MFTD_TIDY_NAME },
 		{ MOV, false, false, IT, IT, MFTD_TIDY_NAME },
@@ -75,7 +75,11 @@ each_state(void **state)
 		{ MOV, true, false, IT_OTHER, IT, MFTD_TIDY_DONE },
 		/* somebody else's file came under the target */
 		{ MOV, true, false, IT, NEWER, MFTD_TIDY_NAME },
-		{ MOV, true, false, IT_SAME, UNSURE, MFTD_TIDY_NAME },
+		/* what the server does not tell is nothing to go by */
+		{ DEL, true, false, UNSURE, GONE, MFTD_TIDY_UNSURE },
+		{ MOV, true, false, GONE, UNSURE, MFTD_TIDY_UNSURE },
+		{ MOV, true, false, IT_SAME, UNSURE, MFTD_TIDY_UNSURE },
+		{ MOV, false, false, IT, UNSURE, MFTD_TIDY_NAME },
 	};
 	struct mftd_tidy t;
 	size_t i;
