@@ -9,6 +9,7 @@
 #include "mftd/base/log.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 /*
  * The circuit breakers of a queue's partners.  The list has those that are not

@@ -7,6 +7,7 @@
 #include "mftd/base/log.h"
 #include "mftd/outbound/pulse.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 _Static_assert(MFTD_RUNNERS_MAX == MFTD_DELIVERS_MAX + MFTD_DELIVERS_SILENT_MAX,
     "who is silent has a place of its own");

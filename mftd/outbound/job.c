@@ -9,6 +9,7 @@
 #include "mftd/outbound/names.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 /* The mtime that marks a delivery lies up to a day before its first try, so
  * that a file that somebody else made now has another. */

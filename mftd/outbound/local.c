@@ -14,6 +14,7 @@
 #include "mftd/ipc/msg_session.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 /* What goes to an account: its journals, deposits, and what became of them. */
 

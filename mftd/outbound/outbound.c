@@ -19,6 +19,7 @@
 #include "mftd/outbound/pulse.h"
 #include "mftd/outbound/pulls.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 #define TICK_MS 500
 #define CLAIM_MS 1000 /* how often to look for what is due */

@@ -19,6 +19,7 @@
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/pace.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 #define CONTEXT_BYTES (2 * MFTD_NAME_BYTES + 32)
 #define MS_PER_S 1000

@@ -15,6 +15,7 @@
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/pulls.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 /* Looks after which both names are taken as they are: by the backoff between
  * them that is half a minute after the first. */

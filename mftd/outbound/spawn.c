@@ -8,6 +8,7 @@
 #include "mftd/outbound/deposit.h"
 #include "mftd/outbound/pace.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 #define CONTEXT_BYTES (MFTD_TARGET_BYTES + 16)
 

@@ -9,6 +9,7 @@
 #include "mftd/catalog/person.h"
 #include "mftd/outbound/away.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 void
 mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,

@@ -13,6 +13,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/outbound/pulse.h"
 #include "mftd/outbound/queue.h"
+#include "mftd/outbound/runner.h"
 
 #define MANY_PARTNERS 64
 
