@@ -13,6 +13,7 @@
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/rows.h"
+#include "mftd/catalog/versions.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define CLAIM_LOOKS 16 /* statements of one claim that finds none */
@@ -150,6 +151,9 @@ mftd_catalog_raise(struct mftd_catalog *c, const char *queue, const char *owner,
 		return -EINVAL;
 	snprintf(name, sizeof(name), "mftd/%s/", queue);
 	r = c->db->ops->keeps(c->db);
+	/* what a program of before has still made of late */
+	if (r == 0)
+		r = mftd_versions_fill(c);
 	/* an open statement of an earlier owner holds the role row until its
 	 * connection times out */
 	if (r == 0)
@@ -200,7 +204,10 @@ take_claimed(void *data, const struct mftd_db_value *row, int n)
 
 	if (r < 0 || d->state == MFTD_DELIVERY_CLAIMED)
 		return r;
-	if (d->state == MFTD_DELIVERY_CANCELLED)
+	if (d->state == MFTD_DELIVERY_HELD)
+		log_warn("delivery %s (%s to %s): HELD: %s", d->id, d->receipt,
+		    d->partner, d->error);
+	else if (d->state == MFTD_DELIVERY_CANCELLED)
 		log_info("delivery %s (%s to %s): CANCELLED: %s", d->id,
 		    d->receipt, d->partner, d->error);
 	else
