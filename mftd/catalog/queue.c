@@ -151,13 +151,14 @@ mftd_catalog_raise(struct mftd_catalog *c, const char *queue, const char *owner,
 		return -EINVAL;
 	snprintf(name, sizeof(name), "mftd/%s/", queue);
 	r = c->db->ops->keeps(c->db);
-	/* what a program of before has still made of late */
-	if (r == 0)
-		r = mftd_versions_fill(c);
 	/* an open statement of an earlier owner holds the role row until its
 	 * connection times out */
 	if (r == 0)
 		r = c->db->ops->end_sessions(c->db, name);
+	/* what a program of before has still made of late; none is claimed
+	 * without its place among those of its name */
+	if (r == 0)
+		r = mftd_versions_fill(c);
 	if (r == 0)
 		r = raise_epoch(c, role);
 	if (r < 0)

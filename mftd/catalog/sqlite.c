@@ -435,23 +435,30 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 	return r < 0 ? r : rows;
 }
 
-/* Of a claim: the ids of those that it has not claimed. */
+/* Of a claim: the ids of those that it has not claimed; mostly there are none.
+ */
 struct claim {
 	mftd_db_row_fn row;
 	void *data;
 	char (*ids)[MFTD_ID_BYTES];
-	int n;
+	size_t n;
 };
 
 static int
 take_claimed(void *data, const struct mftd_db_value *row, int n)
 {
 	struct claim *cl = data;
+	void *more;
 
 	if (strcmp(row[MFTD_DB_STATE_AT].p, "CANCELLED") == 0 ||
-	    strcmp(row[MFTD_DB_STATE_AT].p, "HELD") == 0)
-		snprintf(cl->ids[cl->n++], MFTD_ID_BYTES, "%s",
+	    strcmp(row[MFTD_DB_STATE_AT].p, "HELD") == 0) {
+		more = realloc(cl->ids, (cl->n + 1) * sizeof(*cl->ids));
+		if (more == NULL)
+			return -ENOMEM;
+		cl->ids = more;
+		snprintf(cl->ids[cl->n++], sizeof(*cl->ids), "%s",
 		    (const char *)row[0].p);
+	}
 	return cl->row(cl->data, row, n);
 }
 
@@ -461,13 +468,11 @@ run_claim(struct sqlite *s, const struct mftd_db_value *v, int n,
     mftd_db_row_fn row, void *data)
 {
 	struct claim cl = { .row = row, .data = data };
-	int i, r = 0, rows;
+	int rows, r = 0;
+	size_t i;
 
 	if (s->db.no_hooks)
 		return sqlite_run(&s->db, mftd_claim_sqlite, v, n, row, data);
-	cl.ids = calloc((size_t)v[4].i, sizeof(*cl.ids)); /* most */
-	if (cl.ids == NULL)
-		return -ENOMEM;
 	rows = sqlite_run(&s->db, mftd_claim_sqlite, v, n, take_claimed, &cl);
 	for (i = 0; rows >= 0 && r >= 0 && i < cl.n; i++) {
 		const struct mftd_db_value w[] = { DB_TEXT(cl.ids[i]), v[3] };
