@@ -8,6 +8,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/versions.h"
 
 static const struct mftd_db_ops *const backends[] = {
 	&mftd_db_sqlite,
@@ -156,5 +157,5 @@ mftd_catalog_migrate(struct mftd_catalog *c)
 	do
 		r = mftd_db_transaction(c, MFTD_DB_MIGRATE, migrate_step, NULL);
 	while (r > 0);
-	return r;
+	return r < 0 ? r : mftd_versions_fill(c);
 }

@@ -72,6 +72,18 @@ struct mftd_forward {
 	size_t payload_bytes;
 };
 
+/* Who it is that forwards: this node, and its present incarnation.  Without it
+ * none of the streams is known to be of now (order.h). */
+void mftd_catalog_here(
+    struct mftd_catalog *c, const char *node, const char *incarnation);
+
+/* What is to be said of this node's clock, as the last forward of a stream of
+ * its own saw it; "": it agrees with the database's. */
+const char *mftd_catalog_clock(const struct mftd_catalog *c);
+
+/* Records of one forward; where there are fewer, no more were written yet. */
+#define MFTD_FORWARD_MAX 128
+
 /* How far stream is in the catalog: the last seq, 0 for nothing. */
 int mftd_catalog_mark(
     struct mftd_catalog *c, const char *stream, uint64_t *seq);

@@ -2,6 +2,7 @@
 #include "mftd/catalog/claim.h"
 
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/event.h"
 #include "mftd/catalog/postgres_steps.h"
 #include "mftd/catalog/versions.h"
 
@@ -45,12 +46,38 @@
 	"(SELECT b.id FROM delivery b WHERE " SAME \
 	"IN ('CLAIMED', 'SENDING', 'SENT', "       \
 	"'PUBLISHING', 'DELIVERED', 'IN_DOUBT') LIMIT 1)"
-/* A later one that is where it would overwrite that. */
-#define OVERWRITTEN                                         \
-	"CASE WHEN d.if_exists = 'overwrite' OR "           \
-	"substr(d.partner, 1, 1) = '@' THEN (SELECT b.id "  \
-	"FROM delivery b WHERE " SAME "= 'DONE' AND " ORDER \
-	" > " ORDER_OF_IT LAST_OF_THEM ") ELSE NULL END"
+#define OVERWRITES                       \
+	"(d.if_exists = 'overwrite' OR " \
+	"substr(d.partner, 1, 1) = '@') "
+/* A later one that is where it would overwrite that, if there is no doubt which
+ * of the two is later (order.h). */
+#define BY_MORE_THAN_IT_MAY_BE_OFF                \
+	"(b.order_by = d.order_by OR "            \
+	"b.order_off_us + d.order_off_us = 0 OR " \
+	"b.order_us - d.order_us > b.order_off_us + d.order_off_us) "
+#define OVERWRITTEN                                                           \
+	"CASE WHEN " OVERWRITES "THEN (SELECT b.id "                          \
+	"FROM delivery b WHERE " SAME "= 'DONE' AND " ORDER " > " ORDER_OF_IT \
+	"AND " BY_MORE_THAN_IT_MAY_BE_OFF LAST_OF_THEM ") "                   \
+	"ELSE NULL END"
+/* One of which that is not certain: the one or the other may be off.  Of each
+ * kind by an index that has but those. */
+#define NEAR_IT                                                           \
+	"(SELECT b.id FROM delivery b WHERE d.order_off_us > 0 AND " SAME \
+	"= 'DONE' AND b.order_us >= d.order_us - d.order_off_us AND "     \
+	"b.order_us <= d.order_us + d.order_off_us AND "                  \
+	"b.order_by <> d.order_by " LAST_OF_THEM ")"
+#define NEAR_SOME                                                    \
+	"(SELECT b.id FROM delivery b WHERE b.order_off_us > 0 AND " \
+	"b.name_key + 0 = d.name_key AND d.name_key <> 0 AND "       \
+	"b.route = d.route AND b.partner = d.partner AND "           \
+	"b.directory = d.directory AND d.name = b.name AND "         \
+	"b.state = 'DONE' AND b.order_by <> d.order_by AND "         \
+	"abs(b.order_us - d.order_us) <= "                           \
+	"b.order_off_us + d.order_off_us LIMIT 1)"
+#define UNSURE                                                                 \
+	"CASE WHEN d.order_asked = 0 AND " OVERWRITES "THEN coalesce(" NEAR_IT \
+	", " NEAR_SOME ") ELSE NULL END"
 /* Whether it repeats the last one that is there. */
 #define REPEATS                                                        \
 	"coalesce((SELECT CASE WHEN b.size = d.size AND "              \
@@ -62,14 +89,22 @@
 #define JUDGED                                                        \
 	"coalesce(" QUEUED_BEFORE ", " WAITING_BEFORE ", " ON_ITS_WAY \
 	", '') AS waits_for, coalesce(" OVERWRITTEN                   \
-	", '') AS replaced_by, CASE WHEN d.if_exists = 'fail' "       \
+	", '') AS replaced_by, coalesce(" UNSURE                      \
+	", '') AS unsure, CASE WHEN d.if_exists = 'fail' "            \
 	"AND " REPEATS " THEN 'skip' ELSE d.if_exists END AS if_exists_now "
 #define BECOMES                                                          \
 	"state = CASE WHEN j.waits_for <> '' THEN d.state "              \
-	"WHEN j.replaced_by <> '' THEN 'CANCELLED' ELSE 'CLAIMED' END, " \
-	"behind = j.waits_for, error = CASE WHEN j.waits_for = '' AND "  \
-	"j.replaced_by <> '' THEN 'replaced by a later version: ' || "   \
-	"j.replaced_by ELSE d.error END, if_exists = CASE WHEN "         \
+	"WHEN j.replaced_by <> '' THEN 'CANCELLED' "                     \
+	"WHEN j.unsure <> '' THEN 'HELD' ELSE 'CLAIMED' END, "           \
+	"behind = j.waits_for, error = CASE WHEN j.waits_for <> '' "     \
+	"THEN d.error WHEN j.replaced_by <> '' "                         \
+	"THEN 'replaced by a later version: ' || j.replaced_by "         \
+	"WHEN j.unsure <> '' THEN 'a clock was set, so it may be older " \
+	"than ' || j.unsure || ', which is DONE: release it to have it " \
+	"replace that one, or cancel it' "                               \
+	"ELSE d.error END, order_asked = CASE WHEN j.waits_for = '' "    \
+	"AND j.replaced_by = '' AND j.unsure <> '' THEN 1 "              \
+	"ELSE d.order_asked END, if_exists = CASE WHEN "                 \
 	"j.waits_for = '' THEN j.if_exists_now ELSE d.if_exists END "
 /* On a route that keeps an order what has to wait need not be kept from the
  * next claim: there is one of it. */
@@ -120,11 +155,35 @@
 	"delivery d ON d.id = found.id), "
 
 /* "|| ''": by their ids, not by the index of all that might be claimed. */
-const char mftd_claim_postgres[] =
-    ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND P_JUDGED
-    "u AS (UPDATE delivery AS d SET " BECOMES "FROM judged j "
-    "WHERE d.id = j.id AND d.state || '' IN ('QUEUED', 'WAITING') "
-    "AND " MOVES "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")" WITH_ROLE;
+#define P_CLAIM                                                             \
+	ROLE_ROW P_HEADS P_DUE P_TURNS P_FOUND P_JUDGED                     \
+	    "u AS (UPDATE delivery AS d SET " BECOMES "FROM judged j "      \
+	    "WHERE d.id = j.id AND d.state || '' IN ('QUEUED', 'WAITING') " \
+	    "AND " MOVES "RETURNING " MFTD_DB_DELIVERY_COLUMNS ")"
+
+const char mftd_claim_postgres[] = P_CLAIM WITH_ROLE;
+
+/* What hooks are told of one that is not to be sent. */
+#define TOLD                                                       \
+	"CASE d.state WHEN 'CANCELLED' THEN '" MFTD_EVENT_REPLACED \
+	"' WHEN 'HELD' THEN '" MFTD_EVENT_IN_DOUBT "' END"
+#define TOLD_INTO                                                          \
+	"INSERT INTO event (id, kind, time_us, receipt, delivery, route, " \
+	"tries, host, error) SELECT k.event || '.' || d.id || '.' || "     \
+	"(SELECT count(*) FROM delivery_wish w WHERE w.delivery = d.id), " \
+	"k.event, "
+#define TOLD_FROM ", d.receipt, d.id, d.route, d.tries, d.host, d.error FROM "
+#define TOLD_WANTED                                            \
+	" d JOIN (SELECT DISTINCT event FROM hook_want) AS k " \
+	"ON k.event = " TOLD
+
+const char mftd_claim_postgres_events[] =
+    P_CLAIM ", ev AS (" TOLD_INTO "$4::bigint" TOLD_FROM "u" TOLD_WANTED
+	    " ON CONFLICT (id) DO NOTHING)" WITH_ROLE;
+
+const char mftd_claim_event_sqlite[] =
+    TOLD_INTO "$2" TOLD_FROM "delivery" TOLD_WANTED
+	      " WHERE d.id = $1 ON CONFLICT (id) DO NOTHING";
 
 const char mftd_inherited_postgres[] =
     ROLE_ROW "u AS MATERIALIZED (SELECT " MFTD_DB_DELIVERY_COLUMNS

@@ -17,6 +17,12 @@
 extern const char mftd_claim_sqlite[];
 extern const char mftd_claim_postgres[];
 
+/* What hooks are told of those that it finds replaced, or HELD since nobody
+ * knows whether they are: where there are hooks, PostgreSQL's writes it;
+ * SQLite's is asked for each such delivery ($1 id, $2 now_us). */
+extern const char mftd_claim_postgres_events[];
+extern const char mftd_claim_event_sqlite[];
+
 /* MFTD_DB_INHERITED likewise. */
 extern const char mftd_inherited_sqlite[];
 extern const char mftd_inherited_postgres[];

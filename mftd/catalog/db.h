@@ -119,6 +119,9 @@ enum mftd_db_lock {
 
 struct mftd_db_ops {
 	const char *scheme; /* what its URIs begin with */
+	/* SQL of its server's clock, microseconds since the epoch; "0": it has
+	 * none but this node's */
+	const char *now_sql;
 	struct mftd_db *(*create)(const char *uri, const char *application);
 	void (*destroy)(struct mftd_db *db);
 	/* Runs one statement.  Returns how many rows row was called for, or
@@ -160,6 +163,9 @@ struct mftd_catalog {
 	char ended[MFTD_ID_BYTES]; /* as far as links that may go were
 				    * looked for; "": from the first */
 	bool versions; /* a claim has found some that wait for others */
+	/* mftd_catalog_here; "" before that */
+	char node[MFTD_ID_BYTES], incarnation[MFTD_ID_BYTES];
+	char clock[MFTD_REASON_BYTES]; /* mftd_catalog_clock */
 };
 
 /* The ops of c's database, for short. */
@@ -198,6 +204,7 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_HANDLING_COLUMNS       \
 	MFTD_DB_ROUTE_HANDLING_COLUMNS \
 	", temp_try, number, verified, skipped"
+#define MFTD_DB_STATE_AT 7
 #define MFTD_DB_HANDLING_AT 15 /* the first of these */
 #define MFTD_DB_BOUNDS_AT 27 /* retry_tries */
 #define MFTD_DB_DELIVERY_VALUES 33

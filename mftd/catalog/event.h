@@ -24,6 +24,8 @@ struct mftd_catalog;
  */
 #define MFTD_EVENT_RECEIVED "received"
 #define MFTD_EVENT_FAILED "failed"
+#define MFTD_EVENT_IN_DOUBT "in_doubt"
+#define MFTD_EVENT_REPLACED "replaced" /* CANCELLED by a claim */
 #define MFTD_EVENT_LATE "late"
 #define MFTD_EVENT_STOPPED "partner-stopped" /* its circuit breaker */
 #define MFTD_EVENT_BACK "partner-back"

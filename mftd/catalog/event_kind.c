@@ -9,7 +9,8 @@ static const struct {
 	{ MFTD_EVENT_RECEIVED, "" },
 	{ "delivered", "DONE" },
 	{ MFTD_EVENT_FAILED, "FAILED" },
-	{ "in_doubt", "IN_DOUBT" },
+	{ MFTD_EVENT_IN_DOUBT, "IN_DOUBT" },
+	{ MFTD_EVENT_REPLACED, "" },
 	{ MFTD_EVENT_LATE, "" },
 	{ MFTD_EVENT_STOPPED, "" },
 	{ MFTD_EVENT_BACK, "" },
@@ -40,6 +41,6 @@ mftd_event_ends(const char *state)
 const char *
 mftd_event_kinds(void)
 {
-	return "received, delivered, failed, in_doubt, "
+	return "received, delivered, failed, in_doubt, replaced, "
 	       "late, " MFTD_EVENT_STOPPED ", " MFTD_EVENT_BACK;
 }

@@ -14,7 +14,7 @@
 #include "mftd/base/log.h"
 #include "mftd/ipc/msg_journal.h"
 
-#define BATCH 128 /* records of one transaction */
+#define BATCH MFTD_FORWARD_MAX
 #define FEEDS_MAX 4096 /* streams offered at once */
 #define STUCK_MS 30000 /* until a stream that was refused is tried again */
 

@@ -13,6 +13,7 @@
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/match.h"
+#include "mftd/catalog/order.h"
 #include "mftd/catalog/outcome.h"
 #include "mftd/catalog/source.h"
 #include "mftd/journal/record.h"
@@ -35,6 +36,8 @@ struct batch {
 	struct mftd_catalog *c;
 	const char *stream;
 	bool events; /* some hook wants what these records make */
+	struct mftd_ordering ordering;
+	struct mftd_order order; /* of the present record */
 	/* records are too large for a stack with room for others */
 	union {
 		struct mftd_rec_receipt receipt;
@@ -80,19 +83,24 @@ on_receipt(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 		DB_TEXT(rc->part), DB_INT(rc->size), DB_INT(rc->inode),
 		rc->has_sha256 ? DB_BLOB(rc->sha256, MFTD_SHA256_BYTES)
 			       : DB_NULL,
-		DB_INT(rc->has_routes), path };
+		DB_INT(rc->has_routes), path, DB_INT(b->order.us),
+		DB_INT(b->order.off_us), DB_TEXT(b->ordering.of) };
 
 	r = mftd_db_run(b->c,
 	    "INSERT INTO receipt (id, known, stream, seq, time_us, session, "
 	    "account, volume, path, part, size, inode, sha256, has_routes, "
-	    "path_now) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-	    "$11, $12, $13, $14) "
+	    "path_now, order_us, order_off_us, order_by) VALUES ($1, 1, $2, "
+	    "$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+	    "$17) "
 	    "ON CONFLICT (id) DO UPDATE SET known = 1, "
 	    "stream = excluded.stream, seq = excluded.seq, "
 	    "time_us = excluded.time_us, session = excluded.session, "
 	    "account = excluded.account, volume = excluded.volume, "
 	    "path = excluded.path, path_now = excluded.path_now, "
 	    "part = excluded.part, size = excluded.size, "
+	    "order_us = excluded.order_us, "
+	    "order_off_us = excluded.order_off_us, "
+	    "order_by = excluded.order_by, "
 	    "inode = excluded.inode, sha256 = excluded.sha256, "
 	    "has_routes = excluded.has_routes WHERE receipt.known = 0",
 	    v, N(v), NULL, NULL);
@@ -176,11 +184,12 @@ on_name(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 	const struct mftd_db_value v[] = { DB_TEXT(b->stream), DB_INT(f->seq),
 		DB_INT(f->time_us), DB_TEXT(m->volume), DB_INT(m->inode),
 		DB_TEXT(renamed ? "RENAME" : "REMOVE"),
-		renamed ? DB_BLOB(m->to, strlen(m->to)) : DB_NULL };
+		renamed ? DB_BLOB(m->to, strlen(m->to)) : DB_NULL,
+		DB_INT(b->order.us) };
 
 	r = put(b,
 	    "INSERT INTO name_event (stream, seq, time_us, volume, inode, "
-	    "kind, to_path) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+	    "kind, to_path, order_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
 	    "ON CONFLICT (stream, seq) DO NOTHING",
 	    v, N(v));
 	return r < 0 ? r : settle_inode(b, m->volume, m->inode);
@@ -323,13 +332,21 @@ forward(struct mftd_catalog *c, void *data)
 		return r;
 	r = check_sequence(f, n, mark);
 	if (r == 0)
+		r = mftd_order_begin(c, fw->stream, f->time_us, &b.ordering);
+	if (r == 0)
 		r = mftd_event_wanted(c, &b.events);
 	for (i = 0; i < n && r == 0; i += ROWS_AT_ONCE)
 		r = keep_records(
 		    &b, f + i, n - i < ROWS_AT_ONCE ? n - i : ROWS_AT_ONCE);
-	for (i = 0; i < n && r == 0; i++)
+	for (i = 0; i < n && r == 0; i++) {
+		b.order = mftd_order_of(&b.ordering.s, f[i].time_us);
 		r = take_record(&b, &f[i]);
-	return r < 0 ? r : move_mark(&b, f[n - 1].seq);
+	}
+	if (r == 0)
+		r = move_mark(&b, f[n - 1].seq);
+	return r < 0 ? r
+		     : mftd_order_end(c, fw->stream, fw->n < MFTD_FORWARD_MAX,
+			   &b.ordering);
 }
 
 int

@@ -32,8 +32,27 @@
 #define DELIVERY_COLUMNS                                                 \
 	"id, receipt, route, queue, partner, volume, directory, name, "  \
 	"state, size, sha256, due_us, seq, unmatched, error, order_us, " \
-	"order_seq, name_key, due, " MFTD_DB_COPIED_COLUMNS
-#define TARGET "coalesce(partner, '@' || to_account)"
+	"order_seq, name_key, order_by, due, " MFTD_DB_COPIED_COLUMNS
+#define TARGET "coalesce(route.partner, '@' || route.to_account)"
+#define STATES                                                            \
+	"(SELECT 'QUEUED' AS state UNION ALL SELECT 'WAITING' UNION ALL " \
+	"SELECT 'CLAIMED' UNION ALL SELECT 'SENDING' UNION ALL "          \
+	"SELECT 'SENT' UNION ALL SELECT 'PUBLISHING' UNION ALL "          \
+	"SELECT 'DELIVERED' UNION ALL SELECT 'DONE' UNION ALL "           \
+	"SELECT 'IN_DOUBT' UNION ALL SELECT 'FAILED' UNION ALL "          \
+	"SELECT 'HELD' UNION ALL SELECT 'CANCELLED') AS s "
+/* The order of what is found is that in which its one owner at a time writes
+ * it, whatever clocks say: behind all of its name, and of its route if that
+ * keeps an order.  One probe for each state, by delivery_version. */
+#define ORDER_US(now, key)                                                    \
+	"(SELECT max(us) FROM (SELECT " now " AS us UNION ALL "               \
+	"SELECT (SELECT b.order_us + 1 FROM delivery b "                      \
+	"WHERE b.name_key = " key " AND b.name_key <> 0 AND "                 \
+	"b.state || '' = s.state ORDER BY b.order_us DESC LIMIT 1) "          \
+	"FROM " STATES "UNION ALL SELECT (SELECT d.order_us + 1 "             \
+	"FROM delivery d WHERE d.queue = route.queue AND d.partner = " TARGET \
+	" AND d.route = route.name AND " MFTD_DB_IN_ORDER                     \
+	"ORDER BY d.order_us DESC LIMIT 1)) AS x)"
 #define WANTED(kind) \
 	"EXISTS (SELECT 1 FROM hook_want WHERE event = '" kind "') "
 #define WANT_RECEIVED WANTED(MFTD_EVENT_RECEIVED)
@@ -65,12 +84,14 @@ const char mftd_found_postgres[] = ROLE_ROW
     "', $16::bigint, $11::text, $18::text, $5::text, $22::text FROM f "
     "WHERE $21::text = 'FAILED' AND " WANT_FAILED "), "
     "u AS (INSERT INTO delivery (" DELIVERY_COLUMNS ") "
-    "SELECT $18::text, $11::text, $5::text, queue, " TARGET
+    "SELECT $18::text, $11::text, $5::text, route.queue, " TARGET
     ", $13::text, directory, $19::bytea, $21::text, $7::bigint, $15::bytea, "
     "$20::bigint, $17::bigint, "
-    "CASE WHEN $21::text = 'FAILED' THEN 1 ELSE 0 END, $22::text, "
-    "$16::bigint, $23::bigint, $24::bigint, " DUE ", " MFTD_DB_COPIED_COLUMNS
-    " FROM f CROSS JOIN route WHERE name = $5::text RETURNING id)" WITH_ROLE;
+    "CASE WHEN $21::text = 'FAILED' THEN 1 ELSE 0 END, $22::text, " ORDER_US(
+	"$16::bigint", "$24::bigint") ", $23::bigint, $24::bigint, "
+				      "'/', " DUE ", " MFTD_DB_COPIED_COLUMNS
+				      " FROM f CROSS JOIN route WHERE name = "
+				      "$5::text RETURNING id)" WITH_ROLE;
 
 /* SQLite has no statement that writes to several tables: each of these must
  * change a row, or give one, for the next; those without must may change none.
@@ -105,9 +126,9 @@ static const struct {
 	    false, { 18, 16, 11, 5, 22, 21 } },
 	{ "INSERT INTO delivery (" DELIVERY_COLUMNS ") SELECT $1, $2, name, "
 	  "queue, " TARGET ", $3, directory, $4, $5, $6, $7, $8, $9, "
-	  "CASE WHEN $5 = 'FAILED' THEN 1 ELSE 0 END, $10, $11, "
-	  "$12, $14, " DUE ", " MFTD_DB_COPIED_COLUMNS
-	  " FROM route WHERE name = $13 RETURNING id",
+	  "CASE WHEN $5 = 'FAILED' THEN 1 ELSE 0 END, $10, " ORDER_US(
+	      "$11", "$14") ", $12, $14, '/', " DUE ", " MFTD_DB_COPIED_COLUMNS
+			    " FROM route WHERE name = $13 RETURNING id",
 	    true, { 18, 11, 13, 19, 21, 7, 15, 20, 17, 22, 16, 23, 5, 24 } },
 };
 

@@ -14,17 +14,22 @@
 /* Whether hook w takes the event by its filters of one kind: it has none, or
  * one that names what the event is of.  A received file is of all routes, and
  * so of all partners, that it goes to; a partner is of the routes, and so of
- * the accounts, that go there by that queue. */
+ * the accounts, that go there by that queue, and of those that fetch. */
 #define OF_PARTNER(column)                                                   \
 	" OR EXISTS (SELECT 1 FROM route p WHERE p.partner = e.partner AND " \
 	"p.queue = e.queue AND p." column " = f.value)"
+/* One that fetches from it goes nowhere there. */
+#define FETCHED_BY                                                          \
+	" OR (f.kind = 'route' AND EXISTS (SELECT 1 FROM route_pull l "     \
+	"JOIN route p ON p.name = l.route WHERE l.partner = e.partner AND " \
+	"p.queue = e.queue AND p.name = f.value))"
 #define FILTER(what, of, column)                                              \
 	"(NOT EXISTS (SELECT 1 FROM hook_filter f WHERE f.hook = w.hook AND " \
 	"f.kind = '" what "') OR EXISTS (SELECT 1 FROM hook_filter f WHERE "  \
 	"f.hook = w.hook AND f.kind = '" what "' AND (f.value = " of " OR "   \
 	"(e.kind = 'received' AND EXISTS (SELECT 1 FROM delivery x WHERE "    \
-	"x.receipt = e.receipt AND x." what                                   \
-	" = f.value))" OF_PARTNER(column) ")))"
+	"x.receipt = e.receipt AND x." what " = f.value))" OF_PARTNER(column) \
+	    FETCHED_BY ")))"
 #define FILTER_ACCOUNT                                                        \
 	"(NOT EXISTS (SELECT 1 FROM hook_filter f WHERE f.hook = w.hook AND " \
 	"f.kind = 'account') OR EXISTS (SELECT 1 FROM hook_filter f WHERE "   \

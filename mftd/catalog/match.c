@@ -28,6 +28,8 @@ struct receipt {
 	char path_now[MFTD_PATH_BYTES];
 	char replaced_by[MFTD_ID_BYTES]; /* "" */
 	int64_t seq, time_us, size, inode;
+	int64_t order_us, order_off_us;
+	char order_by[MFTD_ID_BYTES];
 	bool ready; /* known, published, linked */
 	bool has_sha256, removed;
 	uint8_t sha256[MFTD_SHA256_BYTES];
@@ -46,9 +48,10 @@ mftd_match_excluded(const char *name)
 	return false;
 }
 
-#define RECEIPT_COLUMNS                                                \
-	"known, outcome, has_routes, released, stream, seq, time_us, " \
-	"account, volume, path, size, inode, sha256, replaced_by, source"
+#define RECEIPT_COLUMNS                                                     \
+	"known, outcome, has_routes, released, stream, seq, time_us, "      \
+	"account, volume, path, size, inode, sha256, replaced_by, source, " \
+	"coalesce(order_us, time_us), order_off_us, order_by"
 
 static int
 take_receipt(void *data, const struct mftd_db_value *row, int n)
@@ -62,6 +65,8 @@ take_receipt(void *data, const struct mftd_db_value *row, int n)
 	r->time_us = row[6].i;
 	r->size = row[10].i;
 	r->inode = row[11].i;
+	r->order_us = row[15].i;
+	r->order_off_us = row[16].i;
 	r->has_sha256 = row[12].len == MFTD_SHA256_BYTES;
 	if (r->has_sha256)
 		memcpy(r->sha256, row[12].p, MFTD_SHA256_BYTES);
@@ -69,7 +74,9 @@ take_receipt(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&row[7], r->account, sizeof(r->account)) < 0 ||
 	    mftd_rows_get(&row[8], r->volume, sizeof(r->volume)) < 0 ||
 	    mftd_rows_get(&row[9], r->path, sizeof(r->path)) < 0 ||
-	    mftd_rows_get(&row[13], r->replaced_by, sizeof(r->replaced_by)) < 0)
+	    mftd_rows_get(&row[13], r->replaced_by, sizeof(r->replaced_by)) <
+		0 ||
+	    mftd_rows_get(&row[17], r->order_by, sizeof(r->order_by)) < 0)
 		return -MFTD_E_CORRUPT;
 	memcpy(r->path_now, r->path, sizeof(r->path_now));
 	return 0;
@@ -90,19 +97,19 @@ take_event(void *data, const struct mftd_db_value *row, int n)
 }
 
 /* What happened to the inode's name since.  The link in .mft/out pins the
- * inode, so later events are of this file.  Within a stream its sequence
- * decides what is later, between streams the nodes' clocks. */
+ * inode, so later events are of this file: later in the order of order.h. */
 static int
 follow_name(struct mftd_catalog *c, struct receipt *r)
 {
 	const struct mftd_db_value v[] = { DB_TEXT(r->volume), DB_INT(r->inode),
-		DB_TEXT(r->stream), DB_INT(r->seq), DB_INT(r->time_us) };
+		DB_TEXT(r->stream), DB_INT(r->seq), DB_INT(r->order_us) };
 
 	return mftd_db_run(c,
 	    "SELECT kind, to_path FROM name_event "
 	    "WHERE volume = $1 AND inode = $2 AND "
-	    "((stream = $3 AND seq > $4) OR (stream <> $3 AND time_us > $5)) "
-	    "ORDER BY time_us, seq",
+	    "((stream = $3 AND seq > $4) OR (stream <> $3 AND "
+	    "coalesce(order_us, time_us) > $5)) "
+	    "ORDER BY coalesce(order_us, time_us), seq",
 	    v, N(v), take_event, r);
 }
 
@@ -120,6 +127,7 @@ take_id(void *data, const struct mftd_db_value *row, int n)
 	"substr(path, 1, 512) = substr($2, 1, 512) AND "                     \
 	"volume = $5 AND id <> $6 AND known = 1 AND "                        \
 	"outcome = 'PUBLISHED' AND has_routes = 1 AND "
+#define ORDER_US "coalesce(order_us, time_us)"
 
 /* Finds a later repetition of r, and makes r that of the earlier ones. */
 static int
@@ -128,22 +136,23 @@ compare_repetitions(struct mftd_catalog *c, struct receipt *r)
 	const struct mftd_db_value v[] = { DB_TEXT(r->account),
 		DB_BLOB(r->path, strlen(r->path)), DB_INT(r->size),
 		DB_BLOB(r->sha256, MFTD_SHA256_BYTES), DB_TEXT(r->volume),
-		DB_TEXT(r->id), DB_INT(r->time_us) };
+		DB_TEXT(r->id), DB_INT(r->order_us) };
 	char earlier[MFTD_ID_BYTES];
 	int e;
 
 	if (!r->has_sha256)
 		return 0;
 	e = mftd_db_run(c,
-	    "SELECT id FROM receipt WHERE " SAME
-	    "(time_us > $7 OR (time_us = $7 AND id > $6)) "
-	    "ORDER BY time_us, id LIMIT 1",
+	    "SELECT id FROM receipt WHERE " SAME "(" ORDER_US
+	    " > $7 OR (" ORDER_US " = $7 AND id > $6)) "
+	    "ORDER BY " ORDER_US ", id LIMIT 1",
 	    v, N(v), take_id, r->replaced_by);
 	while (e >= 0) {
 		e = mftd_db_run(c,
 		    "UPDATE receipt SET replaced_by = $6, pending = 0 "
 		    "WHERE id = (SELECT id FROM receipt WHERE " SAME
-		    "(time_us < $7 OR (time_us = $7 AND id < $6)) AND "
+		    "(" ORDER_US " < $7 OR (" ORDER_US
+		    " = $7 AND id < $6)) AND "
 		    "replaced_by IS NULL LIMIT 1) RETURNING id",
 		    v, N(v), take_id, earlier);
 		if (e <= 0)
@@ -179,6 +188,9 @@ bring_in_line(struct mftd_catalog *c, const struct receipt *r, bool *waits)
 		.path = r->path_now,
 		.time_us = r->time_us,
 		.seq = r->seq,
+		.order_us = r->order_us,
+		.order_off_us = r->order_off_us,
+		.order_by = r->order_by,
 		.size = r->size,
 		.sha256 = r->has_sha256 ? r->sha256 : NULL };
 

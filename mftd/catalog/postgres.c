@@ -519,12 +519,14 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
+	const char *sql = guarded_sql[which];
 	char *made = NULL;
 	PGresult *res = NULL;
 	int r;
 
-	if (guarded_sql[which] == NULL &&
-	    (made = mftd_postgres_common(which)) == NULL)
+	if (which == MFTD_DB_CLAIM && !db->no_hooks)
+		sql = mftd_claim_postgres_events;
+	if (sql == NULL && (made = mftd_postgres_common(which)) == NULL)
 		return -ENOMEM;
 	/* a new connection may be to a server that took over */
 	r = connect_to(p);
@@ -533,8 +535,7 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 	if (r == 0)
 		r = which == MFTD_DB_STEPS
 		    ? query_steps(p, v, n, &res)
-		    : query(p, made != NULL ? made : guarded_sql[which], v, n,
-			  &res);
+		    : query(p, made != NULL ? made : sql, v, n, &res);
 	if (r == 0)
 		r = give_guarded(p, res, row, data);
 	PQclear(res);
@@ -578,6 +579,8 @@ postgres_name_session(struct mftd_db *db, const char *application)
 
 const struct mftd_db_ops mftd_db_postgres = {
 	.scheme = "postgresql://",
+	.now_sql = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 "
+		   "AS BIGINT)",
 	.create = postgres_create,
 	.destroy = postgres_destroy,
 	.run = postgres_run,

@@ -37,10 +37,10 @@
 	"), g AS (UPDATE delivery AS d SET behind = '' FROM (SELECT w.id "   \
 	"FROM m, LATERAL (SELECT id FROM delivery "                          \
 	"WHERE " MFTD_VERSIONS_BEHIND(                                       \
-	    "$1", "m.id") " LIMIT 16) AS w "                                 \
-			  "WHERE m.state IN (" MFTD_VERSIONS_ENDED           \
-			  ", " MFTD_VERSIONS_TURN ")) AS x "                 \
-			  "WHERE d.id = x.id), u AS (SELECT id FROM m)"
+	    "m.id") " LIMIT 16) AS w "                                       \
+		    "WHERE m.state IN (" MFTD_VERSIONS_ENDED                 \
+		    ", " MFTD_VERSIONS_TURN ")) AS x "                       \
+		    "WHERE d.id = x.id), u AS (SELECT id FROM m)"
 
 const char mftd_postgres_steps[] = STEPS WITH_ROLE;
 

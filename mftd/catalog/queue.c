@@ -13,6 +13,7 @@
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/rows.h"
+#include "mftd/catalog/versions.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))
 #define CLAIM_LOOKS 16 /* statements of one claim that finds none */
@@ -154,6 +155,10 @@ mftd_catalog_raise(struct mftd_catalog *c, const char *queue, const char *owner,
 	 * connection times out */
 	if (r == 0)
 		r = c->db->ops->end_sessions(c->db, name);
+	/* what a program of before has still made of late; none is claimed
+	 * without its place among those of its name */
+	if (r == 0)
+		r = mftd_versions_fill(c);
 	if (r == 0)
 		r = raise_epoch(c, role);
 	if (r < 0)
@@ -200,7 +205,10 @@ take_claimed(void *data, const struct mftd_db_value *row, int n)
 
 	if (r < 0 || d->state == MFTD_DELIVERY_CLAIMED)
 		return r;
-	if (d->state == MFTD_DELIVERY_CANCELLED)
+	if (d->state == MFTD_DELIVERY_HELD)
+		log_warn("delivery %s (%s to %s): HELD: %s", d->id, d->receipt,
+		    d->partner, d->error);
+	else if (d->state == MFTD_DELIVERY_CANCELLED)
 		log_info("delivery %s (%s to %s): CANCELLED: %s", d->id,
 		    d->receipt, d->partner, d->error);
 	else

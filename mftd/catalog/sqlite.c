@@ -39,7 +39,6 @@ struct sqlite {
 #define ROLE_PARAMS "$1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL "
 
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
-	[MFTD_DB_CLAIM] = mftd_claim_sqlite,
 	[MFTD_DB_INHERITED] = mftd_inherited_sqlite,
 	[MFTD_DB_STEPS] =
 	    "UPDATE delivery SET state = $6, tries = $7, host = $8, "
@@ -383,7 +382,7 @@ prepare(struct sqlite *s, const char *sql, sqlite3_stmt **st)
 static int
 let_go(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v)
 {
-	const struct mftd_db_value own[] = { v[0], v[3], v[5] };
+	const struct mftd_db_value own[] = { v[3], v[5] };
 	int code = bind_all(st, own, sizeof(own) / sizeof(own[0]));
 	int r =
 	    code == SQLITE_OK ? step_all(s, st, NULL, NULL) : failed(s, code);
@@ -412,9 +411,9 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 		    &try);
 	if (r == 0)
 		r = prepare(s,
-		    "UPDATE delivery SET behind = '' WHERE $3 IN "
+		    "UPDATE delivery SET behind = '' WHERE $2 IN "
 		    "(" MFTD_VERSIONS_ENDED ", " MFTD_VERSIONS_TURN
-		    ") AND " MFTD_VERSIONS_BEHIND("$1", "$2"),
+		    ") AND " MFTD_VERSIONS_BEHIND("$1"),
 		    &go);
 	for (at = MFTD_DB_ROLE_VALUES; r >= 0 && at < n;
 	     at += MFTD_DB_STEP_VALUES) {
@@ -433,6 +432,55 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 	sqlite3_finalize(step);
 	sqlite3_finalize(try);
 	sqlite3_finalize(go);
+	return r < 0 ? r : rows;
+}
+
+/* Of a claim: the ids of those that it has not claimed; mostly there are none.
+ */
+struct claim {
+	mftd_db_row_fn row;
+	void *data;
+	char (*ids)[MFTD_ID_BYTES];
+	size_t n;
+};
+
+static int
+take_claimed(void *data, const struct mftd_db_value *row, int n)
+{
+	struct claim *cl = data;
+	void *more;
+
+	if (strcmp(row[MFTD_DB_STATE_AT].p, "CANCELLED") == 0 ||
+	    strcmp(row[MFTD_DB_STATE_AT].p, "HELD") == 0) {
+		more = realloc(cl->ids, (cl->n + 1) * sizeof(*cl->ids));
+		if (more == NULL)
+			return -ENOMEM;
+		cl->ids = more;
+		snprintf(cl->ids[cl->n++], sizeof(*cl->ids), "%s",
+		    (const char *)row[0].p);
+	}
+	return cl->row(cl->data, row, n);
+}
+
+/* MFTD_DB_CLAIM, and what hooks are to hear of it. */
+static int
+run_claim(struct sqlite *s, const struct mftd_db_value *v, int n,
+    mftd_db_row_fn row, void *data)
+{
+	struct claim cl = { .row = row, .data = data };
+	int rows, r = 0;
+	size_t i;
+
+	if (s->db.no_hooks)
+		return sqlite_run(&s->db, mftd_claim_sqlite, v, n, row, data);
+	rows = sqlite_run(&s->db, mftd_claim_sqlite, v, n, take_claimed, &cl);
+	for (i = 0; rows >= 0 && r >= 0 && i < cl.n; i++) {
+		const struct mftd_db_value w[] = { DB_TEXT(cl.ids[i]), v[3] };
+
+		r = sqlite_run(
+		    &s->db, mftd_claim_event_sqlite, w, 2, NULL, NULL);
+	}
+	free(cl.ids);
 	return r < 0 ? r : rows;
 }
 
@@ -480,6 +528,8 @@ sqlite_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 		r = -MFTD_E_STALE_EPOCH;
 	if (r > 0 && which == MFTD_DB_STEPS)
 		r = rows = run_steps(of(db), v, n, row, data);
+	else if (r > 0 && which == MFTD_DB_CLAIM)
+		r = rows = run_claim(of(db), v, n, row, data);
 	else if (r > 0 && which == MFTD_DB_PARTNER)
 		r = rows = run_partner(of(db), v, n, row, data);
 	else if (r > 0 && which == MFTD_DB_FOUND)
@@ -517,6 +567,7 @@ sqlite_name_session(struct mftd_db *db, const char *application)
 
 const struct mftd_db_ops mftd_db_sqlite = {
 	.scheme = "sqlite:",
+	.now_sql = "0",
 	.create = sqlite_create,
 	.destroy = sqlite_destroy,
 	.run = sqlite_run,

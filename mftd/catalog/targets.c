@@ -193,16 +193,18 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 		DB_INT(t->due_us), DB_INT(seq),
 		DB_TEXT(fault == NULL ? "QUEUED" : "FAILED"),
 		DB_INT(fault != NULL), DB_TEXT(fault != NULL ? fault : ""),
-		DB_INT(f->time_us), DB_INT(f->seq),
+		DB_INT(f->order_us), DB_INT(f->seq),
 		DB_INT(mftd_versions_key(
-		    t->route, t->partner, t->directory, name)) };
+		    t->route, t->partner, t->directory, name)),
+		DB_INT(f->order_off_us), DB_TEXT(f->order_by) };
 
 	return mftd_db_run(c,
 	    "INSERT INTO delivery (id, receipt, route, queue, partner, volume, "
 	    "directory, name, state, size, sha256, due_us, seq, unmatched, "
-	    "error, order_us, order_seq, name_key, due, " MFTD_DB_COPIED_COLUMNS
+	    "error, order_us, order_seq, name_key, order_off_us, order_by, "
+	    "due, " MFTD_DB_COPIED_COLUMNS
 	    ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $13, $9, $10, $11, "
-	    "$12, $14, $15, $16, $17, $18, "
+	    "$12, $14, $15, $16, $17, $18, $19, $20, "
 	    "(SELECT count(*) FROM receipt c WHERE c.id = $2 AND "
 	    "c.source = 'WANTED'), " MFTD_DB_COPIED_COLUMNS
 	    " FROM route WHERE name = $3 "

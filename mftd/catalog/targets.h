@@ -17,6 +17,8 @@ struct mftd_candidate {
 	const char *path; /* as it is now, below the account's root */
 	int64_t time_us; /* of the upload */
 	int64_t seq; /* its receipt's in its stream */
+	int64_t order_us, order_off_us; /* order.h */
+	const char *order_by;
 	int64_t size;
 	const uint8_t *sha256; /* or NULL */
 };

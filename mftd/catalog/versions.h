@@ -16,7 +16,8 @@
  *   behind then names the other one, and no claim looks at it again until that
  *   has ended (DONE or CANCELLED, or with a person: FAILED or HELD), or is on
  *   its way no more.
- * - What would overwrite is CANCELLED when a later one is DONE.
+ * - What would overwrite is CANCELLED when a later one is DONE; HELD when it is
+ *   in doubt which of the two is later (order.h), until a person releases it.
  * - A repetition of the last one that is DONE, whose route wants no file
  *   overwritten, is sent as by "skip": the file may be there, and is its own.
  *
@@ -29,14 +30,20 @@
 int64_t mftd_versions_key(const char *route, const char *partner,
     const char *directory, const char *name);
 
+/*
+ * Gives a key to each delivery of before there were keys, but those that had
+ * ended: a bounded number in a transaction, until there are none.  What has
+ * none is in no order, so nothing may be claimed before.  0 or an error.
+ */
+int mftd_versions_fill(struct mftd_catalog *c);
+
 /* The states in which one keeps no other waiting, and those in which it keeps
  * just the later ones: a step to any of them lets go who is behind it. */
 #define MFTD_VERSIONS_ENDED "'DONE', 'CANCELLED', 'FAILED', 'HELD'"
 #define MFTD_VERSIONS_TURN "'QUEUED', 'WAITING'"
 
-/* SQL of those behind a delivery: queue and id are texts of SQL. */
-#define MFTD_VERSIONS_BEHIND(queue, id) \
-	"queue = " queue " AND behind = " id " AND behind <> ''"
+/* SQL of those behind a delivery, of whichever queue: id is a text of SQL. */
+#define MFTD_VERSIONS_BEHIND(id) "behind = " id " AND behind <> ''"
 
 /* Lets those go that are behind the delivery, whatever it is now: the next
  * claim finds those that still have to wait.  0 or an error. */

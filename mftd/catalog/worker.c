@@ -60,9 +60,13 @@ tell_state(struct process *p)
 	struct mftd_msg_catalog_state msg = { .reachable = p->reachable,
 		.tried = p->tried,
 		.config_version = p->version };
+	const char *why = p->reason;
 
-	snprintf(msg.reason, sizeof(msg.reason), "%s",
-	    p->reason[0] != '\0' ? p->reason : mftd_feeds_stuck(p->feeds));
+	if (why[0] == '\0')
+		why = mftd_feeds_stuck(p->feeds);
+	if (why[0] == '\0')
+		why = mftd_catalog_clock(p->c);
+	snprintf(msg.reason, sizeof(msg.reason), "%s", why);
 	mftd_worker_send(
 	    p->w, p->coordinator, MFTD_MSG_CATALOG_STATE, 0, &msg, sizeof(msg));
 }
@@ -556,6 +560,7 @@ start(struct process *p)
 	r = mftd_catalog_open(conf->catalog, "mftd/catalog", &p->c);
 	if (r < 0)
 		return r;
+	mftd_catalog_here(p->c, conf->node, p->w->incarnation);
 	p->feeds = mftd_feeds_new(p->w, p->c);
 	p->disposer = mftd_disposer_new(p->w, p->c);
 	if (p->feeds == NULL || p->disposer == NULL)

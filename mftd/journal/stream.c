@@ -16,7 +16,6 @@
 #include "mftd/journal/record.h"
 #include "mftd/journal/segment.h"
 
-#define STARTS_BITS 20
 #define STARTS_MAX 0xfffff /* streams of one incarnation on a volume */
 
 struct mftd_stream {
@@ -151,7 +150,8 @@ make_dir(
 
 	for (n = 1; n <= STARTS_MAX; n++) {
 		if (snprintf(s->id, sizeof(s->id), "%s-j%x", incarnation,
-			place << STARTS_BITS | n) >= (int)sizeof(s->id) ||
+			place << MFTD_STREAM_STARTS_BITS | n) >=
+			(int)sizeof(s->id) ||
 		    !mftd_id_valid(s->id))
 			return -EINVAL;
 		if (mkdirat(node_fd, s->id, 0750) == 0)

@@ -20,6 +20,10 @@ struct mftd_stream;
 
 #define MFTD_STREAM_LOCK "lock"
 
+/* Of the number in a stream's name: how many bits count the streams of a
+ * volume; the volume's place is above them. */
+#define MFTD_STREAM_STARTS_BITS 20
+
 /*
  * Makes a new stream "<incarnation>-j<n>" with its OPEN record, durably.
  * journal_fd: .mft/journal.  place: of the volume among the node's, below

@@ -29,6 +29,8 @@ struct db {
 int db_setup(void **state);
 /* The same with the schema of the first migration. */
 int db_setup_oldest(void **state);
+/* … with that of the last one in which names had no keys. */
+int db_setup_keyless(void **state);
 int db_teardown(void **state);
 
 /* Another handle on the same database. */
@@ -91,6 +93,7 @@ void tests_found(const struct CMUnitTest **t, size_t *n);
 void tests_pull(const struct CMUnitTest **t, size_t *n);
 void tests_source_found(const struct CMUnitTest **t, size_t *n);
 void tests_sources(const struct CMUnitTest **t, size_t *n);
+void tests_order(const struct CMUnitTest **t, size_t *n);
 void tests_paths(const struct CMUnitTest **t, size_t *n);
 
 #define DB_TEST(f) cmocka_unit_test_setup_teardown(f, db_setup, db_teardown)

@@ -40,6 +40,12 @@ apply(struct db *db, struct mftd_hook *hooks, size_t n_hooks)
 		{ .name = "acme", .host = "h", .port = 22, .user = "u" },
 		{ .name = "bravo", .host = "h", .port = 22, .user = "u" },
 	};
+	struct mftd_route_pull from_acme = {
+		.partner = "acme",
+		.directory = "out",
+		.volume = "main",
+		.fetched = "keep",
+	};
 	struct mftd_route routes[] = {
 		{ .name = "r0",
 		    .account = "alice",
@@ -51,13 +57,23 @@ apply(struct db *db, struct mftd_hook *hooks, size_t n_hooks)
 		    .partner = "acme",
 		    .directory = "in",
 		    .queue = "other" },
+		{ .name = "fetch",
+		    .pull = &from_acme,
+		    .to_account = "bob",
+		    .directory = "in",
+		    .queue = "q" },
+		{ .name = "fetch-other",
+		    .pull = &from_acme,
+		    .partner = "bravo",
+		    .directory = "in",
+		    .queue = "other" },
 	};
 	struct mftd_objects o = { .accounts = accounts,
 		.n_accounts = 2,
 		.partners = partners,
 		.n_partners = 2,
 		.routes = routes,
-		.n_routes = 2,
+		.n_routes = 4,
 		.hooks = hooks,
 		.n_hooks = n_hooks };
 	uint64_t version;
@@ -286,42 +302,47 @@ unwanted_is_not_written(void **state)
 	    mftd_event_get(db->c, "partner-back.q.acme.2000", &e), -ENOENT);
 }
 
-/* A partner is of the routes, and the accounts, that go there by that queue. */
+/* A partner is of the routes, and the accounts, that go there by that queue,
+ * and of the routes that fetch from it. */
 static void
 filters_take_partners(void **state)
 {
 	struct db *db = *state;
 	struct mftd_role_row role = raise(db);
-	struct mftd_hook hooks[7];
+	struct mftd_hook hooks[9];
 	static char *const values[] = { "acme", "bravo", "r0", "r1", "alice",
-		"bob" };
+		"bob", "fetch", "fetch-other" };
 	struct mftd_partner_row p =
 	    row_of("acme", MFTD_PARTNER_OPEN, MFTD_FAULT_REFUSED, 1000);
-	char names[7][8], *lists[6];
+	char names[9][8], *lists[8];
 	size_t i;
 
-	for (i = 0; i < 7; i++) {
+	for (i = 0; i < 9; i++) {
 		snprintf(names[i], sizeof(names[i]), "h%zu", i);
 		hooks[i] = a_hook(names[i], 2);
 	}
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 8; i++)
 		lists[i] = values[i];
 	hooks[0].partners = &lists[0];
 	hooks[1].partners = &lists[1];
 	hooks[2].routes = &lists[2];
 	hooks[3].routes = &lists[3];
+	hooks[6].routes = &lists[6];
+	hooks[7].routes = &lists[7];
 	hooks[4].accounts = &lists[4];
 	hooks[5].accounts = &lists[5];
 	hooks[0].n_partners = hooks[1].n_partners = 1;
 	hooks[2].n_routes = hooks[3].n_routes = 1;
+	hooks[6].n_routes = hooks[7].n_routes = 1;
 	hooks[4].n_accounts = hooks[5].n_accounts = 1;
-	apply(db, hooks, 7);
+	apply(db, hooks, 9);
 	assert_int_equal(step(db, &role, &p, MFTD_PARTNER_CLOSED), 0);
 	assert_string_equal(told(db, &role, NULL),
 	    "partner-stopped.q.acme.1000.refused@h0\n"
 	    "partner-stopped.q.acme.1000.refused@h2\n"
 	    "partner-stopped.q.acme.1000.refused@h4\n"
-	    "partner-stopped.q.acme.1000.refused@h6\n");
+	    "partner-stopped.q.acme.1000.refused@h6\n"
+	    "partner-stopped.q.acme.1000.refused@h8\n");
 }
 
 /* The longest names there are still make an id that can be read. */

@@ -102,22 +102,37 @@ db_setup(void **state)
 	return 0;
 }
 
-int
-db_setup_oldest(void **state)
+static int
+setup_at(void **state, int version)
 {
 	struct db *db = make();
 	const struct mftd_db_ops *ops = db->c->db->ops;
+	char sql[128];
+	int i;
 
 	assert_int_equal(ops->begin(db->c->db, MFTD_DB_MIGRATE), 0);
-	assert_int_equal(ops->script(db->c->db, mftd_db_schema[0]), 0);
-	assert_int_equal(ops->script(db->c->db,
-			     "CREATE TABLE schema_version "
-			     "(version BIGINT PRIMARY KEY);"
-			     "INSERT INTO schema_version VALUES (1)"),
-	    0);
+	for (i = 0; i < version; i++)
+		assert_int_equal(ops->script(db->c->db, mftd_db_schema[i]), 0);
+	snprintf(sql, sizeof(sql),
+	    "CREATE TABLE schema_version (version BIGINT PRIMARY KEY);"
+	    "INSERT INTO schema_version VALUES (%d)",
+	    version);
+	assert_int_equal(ops->script(db->c->db, sql), 0);
 	assert_int_equal(ops->commit(db->c->db), 0);
 	*state = db;
 	return 0;
+}
+
+int
+db_setup_oldest(void **state)
+{
+	return setup_at(state, 1);
+}
+
+int
+db_setup_keyless(void **state)
+{
+	return setup_at(state, 18);
 }
 
 int
@@ -307,12 +322,13 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(int argc, char **argv)
 {
-	static void (*const groups[])(const struct CMUnitTest **,
-	    size_t *) = { tests_objects, tests_forward, tests_queue,
-		tests_queues, tests_person, tests_failure, tests_hooks,
-		tests_partner_events, tests_scale, tests_source,
-		tests_source_found, tests_sources, tests_found, tests_pull,
-		tests_versions, tests_paths, tests_stale, tests_postgres };
+	static void (*const groups[])(const struct CMUnitTest **, size_t *) = {
+		tests_objects, tests_forward, tests_queue, tests_queues,
+		tests_person, tests_failure, tests_hooks, tests_partner_events,
+		tests_scale, tests_source, tests_source_found, tests_sources,
+		tests_found, tests_pull, tests_versions, tests_order,
+		tests_paths, tests_stale, tests_postgres
+	};
 	/* the last one is PostgreSQL's own */
 	size_t i, n,
 	    count = sizeof(groups) / sizeof(groups[0]) -
