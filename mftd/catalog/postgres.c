@@ -39,7 +39,6 @@
 #define TERMINATE_MS "3000"
 #define KEEPS_MS 60000 /* how long the last look at its settings is good */
 #define COLUMNS_MAX 64
-#define STEPS "steps" /* the prepared statement's name */
 #define LOCK_FORWARD "7239842561"
 #define LOCK_MIGRATE "7239842562"
 
@@ -48,6 +47,21 @@
 #define OID_INT8 20
 #define OID_INT4 23
 
+/* The statements that a queue with much to do runs again and again. */
+enum prepared { STEPS, STEPS_EVENTS, CLAIM, PREPARED_COUNT };
+
+static const char *const prepared_names[PREPARED_COUNT] = {
+	[STEPS] = "steps",
+	[STEPS_EVENTS] = "steps_events",
+	[CLAIM] = "claim",
+};
+
+static const char *const prepared_sql[PREPARED_COUNT] = {
+	[STEPS] = mftd_postgres_steps,
+	[STEPS_EVENTS] = mftd_postgres_steps_events,
+	[CLAIM] = mftd_claim_postgres,
+};
+
 struct postgres {
 	struct mftd_db db;
 	char *uri;
@@ -55,7 +69,7 @@ struct postgres {
 	PGconn *conn; /* NULL: connect at the next call */
 	bool in_transaction;
 	bool migrating; /* in it */
-	bool prepared; /* STEPS, on this connection */
+	bool prepared[PREPARED_COUNT]; /* on this connection */
 	int64_t keeps_until_ms;
 };
 
@@ -64,6 +78,7 @@ struct postgres {
  * scan looks so dear to it then that it would compile it first.) */
 static const char settings[] =
     "SET enable_seqscan = off; SET jit = off;"
+    "SET enable_hashjoin = off; SET enable_mergejoin = off;"
     "SET statement_timeout = '10s';"
     "SET idle_in_transaction_session_timeout = '10s';"
     "SET tcp_keepalives_idle = 2;"
@@ -92,7 +107,7 @@ disconnect(struct postgres *p)
 {
 	PQfinish(p->conn);
 	p->conn = NULL;
-	p->prepared = false;
+	memset(p->prepared, 0, sizeof(p->prepared));
 	p->keeps_until_ms = 0;
 }
 
@@ -269,8 +284,8 @@ postgres_destroy(struct mftd_db *db)
 /* Sends a statement, NULL the prepared one: numbers as text, the rest as bytes;
  * results in binary. */
 static int
-send_statement(
-    struct postgres *p, const char *sql, const struct mftd_db_value *v, int n)
+send_statement(struct postgres *p, const char *sql, enum prepared which,
+    const struct mftd_db_value *v, int n)
 {
 	struct param {
 		char text[24];
@@ -297,7 +312,8 @@ send_statement(
 	}
 	sent = sql != NULL
 	    ? PQsendQueryParams(p->conn, sql, n, NULL, at, len, format, 1)
-	    : PQsendQueryPrepared(p->conn, STEPS, n, at, len, format, 1);
+	    : PQsendQueryPrepared(
+		  p->conn, prepared_names[which], n, at, len, format, 1);
 	r = sent == 1 ? 0 : lost(p);
 out:
 	free(texts);
@@ -351,7 +367,7 @@ query(struct postgres *p, const char *sql, const struct mftd_db_value *v, int n,
 	*res = NULL;
 	r = connect_to(p);
 	if (r == 0)
-		r = send_statement(p, sql, v, n);
+		r = send_statement(p, sql, 0, v, n);
 	return r < 0 ? r : finish(p, res);
 }
 
@@ -477,19 +493,31 @@ give_guarded(
 
 /* Plans the statement, once for each connection. */
 static int
-prepare_steps(struct postgres *p)
+prepare(struct postgres *p, enum prepared which)
 {
 	PGresult *res;
 	int r;
 
-	if (p->prepared)
+	if (p->prepared[which])
 		return 0;
-	if (!PQsendPrepare(p->conn, STEPS, guarded_sql[MFTD_DB_STEPS], 0, NULL))
+	if (!PQsendPrepare(
+		p->conn, prepared_names[which], prepared_sql[which], 0, NULL))
 		return lost(p);
 	r = finish(p, &res);
 	PQclear(res);
-	p->prepared = r == 0;
+	p->prepared[which] = r == 0;
 	return r;
+}
+
+static int
+query_prepared(struct postgres *p, enum prepared which,
+    const struct mftd_db_value *v, int n, PGresult **res)
+{
+	int r = prepare(p, which);
+
+	if (r == 0)
+		r = send_statement(p, NULL, which, v, n);
+	return r < 0 ? r : finish(p, res);
 }
 
 static int
@@ -501,15 +529,9 @@ query_steps(
 	int r = mftd_postgres_arrays(v, n, arrays);
 
 	arrays[MFTD_POSTGRES_STEPS_VALUES] = DB_INT(mftd_clock_wall_us());
-	if (r == 0 && events)
-		r = query(p, mftd_postgres_steps_events, arrays,
-		    MFTD_POSTGRES_STEPS_VALUES + 1, res);
-	if (r == 0 && !events)
-		r = prepare_steps(p);
-	if (r == 0 && !events)
-		r = send_statement(p, NULL, arrays, MFTD_POSTGRES_STEPS_VALUES);
-	if (r == 0 && !events)
-		r = finish(p, res);
+	if (r == 0)
+		r = query_prepared(p, events ? STEPS_EVENTS : STEPS, arrays,
+		    MFTD_POSTGRES_STEPS_VALUES + events, res);
 	mftd_postgres_arrays_free(arrays);
 	return r;
 }
@@ -531,8 +553,9 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
 	if (r == 0 && mftd_clock_ms() >= p->keeps_until_ms)
 		r = postgres_keeps(db);
 	if (r == 0)
-		r = which == MFTD_DB_STEPS
-		    ? query_steps(p, v, n, &res)
+		r = which == MFTD_DB_STEPS ? query_steps(p, v, n, &res)
+		    : which == MFTD_DB_CLAIM
+		    ? query_prepared(p, CLAIM, v, n, &res)
 		    : query(p, made != NULL ? made : guarded_sql[which], v, n,
 			  &res);
 	if (r == 0)

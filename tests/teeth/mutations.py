@@ -815,6 +815,8 @@ MUTATIONS = [
              "	if (s == NULL && set->role == MFTD_ROLE_STOPPED) {",
              "	if (false) {", (*PARENT, "what_never_started_is_stopped")),
     # versions of one name
+    versions("looked_for", "claim.c", "AND b.id <> d.id)", "AND false)",
+             "due_times_do_not_count"),
     versions("queued_before", "claim.c", 'QUEUED_BEFORE ", "', '""',
              "due_times_do_not_count"),
     versions("waiting_before", "claim.c", 'WAITING_BEFORE ", "', '""',
