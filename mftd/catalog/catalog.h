@@ -263,6 +263,22 @@ struct mftd_row_step {
 int mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
     struct mftd_row_step *steps, size_t n);
 
+/*
+ * The same in two parts, so that the caller can do something else meanwhile:
+ * _send may have done it all by then, or not waited for the answer; _take has
+ * what came of it, -EAGAIN while that is not known, but with wait.  steps, and
+ * what they point to, stay until then.  Any other call with c waits for the end
+ * of what was sent.
+ */
+int mftd_catalog_steps_send(struct mftd_catalog *c,
+    const struct mftd_role_row *role, struct mftd_row_step *steps, size_t n);
+int mftd_catalog_steps_take(
+    struct mftd_catalog *c, struct mftd_row_step *steps, size_t n, bool wait);
+
+/* What can be read when there may be something to take: c's, until the next
+ * call with it.  -1: there is nothing to wait for. */
+int mftd_catalog_fd(const struct mftd_catalog *c);
+
 /* The same for one.  -ENOENT when it is not in `from`: also after a step whose
  * answer was lost. */
 int mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,

@@ -84,13 +84,20 @@
 	"(d.sha256 IS NULL OR b.sha256 = d.sha256) THEN 1 ELSE 0 END " \
 	"FROM delivery b WHERE " SAME "= 'DONE' " LAST_OF_THEM "), 0) = 1"
 
+/* Whether there is any: mostly there is none, and that is one look. */
+#define ANY_OTHER                                                         \
+	"EXISTS (SELECT 1 FROM delivery b WHERE b.name_key = d.name_key " \
+	"AND b.name_key <> 0 AND b.id <> d.id)"
+
 /* Of those before it the next one: so they let go one another, and not the
  * first one all of them. */
-#define JUDGED                                                        \
-	"coalesce(" QUEUED_BEFORE ", " WAITING_BEFORE ", " ON_ITS_WAY \
-	", '') AS waits_for, coalesce(" OVERWRITTEN                   \
-	", '') AS replaced_by, coalesce(" UNSURE                      \
-	", '') AS unsure, CASE WHEN d.if_exists = 'fail' "            \
+#define WAITS_FOR \
+	"coalesce(" QUEUED_BEFORE ", " WAITING_BEFORE ", " ON_ITS_WAY ", '')"
+#define JUDGED                                             \
+	"CASE WHEN " ANY_OTHER " THEN " WAITS_FOR          \
+	" ELSE '' END AS waits_for, coalesce(" OVERWRITTEN \
+	", '') AS replaced_by, coalesce(" UNSURE           \
+	", '') AS unsure, CASE WHEN d.if_exists = 'fail' " \
 	"AND " REPEATS " THEN 'skip' ELSE d.if_exists END AS if_exists_now "
 #define BECOMES                                                          \
 	"state = CASE WHEN j.waits_for <> '' THEN d.state "              \

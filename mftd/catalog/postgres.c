@@ -1,82 +1,35 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/catalog/db.h"
 
-#include <arpa/inet.h>
-#include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <libpq-fe.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/claim.h"
 #include "mftd/catalog/found_sql.h"
 #include "mftd/catalog/partner_sql.h"
-#include "mftd/catalog/postgres_error.h"
+#include "mftd/catalog/postgres_conn.h"
 #include "mftd/catalog/postgres_keeps.h"
 #include "mftd/catalog/postgres_steps.h"
 
-#define CONNECT_S "5"
-/* The server ends a statement after STATEMENT_MS; it does not end a commit that
- * waits for a standby, so the client gives up a little later by itself. */
-#define STATEMENT_MS 10000
-#define CALL_MS (STATEMENT_MS + 5000)
-/* A migration may take hours, but does not wait for long: behind one that waits
- * for a lock of a whole table everybody else waits.  The server looks whether
- * we are still there meanwhile. */
-#define MIGRATE_MS (4LL * 3600 * 1000)
+/* A migration does not wait for long: behind one that waits for a lock of a
+ * whole table everybody else waits.  The server looks whether we are still
+ * there meanwhile. */
 #define MIGRATE                                                         \
 	"SET LOCAL statement_timeout = '4h'; SET LOCAL lock_timeout = " \
 	"'5s'; SELECT set_config('client_connection_check_interval', "  \
 	"'5s', true) WHERE version() LIKE '%linux%'; "
-#define SERVER_MIN 140000 /* pg_terminate_backend that waits */
 #define TERMINATE_MS "3000"
 #define KEEPS_MS 60000 /* how long the last look at its settings is good */
-#define COLUMNS_MAX 64
-#define STEPS "steps" /* the prepared statement's name */
 #define LOCK_FORWARD "7239842561"
 #define LOCK_MIGRATE "7239842562"
 
-/* Type numbers of the server's pg_type.dat, which are part of its protocol. */
-#define OID_BYTEA 17
-#define OID_INT8 20
-#define OID_INT4 23
-
-struct postgres {
-	struct mftd_db db;
-	char *uri;
-	char application[64];
-	PGconn *conn; /* NULL: connect at the next call */
-	bool in_transaction;
-	bool migrating; /* in it */
-	bool prepared; /* STEPS, on this connection */
-	int64_t keeps_until_ms;
-};
-
-/* Whatever the server thinks of the size of a table, which may be of yesterday:
- * each statement that counts has an index to go by.  (Where there is none, a
- * scan looks so dear to it then that it would compile it first.) */
-static const char settings[] =
-    "SET enable_seqscan = off; SET jit = off;"
-    "SET statement_timeout = '10s';"
-    "SET idle_in_transaction_session_timeout = '10s';"
-    "SET tcp_keepalives_idle = 2;"
-    "SET tcp_keepalives_interval = 1;"
-    "SET tcp_keepalives_count = 3;"
-    "SET tcp_user_timeout = 5000;"
-    "SELECT set_config('synchronous_commit', 'on', false) "
-    "WHERE current_setting('synchronous_commit') <> 'remote_apply';";
-
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
-	[MFTD_DB_CLAIM] = mftd_claim_postgres,
 	[MFTD_DB_INHERITED] = mftd_inherited_postgres,
-	[MFTD_DB_STEPS] = mftd_postgres_steps,
 	[MFTD_DB_PARTNER] = mftd_partner_postgres,
 	[MFTD_DB_FOUND] = mftd_found_postgres,
 };
@@ -85,158 +38,6 @@ static struct postgres *
 of(struct mftd_db *db)
 {
 	return (struct postgres *)db;
-}
-
-static void
-disconnect(struct postgres *p)
-{
-	PQfinish(p->conn);
-	p->conn = NULL;
-	p->prepared = false;
-	p->keeps_until_ms = 0;
-}
-
-static int
-say(struct postgres *p, int err, const char *text)
-{
-	snprintf(p->db.why, sizeof(p->db.why), "%s", text);
-	p->db.why[strcspn(p->db.why, "\n")] = '\0';
-	return err;
-}
-
-/* The connection is of no use any more; what the last statement did is not
- * known. */
-static int
-lost(struct postgres *p)
-{
-	int r = say(p, -MFTD_E_CATALOG_AWAY, PQerrorMessage(p->conn));
-
-	disconnect(p);
-	return r;
-}
-
-static int
-check_result(struct postgres *p, const PGresult *res)
-{
-	ExecStatusType status = PQresultStatus(res);
-	const char *state;
-
-	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
-		return 0;
-	state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-	if (PQstatus(p->conn) != CONNECTION_OK)
-		return lost(p);
-	return say(p, mftd_postgres_error(state),
-	    mftd_postgres_words(state, PQresultErrorMessage(res)));
-}
-
-/* Waits until a result can be got without blocking. */
-static int
-wait_result(struct postgres *p, int64_t deadline_ms)
-{
-	struct pollfd pfd = { .fd = PQsocket(p->conn) };
-	int left, unsent;
-
-	while ((unsent = PQflush(p->conn)) != 0 || PQisBusy(p->conn)) {
-		if (unsent < 0)
-			return lost(p);
-		left = mftd_clock_left_ms(deadline_ms);
-		if (left == 0) {
-			disconnect(p);
-			return say(p, -MFTD_E_CATALOG_AWAY,
-			    "the server does not answer");
-		}
-		pfd.events = POLLIN | (unsent > 0 ? POLLOUT : 0);
-		if (poll(&pfd, 1, left) > 0 && !PQconsumeInput(p->conn))
-			return lost(p);
-	}
-	return 0;
-}
-
-/* Collects what was sent for; *res is the last result (NULL on errors). */
-static int
-finish(struct postgres *p, PGresult **res)
-{
-	int64_t deadline_ms =
-	    mftd_clock_ms() + CALL_MS + (p->migrating ? MIGRATE_MS : 0);
-	PGresult *one;
-	int r, first = 0;
-
-	*res = NULL;
-	for (;;) {
-		r = wait_result(p, deadline_ms);
-		if (r < 0)
-			break;
-		one = PQgetResult(p->conn);
-		if (one == NULL)
-			break;
-		PQclear(*res);
-		*res = one;
-		r = check_result(p, one);
-		if (r < 0 && first == 0)
-			first = r;
-		if (p->conn == NULL)
-			break;
-	}
-	r = first < 0 ? first : r;
-	if (r < 0) {
-		PQclear(*res);
-		*res = NULL;
-	}
-	return r;
-}
-
-static int
-run_script(struct postgres *p, const char *sql)
-{
-	PGresult *res;
-	int r;
-
-	if (!PQsendQuery(p->conn, sql))
-		return lost(p);
-	r = finish(p, &res);
-	PQclear(res);
-	return r;
-}
-
-static void
-no_notice(void *arg, const char *message)
-{
-}
-
-static int
-connect_to(struct postgres *p)
-{
-	const char *const words[] = { "connect_timeout", "dbname",
-		"application_name", "client_encoding", "keepalives",
-		"keepalives_idle", "keepalives_interval", "keepalives_count",
-		"tcp_user_timeout", "target_session_attrs", NULL };
-	const char *const values[] = { CONNECT_S, p->uri, p->application,
-		"UTF8", "1", "2", "1", "3", "5000", "read-write", NULL };
-	int r;
-
-	if (p->conn != NULL && PQstatus(p->conn) == CONNECTION_OK)
-		return 0;
-	if (p->in_transaction) /* never go on with half of one */
-		return say(
-		    p, -MFTD_E_CATALOG_AWAY, "lost inside a transaction");
-	disconnect(p);
-	p->conn = PQconnectdbParams(words, values, 1);
-	if (p->conn == NULL)
-		return -ENOMEM;
-	if (PQstatus(p->conn) != CONNECTION_OK)
-		return lost(p);
-	PQsetNoticeProcessor(p->conn, no_notice, NULL);
-	if (PQserverVersion(p->conn) < SERVER_MIN) {
-		disconnect(p);
-		return say(
-		    p, -MFTD_E_CATALOG, "PostgreSQL 14 or later is needed");
-	}
-	r = PQsetnonblocking(p->conn, 1) == 0 ? run_script(p, settings)
-					      : lost(p);
-	if (r < 0)
-		disconnect(p);
-	return r;
 }
 
 static struct mftd_db *
@@ -261,98 +62,10 @@ postgres_destroy(struct mftd_db *db)
 {
 	struct postgres *p = of(db);
 
-	disconnect(p);
+	mftd_postgres_disconnect(p);
+	PQclear(p->answer.last);
 	free(p->uri);
 	free(p);
-}
-
-/* Sends a statement, NULL the prepared one: numbers as text, the rest as bytes;
- * results in binary. */
-static int
-send_statement(
-    struct postgres *p, const char *sql, const struct mftd_db_value *v, int n)
-{
-	struct param {
-		char text[24];
-	} *texts = calloc((size_t)n + 1, sizeof(*texts));
-	const char **at = calloc((size_t)n + 1, sizeof(*at));
-	int *len = calloc((size_t)n + 1, sizeof(*len));
-	int *format = calloc((size_t)n + 1, sizeof(*format));
-	int i, sent, r = -ENOMEM;
-
-	if (texts == NULL || at == NULL || len == NULL || format == NULL)
-		goto out;
-	for (i = 0; i < n; i++) {
-		if (v[i].type == MFTD_DB_INT) {
-			snprintf(texts[i].text, sizeof(texts[i].text),
-			    "%" PRId64, v[i].i);
-			at[i] = texts[i].text;
-		} else if (v[i].type == MFTD_DB_TEXT) {
-			at[i] = v[i].p;
-		} else if (v[i].type == MFTD_DB_BLOB) {
-			at[i] = v[i].len > 0 ? v[i].p : "";
-			len[i] = (int)v[i].len;
-			format[i] = 1;
-		}
-	}
-	sent = sql != NULL
-	    ? PQsendQueryParams(p->conn, sql, n, NULL, at, len, format, 1)
-	    : PQsendQueryPrepared(p->conn, STEPS, n, at, len, format, 1);
-	r = sent == 1 ? 0 : lost(p);
-out:
-	free(texts);
-	free(at);
-	free(len);
-	free(format);
-	return r;
-}
-
-static struct mftd_db_value
-column(const PGresult *res, int row, int col)
-{
-	const char *raw = PQgetvalue(res, row, col);
-	uint64_t wide;
-	uint32_t narrow;
-
-	if (PQgetisnull(res, row, col))
-		return DB_NULL;
-	switch (PQftype(res, col)) {
-	case OID_INT8:
-		memcpy(&wide, raw, sizeof(wide));
-		return DB_INT(be64toh(wide));
-	case OID_INT4:
-		memcpy(&narrow, raw, sizeof(narrow));
-		return DB_INT((int32_t)ntohl(narrow));
-	case OID_BYTEA:
-		return DB_BLOB(raw, (size_t)PQgetlength(res, row, col));
-	default:
-		return DB_TEXT(raw); /* libpq puts a NUL behind each */
-	}
-}
-
-/* Gives the columns of one row from first on to row. */
-static int
-give_row(const PGresult *res, int at, int first, mftd_db_row_fn row, void *data)
-{
-	struct mftd_db_value v[COLUMNS_MAX];
-	int i, n = PQnfields(res) - first;
-
-	for (i = 0; i < n && i < COLUMNS_MAX; i++)
-		v[i] = column(res, at, first + i);
-	return row(data, v, n);
-}
-
-static int
-query(struct postgres *p, const char *sql, const struct mftd_db_value *v, int n,
-    PGresult **res)
-{
-	int r;
-
-	*res = NULL;
-	r = connect_to(p);
-	if (r == 0)
-		r = send_statement(p, sql, v, n);
-	return r < 0 ? r : finish(p, res);
 }
 
 static int
@@ -362,11 +75,11 @@ postgres_run(struct mftd_db *db, const char *sql, const struct mftd_db_value *v,
 	PGresult *res;
 	int i, r;
 
-	r = query(of(db), sql, v, n, &res);
+	r = mftd_postgres_query(of(db), sql, v, n, &res);
 	if (r == 0 && row == NULL)
 		r = atoi(PQcmdTuples(res));
 	for (i = 0; r >= 0 && row != NULL && i < PQntuples(res); i++)
-		r = give_row(res, i, 0, row, data);
+		r = mftd_postgres_give_row(res, i, 0, row, data);
 	if (r >= 0 && row != NULL)
 		r = PQntuples(res);
 	PQclear(res);
@@ -376,9 +89,9 @@ postgres_run(struct mftd_db *db, const char *sql, const struct mftd_db_value *v,
 static int
 postgres_script(struct mftd_db *db, const char *sql)
 {
-	int r = connect_to(of(db));
+	int r = mftd_postgres_connect(of(db));
 
-	return r < 0 ? r : run_script(of(db), sql);
+	return r < 0 ? r : mftd_postgres_script(of(db), sql);
 }
 
 static int
@@ -410,11 +123,12 @@ postgres_commit(struct mftd_db *db)
 	PGresult *res;
 	int r;
 
-	r = query(p, "COMMIT", NULL, 0, &res);
+	r = mftd_postgres_query(p, "COMMIT", NULL, 0, &res);
 	p->in_transaction = p->migrating = false;
 	/* COMMIT of a failed transaction is answered ROLLBACK, as a success */
 	if (r == 0 && strcmp(PQcmdStatus(res), "COMMIT") != 0)
-		r = say(p, -MFTD_E_CATALOG, "the transaction was rolled back");
+		r = mftd_postgres_say(
+		    p, -MFTD_E_CATALOG, "the transaction was rolled back");
 	PQclear(res);
 	return r;
 }
@@ -428,8 +142,8 @@ postgres_rollback(struct mftd_db *db)
 	p->migrating = false;
 	memcpy(why, db->why, sizeof(why));
 	if (p->conn != NULL && PQtransactionStatus(p->conn) != PQTRANS_IDLE &&
-	    run_script(p, "ROLLBACK") < 0)
-		disconnect(p);
+	    mftd_postgres_script(p, "ROLLBACK") < 0)
+		mftd_postgres_disconnect(p);
 	p->in_transaction = false;
 	memcpy(db->why, why, sizeof(why)); /* the first error counts */
 }
@@ -439,7 +153,8 @@ take_keeps(void *data, const struct mftd_db_value *v, int n)
 {
 	const char *fault = mftd_postgres_forgets(v);
 
-	return fault != NULL ? say(data, -MFTD_E_CATALOG, fault) : 0;
+	return fault != NULL ? mftd_postgres_say(data, -MFTD_E_CATALOG, fault)
+			     : 0;
 }
 
 static int
@@ -463,54 +178,94 @@ give_guarded(
 {
 	int i, r = 0, rows = 0;
 
-	if (PQntuples(res) < 1 || column(res, 0, 0).i == 0)
-		return say(
+	if (PQntuples(res) < 1 || mftd_postgres_column(res, 0, 0).i == 0)
+		return mftd_postgres_say(
 		    p, -MFTD_E_STALE_EPOCH, "another owner has the queue");
 	for (i = 0; r >= 0 && i < PQntuples(res); i++) {
 		if (PQgetisnull(res, i, 1))
 			continue; /* nothing joined */
 		rows++;
-		r = give_row(res, i, 1, row, data);
+		r = mftd_postgres_give_row(res, i, 1, row, data);
 	}
 	return r < 0 ? r : rows;
 }
 
-/* Plans the statement, once for each connection. */
+/* A new connection may be to a server that took over. */
 static int
-prepare_steps(struct postgres *p)
+ready(struct postgres *p)
 {
-	PGresult *res;
-	int r;
+	int r = mftd_postgres_connect(p);
 
-	if (p->prepared)
-		return 0;
-	if (!PQsendPrepare(p->conn, STEPS, guarded_sql[MFTD_DB_STEPS], 0, NULL))
-		return lost(p);
-	r = finish(p, &res);
-	PQclear(res);
-	p->prepared = r == 0;
+	if (r == 0 && mftd_clock_ms() >= p->keeps_until_ms)
+		r = postgres_keeps(&p->db);
 	return r;
 }
 
 static int
-query_steps(
-    struct postgres *p, const struct mftd_db_value *v, int n, PGresult **res)
+postgres_send(struct mftd_db *db, const struct mftd_db_value *v, int n)
 {
 	struct mftd_db_value arrays[MFTD_POSTGRES_STEPS_VALUES + 1];
-	bool events = !p->db.no_hooks && mftd_postgres_some_end(v, n);
-	int r = mftd_postgres_arrays(v, n, arrays);
+	struct postgres *p = of(db);
+	bool events = !db->no_hooks && mftd_postgres_some_end(v, n);
+	int r = ready(p);
 
+	if (r < 0)
+		return r;
+	r = mftd_postgres_arrays(v, n, arrays);
 	arrays[MFTD_POSTGRES_STEPS_VALUES] = DB_INT(mftd_clock_wall_us());
-	if (r == 0 && events)
-		r = query(p, mftd_postgres_steps_events, arrays,
-		    MFTD_POSTGRES_STEPS_VALUES + 1, res);
-	if (r == 0 && !events)
-		r = prepare_steps(p);
-	if (r == 0 && !events)
-		r = send_statement(p, NULL, arrays, MFTD_POSTGRES_STEPS_VALUES);
-	if (r == 0 && !events)
-		r = finish(p, res);
+	if (r == 0)
+		r = mftd_postgres_send(p,
+		    events ? MFTD_POSTGRES_STEPS_EVENTS : MFTD_POSTGRES_STEPS,
+		    arrays, MFTD_POSTGRES_STEPS_VALUES + events);
 	mftd_postgres_arrays_free(arrays);
+	return r;
+}
+
+static int
+postgres_take(struct mftd_db *db, bool wait, mftd_db_row_fn row, void *data)
+{
+	PGresult *res;
+	int r = mftd_postgres_take(of(db), wait, &res);
+
+	if (r == 0)
+		r = give_guarded(of(db), res, row, data);
+	PQclear(res);
+	return r;
+}
+
+static int
+postgres_fd(const struct mftd_db *db)
+{
+	const struct postgres *p = (const struct postgres *)db;
+
+	return p->sent ? PQsocket(p->conn) : -1;
+}
+
+static int
+postgres_steps(struct mftd_db *db, const struct mftd_db_value *v, int n,
+    mftd_db_row_fn row, void *data)
+{
+	int r = postgres_send(db, v, n);
+
+	return r < 0 ? r : postgres_take(db, true, row, data);
+}
+
+static int
+postgres_claim(struct mftd_db *db, const struct mftd_db_value *v, int n,
+    mftd_db_row_fn row, void *data)
+{
+	struct postgres *p = of(db);
+	PGresult *res = NULL;
+	int r = ready(p);
+
+	if (r == 0)
+		r = mftd_postgres_query_prepared(p,
+		    db->no_hooks ? MFTD_POSTGRES_CLAIM
+				 : MFTD_POSTGRES_CLAIM_EVENTS,
+		    v, n, &res);
+	if (r == 0)
+		r = give_guarded(p, res, row, data);
+	PQclear(res);
 	return r;
 }
 
@@ -519,23 +274,21 @@ postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
-	const char *sql = guarded_sql[which];
 	char *made = NULL;
 	PGresult *res = NULL;
 	int r;
 
-	if (which == MFTD_DB_CLAIM && !db->no_hooks)
-		sql = mftd_claim_postgres_events;
-	if (sql == NULL && (made = mftd_postgres_common(which)) == NULL)
+	if (which == MFTD_DB_STEPS)
+		return postgres_steps(db, v, n, row, data);
+	if (which == MFTD_DB_CLAIM)
+		return postgres_claim(db, v, n, row, data);
+	if (guarded_sql[which] == NULL &&
+	    (made = mftd_postgres_common(which)) == NULL)
 		return -ENOMEM;
-	/* a new connection may be to a server that took over */
-	r = connect_to(p);
-	if (r == 0 && mftd_clock_ms() >= p->keeps_until_ms)
-		r = postgres_keeps(db);
+	r = ready(p);
 	if (r == 0)
-		r = which == MFTD_DB_STEPS
-		    ? query_steps(p, v, n, &res)
-		    : query(p, made != NULL ? made : sql, v, n, &res);
+		r = mftd_postgres_query(
+		    p, made != NULL ? made : guarded_sql[which], v, n, &res);
 	if (r == 0)
 		r = give_guarded(p, res, row, data);
 	PQclear(res);
@@ -589,6 +342,9 @@ const struct mftd_db_ops mftd_db_postgres = {
 	.commit = postgres_commit,
 	.rollback = postgres_rollback,
 	.guarded = postgres_guarded,
+	.send = postgres_send,
+	.take = postgres_take,
+	.fd = postgres_fd,
 	.keeps = postgres_keeps,
 	.end_sessions = postgres_end_sessions,
 	.name_session = postgres_name_session,

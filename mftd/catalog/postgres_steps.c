@@ -14,44 +14,44 @@
 /* "|| ''": the rows are to be found by their ids, not by the indexes for queue
  * and state, which a planner without statistics takes for narrower.  LIMIT: so
  * that it is asked for each that has ended, not for all that wait. */
-#define STEPS                                                                \
-	ROLE_ROW                                                             \
-	"v AS (SELECT * FROM unnest($4::text[], $5::text[], $6::text[], "    \
-	"$7::bigint[], $8::text[], $9::bigint[], $10::bigint[], "            \
-	"$11::bytea[], $12::text[], $13::bigint[], $14::bigint[], "          \
-	"$15::text[], $16::bigint[], $17::bigint[], $18::bigint[], "         \
-	"$19::bigint[], $20::bigint[], $21::text[], $22::bigint[], "         \
-	"$23::text[]) AS v (id, was, state, tries, host, mtime, due_us, "    \
-	"sha256, error, temp_try, number, verified, skipped, first_us, "     \
-	"slot, begin_us, end_us, try_host, bytes, outcome)), "               \
-	"m AS (UPDATE delivery AS d SET state = v.state, "                   \
-	"tries = v.tries, host = v.host, mtime = v.mtime, "                  \
-	"due_us = v.due_us, sha256 = v.sha256, error = v.error, "            \
-	"temp_try = v.temp_try, number = v.number, "                         \
-	"verified = v.verified, skipped = v.skipped, "                       \
-	"first_us = v.first_us FROM r, v WHERE d.id = v.id AND "             \
-	"d.state || '' = v.was AND d.queue || '' = r.queue RETURNING v.*), " \
-	"t AS (" MFTD_TRY_INTO                                               \
-	"SELECT id, slot, tries, begin_us, end_us, try_host, bytes, "        \
-	"outcome, error FROM m WHERE slot IS NOT NULL" MFTD_TRY_UPSERT       \
-	"), g AS (UPDATE delivery AS d SET behind = '' FROM (SELECT w.id "   \
-	"FROM m, LATERAL (SELECT id FROM delivery "                          \
-	"WHERE " MFTD_VERSIONS_BEHIND(                                       \
-	    "m.id") " LIMIT 16) AS w "                                       \
-		    "WHERE m.state IN (" MFTD_VERSIONS_ENDED                 \
-		    ", " MFTD_VERSIONS_TURN ")) AS x "                       \
+#define STEPS                                                               \
+	ROLE_ROW                                                            \
+	"v AS (SELECT * FROM unnest($4::text[], $5::text[], $6::text[], "   \
+	"$7::bigint[], $8::text[], $9::bigint[], $10::bigint[], "           \
+	"$11::bytea[], $12::text[], $13::bigint[], $14::bigint[], "         \
+	"$15::text[], $16::bigint[], $17::bigint[], $18::bigint[], "        \
+	"$19::bigint[], $20::bigint[], $21::text[], $22::bigint[], "        \
+	"$23::text[]) AS v (id, was, state, tries, host, mtime, due_us, "   \
+	"sha256, error, temp_try, number, verified, skipped, first_us, "    \
+	"slot, begin_us, end_us, try_host, bytes, outcome)), "              \
+	"m AS (UPDATE delivery AS d SET state = v.state, "                  \
+	"tries = v.tries, host = v.host, mtime = v.mtime, "                 \
+	"due_us = v.due_us, sha256 = v.sha256, error = v.error, "           \
+	"temp_try = v.temp_try, number = v.number, "                        \
+	"verified = v.verified, skipped = v.skipped, "                      \
+	"first_us = v.first_us FROM r, v WHERE d.id = v.id AND "            \
+	"d.state || '' = v.was AND d.queue || '' = r.queue RETURNING v.*, " \
+	"d.receipt, d.route), "                                             \
+	"t AS (" MFTD_TRY_INTO                                              \
+	"SELECT id, slot, tries, begin_us, end_us, try_host, bytes, "       \
+	"outcome, error FROM m WHERE slot IS NOT NULL" MFTD_TRY_UPSERT      \
+	"), g AS (UPDATE delivery AS d SET behind = '' FROM (SELECT w.id "  \
+	"FROM m, LATERAL (SELECT id FROM delivery "                         \
+	"WHERE " MFTD_VERSIONS_BEHIND(                                      \
+	    "m.id") " LIMIT 16) AS w "                                      \
+		    "WHERE m.state IN (" MFTD_VERSIONS_ENDED                \
+		    ", " MFTD_VERSIONS_TURN ")) AS x "                      \
 		    "WHERE d.id = x.id), u AS (SELECT id FROM m)"
 
 const char mftd_postgres_steps[] = STEPS WITH_ROLE;
 
 const char mftd_postgres_steps_events[] = STEPS
     ", ev AS (INSERT INTO event (id, kind, time_us, receipt, delivery, route, "
-    "tries, host, error) SELECT k.event || '.' || u.id || '.' || "
-    "(SELECT count(*) FROM delivery_wish w WHERE w.delivery = u.id), k.event, "
-    "$24::bigint, d.receipt, u.id, d.route, v.tries, v.host, v.error "
-    "FROM u JOIN v ON v.id = u.id JOIN delivery d ON d.id = u.id "
-    "JOIN (SELECT DISTINCT event, state FROM hook_want) AS k "
-    "ON k.state = v.state ON CONFLICT (id) DO NOTHING)" WITH_ROLE;
+    "tries, host, error) SELECT k.event || '.' || m.id || '.' || "
+    "(SELECT count(*) FROM delivery_wish w WHERE w.delivery = m.id), k.event, "
+    "$24::bigint, m.receipt, m.id, m.route, m.tries, m.host, m.error "
+    "FROM m JOIN (SELECT DISTINCT event, state FROM hook_want) AS k "
+    "ON k.state = m.state ON CONFLICT (id) DO NOTHING)" WITH_ROLE;
 
 bool
 mftd_postgres_some_end(const struct mftd_db_value *v, int n)

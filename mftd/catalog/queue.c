@@ -322,8 +322,8 @@ take_moved(void *data, const struct mftd_db_value *row, int n)
 }
 
 int
-mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
-    struct mftd_row_step *steps, size_t n)
+mftd_catalog_steps_send(struct mftd_catalog *c,
+    const struct mftd_role_row *role, struct mftd_row_step *steps, size_t n)
 {
 	struct moved moved = { .steps = steps, .n = n };
 	struct mftd_db_value *v;
@@ -345,12 +345,40 @@ mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
 		    &t[i], &steps[i]);
 		steps[i].result = -ENOENT;
 	}
-	r = c->db->ops->guarded(
-	    c->db, MFTD_DB_STEPS, v, (int)most, take_moved, &moved);
+	r = c->db->ops->send != NULL ? c->db->ops->send(c->db, v, (int)most)
+				     : c->db->ops->guarded(c->db, MFTD_DB_STEPS,
+					   v, (int)most, take_moved, &moved);
 out:
 	free(v);
 	free(t);
 	return r < 0 ? r : 0;
+}
+
+int
+mftd_catalog_steps_take(
+    struct mftd_catalog *c, struct mftd_row_step *steps, size_t n, bool wait)
+{
+	struct moved moved = { .steps = steps, .n = n };
+	int r = 0;
+
+	if (c->db->ops->send != NULL)
+		r = c->db->ops->take(c->db, wait, take_moved, &moved);
+	return r < 0 ? r : 0;
+}
+
+int
+mftd_catalog_fd(const struct mftd_catalog *c)
+{
+	return c->db->ops->send != NULL ? c->db->ops->fd(c->db) : -1;
+}
+
+int
+mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_row_step *steps, size_t n)
+{
+	int r = mftd_catalog_steps_send(c, role, steps, n);
+
+	return r < 0 ? r : mftd_catalog_steps_take(c, steps, n, true);
 }
 
 int

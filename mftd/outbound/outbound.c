@@ -34,6 +34,8 @@ mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
 {
 	char text[MFTD_REASON_BYTES];
 
+	if (q->n_writing > 0) /* what was asked has waited for their end */
+		mftd_queue_wake(q);
 	if (r >= 0) {
 		if (q->trouble[0] != '\0')
 			log_info("the catalog is back");
@@ -349,8 +351,12 @@ work(struct mftd_queue *q)
 		q->breakers_read = mftd_breakers_read(q) == 0;
 	if (q->role.epoch == 0 || q->objects == NULL || !q->breakers_read)
 		return;
-	mftd_breakers_work(q);
-	mftd_jobs_work(q);
+	if (!mftd_steps_take(q)) {
+		mftd_runners_work(q); /* all else would wait for its end */
+		return;
+	}
+	if (!q->stale)
+		mftd_breakers_work(q);
 	if (!q->stale && q->inherit && mftd_lease_held(q->w->lease))
 		take_inherited(q);
 	if (!q->stale && !q->inherit && mftd_lease_held(q->w->lease))

@@ -138,6 +138,9 @@ struct mftd_queue {
 	struct mftd_pulse *pulses; /* the runners' */
 	char *hung; /* partners that do not answer, " a b "; NULL: none */
 	struct mftd_attempt attempts[MFTD_STEPS_MAX];
+	struct mftd_row_step steps[MFTD_STEPS_MAX]; /* of those */
+	size_t n_writing; /* of both: the statement that is under way */
+	int catalog_fd; /* watched meanwhile */
 	struct mftd_away away[MFTD_VOLUMES_MAX];
 	int64_t follow_ms; /* no others follow before */
 	struct mftd_looks *looks; /* looks.h; NULL: none yet */
@@ -200,8 +203,12 @@ void mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event,
 void mftd_job_put_back(struct mftd_job *job, int err, const char *text);
 
 /* Writes all pending steps, many at a time; they stay pending while the catalog
- * is away. */
+ * is away.  It need not wait for the end: then their statement is under way,
+ * and nothing is written until mftd_steps_take. */
 void mftd_steps_write(struct mftd_queue *q);
+
+/* Acts on what came of the statement that was under way; false: it still is. */
+bool mftd_steps_take(struct mftd_queue *q);
 
 /* ---- breakers.c */
 

@@ -2,12 +2,13 @@
 """What is taken out of the code, and the test that must notice.
 
 Each row: what it is, the file, a text that stands in it exactly once, what it
-becomes, the C test and its arguments.  A text that is not found is an error: who
+becomes, the C test and its arguments, behind POSTGRES if it needs one.  A text that is not found is an error: who
 changes such a line changes its row.
 """
 
 from typing import NamedTuple
 
+POSTGRES = "with-postgres"
 JOURNAL = "tests/unit/journal/"
 FAULTS = JOURNAL + "test_faults"
 INTERLEAVE = JOURNAL + "test_interleave"
@@ -73,6 +74,11 @@ def told(name, file, before, after, test=TOLD):
 def catalog(name, file, before, after, test):
     return Mutation(name, f"mftd/catalog/{file}", before, after,
                     ("tests/unit/catalog/test_catalog", test))
+
+
+def postgres(name, file, before, after, test):
+    return Mutation(f"postgres_{name}", f"mftd/catalog/{file}", before, after,
+                    ("tests/unit/catalog/test_catalog", POSTGRES, test))
 
 
 def stage(name, before, after):
@@ -837,7 +843,26 @@ MUTATIONS = [
     Mutation("stop_makes_a_service", "mftd/node/service.c",
              "	if (s == NULL && set->role == MFTD_ROLE_STOPPED) {",
              "	if (false) {", (*PARENT, "what_never_started_is_stopped")),
+    # steps that are not waited for
+    postgres("waited_for", "postgres_conn.c", "	if (p->sent && wait)\n",
+             "	if (p->sent)\n", "step_is_not_waited_for"),
+    postgres("taken_twice", "postgres_conn.c", "	p->answered = false;\n",
+             "", "step_is_not_waited_for"),
+    postgres("overtaken", "postgres_conn.c",
+             "	finish_sent(p);\n	if (p->conn != NULL",
+             "	if (p->conn != NULL", "step_that_was_sent_comes_first"),
+    postgres("sent_by_a_stale_owner", "postgres.c",
+             "	if (r == 0)\n		r = give_guarded(of(db), res, row, data);",
+             "	if (r == 0)\n		give_guarded(of(db), res, row, data);",
+             "step_that_was_sent_may_be_stale"),
+    postgres("lost", "postgres_conn.c", "	int r = a->err;\n",
+             "	int r = 0;\n", "connection_is_lost_behind_a_step"),
+    postgres("joined_by_reading_all", "postgres_conn.c",
+             "SET enable_hashjoin = off; ", "", "joins_go_by_indexes"),
+
     # versions of one name
+    versions("looked_for", "claim.c", "AND b.id <> d.id)", "AND false)",
+             "due_times_do_not_count"),
     versions("queued_before", "claim.c", 'QUEUED_BEFORE ", "', '""',
              "due_times_do_not_count"),
     versions("waiting_before", "claim.c", 'WAITING_BEFORE ", "', '""',

@@ -17,7 +17,7 @@ import subprocess
 
 import pytest
 
-from mutations import MUTATIONS
+from mutations import MUTATIONS, POSTGRES
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MFTD_BUILD", TOP))
@@ -77,8 +77,11 @@ def program_fixture():
 
 def run(program, args, scratch):
     """Returns the exit status; its output is shown when the case fails."""
+    command = [program, *args]
+    if args[:1] == [POSTGRES]:
+        command = [TOP / "tests/unit/catalog" / POSTGRES, program, *args[1:]]
     done = subprocess.run(
-        [program, *args], cwd=scratch, stdin=subprocess.DEVNULL,
+        command, cwd=scratch, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         errors="replace", timeout=PATIENCE_S,
         env=dict(os.environ, top_srcdir=str(TOP)))

@@ -163,6 +163,133 @@ raise_ends_a_blocked_writer(void **state)
 	PQfinish(other);
 }
 
+/* ---- a step that is not waited for */
+
+/* Of d, from CLAIMED to SENDING: sent, and blocked by somebody else. */
+static void
+send_blocked(struct db *db, const struct mftd_role_row *role,
+    struct mftd_delivery *d, struct mftd_row_step *step)
+{
+	d->state = MFTD_DELIVERY_SENDING;
+	*step =
+	    (struct mftd_row_step) { .d = d, .from = MFTD_DELIVERY_CLAIMED };
+	assert_int_equal(mftd_catalog_steps_send(db->c, role, step, 1), 0);
+	wait_for_blocked(db, 1);
+	assert_int_equal(
+	    mftd_catalog_steps_take(db->c, step, 1, false), -EAGAIN);
+}
+
+/* What came of it, when there is something to read. */
+static int
+take_sent(struct db *db, struct mftd_row_step *step)
+{
+	struct pollfd p = { .fd = mftd_catalog_fd(db->c), .events = POLLIN };
+	int r;
+
+	do {
+		assert_int_equal(poll(&p, 1, DEADLINE_MS), 1);
+		r = mftd_catalog_steps_take(db->c, step, 1, false);
+	} while (r == -EAGAIN);
+	assert_int_equal(mftd_catalog_fd(db->c), -1);
+	return r;
+}
+
+static void
+step_is_not_waited_for(void **state)
+{
+	struct db *db = *state;
+	struct mftd_role_row role;
+	struct mftd_row_step step;
+	struct mftd_delivery d;
+	PGconn *other;
+
+	claim_one(db, &role, &d);
+	other = session(db->uri);
+	execute(other, "BEGIN");
+	execute(other, "UPDATE delivery SET mtime = mtime");
+	send_blocked(db, &role, &d, &step);
+	execute(other, "COMMIT");
+	assert_int_equal(take_sent(db, &step), 0);
+	assert_int_equal(step.result, 0);
+	/* once */
+	assert_int_equal(
+	    mftd_catalog_steps_take(db->c, &step, 1, true), -EINVAL);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_int_equal(d.state, MFTD_DELIVERY_SENDING);
+	PQfinish(other);
+}
+
+/* Others that are asked are asked behind it, and its answer is kept. */
+static void
+step_that_was_sent_comes_first(void **state)
+{
+	struct db *db = *state;
+	struct mftd_role_row role;
+	struct mftd_row_step step;
+	struct mftd_delivery d, e;
+
+	claim_one(db, &role, &d);
+	d.state = MFTD_DELIVERY_SENDING;
+	step =
+	    (struct mftd_row_step) { .d = &d, .from = MFTD_DELIVERY_CLAIMED };
+	assert_int_equal(mftd_catalog_steps_send(db->c, &role, &step, 1), 0);
+	assert_true(find_delivery(db, "f1", &e));
+	assert_int_equal(e.state, MFTD_DELIVERY_SENDING);
+	assert_int_equal(step.result, -ENOENT);
+	assert_int_equal(mftd_catalog_steps_take(db->c, &step, 1, false), 0);
+	assert_int_equal(step.result, 0);
+}
+
+static void
+step_that_was_sent_may_be_stale(void **state)
+{
+	struct db *db = *state;
+	struct mftd_role_row role;
+	struct mftd_row_step step;
+	struct mftd_delivery d;
+	PGconn *other;
+
+	claim_one(db, &role, &d);
+	other = session(db->uri);
+	execute(other, "BEGIN");
+	execute(other,
+	    "UPDATE role SET epoch = epoch + 1, owner = 'new' "
+	    "WHERE queue = 'q'");
+	send_blocked(db, &role, &d, &step);
+	execute(other, "COMMIT");
+	assert_int_equal(take_sent(db, &step), -MFTD_E_STALE_EPOCH);
+	assert_int_equal(step.result, -ENOENT);
+	assert_true(find_delivery(db, "f1", &d));
+	assert_int_equal(d.state, MFTD_DELIVERY_CLAIMED);
+	PQfinish(other);
+}
+
+/* Nobody knows then what came of it. */
+static void
+connection_is_lost_behind_a_step(void **state)
+{
+	struct db *db = *state;
+	struct mftd_role_row role;
+	struct mftd_row_step step;
+	struct mftd_delivery d;
+	PGconn *other;
+
+	claim_one(db, &role, &d);
+	other = session(db->uri);
+	execute(other, "BEGIN");
+	execute(other, "UPDATE delivery SET mtime = mtime");
+	send_blocked(db, &role, &d, &step);
+	execute(other,
+	    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+	    "application_name LIKE 'mftd%' AND wait_event_type = 'Lock'");
+	assert_int_equal(take_sent(db, &step), -MFTD_E_CATALOG_AWAY);
+	execute(other, "COMMIT");
+	/* and it comes back by itself */
+	assert_int_equal(mftd_catalog_steps(db->c, &role, &step, 1), 0);
+	assert_int_equal(step.result, 0);
+	PQfinish(other);
+}
+
 /* Owners of other queues are left alone, and who raised is found by the next.
  */
 static void
@@ -386,6 +513,17 @@ migration_may_take_long(void **state)
 	assert_setting(db->c, "lock_timeout", "0");
 }
 
+/* Else a claim reads all rows, to join them with the few that it has found. */
+static void
+joins_go_by_indexes(void **state)
+{
+	struct db *db = *state;
+
+	assert_setting(db->c, "enable_seqscan", "off");
+	assert_setting(db->c, "enable_hashjoin", "off");
+	assert_setting(db->c, "enable_mergejoin", "off");
+}
+
 /* It gives up soon, says why, and has changed nothing; later it is done. */
 static void
 migration_does_not_wait_for_locks(void **state)
@@ -412,6 +550,10 @@ tests_postgres(const struct CMUnitTest **t, size_t *n)
 	static const struct CMUnitTest tests[] = {
 		DB_TEST(writer_that_waited_for_a_raise_writes_nothing),
 		DB_TEST(raise_ends_a_blocked_writer),
+		DB_TEST(step_is_not_waited_for),
+		DB_TEST(step_that_was_sent_comes_first),
+		DB_TEST(step_that_was_sent_may_be_stale),
+		DB_TEST(connection_is_lost_behind_a_step),
 		DB_TEST(raise_ends_only_its_queue),
 		DB_TEST(database_that_may_forget_is_refused),
 		DB_TEST(sessions_are_bounded_and_synchronous),
@@ -419,6 +561,7 @@ tests_postgres(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(rename_is_not_missed_by_an_upload_at_once),
 		DB_TEST(migrations_at_once_do_not_collide),
 		DB_TEST(migration_may_take_long),
+		DB_TEST(joins_go_by_indexes),
 		cmocka_unit_test_setup_teardown(
 		    migration_does_not_wait_for_locks, db_setup_oldest,
 		    db_teardown),
