@@ -203,8 +203,9 @@ give(struct mftd_ssh_client *c, const void *bytes, size_t len)
 {
 	if (len > c->want_len)
 		len = c->want_len;
-	if (len > 0)
-		memcpy(c->want, bytes, len);
+	if (len == 0)
+		return 0;
+	memcpy(c->want, bytes, len);
 	c->want += len;
 	c->want_len -= len;
 	c->used += (uint32_t)len;
