@@ -59,8 +59,8 @@ struct mftd_msg_look_found {
 struct mftd_msg_look_end {
 	int32_t err; /* 0; -EAGAIN: not yet, and no trouble; why it failed */
 	uint32_t again_ms; /* a file may be stable then; 0: none will */
-	int32_t watch; /* the folder's number (outbound/watch.h); 0: it has
-			* none, as it is not local, or was not there; or why */
+	int32_t watch; /* the folder's number, or why it has none
+			* (outbound/watch.h); 0: it did not come to that */
 	char text[MFTD_REASON_BYTES]; /* what was about that */
 };
 

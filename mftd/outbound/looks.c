@@ -53,6 +53,7 @@ struct watched {
 	int64_t begun_ms, ended_ms; /* the last one; 0: none has ended */
 	int watch; /* the folder's number; 0: it has none */
 	int unwatched; /* why, as it was logged; 0 */
+	bool remote; /* the last look could not have it watched */
 	bool woken; /* it has changed since the one under way was begun */
 	char trouble[MFTD_REASON_BYTES + 64]; /* as it was logged; "" none */
 };
@@ -316,26 +317,24 @@ wake(struct watched *w, int64_t now_ms)
 		w->due_ms = due_ms;
 }
 
-/* In the folder of that number; -1: of any.  A look may have given it a folder
- * and not said so yet. */
+/* In the folder of that number; -1: of any.  A look under way may have given
+ * its folder that number and not said so yet. */
 static void
 on_change(void *data, int number)
 {
 	struct mftd_looks *looks = data;
 	int64_t now_ms = mftd_clock_ms();
 	struct watched *w;
-	bool whose = false;
+	bool is_it, may_be;
 
-	for (w = looks->list; w < looks->list + looks->n; w++)
-		whose |= w->watch == number;
 	for (w = looks->list; w < looks->list + looks->n; w++) {
-		if (whose && w->watch != number)
-			continue;
+		is_it = w->watch == number;
+		may_be = number < 0 || (w->watch == 0 && !w->remote);
 		if (w->due_ms == INT64_MAX)
-			w->woken = true;
-		else if (whose || number < 0)
+			w->woken |= is_it || may_be;
+		else if (is_it || number < 0)
 			wake(w, now_ms);
-		if (whose) /* it was for one event */
+		if (is_it) /* it was for one event */
 			w->watch = 0;
 	}
 	mftd_queue_wake(looks->q);
@@ -354,18 +353,20 @@ on_watch(int fd, int revents, void *data)
 	return 0;
 }
 
-/* Polling goes on without it: that is worth a word, once. */
+/* Polling goes on without it: that is worth a word, once, unless it is not
+ * local. */
 static void
 note_watch(struct watched *w, int number)
 {
-	int err = number < 0 ? number : 0;
-
 	w->watch = number > 0 ? number : 0;
-	if (err != 0 && err != w->unwatched)
+	w->remote = number < 0;
+	if (number == 0)
+		return;
+	if (number < 0 && number != -ENOTSUP && number != w->unwatched)
 		log_warn("route=%s: changes of its folder are not told: %s: "
 			 "it is looked at each %d s",
-		    w->r->name, mftd_strerror(err), w->r->folder->every_s);
-	w->unwatched = err;
+		    w->r->name, mftd_strerror(number), w->r->folder->every_s);
+	w->unwatched = number < 0 ? number : 0;
 }
 
 /* Of the folders of the objects. */
