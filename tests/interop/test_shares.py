@@ -115,7 +115,8 @@ def test_they_have_all_places_and_another_is_served():
                  lambda: len(dead.servers()) == ALL_PLACES)
         upload(rig, WELL, 20, ALONE)
         wait_for(rig, "its files", lambda: len(well.names()) == 20)
-        assert len(dead.servers()) == ALL_PLACES and not dead.renames()
+        # some may have got a second one before they were seen to hang
+        assert len(dead.servers()) >= ALL_PLACES and not dead.renames()
         assert len(rig.lines("does not answer")) == ALL_PLACES
         dead.fault()
         dead.cut()
