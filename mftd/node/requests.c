@@ -98,7 +98,8 @@ mftd_co_service_json(
 		health = "refused";
 	else if ((reason = degraded_why(co, s)) != NULL)
 		health = "degraded";
-	return json_pack("{s:b, s:s, s:s, s:s, s:I, s:i}", "ok", err == 0,
+	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:i}", "ok", err == 0,
+	    "incarnation", co->w->incarnation,
 	    "state", roles[s->state.role], "health", health, "reason",
 	    reason != NULL ? reason : "", "epoch",
 	    (json_int_t)(s->out_known ? s->out.epoch : 0), "restarts",
