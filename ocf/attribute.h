@@ -1,8 +1,8 @@
 /* Part of mftd; see LICENSE. */
 /*
  * What an agent tells the cluster about its node: attributes that last until
- * the node leaves it. Pacemaker's own programs say it, at ten times the price
- * of a whole monitor; so what was said is remembered (memory.h) and said again
+ * the node leaves it. Pacemaker's own programs say it, at thirty times the
+ * price of a monitor; so what was said is remembered (memory.h) and said again
  * only if it is another value, or if the cluster may have lost it: the
  * attribute daemon was started anew, the daemon behind the agent has another
  * life, MFTD_OCF_TOLD_S went by, or it is no recurring monitor that asks.
@@ -13,7 +13,7 @@
 #include "ocf.h"
 
 enum {
-	MFTD_OCF_TOLD_S = 300, /* what was told is told again, in seconds */
+	MFTD_OCF_TOLD_S = 1800, /* what was told is told again, in seconds */
 	MFTD_OCF_ATTRIBUTE_MAX = 64, /* bytes of an attribute's name */
 };
 

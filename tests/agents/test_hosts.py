@@ -185,10 +185,8 @@ VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full",
 
 
 def dynamic(agent):
-    """The one to be looked into: storage is linked statically."""
-    return os.path.join(AGENTS, *(
-        ("..", "tests", "unit", "agents", "storage_dynamic")
-        if agent == "storage" else (agent,)))
+    """The agent for valgrind: what is installed may be linked statically."""
+    return os.path.join(AGENTS, "..", "tests", "agents", "dynamic", agent)
 
 
 @ALL
@@ -212,7 +210,7 @@ def test_valgrind_of_bad_answers(node, agent):
     for fault in ("malformed", "flag", "type", "state", "close", "packet"):
         node.set(faults={"monitor": fault})
         done = subprocess.run(
-            [*VALGRIND, os.path.join(AGENTS, agent), "monitor"], text=True,
+            [*VALGRIND, dynamic(agent), "monitor"], text=True,
             stdin=subprocess.DEVNULL, env=node.env(60000, {}),
             capture_output=True, check=False)
         assert done.returncode == 1, (fault, done.stderr)

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-TOLD_S = 300
+TOLD_S = 1800
 
 
 def monitor(node, code=0, **env):
