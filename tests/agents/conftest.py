@@ -2,6 +2,7 @@
 """A node for the agents: a run directory, a peer in mftd's place, a call."""
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -27,6 +28,8 @@ class Result:
         self.out = process.stdout
         self.err = process.stderr
         self.elapsed_ms = elapsed_ms
+        # of a build with sanitizers, whatever the code
+        assert not re.search("Sanitizer|runtime error:", self.err), self.err
 
     @property
     def reason(self):
