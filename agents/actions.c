@@ -109,7 +109,9 @@ mftd_agent_stop(
 	int r;
 
 	r = mftd_agent_ask(ocf, svc, &answer);
-	stopped = r == 0 && answer.ok && answer.state == MFTD_SERVICE_STOPPED;
+	stopped = r == 0 &&
+	    ((answer.ok && answer.state == MFTD_SERVICE_STOPPED) ||
+		(answer.killed && !insist));
 	left = mftd_ocf_left_ms(ocf, GONE_PERCENT);
 	/* workers being killed are gone in a moment, unless they hang */
 	if (stopped && !insist && left > KILLED_MS)

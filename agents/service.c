@@ -223,6 +223,8 @@ parse_reply(const struct mftd_service *svc, bool notify, const char *text,
 	state = word_index(state_words, state_word);
 	health = word_index(health_words, health_word);
 	answer->ok = json_is_true(ok);
+	answer->killed =
+	    !answer->ok && json_is_true(json_object_get(root, "killed"));
 	snprintf(answer->reason, sizeof(answer->reason), "%s",
 	    reason != NULL && *reason != '\0' ? reason : "no reason given");
 	life = json_string_value(json_object_get(root, "incarnation"));

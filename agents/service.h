@@ -40,6 +40,8 @@ struct mftd_service {
 
 struct mftd_service_answer {
 	bool ok; /* the action was done */
+	/* a stop: not done, but all that is left has SIGKILL pending */
+	bool killed;
 	enum mftd_service_state state;
 	enum mftd_service_health health;
 	char reason[MFTD_SERVICE_REASON_MAX];

@@ -246,6 +246,24 @@ def test_stop_insists(node):
     assert node.call("inbound", "monitor").code == 1
 
 
+@pytest.mark.parametrize("agent, code", [
+    ("inbound", 0), ("outbound", 1), ("controller", 1)])
+def test_stop_of_what_hangs_killed(node, agent, code):
+    """Inbound's workers answer nobody once they are being killed, wherever they
+    hang; who delivers must be gone. Only with that word of the daemon."""
+    node.set(stubborn=True)
+    start(node, agent)
+    fault = {"ok": False, "state": "started", "health": "refused",
+             "reason": "not stopped within its deadline", "killed": True}
+    node.set(faults={"stop": fault})
+    assert node.call(agent, "stop", SHORT_MS).code == code
+    assert node.call(agent, "monitor").code in (0, 1)
+    node.set(faults={"stop": {**fault, "killed": False}})
+    assert node.call(agent, "stop", SHORT_MS).code == 1
+    node.set(faults={"stop": {**fault, "killed": "yes"}})
+    assert node.call(agent, "stop", SHORT_MS).code == 1
+
+
 @pytest.mark.parametrize("agent", ["inbound", "outbound"])
 def test_stop_between_two_incarnations(node, agent):
     """No socket, no worker, but a daemon that will bring the service back."""

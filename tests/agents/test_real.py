@@ -7,12 +7,17 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
 
-from conftest import AGENTS, PATIENCE_S
+from conftest import AGENTS, HERE, PATIENCE_S
+
+sys.path.insert(0, os.path.join(HERE, "..", "bench"))
+
+from slow_disk import SlowDisk  # noqa: E402  (the path comes first)
 
 PROMOTED = 8            # OCF_RUNNING_PROMOTED
 DEGRADED = 190          # OCF_DEGRADED
@@ -226,6 +231,44 @@ def test_killed(machine):
     assert machine.call("outbound", "stop").returncode == 0
     assert machine.call("outbound", "start").returncode == 0
     machine.becomes_well("outbound")
+
+
+def test_storage_hangs(machine, tmp_path):
+    """It is degraded, not failed: the same may be so on all nodes. A stop has to
+    succeed, as its workers are killed and answer nobody any more."""
+    top = tmp_path / "slow"
+    top.mkdir()
+    with SlowDisk(top, 0) as disk:
+        volume = machine.top + "/volume"
+        subprocess.run(["mount", "--bind", disk.at, volume], check=True)
+        shutil.chown(volume, "nobody", "nogroup")
+        try:
+            assert machine.call("inbound", "start").returncode == 0
+            machine.becomes_well("inbound")
+            account = machine.check_account()
+            disk.server.send_signal(signal.SIGSTOP)
+            deadline = time.monotonic() + PATIENCE_S
+            while (result := machine.call("inbound",
+                                          "monitor")).returncode != DEGRADED:
+                assert result.returncode == 0, result
+                assert time.monotonic() < deadline, result
+                time.sleep(0.1)     # no event tells an agent
+            assert "the storage does not answer: see to" in result.stderr
+            # the thorough one does not even try
+            code, reason = thorough(machine, **account)
+            assert code == DEGRADED
+            assert "the storage does not answer" in reason
+            assert machine.call("outbound", "monitor").returncode in (
+                0, PROMOTED, DEGRADED, DEGRADED_PROMOTED)
+            assert machine.call("inbound", "stop").returncode == 0
+        finally:
+            disk.server.send_signal(signal.SIGCONT)
+            deadline = time.monotonic() + PATIENCE_S
+            while machine.call("inbound", "monitor").returncode == 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            machine.end()
+            subprocess.run(["umount", volume], check=True)
 
 
 # --- the thorough monitor
