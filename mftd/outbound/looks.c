@@ -2,16 +2,10 @@
 #include "mftd/outbound/looks.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
@@ -21,9 +15,11 @@
 #include "mftd/catalog/found.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_look.h"
+#include "mftd/outbound/child.h"
 #include "mftd/outbound/look.h"
 #include "mftd/outbound/queue.h"
 
+#define CONTEXT_BYTES (MFTD_NAME_BYTES + 16)
 #define SOON_MS 1000 /* after a look that could not be made */
 
 /* What a look asks, as it came. */
@@ -37,8 +33,7 @@ union question {
 /* A process that looks, or is to end. */
 struct looker {
 	struct mftd_queue *q;
-	pid_t pid; /* 0: this place is free */
-	int pidfd;
+	struct mftd_child child;
 	struct mftd_chan *chan; /* NULL: it has said all, or is to end */
 	char route[MFTD_NAME_BYTES];
 	int64_t begun_ms;
@@ -90,8 +85,7 @@ find_watched(const struct mftd_looks *looks, const char *route)
 static void
 end_looker(struct looker *lk)
 {
-	if (lk->pid > 0)
-		kill(lk->pid, SIGKILL);
+	mftd_child_kill(&lk->child);
 	if (lk->chan != NULL)
 		mftd_worker_detach(lk->q->w, lk->chan);
 }
@@ -99,7 +93,7 @@ end_looker(struct looker *lk)
 static bool
 is_busy(const struct looker *lk)
 {
-	return lk->pid > 0 || lk->chan != NULL;
+	return lk->child.pid > 0 || lk->chan != NULL;
 }
 
 /* Its process and its channel end in no order.  One that never said how its
@@ -116,86 +110,42 @@ look_ended(struct looker *lk)
 	mftd_queue_wake(lk->q);
 }
 
-static int
-on_exit_of_child(int fd, int revents, void *data)
+static void
+on_exit_of_child(void *data, int status)
 {
-	struct looker *lk = data;
-
-	(void)revents;
-	if (lk->pidfd != fd || waitpid(lk->pid, NULL, WNOHANG) == 0)
-		return 0;
-	qb_loop_poll_del(lk->q->w->loop, fd);
-	mftd_fd_close(&lk->pidfd);
-	lk->pid = 0;
-	look_ended(lk);
-	return 0;
+	(void)status;
+	look_ended(data);
 }
 
-static void __attribute__((noreturn))
-child(struct looker *lk, const struct watched *w, int fd, pid_t parent)
+static int
+look(const void *job, struct mftd_chan *c)
 {
-	struct mftd_worker *worker = lk->q->w;
-	const struct mftd_look look = {
-		.route = w->r, .conf = worker->conf, .memory = w->memory
-	};
-	struct mftd_chan *c;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGTERM, SIG_DFL);
-	mftd_child_confine(worker, fd, w->memory);
-	prctl(PR_SET_NAME, "mftd:look");
-	mftd_log_open(worker->conf->log, worker->conf->log_level);
-	mftd_log_process("look");
-	mftd_log_context("route=%s", w->r->name);
-	c = mftd_chan_new(fd, MFTD_PROC_OUTBOUND, worker->instance);
-	_exit(c != NULL && mftd_look_run(&look, c) == 0 ? 0 : 1);
+	return mftd_look_run(job, c);
 }
 
 static int
 start(struct looker *lk, struct watched *w)
 {
 	struct mftd_worker *worker = lk->q->w;
-	pid_t self = getpid();
-	int fds[2], r;
+	const struct mftd_look j = {
+		.route = w->r, .conf = worker->conf, .memory = w->memory
+	};
+	char context[CONTEXT_BYTES];
+	const struct mftd_errand e = { .name = "look",
+		.context = context,
+		.kind = MFTD_PROC_LOOK,
+		.instance = lk->route,
+		.fd = w->memory,
+		.run = look,
+		.job = &j,
+		.ended = on_exit_of_child,
+		.data = lk };
 
-	r = mftd_chan_pair(fds);
-	if (r < 0)
-		return r;
 	snprintf(lk->route, sizeof(lk->route), "%s", w->r->name);
+	snprintf(context, sizeof(context), "route=%s", lk->route);
 	lk->asks = 0;
 	lk->begun_ms = mftd_clock_ms();
-	lk->pid = fork();
-	if (lk->pid == 0)
-		child(lk, w, fds[1], self);
-	r = lk->pid < 0 ? -errno : 0;
-	mftd_fd_close(&fds[1]);
-	if (r == 0)
-		lk->pidfd = pidfd_open(lk->pid, 0);
-	if (r == 0 &&
-	    (lk->pidfd < 0 ||
-		qb_loop_poll_add(worker->loop, QB_LOOP_MED, lk->pidfd, POLLIN,
-		    lk, on_exit_of_child) < 0))
-		r = -ENOMEM;
-	if (r < 0) {
-		mftd_fd_close(&fds[0]);
-		mftd_fd_close(&lk->pidfd);
-		if (lk->pid > 0) {
-			kill(lk->pid, SIGKILL);
-			waitpid(lk->pid, NULL, 0);
-		}
-		lk->pid = 0;
-		return r;
-	}
-	lk->chan =
-	    mftd_worker_attach(worker, fds[0], MFTD_PROC_LOOK, lk->route, lk);
-	if (lk->chan == NULL) {
-		mftd_fd_close(&fds[0]);
-		end_looker(lk);
-	}
-	return 0;
+	return mftd_child_start(&lk->child, worker, &e, &lk->chan);
 }
 
 /* ---- what they ask */
@@ -474,7 +424,6 @@ mftd_looks_work(struct mftd_queue *q)
 		if (w == NULL)
 			continue;
 		lk->q = q;
-		lk->pidfd = -1;
 		w->due_ms = INT64_MAX; /* until it ends */
 		r = start(lk, w);
 		if (r == 0)
@@ -495,11 +444,8 @@ mftd_looks_kill(struct mftd_queue *q, bool wait)
 	     lk++) {
 		if (is_busy(lk))
 			end_looker(lk);
-		if (wait && lk->pid > 0) {
-			waitpid(lk->pid, NULL, 0);
-			lk->pid = 0;
-			mftd_fd_close(&lk->pidfd);
-		}
+		if (wait)
+			mftd_child_wait(&lk->child);
 	}
 }
 

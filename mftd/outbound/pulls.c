@@ -2,29 +2,24 @@
 #include "mftd/outbound/pulls.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
-#include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/found.h"
 #include "mftd/catalog/pull.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_fetch.h"
+#include "mftd/outbound/child.h"
 #include "mftd/outbound/fetch.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
+#define CONTEXT_BYTES (2 * MFTD_NAME_BYTES + 32)
 #define MS_PER_S 1000
 #define US_PER_S 1000000
 
@@ -44,8 +39,7 @@ union question {
 /* A process that fetches, or is to end. */
 struct puller {
 	struct mftd_queue *q;
-	pid_t pid; /* 0: this place is free */
-	int pidfd;
+	struct mftd_child child;
 	struct mftd_chan *chan; /* NULL: it is to end */
 	char route[MFTD_NAME_BYTES];
 	uint32_t asks; /* type of its question; 0: none */
@@ -87,40 +81,39 @@ find_pulled(const struct mftd_pulls *pulls, const char *route)
 static bool
 is_busy(const struct puller *p)
 {
-	return p->pid > 0 || p->chan != NULL;
+	return p->child.pid > 0 || p->chan != NULL;
 }
 
 static void
 end_puller(struct puller *p)
 {
-	if (p->pid > 0)
-		kill(p->pid, SIGKILL);
+	mftd_child_kill(&p->child);
 	if (p->chan != NULL)
 		mftd_worker_detach(p->q->w, p->chan);
 }
 
-static int
-on_exit_of_child(int fd, int revents, void *data)
+static void
+on_exit_of_child(void *data, int status)
 {
 	struct puller *p = data;
 
-	(void)revents;
-	if (p->pidfd != fd || waitpid(p->pid, NULL, WNOHANG) == 0)
-		return 0;
-	qb_loop_poll_del(p->q->w->loop, fd);
-	mftd_fd_close(&p->pidfd);
-	p->pid = 0;
+	(void)status;
 	mftd_queue_wake(p->q);
-	return 0;
 }
 
-static void __attribute__((noreturn))
-child(struct puller *p, const struct pulled *w, int fd, pid_t parent)
+static int
+fetch(const void *job, struct mftd_chan *c)
 {
-	struct mftd_worker *worker = p->q->w;
+	return mftd_fetch_run(job, c);
+}
+
+static int
+start(struct puller *p, struct mftd_queue *q, const struct pulled *w)
+{
+	struct mftd_worker *worker = q->w;
 	const struct mftd_route_pull *pull = w->r->pull;
 	const struct mftd_fetch j = {
-		.partner = mftd_known_partner(p->q, pull->partner),
+		.partner = mftd_known_partner(q, pull->partner),
 		.route = w->r->name,
 		.directory = pull->directory,
 		.files = w->r->files,
@@ -134,70 +127,24 @@ child(struct puller *p, const struct pulled *w, int fd, pid_t parent)
 		.lease = worker->lease,
 		.secret_key = worker->conf->secret_key,
 	};
-	struct mftd_chan *c;
+	char context[CONTEXT_BYTES];
+	const struct mftd_errand e = { .name = "fetch",
+		.context = context,
+		.kind = MFTD_PROC_FETCH,
+		.instance = p->route,
+		.fd = -1,
+		.run = fetch,
+		.job = &j,
+		.ended = on_exit_of_child,
+		.data = p };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || j.partner == NULL)
-		_exit(1);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGALRM, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	mftd_child_confine(worker, fd, -1);
-	prctl(PR_SET_NAME, "mftd:fetch");
-	mftd_log_open(worker->conf->log, worker->conf->log_level);
-	mftd_log_process("fetch");
-	mftd_log_context("route=%s partner=%s", w->r->name, pull->partner);
-	c = mftd_chan_new(fd, MFTD_PROC_OUTBOUND, worker->instance);
-	_exit(c != NULL && mftd_fetch_run(&j, c) == 0 ? 0 : 1);
-}
-
-/* Watches the process that was forked, over fd. */
-static int
-watch(struct puller *p, int fd)
-{
-	struct mftd_worker *worker = p->q->w;
-
-	p->pidfd = pidfd_open(p->pid, 0);
-	if (p->pidfd < 0 ||
-	    qb_loop_poll_add(worker->loop, QB_LOOP_MED, p->pidfd, POLLIN, p,
-		on_exit_of_child) < 0) {
-		mftd_fd_close(&p->pidfd);
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, NULL, 0);
-		p->pid = 0;
-		return -ENOMEM;
-	}
-	p->chan = mftd_worker_attach(worker, fd, MFTD_PROC_FETCH, p->route, p);
-	if (p->chan == NULL) {
-		end_puller(p);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static int
-start(struct puller *p, struct mftd_queue *q, const struct pulled *w)
-{
-	pid_t self = getpid();
-	int fds[2], r;
-
-	r = mftd_chan_pair(fds);
-	if (r < 0)
-		return r;
-	*p = (struct puller) { .q = q, .pidfd = -1 };
+	if (j.partner == NULL)
+		return -ENOENT;
+	*p = (struct puller) { .q = q };
 	snprintf(p->route, sizeof(p->route), "%s", w->r->name);
-	p->pid = fork();
-	if (p->pid == 0)
-		child(p, w, fds[1], self);
-	r = p->pid < 0 ? -errno : 0;
-	mftd_fd_close(&fds[1]);
-	if (r < 0)
-		p->pid = 0;
-	else
-		r = watch(p, fds[0]);
-	if (r < 0)
-		mftd_fd_close(&fds[0]);
-	return r;
+	snprintf(context, sizeof(context), "route=%s partner=%s", p->route,
+	    pull->partner);
+	return mftd_child_start(&p->child, worker, &e, &p->chan);
 }
 
 /* ---- what they ask */
@@ -488,11 +435,8 @@ mftd_pulls_kill(struct mftd_queue *q, bool wait)
 	{
 		if (is_busy(p))
 			end_puller(p);
-		if (wait && p->pid > 0) {
-			waitpid(p->pid, NULL, 0);
-			p->pid = 0;
-			mftd_fd_close(&p->pidfd);
-		}
+		if (wait)
+			mftd_child_wait(&p->child);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "mftd/ipc/policy.h"
 #include "mftd/ipc/worker.h"
 #include "mftd/outbound/breaker.h"
+#include "mftd/outbound/child.h"
 #include "mftd/outbound/delivery.h"
 
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
@@ -55,8 +56,7 @@ struct mftd_job {
 /* A deliver process: it has one batch at a time, all of one partner. */
 struct mftd_runner {
 	struct mftd_queue *q;
-	pid_t pid; /* 0: this place is free */
-	int pidfd;
+	struct mftd_child child; /* no process: this place is free */
 	struct mftd_chan *chan; /* to it; NULL: it is to end */
 	bool retire; /* no further batch: its configuration is of yesterday */
 	bool probe; /* it calls, and has not said yet how that went */
@@ -250,10 +250,6 @@ void mftd_breakers_ask(struct mftd_queue *q);
 void mftd_breakers_free(struct mftd_queue *q);
 
 /* ---- spawn.c */
-
-/* What a process that is forked here does first: no core, no way to more
- * rights, nothing of outbound's descriptors but its lock and these (or -1). */
-void mftd_child_confine(struct mftd_worker *w, int chan_fd, int other_fd);
 
 /* Starts a deliver for partner in the runner's place, whose host is set.  0 or
  * a negative error. */

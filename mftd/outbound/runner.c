@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 
 #include "mftd/base/err.h"
-#include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/outbound/pace.h"
@@ -24,8 +23,7 @@
 void
 mftd_runner_kill(struct mftd_runner *rn)
 {
-	if (rn->pid > 0)
-		kill(rn->pid, SIGKILL);
+	mftd_child_kill(&rn->child);
 }
 
 void
@@ -36,11 +34,8 @@ mftd_runners_kill(struct mftd_queue *q, bool wait)
 	FOR_EACH_RUNNER(rn, q)
 	mftd_runner_kill(rn);
 	FOR_EACH_RUNNER(rn, q)
-	if (wait && rn->pid > 0) {
-		waitpid(rn->pid, NULL, 0);
-		rn->pid = 0;
-		mftd_fd_close(&rn->pidfd);
-	}
+	if (wait)
+		mftd_child_wait(&rn->child);
 }
 
 void
@@ -204,7 +199,6 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 	char text[64];
 	uint32_t i;
 
-	rn->pid = 0;
 	if (rn->chan != NULL) {
 		/* what it still said counts: read before its end is seen */
 		if (rn->asked == 0 && mftd_chan_recv(rn->chan, &m) == 0 &&
@@ -335,7 +329,7 @@ count(const struct mftd_queue *q, const char *partner)
 	size_t n = 0;
 
 	FOR_EACH_RUNNER(rn, q)
-	n += rn->pid != 0 &&
+	n += rn->child.pid != 0 &&
 	    (partner == NULL || strcmp(rn->partner, partner) == 0);
 	return n;
 }
@@ -377,7 +371,7 @@ has_pace(const struct mftd_queue *q, size_t pace)
 	const struct mftd_runner *rn;
 
 	FOR_EACH_RUNNER(rn, q)
-	if (rn->pid != 0 && rn->pace == pace)
+	if (rn->child.pid != 0 && rn->pace == pace)
 		return true;
 	return false;
 }
@@ -391,7 +385,7 @@ choose_pace(struct mftd_queue *q, const char *partner)
 	size_t i = 0;
 
 	FOR_EACH_RUNNER(rn, q)
-	if (rn->pid != 0 && strcmp(rn->partner, partner) == 0)
+	if (rn->child.pid != 0 && strcmp(rn->partner, partner) == 0)
 		return rn->pace;
 	while (has_pace(q, i))
 		i++;
@@ -405,7 +399,7 @@ take_place(struct mftd_queue *q, const char *partner)
 {
 	struct mftd_runner *rn = q->runners;
 
-	while (rn->pid != 0)
+	while (rn->child.pid != 0)
 		rn++;
 	memset(rn, 0, sizeof(*rn));
 	rn->q = q;
@@ -421,7 +415,7 @@ mftd_runner_may_probe(const struct mftd_queue *q)
 	int n = 0;
 
 	FOR_EACH_RUNNER(rn, q)
-	n += rn->pid != 0 && rn->probe;
+	n += rn->child.pid != 0 && rn->probe;
 	return n < MFTD_PROBES_MAX && count(q, NULL) < MFTD_DELIVERS_MAX;
 }
 
