@@ -124,7 +124,9 @@ def traced(watcher, action):
         ["strace", "-f", "-qq", "-o", log, "-e",
          "trace=openat,pwrite64,fsync,renameat,renameat2,unlinkat",
          os.path.join(AGENTS, AGENT), action], check=True,
-        stdin=subprocess.DEVNULL, env=watcher.env(20000, {}))
+        stdin=subprocess.DEVNULL, env=watcher.env(20000, {
+            # of a build with sanitizers: it cannot look for leaks here
+            "ASAN_OPTIONS": "detect_leaks=0"}))
     with open(log) as f:
         lines = f.read().splitlines()
     names = ("probe-n1-res", '"mmm')
@@ -394,7 +396,6 @@ def test_disk_hangs(watcher, disk):
     result = watcher.run("monitor", SHORT_MS)
     assert result.code == DEGRADED
     assert SHORT_MS * 0.6 <= result.elapsed_ms
-    assert watcher.color() == "yellow"
     found = re.search(r": (\w+) hangs, pid (\d+): see to", result.reason)
     assert found, result.reason
     stuck = int(found[2])
@@ -403,8 +404,11 @@ def test_disk_hangs(watcher, disk):
     for action in ("monitor", "start"):
         result = watcher.run(action, SHORT_MS)
         assert state_of_probes(disk.at) == {stuck: "D"}
-    assert watcher.run("monitor", SHORT_MS).code == DEGRADED
-    assert "pid %d" % stuck in watcher.run("monitor", SHORT_MS).reason
+    # with time to say it, also if the first had none left
+    result = watcher.run("monitor")
+    assert result.code == DEGRADED
+    assert "pid %d" % stuck in result.reason
+    assert watcher.color() == "yellow"
     # it writes nothing more, and the next probe is well
     disk.server.send_signal(signal.SIGCONT)
     wait_for(lambda: not state_of_probes(disk.at), "it to be gone")
@@ -427,7 +431,7 @@ def test_stop_while_it_hangs(watcher, disk):
     assert "hangs in the kernel still" in result.err
     assert watcher.run("monitor").code == 7
     assert watcher.color() is None
-    assert watcher.run("start", SHORT_MS).code == 0
+    assert watcher.run("start").code == 0
     assert watcher.color() == "yellow"
     assert state_of_probes(disk.at) == stuck
 
