@@ -7,6 +7,7 @@
 
 #include "daemon.h"
 #include "ocf/log.h"
+#include "reason.h"
 
 #define GONE_PERCENT 80 /* for workers that are still dying */
 #define KILLED_MS 2000
@@ -21,30 +22,13 @@ mftd_agent_service(const struct mftd_ocf *ocf, const char *name)
 		.queue = mftd_ocf_param(ocf, "queue") };
 }
 
-static const char *
-error_text(int r)
-{
-	switch (r) {
-	case -ENOENT:
-		return "the daemon does not run";
-	case -ETIMEDOUT:
-		return "the daemon did not answer in time";
-	case -ECONNRESET:
-		return "the daemon hung up";
-	case -EPROTO:
-		return "the daemon's answer makes no sense";
-	}
-	return strerror(-r);
-}
-
 int
 mftd_agent_failed(struct mftd_ocf *ocf, const struct mftd_service *svc, int r,
     const struct mftd_service_answer *answer)
 {
 	enum mftd_service_state state = mftd_service_lock(svc);
 
-	mftd_ocf_reason(
-	    ocf, "%s: %s", ocf->action, r < 0 ? error_text(r) : answer->reason);
+	mftd_agent_reason(ocf, r, answer->reason);
 	return mftd_service_code(state, MFTD_SERVICE_REFUSED);
 }
 
@@ -111,8 +95,7 @@ mftd_agent_start(struct mftd_ocf *ocf, const struct mftd_service *svc,
 	if (r == 0 && answer->ok && answer->state != MFTD_SERVICE_STOPPED &&
 	    answer->health != MFTD_SERVICE_REFUSED)
 		return MFTD_OCF_SUCCESS;
-	mftd_ocf_reason(
-	    ocf, "start: %s", r < 0 ? error_text(r) : answer->reason);
+	mftd_agent_reason(ocf, r, answer->reason);
 	return MFTD_OCF_ERR_GENERIC;
 }
 
@@ -126,7 +109,9 @@ mftd_agent_stop(
 	int r;
 
 	r = mftd_agent_ask(ocf, svc, &answer);
-	stopped = r == 0 && answer.ok && answer.state == MFTD_SERVICE_STOPPED;
+	stopped = r == 0 &&
+	    ((answer.ok && answer.state == MFTD_SERVICE_STOPPED) ||
+		(answer.killed && !insist));
 	left = mftd_ocf_left_ms(ocf, GONE_PERCENT);
 	/* workers being killed are gone in a moment, unless they hang */
 	if (stopped && !insist && left > KILLED_MS)
@@ -135,15 +120,13 @@ mftd_agent_stop(
 		if (!stopped && r != -ENOENT)
 			mftd_ocf_log(ocf, MFTD_OCF_LOG_WARN,
 			    "stop: %s, but all workers are gone",
-			    r < 0 ? error_text(r) : answer.reason);
+			    r < 0 ? mftd_agent_error(r) : answer.reason);
 		return MFTD_OCF_SUCCESS;
 	}
 	if (stopped && !insist)
 		return MFTD_OCF_SUCCESS;
-	mftd_ocf_reason(ocf, "stop: %s",
-	    stopped	? "workers are left"
-		: r < 0 ? error_text(r)
-			: answer.reason);
+	mftd_agent_reason(
+	    ocf, stopped ? 0 : r, stopped ? "workers are left" : answer.reason);
 	return MFTD_OCF_ERR_GENERIC;
 }
 
@@ -167,12 +150,35 @@ mftd_agent_monitor(struct mftd_ocf *ocf, const struct mftd_service *svc,
 	if (r < 0 || !answer->ok || answer->state == MFTD_SERVICE_STOPPED)
 		return mftd_agent_failed(ocf, svc, r, answer);
 	if (answer->health != MFTD_SERVICE_OK)
-		mftd_ocf_reason(ocf, "%s", answer->reason);
+		mftd_agent_reason(ocf, 0, answer->reason);
 	return mftd_service_code(answer->state, answer->health);
 }
 
 int
+mftd_agent_ask_again(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer)
+{
+	int r = mftd_service_request(
+	    svc, "monitor", NULL, mftd_ocf_left_ms(ocf, GONE_PERCENT), answer);
+
+	if (r < 0 || !answer->ok || answer->state == MFTD_SERVICE_STOPPED)
+		return mftd_agent_failed(ocf, svc, r, answer);
+	return mftd_service_code(answer->state, answer->health);
+}
+
+/* The parameters themselves have been looked at before any action. */
+int
 mftd_agent_validate(struct mftd_ocf *ocf)
 {
+	if (mftd_ocf_check_level(ocf) < MFTD_AGENT_LEVEL_HOST)
+		return MFTD_OCF_SUCCESS;
 	return mftd_daemon_validate(ocf, true);
+}
+
+int
+mftd_agent_reload(struct mftd_ocf *ocf, const struct mftd_service *svc)
+{
+	if (mftd_service_lock(svc) == MFTD_SERVICE_STOPPED)
+		return MFTD_OCF_NOT_RUNNING;
+	return mftd_daemon_validate(ocf, false);
 }

@@ -10,13 +10,18 @@
 /* Percent of the action's timeout that one request may take. */
 #define MFTD_AGENT_DEADLINE 60
 
+/* OCF_CHECK_LEVEL from which on an action looks beyond its parameters, or
+ * beyond the daemon's word. */
+#define MFTD_AGENT_LEVEL_HOST 10
+
 /* The rows of the parameter table that each agent has. */
 /* clang-format off */
 #define MFTD_AGENT_PARAMS \
 	{ .name = "binfile", .type = MFTD_OCF_PATH, .min = 2, .max = 1024, \
-	  .value = SBINDIR "/mftd", \
+	  .value = SBINDIR "/mftd", .reloadable = true, \
 	  .shortdesc = "mftd program", \
-	  .longdesc = "Absolute path of the daemon's program." }, \
+	  .longdesc = "Absolute path of the daemon's program. A change " \
+	      "counts from the daemon's next start on." }, \
 	{ .name = "config", .type = MFTD_OCF_PATH, .min = 2, .max = 1024, \
 	  .value = "/etc/mft/mftd.yaml", \
 	  .shortdesc = "mftd configuration", \
@@ -28,9 +33,10 @@
 	      "of the configuration. All mftd resources of a node share one." \
 	}, \
 	{ .name = "logfile", .type = MFTD_OCF_PATH, .min = 2, .max = 1024, \
-	  .value = "/var/log/mft/mftd.log", \
+	  .value = "/var/log/mft/mftd.log", .reloadable = true, \
 	  .shortdesc = "daemon output", \
-	  .longdesc = "File to which the daemon's output is appended." }
+	  .longdesc = "File to which the daemon's output is appended. A " \
+	      "change counts from the daemon's next start on." }
 /* clang-format on */
 
 /* The service of this call; its strings belong to ocf. */
@@ -69,7 +75,18 @@ int mftd_agent_stop(
 int mftd_agent_monitor(struct mftd_ocf *ocf, const struct mftd_service *svc,
     struct mftd_service_answer *answer);
 
+/* The code of a monitor that asks no more than the daemon, late in an action:
+ * up to 80 % of its time. */
+int mftd_agent_ask_again(struct mftd_ocf *ocf, const struct mftd_service *svc,
+    struct mftd_service_answer *answer);
+
+/* Level 0 is content with parameters within their bounds; level 10 looks for
+ * the program and has it read the configuration. */
 int mftd_agent_validate(struct mftd_ocf *ocf);
+
+/* Parameters marked reloadable have changed: the service runs on, and those of
+ * the daemon count from its next start on. 7 if it does not run. */
+int mftd_agent_reload(struct mftd_ocf *ocf, const struct mftd_service *svc);
 
 /*
  * The code of a request that failed, from the lock: STOPPED gives 7, else 1

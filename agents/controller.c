@@ -4,6 +4,7 @@
 #include "actions.h"
 
 #include "ocf/log.h"
+#include "reason.h"
 
 /* The daemon has the place as a queue (mftd/conf/place.h): its start is start
  * and promotion in one, which raises the place's epoch. */
@@ -56,7 +57,7 @@ on_monitor(struct mftd_ocf *ocf)
 
 	/* the daemon began anew, and only Pacemaker gives roles */
 	if (mftd_service_lock(&svc) == MFTD_SERVICE_STARTED) {
-		mftd_ocf_reason(ocf, "monitor: nobody serves the place");
+		mftd_agent_reason(ocf, 0, "nobody serves the place");
 		return MFTD_OCF_ERR_GENERIC;
 	}
 	code = mftd_agent_monitor(ocf, &svc, &answer);
@@ -73,12 +74,21 @@ on_monitor(struct mftd_ocf *ocf)
 	return code;
 }
 
+static int
+on_reload(struct mftd_ocf *ocf)
+{
+	struct mftd_service svc = place(ocf);
+
+	return mftd_agent_reload(ocf, &svc);
+}
+
 static const struct mftd_ocf_param params[] = { MFTD_AGENT_PARAMS };
 
 static const struct mftd_ocf_action actions[] = {
 	{ "start", on_start, .timeout_s = 60 },
 	{ "stop", on_stop, .timeout_s = 60 },
 	{ "monitor", on_monitor, .timeout_s = 20, .interval_s = 10 },
+	{ "reload-agent", on_reload, .timeout_s = 20 },
 	{ "validate-all", mftd_agent_validate, .timeout_s = 20 },
 	{ "meta-data", .timeout_s = 5 },
 };

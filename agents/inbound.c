@@ -4,7 +4,12 @@
 
 #include <string.h>
 
+#include "check.h"
 #include "ocf/log.h"
+
+#define NAME_CHARACTERS              \
+	"abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
 static int
 on_start(struct mftd_ocf *ocf)
@@ -25,13 +30,65 @@ on_stop(struct mftd_ocf *ocf)
 	return mftd_agent_stop(ocf, &svc, false);
 }
 
+/* What to do about what a check found. */
+static const char *
+check_advice(enum mftd_check check)
+{
+	switch (check) {
+	case MFTD_CHECK_WELL:
+		break;
+	case MFTD_CHECK_UNSET:
+		return "level 10 wants check_user and check_key: set them";
+	case MFTD_CHECK_REFUSED:
+		return "see to the account check_user and its key";
+	case MFTD_CHECK_HANGS:
+		return "a login or a file hangs: see mftctl status";
+	case MFTD_CHECK_FAILED:
+		return "no client gets in: see check_port and the logfile";
+	}
+	return "";
+}
+
+/* The daemon's word first: what it knows to be degraded is not tried, since
+ * that would hang or fail on all nodes alike. */
 static int
 on_monitor(struct mftd_ocf *ocf)
 {
 	struct mftd_service svc = mftd_agent_service(ocf, "inbound");
 	struct mftd_service_answer answer;
+	char text[MFTD_CHECK_TEXT_MAX];
+	enum mftd_check check;
+	int code = mftd_agent_monitor(ocf, &svc, &answer);
 
-	return mftd_agent_monitor(ocf, &svc, &answer);
+	if (code != MFTD_OCF_SUCCESS || mftd_ocf_is_probe(ocf) ||
+	    mftd_ocf_check_level(ocf) < MFTD_AGENT_LEVEL_HOST)
+		return code;
+	check = mftd_check_run(
+	    ocf, mftd_ocf_left_ms(ocf, MFTD_AGENT_DEADLINE), text);
+	if (check == MFTD_CHECK_WELL)
+		return MFTD_OCF_SUCCESS;
+	if (check == MFTD_CHECK_HANGS || check == MFTD_CHECK_FAILED) {
+		/* it may know more by now, or have been stopped meanwhile */
+		code = mftd_agent_ask_again(ocf, &svc, &answer);
+		if (code != MFTD_OCF_SUCCESS && code != MFTD_OCF_DEGRADED)
+			return code;
+	}
+	mftd_ocf_reason(ocf, "monitor: %s%s%s", check_advice(check),
+	    *text != '\0' ? ": " : "", text);
+	return mftd_check_code(check, code == MFTD_OCF_DEGRADED);
+}
+
+/* Two parameters that mean nothing one without the other. */
+static int
+on_validate(struct mftd_ocf *ocf)
+{
+	if ((mftd_ocf_param(ocf, "check_user") == NULL) !=
+	    (mftd_ocf_param(ocf, "check_key") == NULL)) {
+		mftd_ocf_reason(
+		    ocf, "check_user and check_key: set both, or none");
+		return MFTD_OCF_ERR_CONFIGURED;
+	}
+	return mftd_agent_validate(ocf);
 }
 
 /*
@@ -61,14 +118,65 @@ on_notify(struct mftd_ocf *ocf)
 	return MFTD_OCF_SUCCESS;
 }
 
-static const struct mftd_ocf_param params[] = { MFTD_AGENT_PARAMS };
+static int
+on_reload(struct mftd_ocf *ocf)
+{
+	struct mftd_service svc = mftd_agent_service(ocf, "inbound");
+
+	return mftd_agent_reload(ocf, &svc);
+}
+
+static const struct mftd_ocf_param params[] = {
+	MFTD_AGENT_PARAMS,
+	{ .name = "check_user",
+	    .type = MFTD_OCF_STRING,
+	    .min = 1,
+	    .max = 64,
+	    .allowed = NAME_CHARACTERS,
+	    .reloadable = true,
+	    .shortdesc = "account of the thorough monitor",
+	    .longdesc =
+		"The account as which a monitor with OCF_CHECK_LEVEL=10 "
+		"logs in. Make one for that, with check_key as its key and "
+		"without routes." },
+	{ .name = "check_key",
+	    .type = MFTD_OCF_PATH,
+	    .min = 2,
+	    .max = 1024,
+	    .reloadable = true,
+	    .shortdesc = "private key of the thorough monitor",
+	    .longdesc =
+		"Absolute path of the private key file that check_user logs "
+		"in with, on each node. It has no passphrase; root alone may "
+		"read it." },
+	{ .name = "check_address",
+	    .type = MFTD_OCF_STRING,
+	    .min = 1,
+	    .max = 64,
+	    .value = "127.0.0.1",
+	    .allowed = NAME_CHARACTERS ":",
+	    .reloadable = true,
+	    .shortdesc = "address of the thorough monitor",
+	    .longdesc =
+		"The address of this host to which check_user connects: "
+		"loopback, or one that listen of the configuration has." },
+	{ .name = "check_port",
+	    .type = MFTD_OCF_INTEGER,
+	    .min = 1,
+	    .max = 65535,
+	    .value = "22",
+	    .reloadable = true,
+	    .shortdesc = "port of the thorough monitor",
+	    .longdesc = "The port to which check_user connects." },
+};
 
 static const struct mftd_ocf_action actions[] = {
 	{ "start", on_start, .timeout_s = 60 },
 	{ "stop", on_stop, .timeout_s = 60 },
 	{ "monitor", on_monitor, .timeout_s = 20, .interval_s = 10 },
 	{ "notify", on_notify, .timeout_s = 20 },
-	{ "validate-all", mftd_agent_validate, .timeout_s = 20 },
+	{ "reload-agent", on_reload, .timeout_s = 20 },
+	{ "validate-all", on_validate, .timeout_s = 20 },
 	{ "meta-data", .timeout_s = 5 },
 };
 

@@ -2,8 +2,9 @@
 /* ocf:mft:outbound, promotable: the promoted node delivers one queue. */
 #include "actions.h"
 
-#include "ocf/command.h"
+#include "ocf/attribute.h"
 #include "ocf/log.h"
+#include "reason.h"
 
 /* Promoted outscores standby, else a node that returns takes the role; a
  * degraded standby is the last choice. */
@@ -12,12 +13,13 @@ enum { SCORE_PROMOTED = 10, SCORE_STANDBY = 5, SCORE_DEGRADED = 1 };
 static void
 set_score(const struct mftd_ocf *ocf, const struct mftd_service_answer *answer)
 {
+	int score = SCORE_DEGRADED;
+
 	if (answer->state == MFTD_SERVICE_PROMOTED)
-		mftd_ocf_promotion_set(ocf, SCORE_PROMOTED);
+		score = SCORE_PROMOTED;
 	else if (answer->health == MFTD_SERVICE_OK)
-		mftd_ocf_promotion_set(ocf, SCORE_STANDBY);
-	else
-		mftd_ocf_promotion_set(ocf, SCORE_DEGRADED);
+		score = SCORE_STANDBY;
+	mftd_ocf_promotion_set(ocf, score, answer->life);
 }
 
 static int
@@ -95,7 +97,7 @@ on_promote(struct mftd_ocf *ocf)
 	int r;
 
 	if (mftd_service_lock(&svc) == MFTD_SERVICE_STOPPED) {
-		mftd_ocf_reason(ocf, "promote: the service is not started");
+		mftd_agent_reason(ocf, 0, "the service is not started");
 		return MFTD_OCF_NOT_RUNNING;
 	}
 	r = change_role(ocf, &svc, MFTD_SERVICE_PROMOTED, &answer);
@@ -131,6 +133,14 @@ on_demote(struct mftd_ocf *ocf)
 	return mftd_agent_failed(ocf, &svc, r, &answer);
 }
 
+static int
+on_reload(struct mftd_ocf *ocf)
+{
+	struct mftd_service svc = mftd_agent_service(ocf, "outbound");
+
+	return mftd_agent_reload(ocf, &svc);
+}
+
 static const struct mftd_ocf_param params[] = {
 	MFTD_AGENT_PARAMS,
 	{ .name = "queue",
@@ -156,6 +166,7 @@ static const struct mftd_ocf_action actions[] = {
 	    .role = "Promoted" },
 	{ "monitor", on_monitor, .timeout_s = 20, .interval_s = 11,
 	    .role = "Unpromoted" },
+	{ "reload-agent", on_reload, .timeout_s = 20 },
 	{ "validate-all", mftd_agent_validate, .timeout_s = 20 },
 	{ "meta-data", .timeout_s = 5 },
 };

@@ -211,7 +211,7 @@ parse_reply(const struct mftd_service *svc, bool notify, const char *text,
     size_t len, struct mftd_service_answer *answer)
 {
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	const char *reason, *state_word, *health_word;
+	const char *reason, *life, *state_word, *health_word;
 	json_t *ok = json_object_get(root, "ok");
 	int state, health, r = -EPROTO;
 
@@ -223,8 +223,13 @@ parse_reply(const struct mftd_service *svc, bool notify, const char *text,
 	state = word_index(state_words, state_word);
 	health = word_index(health_words, health_word);
 	answer->ok = json_is_true(ok);
+	answer->killed =
+	    !answer->ok && json_is_true(json_object_get(root, "killed"));
 	snprintf(answer->reason, sizeof(answer->reason), "%s",
 	    reason != NULL && *reason != '\0' ? reason : "no reason given");
+	life = json_string_value(json_object_get(root, "incarnation"));
+	if (life != NULL && strcspn(life, " \t\n") == strlen(life))
+		snprintf(answer->life, sizeof(answer->life), "%s", life);
 	if (answer->ok && !notify &&
 	    (state == -1 || health == -1 ||
 		(svc->queue == NULL && state == MFTD_SERVICE_PROMOTED)))

@@ -15,6 +15,7 @@ enum {
 	MFTD_SERVICE_REASON_MAX = 256, /* bytes kept of a reason */
 	MFTD_SERVICE_RUNDIR_MAX = 90, /* leaves room for names in sun_path */
 	MFTD_SERVICE_QUEUE_MAX = 57, /* bytes of a queue's name */
+	MFTD_SERVICE_LIFE_MAX = 65, /* bytes of an incarnation and its NUL */
 };
 
 /* In order of the words in a reply. */
@@ -39,9 +40,14 @@ struct mftd_service {
 
 struct mftd_service_answer {
 	bool ok; /* the action was done */
+	/* a stop: not done, but all that is left has SIGKILL pending */
+	bool killed;
 	enum mftd_service_state state;
 	enum mftd_service_health health;
 	char reason[MFTD_SERVICE_REASON_MAX];
+	/* the daemon's incarnation, a word: another one when the node was out
+	 * of the group; "" if it does not say */
+	char life[MFTD_SERVICE_LIFE_MAX];
 };
 
 /*

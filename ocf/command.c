@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "log.h"
-
 #define SYSTEM_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
 static _Noreturn void
@@ -113,36 +111,4 @@ out:
 	if (pidfd != -1)
 		close(pidfd);
 	return r;
-}
-
-static void
-promotion(const struct mftd_ocf *ocf, const char *option, const char *value)
-{
-	char *argv[] = { "crm_attribute", "--promotion", "-l", "reboot",
-		(char *)option, (char *)value, NULL };
-	char out[256];
-	int r;
-
-	/* crm_attribute derives the attribute's name from the instance */
-	if (*ocf->instance == '\0')
-		return;
-	r = mftd_ocf_command(argv, mftd_ocf_left_ms(ocf, 80), out, sizeof(out));
-	if (r != 0)
-		mftd_ocf_log(ocf, MFTD_OCF_LOG_INFO,
-		    "promotion score not set (%d): %s", r, out);
-}
-
-void
-mftd_ocf_promotion_set(const struct mftd_ocf *ocf, int score)
-{
-	char value[16];
-
-	snprintf(value, sizeof(value), "%d", score);
-	promotion(ocf, "-v", value);
-}
-
-void
-mftd_ocf_promotion_delete(const struct mftd_ocf *ocf)
-{
-	promotion(ocf, "-D", NULL);
 }

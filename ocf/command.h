@@ -13,13 +13,4 @@
 int mftd_ocf_command(
     char *const *argv, int64_t timeout_ms, char *out, size_t size);
 
-/*
- * Sets or deletes this node's promotion score of the resource, until the node
- * restarts. With no score nothing is promoted, so it is set anew on every
- * monitor. A failure is logged and otherwise ignored: without a cluster there
- * is nobody to promote. Takes at most 80 % of the action's timeout.
- */
-void mftd_ocf_promotion_set(const struct mftd_ocf *ocf, int score);
-void mftd_ocf_promotion_delete(const struct mftd_ocf *ocf);
-
 #endif

@@ -57,7 +57,7 @@ mftd_ocf_main(const struct mftd_ocf_agent *agent, int argc, char *const *argv)
 	struct mftd_ocf ocf;
 	int code;
 
-	if (argc != 2) {
+	if (argc < 2) { /* further arguments are to be ignored (OCF 1.1) */
 		usage(agent, stderr);
 		return MFTD_OCF_ERR_ARGS;
 	}

@@ -78,6 +78,7 @@ put_param(FILE *out, const struct mftd_ocf_param *p)
 	put_attribute(out, "name", p->name);
 	put_attribute(out, "required", p->required ? "1" : "0");
 	put_attribute(out, "unique-group", p->unique_group);
+	put_attribute(out, "reloadable", p->reloadable ? "1" : NULL);
 	fputs(">\n", out);
 	put_element(out, "longdesc", p->longdesc);
 	put_element(out, "shortdesc", p->shortdesc);

@@ -54,6 +54,7 @@ struct mftd_ocf_param {
 	const char *allowed; /* characters allowed, or NULL: printable */
 	const char *unique_group; /* or NULL */
 	bool required;
+	bool reloadable; /* a change needs reload-agent, not a restart */
 	const char *shortdesc;
 	const char *longdesc;
 };
@@ -122,6 +123,9 @@ const char *mftd_ocf_meta(const char *name);
 
 /* A monitor with interval 0: asks what is, expects nothing. */
 bool mftd_ocf_is_probe(const struct mftd_ocf *ocf);
+
+/* How thorough the action is to be: OCF_CHECK_LEVEL, or 0. */
+long mftd_ocf_check_level(const struct mftd_ocf *ocf);
 
 /* Whether the file can be executed; never in ocf-tester's without-binary
  * run (OCF_TESTER_FAIL_HAVE_BINARY). */

@@ -189,6 +189,18 @@ mftd_ocf_is_probe(const struct mftd_ocf *ocf)
 	    strcmp(mftd_ocf_meta("interval"), "0") == 0;
 }
 
+long
+mftd_ocf_check_level(const struct mftd_ocf *ocf)
+{
+	const char *value = getenv("OCF_CHECK_LEVEL");
+	long level;
+
+	(void)ocf;
+	if (value == NULL || !parse_long(value, &level) || level < 0)
+		return 0;
+	return level;
+}
+
 bool
 mftd_ocf_have_binary(const char *path)
 {

@@ -61,7 +61,10 @@ mftd_lock_held(const char *path)
 int
 mftd_lock_write(int fd, const char *text)
 {
-	if (ftruncate(fd, 0) < 0)
-		return -errno;
-	return mftd_fd_pwrite_full(fd, text, strlen(text), 0);
+	size_t len = strlen(text);
+	int r = mftd_fd_pwrite_full(fd, text, len, 0);
+
+	if (r < 0)
+		return r;
+	return ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
 }

@@ -18,7 +18,9 @@ int mftd_lock_take(const char *path);
  * file's owner and root. */
 int mftd_lock_held(const char *path);
 
-/* Replaces the file's text (a word for people and agents), by the holder. */
+/* Replaces the file's text (a word for people and agents), by the holder, in
+ * place: an agent that reads meanwhile never finds it empty, and a file system
+ * that is full has room for it. */
 int mftd_lock_write(int fd, const char *text);
 
 #endif

@@ -44,6 +44,9 @@ struct mftd_msg_service_state {
 	uint32_t workers; /* alive now */
 	uint32_t ready; /* of them, that said READY */
 	uint32_t restarts;
+	/* 1, with err: a stop came to its deadline, and each process that is
+	 * left of the service has SIGKILL pending; it answers nobody */
+	uint32_t killed;
 	char queue[MFTD_NAME_BYTES];
 	char reason[MFTD_REASON_BYTES];
 };

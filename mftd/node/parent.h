@@ -45,6 +45,7 @@ struct mftd_svc {
 	bool proving; /* workers were ended: prove it by the lock */
 	uint64_t ref; /* of the SERVICE_SET to be answered, 0 none */
 	int64_t deadline_ms; /* of that answer */
+	bool killed; /* it says that all that is left has SIGKILL pending */
 	uint32_t restarts;
 	char reason[MFTD_REASON_BYTES];
 };

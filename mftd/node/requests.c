@@ -98,9 +98,9 @@ mftd_co_service_json(
 		health = "refused";
 	else if ((reason = degraded_why(co, s)) != NULL)
 		health = "degraded";
-	return json_pack("{s:b, s:s, s:s, s:s, s:I, s:i}", "ok", err == 0,
-	    "state", roles[s->state.role], "health", health, "reason",
-	    reason != NULL ? reason : "", "epoch",
+	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:i}", "ok", err == 0,
+	    "incarnation", co->w->incarnation, "state", roles[s->state.role],
+	    "health", health, "reason", reason != NULL ? reason : "", "epoch",
 	    (json_int_t)(s->out_known ? s->out.epoch : 0), "restarts",
 	    (int)s->state.restarts);
 }
@@ -110,6 +110,7 @@ give_answer(struct mftd_coordinator *co, struct mftd_co_wait *wait)
 {
 	const struct mftd_msg_service_state *st = &wait->state;
 	struct mftd_co_service *s;
+	json_t *reply;
 
 	wait->ref = 0;
 	if (st->err < 0)
@@ -118,9 +119,12 @@ give_answer(struct mftd_coordinator *co, struct mftd_co_wait *wait)
 		    st->reason[0] != '\0' ? st->reason
 					  : mftd_strerror(st->err));
 	s = mftd_co_service_find(co, st->service, st->queue);
-	if (wait->client != 0 && s != NULL)
-		mftd_control_reply(co->control, wait->client,
-		    mftd_co_service_json(co, s, st->err));
+	if (wait->client == 0 || s == NULL)
+		return;
+	reply = mftd_co_service_json(co, s, st->err);
+	if (st->killed)
+		json_object_set_new(reply, "killed", json_true());
+	mftd_control_reply(co->control, wait->client, reply);
 }
 
 /* Without quorum nothing is delivered: then it is answered all the same, and

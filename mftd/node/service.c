@@ -1,5 +1,6 @@
 /* Part of mftd; see LICENSE. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -56,6 +57,7 @@ mftd_service_tell(
 		.role = s->now,
 		.err = err,
 		.restarts = s->restarts,
+		.killed = s->killed,
 	};
 	struct mftd_child *ch;
 
@@ -414,6 +416,31 @@ step(struct mftd_parent *p, struct mftd_svc *s, enum mftd_role role)
 	return 1;
 }
 
+/*
+ * A stop came to its deadline: what is left of inbound is killed, and may hang
+ * in its storage for as long as that does.  Whether each of its processes has
+ * SIGKILL pending: sessions are ours to be killed once their listener is gone.
+ * Of outbound it would not do, which must be gone.
+ */
+static bool
+kill_rest(struct mftd_parent *p, const struct mftd_svc *s)
+{
+	struct mftd_child *ch;
+	bool listens = false;
+
+	if (s->kind != MFTD_SERVICE_INBOUND || !place_gone(p))
+		return false;
+	for (ch = p->children; ch < p->children + MFTD_CHILDREN_MAX; ch++) {
+		if (ch->pid <= 0 || ch->service != (int)(s - p->services))
+			continue;
+		ch->stopping = true;
+		kill(ch->pid, SIGKILL);
+		listens |= ch->kind->proc == MFTD_PROC_LISTENER;
+	}
+	mftd_orphans_kill(p);
+	return !listens;
+}
+
 static void
 advance(struct mftd_parent *p, struct mftd_svc *s)
 {
@@ -428,11 +455,13 @@ advance(struct mftd_parent *p, struct mftd_svc *s)
 		else if (!was)
 			mftd_service_tell(p, s, 0, 0);
 	} else if (s->ref != 0 && mftd_clock_ms() >= s->deadline_ms) {
+		s->killed = role == MFTD_ROLE_STOPPED && kill_rest(p, s);
 		if (s->reason[0] == '\0')
 			snprintf(s->reason, sizeof(s->reason),
 			    "not %s within its deadline",
 			    role_words[s->wanted]);
 		answer(p, s, -ETIMEDOUT);
+		s->killed = false;
 	}
 }
 

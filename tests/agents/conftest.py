@@ -2,6 +2,7 @@
 """A node for the agents: a run directory, a peer in mftd's place, a call."""
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -27,6 +28,8 @@ class Result:
         self.out = process.stdout
         self.err = process.stderr
         self.elapsed_ms = elapsed_ms
+        # of a build with sanitizers, whatever the code
+        assert not re.search("Sanitizer|runtime error:", self.err), self.err
 
     @property
     def reason(self):
@@ -37,6 +40,8 @@ class Result:
 
 
 class Node:
+    name = "n1"
+
     def __init__(self, path):
         self.path = path
         self.run_dir = os.path.join(path, "run")
@@ -44,10 +49,12 @@ class Node:
         self.log = os.path.join(path, "log", "mftd.log")
         self.cib = os.path.join(path, "cib.xml")
         life = os.path.join(path, "life")
+        self.state_dir = os.path.join(path, "state")
+        os.mkdir(self.state_dir)
         os.mkdir(self.run_dir)
         os.mkfifo(life)
         self.life = os.open(life, os.O_RDWR)
-        self.settings = {"run_dir": self.run_dir, "life": life}
+        self.settings = {"run_dir": self.run_dir, "fifo": life}
         self.set()
         self.write_cib()
 
@@ -75,7 +82,8 @@ class Node:
                 "OCF_RESKEY_logfile": self.log,
                 "OCF_RESKEY_CRM_meta_timeout": str(timeout_ms),
                 "OCF_RESKEY_CRM_meta_interval": "10000",
-                "OCF_RESKEY_CRM_meta_on_node": "n1",
+                "OCF_RESKEY_CRM_meta_on_node": self.name,
+                "HA_RSCTMP": self.state_dir,
                 "CIB_file": self.cib}
         full.update(env)
         return {k: v for k, v in full.items() if v is not None}

@@ -6,13 +6,14 @@ Runs in the place of mftd (-f CONFIG, -t). CONFIG is JSON and read again for
 each request, so a test changes the daemon's behaviour by writing the file:
 
   run_dir    where control.sock and the locks are
-  life       a FIFO; when its writer is gone, everything here ends
+  fifo       a FIFO; when its writer is gone, everything here ends
   delay_ms   before the socket is made
   check      what -t says: "" or an error
   queues     those that -t -q finds: all, if it is not given
   die        end at start
   health     ok, degraded, refused: in each answer
   faults     {action: fault}, see FAULTS
+  life       the incarnation in each answer
   refusals   so many answers say refused first
   stubborn   workers outlive the daemon and a stop
 """
@@ -141,7 +142,7 @@ class Daemon:
     def __init__(self, path):
         self.path = path
         self.conf = load(path)
-        self.life = os.open(self.conf["life"], os.O_RDONLY | os.O_NONBLOCK)
+        self.life = os.open(self.conf["fifo"], os.O_RDONLY | os.O_NONBLOCK)
         self.services = {}
         self.held = []
         self.answers = 0
@@ -170,6 +171,7 @@ class Daemon:
         refused = self.answers <= self.conf.get("refusals", 0)
         health = "refused" if refused else self.conf.get("health", "ok")
         return {"ok": True, "state": service.state, "health": health,
+                "incarnation": self.conf.get("life", "n1.1"),
                 "reason": "as ordered"}
 
     def answer(self, conn, request):

@@ -16,6 +16,7 @@ from conftest import AGENTS, HERE, PATIENCE_S, wait_for
 
 EACH = pytest.mark.parametrize("agent", ["inbound", "outbound", "controller"])
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="changes its user")
+LEVEL_10 = {"OCF_CHECK_LEVEL": "10"}
 SHORT_MS = 1000  # of an action whose deadline is to pass
 
 
@@ -90,13 +91,13 @@ def test_queue_of_no_configuration(node):
     node.set(queues=["default"])
     other = {"OCF_RESKEY_queue": "other"}
     for action in ("start", "validate-all"):
-        result = node.call("outbound", action, **other)
+        result = node.call("outbound", action, **other, **LEVEL_10)
         assert result.code == 2
         assert result.reason.endswith("there is no queue other")
     assert node.pids() == []
     assert node.call("outbound", "monitor", **other).code == 7
     assert node.call("outbound", "stop", **other).code == 0
-    assert node.call("outbound", "validate-all").code == 0
+    assert node.call("outbound", "validate-all", **LEVEL_10).code == 0
     assert node.call("outbound", "start").code == 0
     # added while the daemon runs
     node.set(queues=["default", "other"])
@@ -142,7 +143,8 @@ def test_codes(node, agent, role, health, code):
     node.set(health=health)
     result = node.call(agent, "monitor")
     assert result.code == code
-    assert result.reason == ("" if health == "ok" else "as ordered")
+    assert result.reason == (
+        "" if health == "ok" else "monitor: as ordered")
     assert node.call(agent, "stop").code == 0
     assert node.call(agent, "monitor").code == 7
 
@@ -167,7 +169,7 @@ def test_bad_answers(node, agent, role, code, fault):
     assert result.code == code
     assert result.reason != ""
     if fault in ("close", "die"):
-        assert result.reason == "monitor: the daemon hung up"
+        assert result.reason.startswith("monitor: the daemon hung up: ")
 
 
 def test_inbound_is_never_promoted(node):
@@ -238,10 +240,28 @@ def test_stop_insists(node):
     start(node, "outbound")
     result = node.call("outbound", "stop", SHORT_MS)
     assert result.code == 1
-    assert result.reason == "stop: workers are left"
+    assert result.reason.startswith("stop: workers are left: see ")
     start(node, "inbound")
     assert node.call("inbound", "stop", SHORT_MS).code == 0
     assert node.call("inbound", "monitor").code == 1
+
+
+@pytest.mark.parametrize("agent, code", [
+    ("inbound", 0), ("outbound", 1), ("controller", 1)])
+def test_stop_of_what_hangs_killed(node, agent, code):
+    """Inbound's workers answer nobody once they are being killed, wherever they
+    hang; who delivers must be gone. Only with that word of the daemon."""
+    node.set(stubborn=True)
+    start(node, agent)
+    fault = {"ok": False, "state": "started", "health": "refused",
+             "reason": "not stopped within its deadline", "killed": True}
+    node.set(faults={"stop": fault})
+    assert node.call(agent, "stop", SHORT_MS).code == code
+    assert node.call(agent, "monitor").code in (0, 1)
+    node.set(faults={"stop": {**fault, "killed": False}})
+    assert node.call(agent, "stop", SHORT_MS).code == 1
+    node.set(faults={"stop": {**fault, "killed": "yes"}})
+    assert node.call(agent, "stop", SHORT_MS).code == 1
 
 
 @pytest.mark.parametrize("agent", ["inbound", "outbound"])
@@ -465,45 +485,14 @@ def test_notify_never_fails(node, fault):
     assert "not delivered" in result.err
 
 
-# --- the promotion score, in a CIB file
-
-def test_scores(node):
-    assert node.call("outbound", "monitor").code == 7
-    assert node.score() is None
-    start(node, "outbound")
-    assert node.score() == 5
-    assert node.call("outbound", "promote").code == 0
-    assert node.score() == 10
-    node.write_cib()
-    assert node.call("outbound", "monitor").code == 8
-    assert node.score() == 10
-    node.set(health="degraded")
-    assert node.call("outbound", "monitor").code == 191
-    assert node.score() == 10
-    assert node.call("outbound", "demote").code == 0
-    assert node.score() == 1
-    node.set(health="ok")
-    node.write_cib()
-    assert node.call("outbound", "monitor",
-                     OCF_RESKEY_CRM_meta_interval="0").code == 0
-    assert node.score() == 5
-    assert node.call("outbound", "stop").code == 0
-    assert node.score() is None
-
-
-def test_no_cluster(node):
-    result = node.call("outbound", "start", CIB_file=None)
-    assert result.code == 0
-    assert "promotion score not set" in result.err
-
-
 # --- what is missing or wrong on this host, or everywhere
 
 @EACH
 def test_binary_missing(node, agent):
     env = {"OCF_RESKEY_binfile": "/no/such/mftd"}
     assert node.call(agent, "start", **env).code == 5
-    assert node.call(agent, "validate-all", **env).code == 5
+    assert node.call(agent, "validate-all", **env).code == 0
+    assert node.call(agent, "validate-all", **env, **LEVEL_10).code == 5
     assert node.call(agent, "monitor", **env).code == 7
     probe = {"OCF_RESKEY_CRM_meta_interval": "0", **env}
     assert node.call(agent, "monitor", **probe).code == 5
@@ -515,14 +504,46 @@ def test_binary_missing(node, agent):
 
 @EACH
 def test_validate(node, agent):
-    assert node.call(agent, "validate-all").code == 0
-    assert node.call(agent, "validate-all",
-                     OCF_RESKEY_config="/no/such.yaml").code == 2
+    """Level 0 is about the parameters; 10 also about this host."""
+    nowhere = {"OCF_RESKEY_config": "/no/such.yaml"}
+    for level, code in ((None, 0), ("0", 0), ("junk", 0), ("10", 2),
+                        ("20", 2)):
+        assert node.call(agent, "validate-all", **nowhere,
+                         OCF_CHECK_LEVEL=level).code == code, level
+    assert node.call(agent, "validate-all", **LEVEL_10).code == 0
     node.set(check="bad")
-    result = node.call(agent, "validate-all")
+    assert node.call(agent, "validate-all").code == 0
+    result = node.call(agent, "validate-all", **LEVEL_10)
     assert result.code == 2
     assert result.reason.endswith("refused: bad")
     assert node.pids() == []
+
+
+@EACH
+def test_reload_agent(node, agent):
+    """It runs on with what is new, and the daemon is not asked."""
+    assert node.call(agent, "reload-agent").code == 7
+    start(node, agent)
+    asked = len(node.requests())
+    other = {"OCF_RESKEY_logfile": node.path + "/other.log"}
+    assert node.call(agent, "reload-agent", **other).code == 0
+    assert node.call(agent, "reload-agent",
+                     OCF_RESKEY_binfile="/no/such/mftd").code == 5
+    assert len(node.requests()) == asked
+    assert node.call(agent, "monitor", **other).code == 0
+    assert len(node.pids()) == 1
+    assert not os.path.exists(node.path + "/other.log")
+
+
+@EACH
+def test_what_is_reloadable(node, agent):
+    """None whose change the running service would have to know of."""
+    meta = node.call(agent, "meta-data").out
+    found = set(re.findall('<parameter name="([^"]+)"[^>]* reloadable="1"',
+                           meta))
+    assert {"binfile", "logfile"} <= found
+    assert not found & {"config", "rundir", "queue"}
+    assert '<action name="reload-agent" ' in meta
 
 
 @pytest.mark.parametrize("name, value", [

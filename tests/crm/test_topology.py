@@ -98,6 +98,10 @@ def test_same_start(empty, tmp_path):
      ["--addresses", ADDRESSES, "--controller"]),
     ("crm", "mftd-queues.crm", ["--addresses", ADDRESSES, *QUEUES]),
     ("pcs", "mftd-queues.pcs.sh", ["--addresses", ADDRESSES, *QUEUES]),
+    ("crm", "mftd-storage.crm",
+     ["--addresses", ADDRESSES, "--storage", "/srv/mft"]),
+    ("pcs", "mftd-storage.pcs.sh",
+     ["--addresses", ADDRESSES, "--storage", "/srv/mft"]),
     ("crm", "fence.crm", ["--bmc", BMCS]),
     ("pcs", "fence.pcs.sh", ["--bmc", BMCS]),
 ])

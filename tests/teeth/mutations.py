@@ -35,6 +35,8 @@ FETCH_RESUME = ("tests/unit/outbound/test_fetch_resume",)
 TIDY = ("tests/unit/outbound/test_tidy",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
+VERDICT = ("tests/unit/agents/test_verdict",)
+MEMORY = ("tests/unit/ocf/test_memory",)
 SERVICE = ("tests/unit/node/test_service",)
 PLACES = ("tests/unit/node/test_places",)
 
@@ -1253,4 +1255,46 @@ MUTATIONS = [
     Mutation("pull_done_is_remembered", "mftd/catalog/pull.c",
              "	if (r <= 0 || !done)\n", "	if (r <= 0 || done)\n",
              (*FOUND, "done_is_forgotten_by_the_next")),
+
+    # the role's word, which agents read while it is written
+    Mutation("lock_word_taken_away_first", "mftd/base/lock.c",
+             "	size_t len = strlen(text);\n	int r = mftd_fd_pwrite_full(",
+             "	size_t len = strlen(text);\n"
+             "	int r = ftruncate(fd, 0) < 0 ? -1 : mftd_fd_pwrite_full(",
+             ("tests/unit/base/test_lock", "word_is_replaced_in_place")),
+
+    # the agents
+    Mutation("storage_red_at_once", "agents/verdict.c",
+             "now_s - v->since_s >= confirm_s", "true",
+             (*VERDICT, "confirmed_late_enough")),
+    Mutation("storage_red_without_another", "agents/verdict.c",
+             "v->color = green > 0 ?", "v->color = green != 0 ?",
+             (*VERDICT, "confirmed_late_enough")),
+    Mutation("storage_red_for_good", "agents/verdict.c",
+             "	if (v->color == MFTD_COLOR_RED)\n		return true;\n",
+             "	if (v->color == MFTD_COLOR_RED)\n		return false;\n",
+             (*VERDICT, "never_all")),
+    Mutation("storage_clock_back", "agents/verdict.c",
+             "|| v->since_s > now_s", "",
+             (*VERDICT, "clock_goes_back")),
+    Mutation("storage_memory_half_read", "agents/verdict.c",
+             "text[end] != '\\0' ||", "", (*VERDICT, "remembered")),
+    Mutation("check_account_fails_service", "agents/check.c",
+             "strstr(out, \"Permission denied\") != NULL", "false",
+             ("tests/unit/agents/test_check", "what_sftp_means")),
+    Mutation("check_storage_fails_service", "agents/check.c",
+             "return storage ? MFTD_OCF_DEGRADED :", "return false ? 0 :",
+             ("tests/unit/agents/test_check", "codes")),
+    Mutation("memory_of_anybody", "ocf/memory.c",
+             "|| st.st_uid != geteuid()", "", (*MEMORY, "not_ours")),
+    Mutation("memory_of_a_link", "ocf/memory.c",
+             "flags | O_CLOEXEC | O_NOFOLLOW |", "flags | O_CLOEXEC |",
+             (*MEMORY, "not_ours")),
+    Mutation("memory_leads_away", "ocf/memory.c",
+             "instance[at] = '_';", "at++;", (*MEMORY, "names")),
+    Mutation("memory_leaves_the_longer", "ocf/memory.c",
+             "n = pwrite(fd, line, sizeof(line), 0);\n"
+             "	if (n != (ssize_t)sizeof(line))",
+             "n = pwrite(fd, line, len, 0);\n	if (n != (ssize_t)len)",
+             (*MEMORY, "there_and_back")),
 ]

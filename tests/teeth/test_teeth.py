@@ -101,7 +101,10 @@ def compile_mutant(mutation, scratch):
     source = scratch / pathlib.Path(mutation.file).name
     source.write_text(mutate(mutation), encoding="utf-8")
     mutant = scratch / "mutant.o"
-    subprocess.run([*words("COMPILE"), "-w", "-c", source, "-o", mutant],
+    # where it comes from, for what it includes from beside itself
+    home = (TOP / mutation.file).parent
+    subprocess.run([*words("COMPILE"), "-w", "-iquote", home, "-c", source,
+                    "-o", mutant],
                    cwd=BUILD, check=True)
     return mutant
 

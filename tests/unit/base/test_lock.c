@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,6 +117,35 @@ what_is_open_to_others_is_closed(void **state)
 	unlink(path);
 }
 
+/* A write that cannot be done leaves the word: it did not begin by taking it
+ * away, which an agent would have read as another role. */
+static void
+word_is_replaced_in_place(void **state)
+{
+	const struct rlimit none = { 0, RLIM_INFINITY };
+	struct rlimit before;
+	char text[16] = "";
+	int fd = mftd_lock_take(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(mftd_lock_write(fd, "promoted\n"), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(mftd_lock_write(fd, "promoted\n"), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(pread(fd, text, sizeof(text) - 1, 0), 9);
+	assert_string_equal(text, "promoted\n");
+	assert_int_equal(mftd_lock_write(fd, "started\n"), 0);
+	memset(text, 0, sizeof(text));
+	assert_int_equal(pread(fd, text, sizeof(text) - 1, 0), 8);
+	assert_string_equal(text, "started\n");
+	assert_int_equal(mftd_lock_write(fd, ""), 0);
+	assert_int_equal(pread(fd, text, sizeof(text) - 1, 0), 0);
+	mftd_fd_close(&fd);
+	unlink(path);
+}
+
 int
 main(void)
 {
@@ -122,6 +153,7 @@ main(void)
 		cmocka_unit_test(one_has_it),
 		cmocka_unit_test(nobody_else_may_open_it),
 		cmocka_unit_test(what_is_open_to_others_is_closed),
+		cmocka_unit_test(word_is_replaced_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, make, drop);
