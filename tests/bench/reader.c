@@ -57,6 +57,7 @@ main(int argc, char **argv)
 		.connect_s = 60,
 		.request_s = 60,
 		.n_host_keys = 1 };
+	struct mftd_fetch j = { .partner = &p };
 	int64_t began = mftd_clock_us();
 	struct stat st;
 	int fd, r;
@@ -66,6 +67,8 @@ main(int argc, char **argv)
 		    stderr, "usage: reader PORT USER KEY HOST-KEY FROM TO\n");
 		return 1;
 	}
+	f->j = &j;
+	f->part.fd = -1;
 	p.port = atoi(argv[1]);
 	p.user = argv[2];
 	p.key_file = argv[3];
