@@ -69,6 +69,7 @@ main(int argc, char **argv)
 	}
 	f->j = &j;
 	f->part.fd = -1;
+	f->part.so_far = EVP_MD_CTX_new();
 	p.port = atoi(argv[1]);
 	p.user = argv[2];
 	p.key_file = argv[3];
@@ -83,6 +84,7 @@ main(int argc, char **argv)
 	else
 		printf("%f %f\n", (double)(mftd_clock_us() - began) / US_PER_S,
 		    cpu_s());
+	EVP_MD_CTX_free(f->part.so_far);
 	EVP_MD_CTX_free(f->sum);
 	EVP_MD_free(f->sha256);
 	free(f->buffer);
