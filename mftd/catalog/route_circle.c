@@ -199,6 +199,10 @@ add_route(struct circles *c, const struct mftd_route *r)
 	else
 		e = add_ways(c, r, partner_place(c, r->partner, r->directory),
 		    "directory");
+	if (e == 0 && r->partner != NULL && r->at.temp_directory[0] != '\0')
+		e = add_ways(c, r,
+		    partner_place(c, r->partner, r->at.temp_directory),
+		    "temp_directory");
 	if (e == 0 && pull != NULL && pull->move_to != NULL)
 		e = add_ways(c, r,
 		    partner_place(c, pull->partner, pull->move_to),

@@ -179,6 +179,11 @@ circles_are_refused(void **state)
 			R("name: s, " LOOK("a/x") ", to_account: b")
 			    R("name: t, account: b, partner: p"),
 		    ":7: routes[0].to_account: " COME "s -> t -> r" },
+		/* fetched while it is sent */
+		{ R("name: r, to_account: a, " PULL(", directory: tmp"))
+			R("name: s, account: a, partner: p, "
+			  "temp_directory: tmp"),
+		    ":7: routes[0].to_account: " COME "s -> r" },
 		/* moved to where another one fetches */
 		{ R("name: r, to_account: a, " PULL(
 		      ", directory: in, fetched: move, move_to: out"))
