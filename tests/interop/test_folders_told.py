@@ -5,7 +5,8 @@ import os
 import subprocess
 
 from deposits import process, wait_for, wait_rows
-from test_folders import _FOLDER, objects, put, system, there
+from test_folders import _FOLDER, objects, put, there
+from test_folders_after import system
 
 HOUR = 3600
 
