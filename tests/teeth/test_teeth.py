@@ -101,9 +101,11 @@ def compile_mutant(mutation, scratch):
     source = scratch / pathlib.Path(mutation.file).name
     source.write_text(mutate(mutation), encoding="utf-8")
     mutant = scratch / "mutant.o"
-    # where it comes from, for what it includes from beside itself
-    home = (TOP / mutation.file).parent
-    subprocess.run([*words("COMPILE"), "-w", "-iquote", home, "-c", source,
+    # the agents include from beside themselves; mftd has a limits.h, which the
+    # compiler's own would take for the system's
+    beside = [] if mutation.file.startswith("mftd/") \
+        else ["-iquote", (TOP / mutation.file).parent]
+    subprocess.run([*words("COMPILE"), "-w", *beside, "-c", source,
                     "-o", mutant],
                    cwd=BUILD, check=True)
     return mutant
