@@ -175,6 +175,8 @@ struct mftd_catalog {
 	/* mftd_catalog_here; "" before that */
 	char node[MFTD_ID_BYTES], incarnation[MFTD_ID_BYTES];
 	char clock[MFTD_REASON_BYTES]; /* mftd_catalog_clock */
+	int64_t skew_us; /* how far this node's was ahead of the database's
+			    when they were last compared; 0: they agree */
 };
 
 /* The ops of c's database, for short. */

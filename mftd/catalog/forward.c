@@ -205,7 +205,7 @@ on_setstat(struct batch *b, const struct mftd_forward *f, struct mftd_buf *in)
 	if (mftd_rec_name_get(in, m) < 0)
 		return -MFTD_E_CORRUPT;
 	const struct mftd_db_value v[] = { DB_TEXT(m->volume), DB_INT(m->inode),
-		DB_INT(mftd_clock_wall_us()) };
+		DB_INT(mftd_order_now_us(b->c)) };
 
 	return put(b,
 	    "UPDATE delivery SET due_us = CAST($3 AS BIGINT) + 1000000 * "

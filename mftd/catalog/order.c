@@ -210,6 +210,7 @@ off_by(int64_t skew_us)
 static void
 tell(struct mftd_catalog *c, const struct mftd_ordering *o, int64_t skew_us)
 {
+	c->skew_us = skew_us;
 	c->clock[0] = '\0';
 	if (skew_us != 0)
 		snprintf(c->clock, sizeof(c->clock),
@@ -230,6 +231,12 @@ const char *
 mftd_catalog_clock(const struct mftd_catalog *c)
 {
 	return c->clock;
+}
+
+int64_t
+mftd_order_now_us(const struct mftd_catalog *c)
+{
+	return mftd_clock_wall_us() - c->skew_us;
 }
 
 /* How far the records' clock is ahead; where nobody can say, as it was. */

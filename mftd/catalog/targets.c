@@ -11,6 +11,7 @@
 #include "mftd/base/id.h"
 #include "mftd/base/path.h"
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/order.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/schedule.h"
@@ -37,6 +38,7 @@ struct target {
 
 struct targets {
 	const char *path;
+	int64_t now_us;
 	struct target *list;
 };
 
@@ -49,13 +51,13 @@ text_of(const struct mftd_db_value *v)
 /* When it may begin: when the file has settled, and then at the next time that
  * the schedule names. */
 static int
-due_at(const struct target *t, const char *schedule, const char *zone,
-    const char *closed, int64_t *due_us)
+due_at(const struct target *t, int64_t now_us, const char *schedule,
+    const char *zone, const char *closed, int64_t *due_us)
 {
 	struct mftd_schedule s;
 	int r;
 
-	*due_us = mftd_clock_wall_us() + t->settle_s * US_PER_S;
+	*due_us = now_us + t->settle_s * US_PER_S;
 	if (schedule == NULL)
 		return 0;
 	if (mftd_schedule_parse(schedule, &s) != NULL)
@@ -88,8 +90,8 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&row[7], t->template, sizeof(t->template)) < 0)
 		return -MFTD_E_CORRUPT;
 	t->wants = strcmp(row[11].p, "keep") != 0;
-	return due_at(t, text_of(&row[8]), text_of(&row[9]), text_of(&row[10]),
-	    &t->due_us);
+	return due_at(t, all->now_us, text_of(&row[8]), text_of(&row[9]),
+	    text_of(&row[10]), &t->due_us);
 }
 
 /* ---- the name */
@@ -248,7 +250,8 @@ mftd_targets_put(
     struct mftd_catalog *c, const struct mftd_candidate *f, bool *waits)
 {
 	const struct mftd_db_value v[] = { DB_TEXT(f->account) };
-	struct targets all = { .path = f->path };
+	struct targets all = { .path = f->path,
+		.now_us = mftd_order_now_us(c) };
 	struct target *t;
 	bool taken = false;
 	int e;
@@ -279,7 +282,7 @@ mftd_targets_plan(struct mftd_catalog *c, const char *route, const char *path,
 {
 	const struct mftd_db_value v[] = { DB_TEXT(route) };
 	const struct mftd_candidate f = { .path = path, .time_us = time_us };
-	struct targets all = { .path = path };
+	struct targets all = { .path = path, .now_us = mftd_order_now_us(c) };
 	struct target *t;
 	int r;
 

@@ -705,7 +705,7 @@ MUTATIONS = [
             "	    (!lags || mftd_clock_ms() - j->told_ms >= TICK_MS))\n",
             "	    true)\n", lag("told_rarely"), long=True),
     journal("streams_of_two_volumes", "stream.c",
-            "place << STARTS_BITS | n", "n", (JOURNAL + "test_stream",)),
+            "place << MFTD_STREAM_STARTS_BITS | n", "n", (JOURNAL + "test_stream",)),
 
     # parts
     journal("exclusive_not_so", "publish.c",
@@ -1015,6 +1015,11 @@ MUTATIONS = [
              'g_strdup_printf("partner %s %s", partner, path)',
              'g_strdup_printf("partner %p", path)',
              (*CIRCLES, "circles_are_refused")),
+    Mutation("due_by_a_wrong_clock", "mftd/catalog/order.c",
+             "return mftd_clock_wall_us() - c->skew_us;",
+             "return mftd_clock_wall_us();",
+             ("tests/unit/catalog/test_catalog", POSTGRES,
+              "*skew_is_measured*")),
     Mutation("circle_over_a_temporary_name", "mftd/catalog/route_circle.c",
              'r->partner != NULL && r->at.temp_directory[0]',
              'r->partner == NULL && r->at.temp_directory[0]',

@@ -338,6 +338,10 @@ skew_is_measured(void **state)
 	publish(&w, &other, "v2", 2);
 	if (w.db->postgres) {
 		claimed(&w, "v2");
+		/* and any node sees when it is to begin */
+		assert_true(number(&w,
+				"SELECT due_us FROM delivery WHERE receipt = "
+				"'v2'") > __real_mftd_clock_wall_us() - MINUTE);
 		assert_true(number(&w,
 				"SELECT skew_us FROM node_clock "
 				"WHERE node = 'n2'") < -59 * MINUTE);
