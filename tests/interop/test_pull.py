@@ -56,8 +56,7 @@ _runs = {}      # by partner
 
 
 @contextlib.contextmanager
-def system(*routes, catalog=None, **what):
-    """What is put into the folder by put() is judged."""
+def unjudged(*routes, catalog=None, **what):
     with contextlib.ExitStack() as stack:
         db = stack.enter_context(catalog()) if catalog else None
         rig = stack.enter_context(Rig(catalog=db.uri if db else None))
@@ -65,10 +64,17 @@ def system(*routes, catalog=None, **what):
         for name in ("from", "taken", "to"):
             (partner.files / name).mkdir()
         rig.up(objects(rig, partner, *routes, **what))
-        with judged(rig, partner, routes, db) as run:
-            _runs[partner] = run
-            yield rig, partner
-            run.assert_good()
+        yield rig, partner, db
+
+
+@contextlib.contextmanager
+def system(*routes, **what):
+    """What is put into the folder by put() is judged."""
+    with unjudged(*routes, **what) as (rig, partner, db), \
+            judged(rig, partner, routes, db) as run:
+        _runs[partner] = run
+        yield rig, partner
+        run.assert_good()
 
 
 def put(partner, name, data, mtime=OLD):

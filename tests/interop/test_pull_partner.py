@@ -7,7 +7,7 @@ import time
 
 import pytest
 from deposits import rows, wait_for, wait_rows
-from test_pull import content, objects, put, route, staged, system
+from test_pull import content, objects, put, route, staged, unjudged
 
 BIG = 20 << 20
 UP = """  - name: up
@@ -38,8 +38,8 @@ def done(rig):
 @pytest.mark.parametrize("connections", [1, 2])
 def test_connections(connections):
     """A fetch has one of them while it transfers, and none while it rests."""
-    with system(route(), UP, connections=connections,
-                bandwidth="2M") as (rig, partner):
+    with unjudged(route(), UP, connections=connections,
+                  bandwidth="2M") as (rig, partner, _):
         # it looks, and rests, and a delivery finds its place
         upload(rig, "before")
         wait_rows(rig, 1)
@@ -54,7 +54,8 @@ def test_connections(connections):
 
 def test_bandwidth():
     """Of both fetches together; it may only take longer."""
-    with system(route("one"), route("two"), bandwidth="6M") as (rig, partner):
+    with unjudged(route("one"), route("two"),
+                  bandwidth="6M") as (rig, partner, _):
         began = time.monotonic()
         put(partner, "big", os.urandom(15 << 20))
         found = wait_rows(rig, 2)
@@ -65,8 +66,8 @@ def test_bandwidth():
 
 def test_several_fetches_take_turns():
     """Of three routes, with one connection, each gets it."""
-    with system(*(route(name) for name in ("one", "two", "three")),
-                connections=1) as (rig, partner):
+    with unjudged(*(route(name) for name in ("one", "two", "three")),
+                  connections=1) as (rig, partner, _):
         for i in range(3):
             put(partner, f"f{i}", b"x")
             wait_rows(rig, 3 * (i + 1))
@@ -88,8 +89,8 @@ def kill_servers(partner):
 
 def test_cut_fetch_is_gone_on_with():
     data = os.urandom(BIG)
-    with system(route().replace("every_s", "resume: verify\n      every_s"),
-                bandwidth="6M") as (rig, partner):
+    with unjudged(route().replace("every_s", "resume: verify\n      every_s"),
+                  bandwidth="6M") as (rig, partner, _):
         put(partner, "big", data)
         wait_for(rig, "it is being fetched", lambda: (
             rig.volume / ".mft/staged/pull/.part").exists() and (
@@ -105,7 +106,7 @@ def test_cut_fetch_is_gone_on_with():
 def test_hosts_and_algorithms():
     """The host that does not answer gives way to the next one, by IPv6; of the
     algorithms there is one."""
-    with system(UP) as (rig, partner):
+    with unjudged(UP) as (rig, partner, _):
         conf = partner.top / "sshd_config"
         conf.write_text(f"ListenAddress [::1]:{partner.port}\n"
                         + conf.read_text())
@@ -125,7 +126,7 @@ def test_hosts_and_algorithms():
 
 
 def test_source_address():
-    with system(route(), source="127.0.0.7") as (rig, partner):
+    with unjudged(route(), source="127.0.0.7") as (rig, partner, _):
         put(partner, "x", b"x")
         wait_rows(rig, 1)
         assert partner.count(r"Connection from 127\.0\.0\.7")
