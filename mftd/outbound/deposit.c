@@ -190,6 +190,21 @@ drop_all(struct deposit *dp)
 	}
 }
 
+/* A row in PUBLISHING waits for journal's word of its part.  One that started
+ * before the part was made has looked already what its predecessor left. */
+static bool
+may_ask(struct deposit *dp)
+{
+	struct mftd_item *it;
+
+	if (mftd_folder_is_held(&dp->folder))
+		return true;
+	FOR_EACH_ACTIVE(it, &dp->b)
+	if (mftd_item_is_fresh(it))
+		fail(dp, it, -MFTD_E_CLOSED, it->final);
+	return false;
+}
+
 /* As deliver's (deliver.c). */
 static int
 do_batch(struct deposit *dp)
@@ -203,7 +218,7 @@ do_batch(struct deposit *dp)
 	r = tell(dp);
 	if (r == 0)
 		copy_all(dp);
-	if (r == 0 && mftd_batch_may_go_on(&dp->b))
+	if (r == 0 && mftd_batch_may_go_on(&dp->b) && may_ask(dp))
 		mftd_batch_say(&dp->b, MFTD_EVENT_PUBLISH);
 	if (r == 0)
 		r = tell(dp);

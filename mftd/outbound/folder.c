@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -252,6 +253,14 @@ is_alone(const struct mftd_folder_session *s, const struct mftd_folder_part *p)
 			alone = false;
 	closedir(dir);
 	return alone;
+}
+
+bool
+mftd_folder_is_held(const struct mftd_folder_session *s)
+{
+	struct pollfd p = { .fd = mftd_chan_fd(s->journal) };
+
+	return poll(&p, 1, 0) == 0; /* the end of it is told unasked */
 }
 
 int

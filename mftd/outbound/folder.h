@@ -50,6 +50,10 @@ int mftd_folder_make(struct mftd_folder_session *s, const char *path,
 int mftd_folder_settle(
     const struct mftd_folder_session *s, const struct mftd_folder_part *p);
 
+/* Whether journal still has the session: one that starts after it finds every
+ * part that was made so far, and says what became of it. */
+bool mftd_folder_is_held(const struct mftd_folder_session *s);
+
 /* Supersedes the uploads that others have begun under the part's name, as a
  * session's does. */
 int mftd_folder_supersede(struct mftd_folder_session *s,

@@ -5,7 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +21,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
+#include "mftd/catalog/outcome.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/ipc/msg_session.h"
 #include "mftd/outbound/delivery.h"
@@ -45,6 +49,9 @@ struct run {
 	struct mftd_lease *lease;
 	int status;
 	uint32_t last[FILES]; /* the last event of each */
+	bool asked[FILES]; /* its row is in PUBLISHING */
+	struct rig r;
+	bool replace; /* journal, at the step */
 	bool good;
 };
 
@@ -162,6 +169,35 @@ send_jobs(struct mftd_chan *c)
 	}
 }
 
+/* While the deposit is held at its step: journal dies, and another one of the
+ * same incarnation has looked what that left. */
+static void
+replace_journal(struct run *u)
+{
+	kill(u->r.pid, SIGKILL);
+	rig_stop(&u->r);
+	rig_start(&u->r, u->t.path, LIFE_1, NULL, NULL);
+	assert_true(rig_ready(&u->r));
+	steps_release(u->steps);
+}
+
+/* Waits for its next word, or for the step before that.  Whether one came. */
+static bool
+hear(struct run *u, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct pollfd p[] = { { .fd = steps_fd(u->steps), .events = POLLIN },
+		{ .fd = mftd_chan_fd(c), .events = POLLIN } };
+
+	if (u->replace) {
+		assert_true(poll(p, 2, -1) > 0);
+		if ((p[1].revents & POLLIN) == 0 && steps_wait(u->steps)) {
+			u->replace = false;
+			replace_journal(u);
+		}
+	}
+	return mftd_chan_wait(c, m, -1) == 0;
+}
+
 /* Agrees to all it says, until each file has ended or it is gone. */
 static void
 be_outbound(struct run *u, struct mftd_chan *c)
@@ -173,13 +209,14 @@ be_outbound(struct run *u, struct mftd_chan *c)
 	uint32_t i, ended = 0;
 
 	send_jobs(c);
-	while (ended < FILES && mftd_chan_wait(c, &m, -1) == 0) {
+	while (ended < FILES && hear(u, c, &m)) {
 		head = m.data;
 		s = (const void *)(head + 1);
 		assert_int_equal(m.type, MFTD_MSG_DELIVER_STEP);
 		assert_string_equal(head->host, SESSION);
 		for (i = 0; i < head->n; i++) {
 			u->last[s[i].item] = s[i].event;
+			u->asked[s[i].item] |= s[i].event == MFTD_EVENT_PUBLISH;
 			ended += s[i].event != MFTD_EVENT_BEGIN &&
 			    s[i].event != MFTD_EVENT_PUBLISH;
 		}
@@ -189,20 +226,57 @@ be_outbound(struct run *u, struct mftd_chan *c)
 	}
 }
 
+static const char *wanted; /* nftw(3) has no other way */
+
+static int
+is_wanted(const char *path, const struct stat *st, int type, struct FTW *f)
+{
+	(void)st;
+	(void)type;
+	return strcmp(path + f->base, wanted) == 0;
+}
+
+static bool
+has_part(const struct run *u, const char *id)
+{
+	char parts[sizeof(u->t.path) + 16];
+
+	wanted = id;
+	snprintf(parts, sizeof(parts), "%s/.mft/parts", u->t.path);
+	return nftw(parts, is_wanted, 16, FTW_PHYS) > 0;
+}
+
+/* Of a row in PUBLISHING that was not ended journal is to say what became of
+ * its part: one that is there still nobody looks at. */
+static void
+check_settled(struct run *u)
+{
+	char id[MFTD_ID_BYTES], want[16];
+	int k;
+
+	for (k = 0; k < FILES; k++) {
+		if (!u->asked[k] || u->last[k] != MFTD_EVENT_RETRY)
+			continue;
+		snprintf(want, sizeof(want), "d-%d", k);
+		assert_int_equal(mftd_outcome_part(SESSION, want, 1, id), 0);
+		check(u, !has_part(u, id),
+		    "PUBLISHING, and a part that nobody settles");
+	}
+}
+
 /* One deposit, and then a journal that finds what it left. */
 static void
 play(struct run *u)
 {
 	struct mftd_chan *c;
-	struct rig r;
 	int fds[2], journal;
 	pid_t pid;
 
-	rig_start(&r, u->t.path, LIFE_1, NULL, NULL);
-	assert_true(rig_ready(&r));
+	rig_start(&u->r, u->t.path, LIFE_1, NULL, NULL);
+	assert_true(rig_ready(&u->r));
 	make_source(u);
-	u->lease = r.lease;
-	journal = open_session(&r);
+	u->lease = u->r.lease;
+	journal = open_session(&u->r);
 	assert_int_equal(mftd_chan_pair(fds), 0);
 	u->steps = steps_new(&u->plan);
 	steps_arm(u->steps);
@@ -219,11 +293,13 @@ play(struct run *u)
 	c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
 	be_outbound(u, c);
 	mftd_chan_free(c);
+	if (u->plan.what == STEPS_HOLD)
+		check_settled(u);
 	assert_int_equal(waitpid(pid, &u->status, 0), pid);
-	assert_int_equal(rig_stop(&r), 0);
-	rig_start(&r, u->t.path, LIFE_2, NULL, NULL);
-	assert_true(rig_ready(&r));
-	assert_int_equal(rig_stop(&r), 0);
+	assert_int_equal(rig_stop(&u->r), 0);
+	rig_start(&u->r, u->t.path, LIFE_2, NULL, NULL);
+	assert_true(rig_ready(&u->r));
+	assert_int_equal(rig_stop(&u->r), 0);
 }
 
 static void
@@ -265,7 +341,9 @@ check_all(struct run *u)
 static bool
 run_once(const struct steps_plan *plan, bool *good)
 {
-	struct run u = { .plan = *plan, .policy = { .umask = 022 } };
+	struct run u = { .plan = *plan,
+		.policy = { .umask = 022 },
+		.replace = plan->what == STEPS_HOLD };
 	bool came;
 	int k;
 
@@ -324,6 +402,13 @@ no_space(void **state)
 	each_step(STEPS_FAIL, ENOSPC);
 }
 
+static void
+journal_is_replaced(void **state)
+{
+	(void)state;
+	each_step(STEPS_HOLD, 0);
+}
+
 /* A part is durable, with its entry, before it is to be published. */
 static void
 durable_before_publish(void **state)
@@ -359,6 +444,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(durable_before_publish),
 		cmocka_unit_test(written_back_meanwhile),
 		cmocka_unit_test(killed),
+		cmocka_unit_test(journal_is_replaced),
 		cmocka_unit_test(input_output_error),
 		cmocka_unit_test(no_space),
 	};
