@@ -44,7 +44,6 @@ int
 mftd_expected_check(const struct mftd_check *p, struct mftd_route *r)
 {
 	struct mftd_schedule schedule;
-	int minutes;
 
 	if (r->expected_by == NULL) {
 		if (mftd_check_given(p, "expected_within_s"))
@@ -63,13 +62,27 @@ mftd_expected_check(const struct mftd_check *p, struct mftd_route *r)
 	    strcmp(r->expected_event, "delivered") != 0)
 		return mftd_check_refuse(
 		    p, "expected_event", "must be received or delivered");
-	/* what came too late yesterday is not today's */
-	minutes = minutes_of(r->expected_by);
-	if (minutes >= 0 && !mftd_check_given(p, "expected_within_s"))
-		r->expected_within_s = minutes > 0 ? 60 * minutes : DAY_S;
 	if (r->expected_within_s < 0 || r->expected_within_s > WITHIN_S_MAX)
 		return mftd_check_refuse(
 		    p, "expected_within_s", "must be 0 to 31622400");
+	/* what came too late yesterday is not today's */
+	if (minutes_of(r->expected_by) >= 0 &&
+	    !mftd_check_given(p, "expected_within_s"))
+		r->expected_within_s = MFTD_EXPECTED_SINCE_MIDNIGHT;
+	return 0;
+}
+
+/* What came before that is not for the time at until_us. */
+static int
+begin_of(const struct mftd_route *r, const char *zone, int64_t after_us,
+    int64_t until_us, int64_t *since_us)
+{
+	if (r->expected_within_s == MFTD_EXPECTED_SINCE_MIDNIGHT)
+		/* of midnight itself the day that ends there */
+		return mftd_schedule_midnight(zone, until_us - 1, since_us);
+	*since_us = r->expected_within_s > 0
+	    ? until_us - r->expected_within_s * (int64_t)US_PER_S
+	    : after_us;
 	return 0;
 }
 
@@ -84,9 +97,5 @@ mftd_expected_next(const struct mftd_route *r, const char *closed,
 	if (parse(r->expected_by, &s) != NULL)
 		return -EINVAL;
 	e = mftd_schedule_next(&s, zone, closed, after_us + 1, until_us);
-	if (e == 0)
-		*since_us = r->expected_within_s > 0
-		    ? *until_us - r->expected_within_s * (int64_t)US_PER_S
-		    : after_us;
-	return e;
+	return e == 0 ? begin_of(r, zone, after_us, *until_us, since_us) : e;
 }

@@ -12,6 +12,10 @@
  * closed, or times in cron form (schedule.h).  Pure, but for the zone.
  */
 
+/* As a route's expected_within_s: since its day began in the route's zone, of
+ * midnight itself the day before; that is not always as many hours. */
+#define MFTD_EXPECTED_SINCE_MIDNIGHT (-1)
+
 /* Checks these fields of a route and fills in what it left away.  0 or
  * -MFTD_E_CONF. */
 int mftd_expected_check(const struct mftd_check *p, struct mftd_route *r);

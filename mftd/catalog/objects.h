@@ -148,7 +148,8 @@ struct mftd_route {
 				"volume" */
 	char *expected_by; /* when something must have come (expected.h), in
 			      that zone and by that calendar; or NULL */
-	int expected_within_s; /* so long before that; 0: since the last time */
+	int expected_within_s; /* so long before that; 0: since the last time;
+				  or as expected.h has it */
 	char *expected_event; /* "received" (or NULL), "delivered" */
 };
 

@@ -85,8 +85,8 @@ int mftd_order_begin(struct mftd_catalog *c, const char *stream,
 int mftd_order_end(struct mftd_catalog *c, const char *stream, bool drained,
     const struct mftd_ordering *o);
 
-/* Now, by the database's clock if this node's was seen to be another: what is to
- * wait until some time is waited for on any node. */
+/* Now, by the database's clock if this node's was seen to be another: what is
+ * to wait until some time is waited for on any node. */
 int64_t mftd_order_now_us(const struct mftd_catalog *c);
 
 /* Whose streams are one behind the other, as receipt.order_by has it: the node,

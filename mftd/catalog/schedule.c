@@ -238,6 +238,25 @@ date_at(GTimeZone *tz, int64_t s, GDate *out)
 }
 
 int
+mftd_schedule_midnight(const char *zone, int64_t at_us, int64_t *begin_us)
+{
+	const struct mftd_schedule each_minute = { .minutes = UINT64_MAX,
+		.hours = UINT32_MAX };
+	GTimeZone *tz = g_time_zone_new_identifier(zone);
+	GDate day;
+	int r = -EINVAL;
+
+	if (tz != NULL && date_at(tz, at_us / US_PER_S, &day)) {
+		*begin_us =
+		    first_of_day(&each_minute, tz, &day, INT64_MIN) * US_PER_S;
+		r = 0;
+	}
+	if (tz != NULL)
+		g_time_zone_unref(tz);
+	return r;
+}
+
+int
 mftd_schedule_next(const struct mftd_schedule *s, const char *zone,
     const char *closed, int64_t after_us, int64_t *next_us)
 {

@@ -35,6 +35,10 @@ bool mftd_schedule_zone(const char *zone);
 /* Whether text is a day, "2027-01-31". */
 bool mftd_schedule_day(const char *text);
 
+/* When the day of that moment began in the zone, which is not always at its
+ * midnight.  0 or -EINVAL. */
+int mftd_schedule_midnight(const char *zone, int64_t at_us, int64_t *begin_us);
+
 /*
  * The first time at or after after_us (microseconds since the epoch) that s
  * names; closed: days in the zone, a line each, or NULL.  A time that comes

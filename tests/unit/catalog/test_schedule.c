@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "mftd/catalog/expected.h"
+
 #define US_PER_S 1000000
 
 /* "2027-01-31 12:34:56" or half a second later, UTC. */
@@ -203,14 +205,51 @@ zones_and_days(void **state)
 	assert_false(mftd_schedule_day("tomorrow.."));
 }
 
+/* Of 06:00 in the zone, behind that moment of UTC: since when, and until when.
+ */
+static void
+expected(
+    const char *by, const char *behind, const char *since, const char *until)
+{
+	char zone[] = "Europe/Berlin", time[16];
+	struct mftd_route r = { .time_zone = zone,
+		.expected_by = time,
+		.expected_within_s = MFTD_EXPECTED_SINCE_MIDNIGHT };
+	int64_t since_us, until_us;
+
+	snprintf(time, sizeof(time), "%s", by);
+	assert_int_equal(
+	    mftd_expected_next(&r, NULL, utc(behind), &since_us, &until_us), 0);
+	assert_int_equal(since_us, utc(since));
+	assert_int_equal(until_us, utc(until));
+}
+
+static void
+expected_since_midnight(void **state)
+{
+	(void)state;
+	expected("06:00", "2027-03-26 12:00:00", "2027-03-26 23:00:00",
+	    "2027-03-27 05:00:00");
+	/* the clocks are put forward, and back */
+	expected("06:00", "2027-03-27 12:00:00", "2027-03-27 23:00:00",
+	    "2027-03-28 04:00:00");
+	expected("06:00", "2027-10-30 12:00:00", "2027-10-30 22:00:00",
+	    "2027-10-31 05:00:00");
+	expected("00:00", "2027-03-28 12:00:00", "2027-03-27 23:00:00",
+	    "2027-03-28 22:00:00");
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(next_times),
 		cmocka_unit_test(schedules_at_fault),
 		cmocka_unit_test(zones_and_days),
+		cmocka_unit_test(expected_since_midnight),
 	};
 
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
