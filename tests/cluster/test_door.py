@@ -91,17 +91,23 @@ def sessions(lab, node):
     return json.loads(lab.check(node, "mftctl", "-j", "status"))["sessions"]
 
 
+def config_version(lab, node):
+    return json.loads(lab.check(
+        node, "mftctl", "-j", "status"))["catalog"]["config_version"]
+
+
 def test_sessions_of_an_account_over_all_nodes(lab):
     objects = lab.check("n1", "cat", "/etc/mft/objects.yaml")
     lab.check("n1", "tee", "/etc/mft/two.yaml", input=objects.replace(
         "    root: alice\n", "    root: alice\n    sessions: 2\n"))
     held = {}
     try:
+        before = config_version(lab, "n1")
         lab.check("n1", "mftctl", "apply", "/etc/mft/two.yaml")
         # auth of each node knows of it a moment later
-        system.wait(lambda: len({json.loads(lab.check(
-            n, "mftctl", "-j", "status"))["catalog"]["config_version"]
-            for n in lab.nodes()}) == 1, "one configuration", 30)
+        system.wait(lambda: all(config_version(lab, n) > before
+                                for n in lab.nodes()),
+                    "the new configuration", 30)
 
         def two_are_in():
             for n in ("n1", "n2"):
