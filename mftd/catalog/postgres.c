@@ -57,6 +57,14 @@ postgres_create(const char *uri, const char *application)
 	return &p->db;
 }
 
+static struct mftd_db *
+postgres_beside(const struct mftd_db *db)
+{
+	const struct postgres *p = (const struct postgres *)db;
+
+	return postgres_create(p->uri, p->application);
+}
+
 static void
 postgres_destroy(struct mftd_db *db)
 {
@@ -335,6 +343,7 @@ const struct mftd_db_ops mftd_db_postgres = {
 	.now_sql = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 "
 		   "AS BIGINT)",
 	.create = postgres_create,
+	.beside = postgres_beside,
 	.destroy = postgres_destroy,
 	.run = postgres_run,
 	.script = postgres_script,
