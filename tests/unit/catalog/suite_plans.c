@@ -76,9 +76,8 @@ schema_changes_under_a_plan(void **state)
 	assert_int_equal(ask(db, "SELECT a FROM t"), 7);
 	assert_int_equal(ask(db, "SELECT a FROM t"), 7);
 	/* what is not supported anyhow is an error for good */
-	db_execute(db, "CREATE MATERIALIZED VIEW m AS SELECT a FROM t");
 	assert_int_equal(
-	    ask(db, "SELECT a FROM m FOR UPDATE"), -MFTD_E_CATALOG);
+	    ask(db, "SELECT count(*) FROM t FOR UPDATE"), -MFTD_E_CATALOG);
 }
 
 /* Prepared statements are a session's: a new one has none of them. */

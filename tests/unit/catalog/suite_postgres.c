@@ -387,6 +387,9 @@ raise_ends_lanes(void **state)
 	assert_int_equal(sessions_named(other, "mftd/q/1"), 0);
 	assert_int_equal(mftd_catalog_steps_take(lane[0], &step[0], 1, true),
 	    -MFTD_E_CATALOG_AWAY);
+	/* not by a time-out */
+	assert_non_null(
+	    strstr(mftd_catalog_why(lane[0]), "administrator command"));
 	assert_int_equal(mftd_catalog_steps(lane[0], &role, &step[0], 1),
 	    -MFTD_E_STALE_EPOCH);
 	mine.c = next; /* the other's session was ended, too */
