@@ -97,6 +97,13 @@ mftd_path_base(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+bool
+mftd_path_is_name(const char *name)
+{
+	return name[0] != '\0' && strcmp(name, ".") != 0 &&
+	    strcmp(name, "..") != 0 && strchr(name, '/') == NULL;
+}
+
 int
 mftd_path_open(int root, const char *path, uint64_t flags, mode_t mode)
 {

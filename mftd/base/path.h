@@ -2,6 +2,7 @@
 #ifndef MFTD_BASE_PATH_H
 #define MFTD_BASE_PATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,6 +26,9 @@ int mftd_path_clean(const char *raw, size_t len, char *out, size_t size);
  */
 int mftd_path_split(
     const char *path, char *dir, size_t size, const char **base);
+
+/* Whether it can be the name of a file: none of "", "." and "..", no slash. */
+bool mftd_path_is_name(const char *name);
 
 /* The last component of any path, inside it. */
 const char *mftd_path_base(const char *path);

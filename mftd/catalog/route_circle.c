@@ -21,6 +21,7 @@ struct edge {
 	const struct mftd_route *r;
 	const char *from, *to;
 	const char *field; /* that says to */
+	const char *from_said, *to_said; /* before places were united */
 	size_t next; /* of those that begin where it ends */
 	enum { NEW, OPEN, DONE } state; /* OPEN: on the way to here */
 };
@@ -31,6 +32,7 @@ struct circles {
 	mftd_account_at_fn account;
 	const void *data;
 	GPtrArray *words; /* all places that were named */
+	GHashTable *same; /* of a place the one that it may be */
 	struct edge *list;
 	size_t n, room;
 };
@@ -56,17 +58,160 @@ folder_place(struct circles *c, const char *volume, const char *path)
 	return keep_word(c, g_strdup_printf("folder %s %s", volume, path));
 }
 
-/* As its words go: links at the partner nobody knows.  A path begins where the
- * login starts. */
+/* How many folders above the login's a relative path goes at first. */
+static unsigned
+ups_of(const char *path)
+{
+	unsigned ups = 0, depth = 0;
+	size_t len;
+
+	for (; *path != '\0'; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		if (len == 0 || (len == 1 && path[0] == '.'))
+			continue;
+		if (len != 2 || strncmp(path, "..", 2) != 0)
+			depth++;
+		else if (depth > 0)
+			depth--;
+		else
+			ups++;
+	}
+	return ups;
+}
+
+/* As its words go: links at the partner nobody knows.  "~N/a" is a, seen from N
+ * folders above the one where the login starts. */
 static const char *
 partner_place(struct circles *c, const char *partner, const char *directory)
 {
-	char *path = g_canonicalize_filename(directory, "/~");
-	const char *place =
-	    keep_word(c, g_strdup_printf("partner %s %s", partner, path));
+	char *path = g_canonicalize_filename(directory, "/");
+	const char *place = keep_word(c,
+	    directory[0] == '/'
+		? g_strdup_printf("partner %s %s", partner, path)
+		: g_strdup_printf(
+		      "partner %s ~%u%s", partner, ups_of(directory), path));
 
 	g_free(path);
 	return place;
+}
+
+/* ---- places that may be one
+ *
+ * Where the login starts only the partner knows, so an absolute path may be any
+ * relative one that it ends with. */
+
+#define PARTNER "partner "
+
+/* The path of a partner's place behind what nobody knows: from its first slash
+ * on.  NULL: no partner's. */
+static const char *
+known_path(const char *place)
+{
+	return strncmp(place, PARTNER, strlen(PARTNER)) == 0
+	    ? strchr(place, '/')
+	    : NULL;
+}
+
+static bool
+is_relative(const char *place)
+{
+	const char *path = known_path(place);
+
+	return path != NULL && path[-1] != ' ';
+}
+
+/* What an absolute path and the relative ones have in common that it may be:
+ * the partner, and the last name; without one: where the login starts. */
+static char *
+key_of(const char *place, bool with_name)
+{
+	const char *name = strchr(place + strlen(PARTNER), ' ');
+
+	return g_strdup_printf("%.*s%s", (int)(name - place), place,
+	    with_name ? strrchr(place, '/') : "/");
+}
+
+static const char *
+find_same(const struct circles *c, const char *place)
+{
+	const char *next;
+
+	while ((next = g_hash_table_lookup(c->same, place)) != NULL)
+		place = next;
+	return place;
+}
+
+static bool
+may_be(const char *absolute, const char *relative)
+{
+	const char *tail = known_path(relative);
+	const char *path = known_path(absolute);
+
+	return tail[1] == '\0' || g_str_has_suffix(path, tail);
+}
+
+static void
+unite_with(struct circles *c, GHashTable *relatives, const char *absolute,
+    bool with_name)
+{
+	char *key = key_of(absolute, with_name);
+	const GPtrArray *list = g_hash_table_lookup(relatives, key);
+	const char *a, *b;
+	guint i;
+
+	for (i = 0; list != NULL && i < list->len; i++) {
+		if (!may_be(absolute, list->pdata[i]))
+			continue;
+		a = find_same(c, absolute);
+		b = find_same(c, list->pdata[i]);
+		if (strcmp(a, b) != 0)
+			g_hash_table_insert(c->same, (char *)a, (char *)b);
+	}
+	g_free(key);
+}
+
+static void
+free_list(void *list)
+{
+	g_ptr_array_free(list, TRUE);
+}
+
+/* Takes all places for one that may be one. */
+static void
+unite_places(struct circles *c)
+{
+	GHashTable *relatives =
+	    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
+	GPtrArray *list;
+	const char *place;
+	char *key;
+	size_t i;
+
+	for (i = 0; i < c->words->len; i++) {
+		place = c->words->pdata[i];
+		if (!is_relative(place))
+			continue;
+		key = key_of(place, true);
+		list = g_hash_table_lookup(relatives, key);
+		if (list == NULL) {
+			list = g_ptr_array_new();
+			g_hash_table_insert(relatives, g_strdup(key), list);
+		}
+		g_ptr_array_add(list, (char *)place);
+		g_free(key);
+	}
+	for (i = 0; i < c->words->len; i++) {
+		place = c->words->pdata[i];
+		if (known_path(place) == NULL || is_relative(place))
+			continue;
+		unite_with(c, relatives, place, true);
+		unite_with(c, relatives, place, false);
+	}
+	g_hash_table_destroy(relatives);
+	for (i = 0; i < c->n; i++) {
+		c->list[i].from = find_same(c, c->list[i].from_said);
+		c->list[i].to = find_same(c, c->list[i].to_said);
+	}
 }
 
 static const struct mftd_account *
@@ -97,8 +242,9 @@ add_edge(struct circles *c, const struct mftd_route *r, const char *from,
 		c->list = list;
 		c->room = room;
 	}
-	c->list[c->n++] =
-	    (struct edge) { .r = r, .from = from, .to = to, .field = field };
+	c->list[c->n++] = (struct edge) {
+		.r = r, .from_said = from, .to_said = to, .field = field
+	};
 	return 0;
 }
 
@@ -270,6 +416,21 @@ walk(struct edge *e, size_t n, size_t first, size_t *way, size_t *begin)
 	return 0;
 }
 
+/* Whether the loop is one only if two places are the same that may be. */
+static bool
+is_guess(const struct circles *c, const size_t *way, size_t begin, size_t end)
+{
+	size_t i, next;
+
+	for (i = begin; i < end; i++) {
+		next = i + 1 < end ? i + 1 : begin;
+		if (strcmp(c->list[way[i]].to_said,
+			c->list[way[next]].from_said) != 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 refuse(struct mftd_check *p, const struct circles *c, const size_t *way,
     size_t begin, size_t end)
@@ -283,6 +444,10 @@ refuse(struct mftd_check *p, const struct circles *c, const size_t *way,
 	for (i = begin; i < end && used < sizeof(text); i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
 		    "%s%s", i > begin ? " -> " : "", c->list[way[i]].r->name);
+	if (is_guess(c, way, begin, end) && used < sizeof(text))
+		snprintf(text + used, sizeof(text) - used,
+		    " (an absolute path may be a relative one: write the "
+		    "partner's folders in one way)");
 	p->index = (size_t)(last->r - c->routes);
 	return mftd_check_refuse(p, last->field, text);
 }
@@ -295,7 +460,8 @@ mftd_routes_check_loops(struct mftd_check *p, const struct mftd_route *routes,
 		.n_routes = n,
 		.account = account,
 		.data = data,
-		.words = g_ptr_array_new_with_free_func(g_free) };
+		.words = g_ptr_array_new_with_free_func(g_free),
+		.same = g_hash_table_new(g_str_hash, g_str_equal) };
 	size_t *way = NULL, i, begin = 0, end = 0;
 	int r = 0;
 
@@ -307,12 +473,14 @@ mftd_routes_check_loops(struct mftd_check *p, const struct mftd_route *routes,
 	way = calloc(c.n, sizeof(*way));
 	if (way == NULL)
 		goto out;
+	unite_places(&c);
 	qsort(c.list, c.n, sizeof(*c.list), compare);
 	for (i = 0; i < c.n && end == 0; i++)
 		if (c.list[i].state == NEW)
 			end = walk(c.list, c.n, i, way, &begin);
 	r = end > 0 ? refuse(p, &c, way, begin, end) : 0;
 out:
+	g_hash_table_destroy(c.same);
 	g_ptr_array_free(c.words, TRUE);
 	free(c.list);
 	free(way);

@@ -206,7 +206,15 @@ mftd_hook_environment_free(char **env)
 
 /* ---- mail */
 
-/* A header is ASCII without line breaks. */
+/* A header is ASCII without line breaks … */
+static char
+plain(char c)
+{
+	return c >= ' ' && c <= '~' ? c : '?';
+}
+
+/* … in which "=?" begins an encoded word (RFC 2047), that would be shown as
+ * what it is not. */
 static void
 put_subject(FILE *f, const struct mftd_event *e)
 {
@@ -220,7 +228,10 @@ put_subject(FILE *f, const struct mftd_event *e)
 	fprintf(f, "Subject: mftd: %s (%s)%s", e->kind, of,
 	    name[0] != '\0' ? " " : "");
 	for (i = 0; name[i] != '\0' && i < SUBJECT_NAME; i++)
-		fputc(name[i] >= ' ' && name[i] <= '~' ? name[i] : '?', f);
+		fputc(name[i] == '=' && plain(name[i + 1]) == '?'
+			? '?'
+			: plain(name[i]),
+		    f);
 	fputs("\r\n", f);
 }
 

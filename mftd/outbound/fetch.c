@@ -14,6 +14,7 @@
 #include "mftd/base/fdio.h"
 #include "mftd/base/id.h"
 #include "mftd/base/log.h"
+#include "mftd/base/path.h"
 #include "mftd/catalog/match.h"
 #include "mftd/catalog/pattern.h"
 #include "mftd/ipc/msg_node.h"
@@ -172,7 +173,7 @@ is_matched(const char *name, char *const *patterns, size_t n)
 static bool
 is_wanted(const struct mftd_fetch *j, const char *name)
 {
-	return !mftd_match_excluded(name) &&
+	return mftd_path_is_name(name) && !mftd_match_excluded(name) &&
 	    (j->n_files == 0 || is_matched(name, j->files, j->n_files)) &&
 	    !is_matched(name, j->except, j->n_except);
 }
@@ -186,9 +187,8 @@ see(void *data, const uint8_t *bytes, size_t len,
 	struct mftd_fetch_state *f = data;
 	char name[MFTD_FILE_NAME_BYTES];
 
-	if (len == 0 || len >= sizeof(name) || memchr(bytes, '\0', len) ||
-	    memchr(bytes, '/', len) || !a->has_mode || !S_ISREG(a->mode) ||
-	    !a->has_size || !a->has_mtime)
+	if (len >= sizeof(name) || memchr(bytes, '\0', len) || !a->has_mode ||
+	    !S_ISREG(a->mode) || !a->has_size || !a->has_mtime)
 		return;
 	memcpy(name, bytes, len);
 	name[len] = '\0';

@@ -168,6 +168,30 @@ check_file(struct mftd_fetch_state *f, const struct mftd_remote_file *file,
 	return 0;
 }
 
+/* Whether the file is still the one that was listed, and ends where its size
+ * says: what a server keeps back of it would be lost when it is taken away. */
+static int
+check_end(struct mftd_fetch_state *f, const struct mftd_remote_file *file,
+    uint64_t size, int64_t mtime)
+{
+	struct mftd_remote_answer a = { 0 };
+	uint8_t byte;
+	struct mftd_remote_data behind = { .at = &byte, .size = sizeof(byte) };
+	int r, e;
+
+	e = mftd_remote_read(f->remote, file, size, &behind, &a);
+	r = e < 0 ? 0 : check_file(f, file, size, mtime);
+	if (e == 0)
+		e = mftd_remote_await(f->remote, &a);
+	if (r == 0)
+		r = mftd_fetch_result(f, e, &a, "read behind its end");
+	if (r < 0 || behind.len == 0)
+		return r;
+	f->refused = true; /* as good as: the call goes on */
+	return mftd_fetch_fail(
+	    f, -EIO, "read", "it goes on behind the size that the server says");
+}
+
 static int
 close_file(struct mftd_fetch_state *f, const struct mftd_remote_file *file)
 {
@@ -204,7 +228,7 @@ mftd_fetch_read(struct mftd_fetch_state *f, const char *path, uint64_t size,
 	if (r == 0)
 		r = read_all(f, &rd);
 	if (r == 0)
-		r = check_file(f, &file, size, mtime);
+		r = check_end(f, &file, size, mtime);
 	e = close_file(f, &file);
 	if (r == 0)
 		r = mftd_fetch_sum_so_far(f, sum);

@@ -131,8 +131,7 @@ see(int dir, const char *name, int flags, struct mftd_version *v, bool *is_file)
 static bool
 is_wanted(const struct look *k, const char *name)
 {
-	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-	    !mftd_match_excluded(name) &&
+	return mftd_path_is_name(name) && !mftd_match_excluded(name) &&
 	    mftd_patterns_take(k->files, k->except, name);
 }
 

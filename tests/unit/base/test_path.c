@@ -90,6 +90,21 @@ open_stays_beneath(void **state)
 	rmdir(top);
 }
 
+static void
+names_of_files(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is;
+	} cases[] = { { "a", true }, { "...", true }, { ".a", true },
+		{ " ", true }, { "-rf", true }, { "", false }, { ".", false },
+		{ "..", false }, { "a/b", false }, { "/", false } };
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(mftd_path_is_name(cases[i].name), cases[i].is);
+}
+
 int
 main(void)
 {
@@ -97,6 +112,7 @@ main(void)
 		cmocka_unit_test(paths_are_cleaned),
 		cmocka_unit_test(paths_are_split),
 		cmocka_unit_test(open_stays_beneath),
+		cmocka_unit_test(names_of_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

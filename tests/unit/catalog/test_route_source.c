@@ -161,6 +161,9 @@ what_makes_no_sense_is_refused(void **state)
 #define PULL(more) "from_partner: {partner: p, volume: v" more "}"
 #define LOOK(path) "from_folder: {volume: v, path: " path "}"
 #define COME "its files would come back to where they came from: "
+#define GUESS                                                            \
+	" (an absolute path may be a relative one: write the partner's " \
+	"folders in one way)"
 
 static void
 circles_are_refused(void **state)
@@ -184,6 +187,39 @@ circles_are_refused(void **state)
 			R("name: s, account: a, partner: p, "
 			  "temp_directory: tmp"),
 		    ":7: routes[0].to_account: " COME "s -> r" },
+		/* an absolute path may be a relative one that it ends with */
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: /home/u/in/c/"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: /srv/in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../in/c"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: /home/u/xin/c"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../in/c"),
+		    NULL },
+		/* where the login starts any may be */
+		{ R("name: r, to_account: a, " PULL(""))
+			R("name: s, account: a, partner: p, directory: /in"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: /"))
+			R("name: s, account: a, partner: p, directory: /in"),
+		    NULL },
+		/* two relative ones by way of an absolute one */
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, directory: c")
+			    R("name: t, account: b, partner: p, "
+			      "directory: /in/c"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: in, fetched: move, move_to: /u/in")),
+		    ":7: routes[0].from_partner.move_to: " COME "r" GUESS },
 		/* moved to where another one fetches */
 		{ R("name: r, to_account: a, " PULL(
 		      ", directory: in, fetched: move, move_to: out"))

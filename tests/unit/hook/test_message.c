@@ -176,6 +176,11 @@ mail_is_seven_bit_in_short_lines(void **state)
 		assert_true(line < 900);
 	}
 	free(made);
+	strcpy(e.name, "a=b =?utf-8?q?x?= =\xe9");
+	made = mftd_hook_mail_text(&e, &h, 1795273200);
+	assert_non_null(strstr(
+	    made, "Subject: mftd: failed (out) a=b ??utf-8?q?x?= ??\r\n"));
+	free(made);
 	strcpy(e.name, "a\xe2\x80\xaegpj\x1b[2J\xc2\x9b");
 	made = mftd_hook_mail_text(&e, &h, 1795273200);
 	body = decode(made);

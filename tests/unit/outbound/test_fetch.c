@@ -90,6 +90,25 @@ goes_on_behind_what_is_refused(void **state)
 	assert_non_null(strstr(g->why, "a: open: "));
 }
 
+/* The kernel's files say 0 bytes and have more: so may a server's.  What would
+ * be lost of it is neither fetched in part nor taken away. */
+static void
+goes_on_behind_its_size(void **state)
+{
+	static char *files[] = { (char *)"boot_id" };
+	struct rig *g = *state;
+
+	g->j.directory = "/proc/sys/kernel/random";
+	g->j.files = files;
+	g->j.n_files = 1;
+	run(g, 2, NULL);
+	assert_int_equal(g->n_rows, 0);
+	assert_true(g->look_err < 0);
+	assert_non_null(strstr(g->why, "boot_id: read: it goes on behind"));
+	assert_int_equal(count_names(g->out), 0);
+	assert_int_equal(count_names(g->staged), 0);
+}
+
 /* What came is on its way to the disk before all has come. */
 static void
 written_back_meanwhile(void **state)
@@ -522,6 +541,7 @@ main(int argc, char *argv[])
 		T(brings_what_is_stable),
 		T(written_back_meanwhile),
 		T(goes_on_behind_what_is_refused),
+		T(goes_on_behind_its_size),
 		T(takes_regular_files_that_match),
 		T(a_changed_file_is_another_one),
 		T(changed_before_it_is_read),
