@@ -16,7 +16,9 @@ _OBJECTS = """accounts:
 partners:
 {partner}routes:
   - {{name: up, account: alice, partner: acme, directory: in, settle_s: 0,
-      if_exists: overwrite}}
+      if_exists: overwrite, except: ["*.slow"]}}
+  - {{name: slow, account: alice, partner: acme, directory: in, settle_s: 20,
+      files: ["*.slow"]}}
   - {{name: found, from_folder: {{volume: main, path: drop, every_s: 1,
       stable_s: 1}}, partner: acme, directory: in, if_exists: overwrite}}
 """
@@ -82,6 +84,16 @@ def test_set_back(world):
     world.deliver("x", b"third")
     world.drop("y", b"third")
     assert world.reason() == ""
+
+
+def test_nothing_waits_for_it(world):
+    """Made, and not begun, while the clock was ahead."""
+    world.set(HOUR)
+    id_ = world.upload("alice", "x.slow", b"slow")
+    world.set(0)
+    assert world.show(id_)["state"] == "QUEUED"
+    world.ends(id_)
+    assert world.rig.lines("route slow: 1 deliveries to acme were to wait")
 
 
 def test_not_the_databases():
