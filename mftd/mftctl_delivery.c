@@ -114,11 +114,10 @@ print_delivery(void *data, const struct mftd_delivery *d)
 static int
 parse_states(char *text, uint32_t *states)
 {
-	char *word, *at, *rest = NULL;
+	char *word, *at, *rest = text;
 	int s;
 
-	for (word = strtok_r(text, ",", &rest); word != NULL;
-	     word = strtok_r(NULL, ",", &rest)) {
+	while ((word = strsep(&rest, ",")) != NULL) {
 		for (at = word; *at != '\0'; at++)
 			*at = (char)toupper((unsigned char)*at);
 		s = mftd_delivery_state_of(word);
@@ -126,7 +125,18 @@ parse_states(char *text, uint32_t *states)
 			return -EINVAL;
 		*states |= 1u << s;
 	}
-	return *states != 0 ? 0 : -EINVAL;
+	return 0;
+}
+
+/* Whether there is such a day: timegm makes another of 30 February. */
+static bool
+is_time(const struct tm *tm, time_t t)
+{
+	struct tm is;
+
+	return gmtime_r(&t, &is) != NULL && is.tm_mday == tm->tm_mday &&
+	    is.tm_hour == tm->tm_hour && is.tm_min == tm->tm_min &&
+	    is.tm_sec == tm->tm_sec;
 }
 
 /* "90s", "30m", "12h", "7d" ago, "2026-11-21" or "2026-11-21T15:00:00Z". */
@@ -137,9 +147,10 @@ parse_since(const char *text, int64_t *out)
 	static const int64_t seconds[] = { 1, 60, 3600, 86400 };
 	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ" };
 	const char *unit;
-	struct tm tm;
+	struct tm tm, given;
 	char *end;
 	int64_t n;
+	time_t t;
 	size_t i;
 
 	n = strtoll(text, &end, 10);
@@ -155,8 +166,10 @@ parse_since(const char *text, int64_t *out)
 		end = strptime(text, forms[i], &tm);
 		if (end == NULL || *end != '\0')
 			continue;
-		*out = (int64_t)timegm(&tm) * US_PER_S;
-		return *out > 0 ? 0 : -EINVAL;
+		given = tm;
+		t = timegm(&tm);
+		*out = (int64_t)t * US_PER_S;
+		return *out > 0 && is_time(&given, t) ? 0 : -EINVAL;
 	}
 	return -EINVAL;
 }

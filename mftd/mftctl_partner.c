@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/text.h"
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/check_host.h"
 #include "mftd/mftctl.h"
 #include "mftd/outbound/probe.h"
 
@@ -307,21 +308,15 @@ find_partner(const struct mftd_objects *o, const char *name)
 static int
 split(char *text, char **host)
 {
-	char *colon = strrchr(text, ':'), *end;
-	long port;
+	char *colon = strrchr(text, ':');
+	bool in_brackets = text[0] == '[' && colon > text && colon[-1] == ']';
 
-	if (colon == NULL || colon == text)
+	if (colon == NULL || !mftd_check_host_port(text) ||
+	    (strchr(text, ':') != colon && !in_brackets))
 		return -EINVAL;
-	port = strtol(colon + 1, &end, 10);
-	if (*end != '\0' || port < 1 || port > 65535)
-		return -EINVAL;
-	*colon = '\0';
-	*host = text;
-	if (text[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		*host = text + 1;
-	}
-	return (int)port;
+	colon[in_brackets ? -1 : 0] = '\0';
+	*host = text + in_brackets;
+	return (int)strtol(colon + 1, NULL, 10);
 }
 
 static int
@@ -363,7 +358,8 @@ mftctl_partner(const struct ctl *ctl, int argc, char **argv)
 		s.host = host;
 		if (s.port > 0)
 			return scan_all(ctl, &s);
-		fprintf(stderr, "mftctl: %s: not HOST:PORT\n", argv[2]);
+		fprintf(stderr, "mftctl: %s: neither HOST:PORT nor [V6]:PORT\n",
+		    argv[2]);
 		return 2;
 	}
 	if (load(ctl, &o) < 0)

@@ -132,6 +132,8 @@
 #define MFTD_RECORD_BYTES 16384 /* a journal record, whole */
 #define MFTD_SOURCE_LOOKS_MAX 512 /* ended deliveries looked at for that */
 #define MFTD_AWAY_BACK_MAX 1000 /* that follow to a volume at a time */
+#define MFTD_DUE_PARTNERS_MAX 16 /* whose waiting deliveries are looked at */
+#define MFTD_DUE_ROWS_MAX 1000 /* of them, of one partner */
 #define MFTD_DISPOSALS_MAX 32 /* sources archived or deleted at a time */
 #define MFTD_DISPOSE_AGAIN_S 10 /* then another node may do it */
 #define MFTD_DISPOSE_WAIT_S 3600 /* for other routes of a folder, at most */

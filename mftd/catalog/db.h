@@ -77,6 +77,8 @@ enum mftd_db_guarded {
 				> $4 and <= $5 the ones that need not wait */
 	MFTD_DB_AWAY_BACK, /* $4 volume, $5 now_us, $6 most; rows: those that
 			      are due now */
+	MFTD_DB_DUE, /* $4 partner, $5 route, $6 1: tried, $7 due_us, $8 most;
+			rows: those that are due then, and not later */
 	/* of found files: found.h */
 	MFTD_DB_FOUND, /* $4 version of the objects, $5 route, $6 path, $7 size,
 			  $8 mtime_ns, $9 inode, $10 ctime_ns, $11 receipt,

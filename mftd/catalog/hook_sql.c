@@ -5,6 +5,7 @@
 
 #include "mftd/catalog/found_sql.h"
 #include "mftd/catalog/away.h"
+#include "mftd/catalog/due.h"
 #include "mftd/catalog/versions.h"
 
 /* Begins the WHERE of each: the role row is current. */
@@ -111,6 +112,7 @@ const char *const mftd_db_common_sql[MFTD_DB_GUARDED_COUNT] = {
 	    "looked_us < $5 RETURNING route",
 	[MFTD_DB_VERSIONS_GO] = mftd_versions_go_sql,
 	[MFTD_DB_AWAY_BACK] = mftd_away_back_sql,
+	[MFTD_DB_DUE] = mftd_due_sql,
 	[MFTD_DB_FOUND_ABANDON] = MFTD_FOUND_ABANDON_SQL,
 	[MFTD_DB_FOUND_FORGET] = MFTD_FOUND_FORGET_SQL,
 	[MFTD_DB_PULL_WANT] =

@@ -48,16 +48,14 @@ text_of(const struct mftd_db_value *v)
 	return v->type == MFTD_DB_TEXT ? v->p : NULL;
 }
 
-/* When it may begin: when the file has settled, and then at the next time that
- * the schedule names. */
-static int
-due_at(const struct target *t, int64_t now_us, const char *schedule,
+int
+mftd_targets_due(int64_t now_us, int64_t settle_s, const char *schedule,
     const char *zone, const char *closed, int64_t *due_us)
 {
 	struct mftd_schedule s;
 	int r;
 
-	*due_us = now_us + t->settle_s * US_PER_S;
+	*due_us = now_us + settle_s * US_PER_S;
 	if (schedule == NULL)
 		return 0;
 	if (mftd_schedule_parse(schedule, &s) != NULL)
@@ -90,8 +88,8 @@ take_target(void *data, const struct mftd_db_value *row, int n)
 	    mftd_rows_get(&row[7], t->template, sizeof(t->template)) < 0)
 		return -MFTD_E_CORRUPT;
 	t->wants = strcmp(row[11].p, "keep") != 0;
-	return due_at(t, all->now_us, text_of(&row[8]), text_of(&row[9]),
-	    text_of(&row[10]), &t->due_us);
+	return mftd_targets_due(all->now_us, t->settle_s, text_of(&row[8]),
+	    text_of(&row[9]), text_of(&row[10]), &t->due_us);
 }
 
 /* ---- the name */

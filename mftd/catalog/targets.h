@@ -37,6 +37,14 @@ int mftd_targets_put(
 int mftd_targets_cancel(struct mftd_catalog *c, const char *receipt,
     const char *route, const char *reason);
 
+/*
+ * When a file that came now may begin: when it has settled, and then at the
+ * next time that its route's schedule names (NULL: it has none; zone NULL: UTC;
+ * closed: as mftd_schedule_next has it).  -1: at none.  0 or an error.
+ */
+int mftd_targets_due(int64_t now_us, int64_t settle_s, const char *schedule,
+    const char *zone, const char *closed, int64_t *due_us);
+
 /* What a delivery of a file that is not known yet is to be. */
 struct mftd_plan {
 	char name[MFTD_PATH_BYTES]; /* at its destination */

@@ -162,6 +162,8 @@ uint32_t mftd_delivery_atime(uint32_t mtime);
  * its route. */
 bool mftd_delivery_is_spent(const struct mftd_delivery *d, int64_t now_us);
 
+#define MFTD_DELIVERY_WAIT_MS_MAX (15 * 60 * 1000 / 4 * 5)
+
 /* How long to wait after the tries-th try (from 1): about 1.5 s, then 5 s
  * doubling to 15 min, each moved by up to a quarter by random. */
 int64_t mftd_delivery_backoff_ms(uint32_t tries, uint32_t random);

@@ -167,6 +167,8 @@ list_folder(struct look *k)
 	/* before it is listed: what changes behind that is an event */
 	if (k->l->watch >= 0)
 		k->watch = mftd_watch_add(k->l->watch, k->folder);
+	if (k->watch > 0)
+		mftd_watch_add_parents(k->l->watch, k->stage.root, f->path);
 	fd = openat(k->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd >= 0 ? fdopendir(fd) : NULL;
 	if (dir == NULL) {

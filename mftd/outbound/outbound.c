@@ -13,6 +13,7 @@
 #include "mftd/base/log.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/soon.h"
+#include "mftd/outbound/due.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/looks.h"
 #include "mftd/outbound/pace.h"
@@ -371,6 +372,8 @@ work(struct mftd_queue *q)
 		mftd_looks_work(q);
 	if (!q->stale)
 		mftd_pulls_work(q);
+	if (!q->stale)
+		mftd_due_work(q);
 	/* that it can be read does not end a trouble with writing */
 	if (!q->stale && q->trouble[0] == '\0')
 		look(q);

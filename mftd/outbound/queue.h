@@ -134,6 +134,9 @@ struct mftd_queue {
 	size_t n_lanes; /* 0: not opened yet */
 	struct mftd_away away[MFTD_VOLUMES_MAX];
 	int64_t follow_ms; /* no others follow before */
+	char due[MFTD_TARGET_BYTES]; /* as far as it was looked for those that
+					wait for too long (due.h) */
+	int64_t due_ms; /* the next look */
 	struct mftd_looks *looks; /* looks.h; NULL: none yet */
 	struct mftd_pulls *pulls; /* pulls.h; likewise */
 };

@@ -2,12 +2,17 @@
 #include "mftd/outbound/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "mftd/base/fdio.h"
+#include "mftd/base/limits.h"
+#include "mftd/base/path.h"
 
 /* Those that linux/magic.h does not have. */
 #define MAGIC_XFS 0x58465342
@@ -16,6 +21,9 @@
 #define MAGIC_BCACHEFS 0xca451a4e
 
 #define EVENTS_BYTES 65536
+#define PARENTS_MAX 16 /* of a folder, from the root on */
+/* A directory is not where it was. */
+#define GOES (IN_DELETE_SELF | IN_MOVE_SELF)
 
 /* On a shared or remote one others write unseen, and a call may hang. */
 static const uint32_t local[] = { EXT4_SUPER_MAGIC, MAGIC_XFS,
@@ -41,23 +49,49 @@ mftd_watch_is_local(uint32_t type)
 	return false;
 }
 
+static int
+add(int watch, int folder, uint32_t mask)
+{
+	char path[64];
+	int number;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", folder);
+	number = inotify_add_watch(watch, path, mask | GOES | IN_ONESHOT);
+	return number >= 0 ? number : -errno;
+}
+
 int
 mftd_watch_add(int watch, int folder)
 {
-	char path[64];
 	struct statfs fs;
-	int number;
 
 	if (fstatfs(folder, &fs) < 0)
 		return -errno;
 	if (!mftd_watch_is_local((uint32_t)fs.f_type))
 		return -ENOTSUP;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", folder);
 	/* not IN_MODIFY: what grows is looked at until it is stable */
-	number = inotify_add_watch(watch, path,
-	    IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE_SELF |
-		IN_MOVE_SELF | IN_ONESHOT);
-	return number >= 0 ? number : -errno;
+	return add(watch, folder, IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO);
+}
+
+/* IN_MASK_ADD: one may be the folder of another route. */
+void
+mftd_watch_add_parents(int watch, int root, const char *path)
+{
+	const char *slash = strchr(path, '/');
+	char parent[MFTD_PATH_BYTES];
+	int dir, i;
+
+	for (i = 0; slash != NULL && i < PARENTS_MAX; i++) {
+		snprintf(
+		    parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+		dir = mftd_path_open_nolinks(
+		    root, parent, O_RDONLY | O_DIRECTORY, 0);
+		if (dir < 0)
+			return;
+		add(watch, dir, IN_MASK_ADD);
+		mftd_fd_close(&dir);
+		slash = strchr(slash + 1, '/');
+	}
 }
 
 void
@@ -77,6 +111,8 @@ mftd_watch_parse(const void *data, size_t len,
 			fn(fn_data, -1);
 		else if (e.mask != IN_IGNORED) /* behind each event */
 			fn(fn_data, e.wd);
+		if ((e.mask & GOES) != 0)
+			fn(fn_data, -1);
 	}
 }
 

@@ -26,8 +26,16 @@ bool mftd_watch_is_local(uint32_t type);
  * or another -errno (-ENOSPC: the user's limit). */
 int mftd_watch_add(int watch, int folder);
 
+/*
+ * The same of the directories between root and the folder path below it, which
+ * may be renamed or removed as a whole: the folder itself is told nothing of
+ * that.  As many as can be; those of a remote one have no event either.
+ */
+void mftd_watch_add_parents(int watch, int root, const char *path);
+
 /* Pure: tells fn the number of each folder in which something happened, by what
- * read(2) gave; -1: of any, some were lost. */
+ * read(2) gave; -1: of any: some were lost, or a directory was renamed or
+ * removed, which may be above others. */
 void mftd_watch_parse(const void *data, size_t len,
     void (*fn)(void *data, int number), void *fn_data);
 

@@ -37,24 +37,13 @@ mftd_sftp_upload_adopt(struct mftd_sftp *s, struct mftd_sftp_part *p,
     struct mftd_sftp_handle *h,
     void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err))
 {
-	struct mftd_sftp_op *op;
 	struct mftd_msg_adopt m;
-	int r;
 
-	op = mftd_sftp_op_new(s, p->path, NULL, p, done);
-	if (op == NULL)
-		return -ENOMEM;
-	op->handle = h;
-	op->tells = false; /* nothing published changes */
 	memset(&m, 0, sizeof(m));
 	snprintf(m.path, sizeof(m.path), "%s", p->path);
 	snprintf(m.part, sizeof(m.part), "%s", p->id);
-	r = mftd_sftp_op_ask(s, op, MFTD_MSG_ADOPT, &m, sizeof(m));
-	if (r < 0) {
-		mftd_sftp_op_free(s, op);
-		return r;
-	}
-	return MFTD_SFTP_LATER;
+	return mftd_sftp_upload_ask(
+	    s, p, h, MFTD_MSG_ADOPT, &m, sizeof(m), done);
 }
 
 static int

@@ -90,28 +90,37 @@ mftd_sftp_upload_new(struct mftd_sftp *s, const char *path, uint32_t flags,
 }
 
 int
-mftd_sftp_upload_supersede(struct mftd_sftp *s, struct mftd_sftp_part *p,
-    struct mftd_sftp_handle *h,
+mftd_sftp_upload_ask(struct mftd_sftp *s, struct mftd_sftp_part *p,
+    struct mftd_sftp_handle *h, uint32_t type, const void *data, size_t len,
     void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err))
 {
-	struct mftd_sftp_op *op;
-	struct mftd_msg_supersede m;
+	struct mftd_sftp_op *op = mftd_sftp_op_new(s, p->path, NULL, p, done);
 	int r;
 
-	op = mftd_sftp_op_new(s, p->path, NULL, p, done);
 	if (op == NULL)
 		return -ENOMEM;
 	op->handle = h;
 	op->tells = false; /* nothing published changes */
-	memset(&m, 0, sizeof(m));
-	snprintf(m.path, sizeof(m.path), "%s", p->path);
-	snprintf(m.keep, sizeof(m.keep), "%s", p->id);
-	r = mftd_sftp_op_ask(s, op, MFTD_MSG_SUPERSEDE, &m, sizeof(m));
+	r = mftd_sftp_op_ask(s, op, type, data, len);
 	if (r < 0) {
 		mftd_sftp_op_free(s, op);
 		return r;
 	}
 	return MFTD_SFTP_LATER;
+}
+
+int
+mftd_sftp_upload_supersede(struct mftd_sftp *s, struct mftd_sftp_part *p,
+    struct mftd_sftp_handle *h,
+    void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err))
+{
+	struct mftd_msg_supersede m;
+
+	memset(&m, 0, sizeof(m));
+	snprintf(m.path, sizeof(m.path), "%s", p->path);
+	snprintf(m.keep, sizeof(m.keep), "%s", p->id);
+	return mftd_sftp_upload_ask(
+	    s, p, h, MFTD_MSG_SUPERSEDE, &m, sizeof(m), done);
 }
 
 static void

@@ -21,6 +21,12 @@ struct mftd_sftp_part;
 int mftd_sftp_upload_new(struct mftd_sftp *s, const char *path, uint32_t flags,
     mode_t mode, struct mftd_sftp_part **out, bool *alone);
 
+/* Asks journal what changes nothing that is published, about p's name; done
+ * gets the answer, with h in the op.  MFTD_SFTP_LATER or a negative error. */
+int mftd_sftp_upload_ask(struct mftd_sftp *s, struct mftd_sftp_part *p,
+    struct mftd_sftp_handle *h, uint32_t type, const void *data, size_t len,
+    void (*done)(struct mftd_sftp *s, struct mftd_sftp_op *op, int err));
+
 /* Asks journal to set aside all other parts of p's name; done gets the answer,
  * with h in the op.  MFTD_SFTP_LATER or a negative error. */
 int mftd_sftp_upload_supersede(struct mftd_sftp *s, struct mftd_sftp_part *p,

@@ -1,7 +1,9 @@
 # Part of mftd; see LICENSE.
 """Clocks that are set back, or are not the database's, change nothing in the
 order of versions: the last one is what the partner has."""
+import datetime
 import struct
+import time
 
 import pytest
 from databases import Postgres
@@ -16,10 +18,18 @@ _OBJECTS = """accounts:
 partners:
 {partner}routes:
   - {{name: up, account: alice, partner: acme, directory: in, settle_s: 0,
-      if_exists: overwrite}}
+      if_exists: overwrite, except: ["*.slow", "*.nightly"]}}
+  - {{name: slow, account: alice, partner: acme, directory: in, settle_s: 20,
+      files: ["*.slow"]}}
+  - {{name: nightly, account: alice, partner: acme, directory: in,
+      settle_s: 0, files: ["*.nightly"]{schedule}}}
   - {{name: found, from_folder: {{volume: main, path: drop, every_s: 1,
       stable_s: 1}}, partner: acme, directory: in, if_exists: overwrite}}
+calendars:
+  - {{name: holidays, closed: [2027-03-27]}}
 """
+_SCHEDULE = """,
+      schedule: "30 2 * * *", time_zone: Europe/Berlin, calendar: holidays"""
 
 
 class Clocks(World):
@@ -31,9 +41,13 @@ class Clocks(World):
         self.clock.write_bytes(struct.pack("q", 0))
         drop = rig.volume / "drop"
         drop.mkdir()
-        rig.mftctl("apply", rig.accounts(_OBJECTS.format(
-            key=rig.alice, partner=partner.objects())))
+        self.apply()
         self.start()
+
+    def apply(self, schedule=_SCHEDULE):
+        self.rig.mftctl("apply", self.rig.accounts(_OBJECTS.format(
+            key=self.rig.alice, partner=self.partner.objects(),
+            schedule=schedule)))
 
     def start(self):
         self.rig.start(LD_PRELOAD=str(BUILD / "tests/interop/clock.so"),
@@ -82,6 +96,42 @@ def test_set_back(world):
     world.deliver("x", b"third")
     world.drop("y", b"third")
     assert world.reason() == ""
+
+
+def test_nothing_waits_for_it(world):
+    """Made, and not begun, while the clock was ahead."""
+    world.set(HOUR)
+    id_ = world.upload("alice", "x.slow", b"slow")
+    world.set(0)
+    assert world.show(id_)["state"] == "QUEUED"
+    world.ends(id_)
+    assert world.rig.lines("route slow: 1 deliveries to acme were to wait")
+
+
+def test_schedule(world):
+    """By its zone's clock, over a closed day, to the morning when that clock is
+    put forward and 2:30 is skipped; and when that has come it goes."""
+    friday = datetime.datetime(2027, 3, 26, 22, tzinfo=datetime.timezone.utc)
+    sunday = datetime.datetime(2027, 3, 28, 1, tzinfo=datetime.timezone.utc)
+    world.set(round(friday.timestamp() - time.time()))
+    id_ = world.upload("alice", "x.nightly")
+    other = world.upload("alice", "y.nightly")
+    due = world.show(id_)["due"]
+    assert datetime.datetime.fromisoformat(due) == sunday
+    # what the owner looks for now and then is not that
+    waits = world.upload("alice", "z.slow")
+    world.ends(waits)
+    assert world.show(id_)["due"] == world.show(other)["due"] == due
+    world.set(round(sunday.timestamp() - time.time()) - 1)
+    for each in (id_, other):
+        (one,) = world.ends(each)["tried"]
+        assert one["begin"] >= due
+    # without a schedule it need not wait any more
+    world.set(round(friday.timestamp() - time.time()))
+    id_ = world.upload("alice", "again.nightly")
+    assert world.show(id_)["due"] == due
+    world.apply(schedule="")
+    world.ends(id_)
 
 
 def test_not_the_databases():

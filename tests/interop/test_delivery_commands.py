@@ -353,6 +353,8 @@ def test_list_filters(rig):
     assert deliveries(rig, "-n", "1") == everything[-1:]
     assert deliveries(rig, "-t", "7d") == everything
     assert deliveries(rig, "-t", "2100-01-01") == []
+    assert deliveries(rig, "-t", "2024-02-29") == everything
+    assert deliveries(rig, "-s", "done,DONE") == deliveries(rig, "-s", "DONE")
     assert deliveries(rig, "-t", "2026-01-01T00:00:00Z", "-n", "1",
                       "-a", "carol")[0]["id"] == ids["carol"]
     text = rig.mftctl("delivery", "list", "-n", "1").stdout
@@ -405,7 +407,14 @@ def test_wrong_use_changes_nothing(rig):
             (["hold", "d-1"], 1, "d-1: there is no such delivery"),
             (["hold", "'; DROP TABLE delivery; --"], 1, "no such delivery"),
             (["list", "-s", "LOST"], 2, "no such state"),
+            (["list", "-s", "DONE,"], 2, "no such state"),
+            (["list", "-s", ",DONE"], 2, "no such state"),
+            (["list", "-s", "DONE,,HELD"], 2, "no such state"),
+            (["list", "-s", ""], 2, "no such state"),
             (["list", "-t", "yesterday"], 2, "-t"),
+            (["list", "-t", "2026-02-30"], 2, "-t"),
+            (["list", "-t", "2026-11-31T12:00:00Z"], 2, "-t"),
+            (["list", "-t", "2026-11-21T12:00:60Z"], 2, "-t"),
             (["list", "-n", "-3"], 2, "-n"), (["list", "all"], 2, "options")):
         refused(rig, *args, code=code, words=[word])
     assert show(rig, id_) == before

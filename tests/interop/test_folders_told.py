@@ -68,6 +68,26 @@ def test_a_folder_that_goes_and_comes():
         assert set(there(partner)) == {"a", "c", "d"}
 
 
+def test_another_folder_at_its_place():
+    """What is above it was renamed: the folder is told nothing of that."""
+    with system() as (rig, partner, folder):
+        apply(rig, slow(objects(rig, partner)))
+        put(folder, "a", b"a")
+        wait_rows(rig, 1)
+        # by now the folder is watched again, and nothing is under way
+        put(folder, "b", b"b")
+        wait_rows(rig, 2)
+        other = folder.parent.with_name("other")
+        (other / folder.name).mkdir(parents=True)
+        put(other / folder.name, "c", b"c")
+        os.rename(folder.parent, folder.parent.with_name("away"))
+        os.rename(other, folder.parent)
+        wait_rows(rig, 3)
+        put(folder, "d", b"d")
+        wait_rows(rig, 4)
+        assert set(there(partner)) == {"a", "b", "c", "d"}
+
+
 def test_not_told():
     """The user has as many watches as the system allows: that is a word in the
     log, and the clock counts."""

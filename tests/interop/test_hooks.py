@@ -150,6 +150,67 @@ def test_failed_delivery(rig, partner):
     assert prog.told() == [f"failed.{delivery['id']}.{n}" for n in (0, 1)]
 
 
+def test_delivery_in_doubt(rig, partner):
+    """Once when it is, and once more when what a person had sent again is."""
+    prog = rig.listener()
+    rig.up(rig.objects(partner, {"bad": [ENDS, prog.hook()]}))
+    ids = []
+    for _ in range(2):
+        partner.fault("-e", "inject=?link,?linkat:delay_enter=60s")
+        if ids:
+            rig.mftctl("delivery", "resolve", ids[0], "resend")
+        else:
+            rig.upload("unsure")
+        wait_for("the rename", lambda: rig.delivery(
+            "unsure")["state"] == "PUBLISHING")
+        partner.fault()
+        for left in partner.names():
+            if left.startswith(".mft-"):
+                (partner.home / "in" / left).unlink()
+        partner.cut()
+        rig.wait_runs("bad", DONE=len(ids) + 1)
+        ids.append(rig.delivery("unsure")["id"])
+    assert prog.told() == [f"in_doubt.{ids[0]}.{n}" for n in (0, 1)]
+    for env, event, _ in prog.calls():
+        assert event["event"] == env["MFT_EVENT"] == "in_doubt"
+        assert event["error"] == env["MFT_ERROR"] != ""
+        assert (event["path"], event["delivery"]) == ("unsure", ids[0])
+    # what a person says of it is told as well
+    rig.mftctl("delivery", "resolve", ids[0], "delivered")
+    rig.wait_runs("bad", DONE=3)
+    assert prog.told()[2] == f"delivered.{ids[0]}.2"
+
+
+def test_delivery_replaced(rig, partner):
+    """A person held it, and the next version passed it."""
+    prog = rig.listener()
+    rig.up(rig.objects(
+        partner, {"late": ["on: [replaced]", prog.hook()]},
+        {"out": ("in", ["if_exists: overwrite"])}))
+    partner.stop()
+    try:
+        rig.upload("version", b"first")
+        first = rig.delivery("version")["id"]
+        wait_for("it waits", lambda: rig.delivery(
+            "version")["state"] == "WAITING")
+        rig.mftctl("delivery", "hold", first)
+        rig.upload("version", b"second")
+        second = wait_for("the second one", lambda: (
+            d := rig.delivery("version"))["id"] != first and d["id"])
+    finally:
+        partner.start()
+    wait_for("it is DONE", lambda: rig.delivery("version")["state"] == "DONE")
+    assert prog.told() == []
+    rig.mftctl("delivery", "release", first)
+    rig.wait_runs("late", DONE=1)
+    (env, event, _), = prog.calls()
+    assert event["id"] == f"replaced.{first}.2" == env["MFT_EVENT_ID"]
+    assert (event["event"], event["delivery"], event["path"]) == (
+        "replaced", first, "version")
+    assert event["error"] == f"replaced by a later version: {second}"
+    assert (partner.home / "in/version").read_bytes() == b"second"
+
+
 def test_no_hook_no_rows(rig, partner):
     rig.up(rig.objects(partner, {}))
     rig.upload("quiet")

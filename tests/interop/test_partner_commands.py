@@ -123,6 +123,11 @@ def test_scan_that_finds_nobody(rig):
             ("no-such.invalid:22", 1, "no-such.invalid"),
             ("127.0.0.1:port", 2, "HOST:PORT"), (":22", 2, "HOST:PORT"),
             ("127.0.0.1:70000", 2, "HOST:PORT"),
+            ("[::1", 2, "[V6]:PORT"), ("[::1]", 2, "[V6]:PORT"),
+            ("::1", 2, "[V6]:PORT"), ("::1:22", 2, "[V6]:PORT"),
+            ("[]:22", 2, "[V6]:PORT"), ("[::1]x:22", 2, "[V6]:PORT"),
+            ("127.0.0.1:+22", 2, "HOST:PORT"), ("10.1:22", 2, "HOST:PORT"),
+            (f"[::1]:{free_port()}", 1, "::1 port"),
             ("nobody", 1, "no partner nobody")):
         done = rig.mftctl("partner", "scan", target, check=False)
         assert done.returncode == code and word in done.stderr, done

@@ -84,6 +84,7 @@ void tests_source(const struct CMUnitTest **t, size_t *n);
 void tests_person(const struct CMUnitTest **t, size_t *n);
 void tests_partner_events(const struct CMUnitTest **t, size_t *n);
 void tests_failure(const struct CMUnitTest **t, size_t *n);
+void tests_due(const struct CMUnitTest **t, size_t *n);
 void tests_scale(const struct CMUnitTest **t, size_t *n);
 void tests_versions(const struct CMUnitTest **t, size_t *n);
 void tests_stale(const struct CMUnitTest **t, size_t *n);

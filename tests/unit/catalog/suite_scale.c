@@ -11,6 +11,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/catalog/backlog.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/due.h"
 #include "mftd/catalog/source.h"
 
 /*
@@ -233,6 +234,16 @@ look_for_place(struct asker *a)
 	assert_false(needed);
 }
 
+static void
+look_for_due(struct asker *a)
+{
+	char at[MFTD_TARGET_BYTES] = "";
+	const int64_t now_us = INT64_C(3000000000000000);
+
+	assert_true(
+	    mftd_catalog_due_look(a->db->c, &a->role, now_us, 1, at) >= 0);
+}
+
 static const struct {
 	const char *name;
 	void (*call)(struct asker *a);
@@ -243,6 +254,7 @@ static const struct {
 	{ "releasable", release },
 	{ "forward", forward },
 	{ "needed", look_for_place },
+	{ "due", look_for_due },
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 

@@ -21,6 +21,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/away.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/due.h"
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/found.h"
 #include "mftd/catalog/partner_state.h"
@@ -193,6 +194,16 @@ ask_away(struct mftd_catalog *c, const struct mftd_role_row *role,
 	return mftd_catalog_away_back(c, role, "main", mftd_clock_wall_us());
 }
 
+static int
+ask_due(struct mftd_catalog *c, const struct mftd_role_row *role,
+    struct mftd_delivery *d)
+{
+	char at[MFTD_TARGET_BYTES] = "";
+	int r = mftd_catalog_due_look(c, role, 1, 1, at);
+
+	return r == 0 ? ask_inherited(c, role, d) : r;
+}
+
 static const struct statement statements[] = {
 	{ "claim", ask_claim, true },
 	{ "inherited", ask_inherited, false },
@@ -206,6 +217,7 @@ static const struct statement statements[] = {
 	{ "pull", ask_pull, true },
 	{ "tidy", ask_tidy, true },
 	{ "away", ask_away, false },
+	{ "due", ask_due, true },
 };
 
 /* ---- the rows */
@@ -589,6 +601,18 @@ held_back_in_tidy(void **state)
 	each_call(&statements[10]);
 }
 
+static void
+held_back_in_away(void **state)
+{
+	each_call(&statements[11]);
+}
+
+static void
+held_back_in_due(void **state)
+{
+	each_call(&statements[12]);
+}
+
 void
 tests_stale(const struct CMUnitTest **t, size_t *n)
 {
@@ -604,6 +628,8 @@ tests_stale(const struct CMUnitTest **t, size_t *n)
 		cmocka_unit_test(held_back_in_versions),
 		cmocka_unit_test(held_back_in_pull),
 		cmocka_unit_test(held_back_in_tidy),
+		cmocka_unit_test(held_back_in_away),
+		cmocka_unit_test(held_back_in_due),
 	};
 
 	*t = tests;

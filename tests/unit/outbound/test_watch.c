@@ -19,7 +19,7 @@
 #include "tests/unit/journal/tree.h"
 
 struct told {
-	int n, last;
+	int n, first, last;
 };
 
 static void
@@ -27,7 +27,8 @@ note(void *data, int number)
 {
 	struct told *t = data;
 
-	t->n++;
+	if (t->n++ == 0)
+		t->first = number;
 	t->last = number;
 }
 
@@ -93,6 +94,7 @@ tells_of_what_comes(void **state)
 	struct tree t;
 	struct told what;
 	int watch, folder, number;
+	bool goes;
 	size_t i;
 
 	(void)state;
@@ -112,8 +114,11 @@ tells_of_what_comes(void **state)
 		close(folder);
 		acts[i](&t);
 		what = told(watch, true);
-		assert_int_equal(what.n, 1);
-		assert_int_equal(what.last, number);
+		assert_int_equal(what.first, number);
+		/* it may be above others, too */
+		goes = acts[i] == move_folder || acts[i] == remove_folder;
+		assert_int_equal(what.n, goes ? 2 : 1);
+		assert_int_equal(what.last, goes ? -1 : number);
 		if (acts[i] == create) {
 			tree_write(&t, "in/more", "x");
 			assert_int_equal(told(watch, false).n, 0);
@@ -125,6 +130,69 @@ tells_of_what_comes(void **state)
 			assert_int_equal(what.n, 1);
 			assert_int_equal(what.last, number);
 		}
+		close(watch);
+		tree_remove(&t);
+	}
+}
+
+static void
+move_parent(struct tree *t)
+{
+	assert_int_equal(renameat(t->fd, "a", t->fd, "away"), 0);
+}
+
+static void
+move_nearer_one(struct tree *t)
+{
+	assert_int_equal(renameat(t->fd, "a/b", t->fd, "a/away"), 0);
+}
+
+static void
+remove_both(struct tree *t)
+{
+	assert_int_equal(unlinkat(t->fd, "a/b/in", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(t->fd, "a/b", AT_REMOVEDIR), 0);
+}
+
+/* The folder is somewhere else, although nothing happened in it; what happens
+ * in those above it is nothing. */
+static void
+tells_of_those_above(void **state)
+{
+	static void (*const acts[])(
+	    struct tree *) = { move_parent, move_nearer_one, remove_both };
+	struct told what;
+	int watch, folder;
+	struct tree t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		tree_make(&t);
+		assert_int_equal(mkdirat(t.fd, "a", 0700), 0);
+		assert_int_equal(mkdirat(t.fd, "a/b", 0700), 0);
+		assert_int_equal(mkdirat(t.fd, "a/b/in", 0700), 0);
+		watch = mftd_watch_open();
+		assert_true(watch >= 0);
+		mftd_watch_add_parents(watch, t.fd, "a/b/in");
+		tree_write(&t, "a/file", "x");
+		tree_write(&t, "a/b/file", "x");
+		assert_int_equal(told(watch, false).n, 0);
+		assert_int_equal(unlinkat(t.fd, "a/b/file", 0), 0);
+		acts[i](&t);
+		what = told(watch, true);
+		assert_int_equal(what.n, 2);
+		assert_int_equal(what.last, -1);
+		close(watch);
+		/* a folder of its own, and above another */
+		watch = mftd_watch_open();
+		assert_int_equal(mkdirat(t.fd, "c", 0700), 0);
+		folder = openat(t.fd, "c", O_RDONLY | O_DIRECTORY);
+		assert_true(mftd_watch_add(watch, folder) > 0);
+		mftd_watch_add_parents(watch, t.fd, "c/in");
+		tree_write(&t, "c/file", "x");
+		assert_int_equal(told(watch, true).n, 1);
+		close(folder);
 		close(watch);
 		tree_remove(&t);
 	}
@@ -170,6 +238,7 @@ main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_of_what_comes),
+		cmocka_unit_test(tells_of_those_above),
 		cmocka_unit_test(only_local_ones),
 		cmocka_unit_test(overflow_is_of_all),
 	};
