@@ -34,10 +34,10 @@ void mftd_catalog_close(struct mftd_catalog *c);
 
 /*
  * Makes one more handle of the same database under c's name of now, for
- * mftd_catalog_steps_send beside what is asked of c: its steps make the events
- * that the objects which c has loaded ask for.  c outlives it.  Returns 1; 0
- * where statements would only wait for one another (SQLite: *out is NULL then);
- * or an error.
+ * mftd_catalog_steps_send (steps.h) beside what is asked of c: its steps make
+ * the events that the objects which c has loaded ask for.  c outlives it.
+ * Returns 1; 0 where statements would only wait for one another (SQLite: *out
+ * is NULL then); or an error.
  */
 int mftd_catalog_beside(struct mftd_catalog *c, struct mftd_catalog **out);
 
@@ -252,46 +252,6 @@ struct mftd_try {
 	char outcome[MFTD_NAME_BYTES]; /* the event that ended it; "" none */
 	char error[MFTD_REASON_BYTES]; /* as read back; written: d->error */
 };
-
-/* One delivery's way from one state to the next. */
-struct mftd_row_step {
-	const struct mftd_delivery *d; /* as it is to be; the id says which */
-	enum mftd_delivery_state from;
-	const struct mftd_try *t; /* to be written with it; NULL: none */
-	int result; /* 0, or -ENOENT: it is not in `from` */
-};
-
-/*
- * Moves n deliveries, each another (up to MFTD_STEPS_MAX), from `from`
- * to d->state and stores their tries, host, mtime, due_us, sha256, error (bytes
- * beyond ASCII become "?"), progress and first_us, and the rows of their tries,
- * of which the last MFTD_TRIES_KEPT stay.  All at once: after an error none was
- * moved (or, as above, all that could be); one that is not in `from` hinders no
- * other.
- */
-int mftd_catalog_steps(struct mftd_catalog *c, const struct mftd_role_row *role,
-    struct mftd_row_step *steps, size_t n);
-
-/*
- * The same in two parts, so that the caller can do something else meanwhile:
- * _send may have done it all by then, or not waited for the answer; _take has
- * what came of it, -EAGAIN while that is not known, but with wait.  steps, and
- * what they point to, stay until then.  Any other call with c waits for the end
- * of what was sent.
- */
-int mftd_catalog_steps_send(struct mftd_catalog *c,
-    const struct mftd_role_row *role, struct mftd_row_step *steps, size_t n);
-int mftd_catalog_steps_take(
-    struct mftd_catalog *c, struct mftd_row_step *steps, size_t n, bool wait);
-
-/* What can be read when there may be something to take: c's, until the next
- * call with it.  -1: there is nothing to wait for. */
-int mftd_catalog_fd(const struct mftd_catalog *c);
-
-/* The same for one.  -ENOENT when it is not in `from`: also after a step whose
- * answer was lost. */
-int mftd_catalog_step(struct mftd_catalog *c, const struct mftd_role_row *role,
-    const struct mftd_delivery *d, enum mftd_delivery_state from);
 
 /* What a queue has to do with, each up to MFTD_COUNT_MAX: there may be more
  * then.  What is over is not counted. */

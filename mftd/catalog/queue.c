@@ -13,6 +13,7 @@
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/handling_store.h"
 #include "mftd/catalog/rows.h"
+#include "mftd/catalog/steps.h"
 #include "mftd/catalog/versions.h"
 
 #define N(v) ((int)(sizeof(v) / sizeof((v)[0])))

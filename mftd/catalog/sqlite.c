@@ -2,36 +2,33 @@
 #include "mftd/catalog/db.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
-#include "mftd/base/fdio.h"
-#include "mftd/base/log.h"
 #include "mftd/catalog/claim.h"
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/found_sql.h"
 #include "mftd/catalog/partner_sql.h"
+#include "mftd/catalog/sqlite_file.h"
 #include "mftd/catalog/tries.h"
 #include "mftd/catalog/versions.h"
 
 #define BUSY_MS 5000 /* how long another writer is waited for */
 #define COLUMNS_MAX 64
 #define COMMON_BYTES 4096
+#define KEPT_MAX 128 /* statements of a connection */
 
 struct sqlite {
 	struct mftd_db db;
 	char *path;
 	sqlite3 *h; /* NULL until the first call */
+	size_t kept; /* statements of it, to be used again */
 };
 
 /* SQLite has one writer at a time, so "with the role row" is: in the same write
@@ -80,8 +77,55 @@ failed(struct sqlite *s, int code)
 static void
 disconnect(struct sqlite *s)
 {
+	sqlite3_stmt *st;
+
+	while ((st = sqlite3_next_stmt(s->h, NULL)) != NULL)
+		sqlite3_finalize(st);
 	sqlite3_close_v2(s->h);
 	s->h = NULL;
+	s->kept = 0;
+}
+
+/* ---- statements: parsed and planned once for a connection */
+
+/* One that was kept, unless it runs: a row of it may ask the same again. */
+static sqlite3_stmt *
+find_kept(struct sqlite *s, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+
+	while ((st = sqlite3_next_stmt(s->h, st)) != NULL)
+		if (!sqlite3_stmt_busy(st) && strcmp(sqlite3_sql(st), sql) == 0)
+			return st;
+	return NULL;
+}
+
+static int
+prepare(struct sqlite *s, const char *sql, sqlite3_stmt **st)
+{
+	int code;
+
+	*st = find_kept(s, sql);
+	if (*st != NULL)
+		return 0;
+	code = sqlite3_prepare_v3(
+	    s->h, sql, -1, SQLITE_PREPARE_PERSISTENT, st, NULL);
+	s->kept += code == SQLITE_OK;
+	return code == SQLITE_OK ? 0 : failed(s, code);
+}
+
+/* It is not needed any more, for now. */
+static void
+done(struct sqlite *s, sqlite3_stmt *st)
+{
+	if (st == NULL)
+		return;
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	if (s->kept > KEPT_MAX) {
+		sqlite3_finalize(st);
+		s->kept--;
+	}
 }
 
 static int
@@ -91,47 +135,6 @@ sqlite_script(struct mftd_db *db, const char *sql)
 	int code = sqlite3_exec(s->h, sql, NULL, NULL, NULL);
 
 	return code == SQLITE_OK ? 0 : failed(s, code);
-}
-
-/* Root's mftctl may be the first to come: the file belongs to whom its
- * directory does, or the daemon could not write it.  (SQLite itself gives the
- * files beside it to the owner of the file.) */
-static void
-give_away(const char *path)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	struct stat st;
-
-	if (geteuid() != 0 || slash == NULL)
-		return;
-	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path);
-	/* a failure shows when the daemon opens it */
-	if (stat(dir, &st) == 0 && chown(path, st.st_uid, st.st_gid) < 0)
-		log_warn("%s: %s", path, mftd_strerror(errno));
-}
-
-/* Whoever may read the file may lock it, and so keep us out.  (SQLite gives its
- * mode to the files beside it when it makes them.) */
-static void
-close_to_others(const char *path)
-{
-	static const char *const beside[] = { "", "-wal", "-shm" };
-	char name[PATH_MAX];
-	struct stat st;
-	size_t i;
-	int fd;
-
-	/* only a new one is opened: close(2) of another would release locks
-	 * that this process has through SQLite */
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	mftd_fd_close(&fd); /* what is wrong is said when SQLite opens it */
-	for (i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-		snprintf(name, sizeof(name), "%s%s", path, beside[i]);
-		if (stat(name, &st) == 0 && (st.st_mode & 077) != 0 &&
-		    chmod(name, 0600) < 0)
-			log_warn("%s: %s", name, mftd_strerror(errno));
-	}
 }
 
 /* Only a migration may bring the file into being: a reader that came too early
@@ -144,14 +147,14 @@ connect_to(struct sqlite *s, bool create)
 	if (s->h != NULL)
 		return 0;
 	if (create)
-		close_to_others(s->path);
+		mftd_sqlite_close_to_others(s->path);
 	code = sqlite3_open_v2(s->path, &s->h,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		(create ? SQLITE_OPEN_CREATE : 0),
 	    NULL);
 	r = code == SQLITE_OK ? 0 : failed(s, code);
 	if (r == 0 && create)
-		give_away(s->path);
+		mftd_sqlite_give_away(s->path);
 	if (r == 0) {
 		sqlite3_busy_timeout(s->h, BUSY_MS);
 		/* the catalog must not forget: every commit is synced */
@@ -278,11 +281,12 @@ sqlite_run(struct mftd_db *db, const char *sql, const struct mftd_db_value *v,
 	r = connect_to(s, false);
 	if (r < 0)
 		return r;
-	code = sqlite3_prepare_v2(s->h, sql, -1, &st, NULL);
-	if (code == SQLITE_OK)
-		code = bind_all(st, v, n);
+	r = prepare(s, sql, &st);
+	if (r < 0)
+		return r;
+	code = bind_all(st, v, n);
 	r = code == SQLITE_OK ? step_all(s, st, row, data) : failed(s, code);
-	sqlite3_finalize(st);
+	done(s, st);
 	return r;
 }
 
@@ -370,14 +374,6 @@ put_try(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v)
 	return r;
 }
 
-static int
-prepare(struct sqlite *s, const char *sql, sqlite3_stmt **st)
-{
-	int code = sqlite3_prepare_v2(s->h, sql, -1, st, NULL);
-
-	return code == SQLITE_OK ? 0 : failed(s, code);
-}
-
 /* Lets those go that are behind the delivery, which was moved. */
 static int
 let_go(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v)
@@ -429,9 +425,9 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 		    mftd_event_ends(own[2].p))
 			r = put_event(s, &own[0]);
 	}
-	sqlite3_finalize(step);
-	sqlite3_finalize(try);
-	sqlite3_finalize(go);
+	done(s, step);
+	done(s, try);
+	done(s, go);
 	return r < 0 ? r : rows;
 }
 

@@ -9,6 +9,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
+#include "mftd/catalog/steps.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
 

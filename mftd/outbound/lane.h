@@ -7,6 +7,7 @@
 
 #include "mftd/base/limits.h"
 #include "mftd/catalog/catalog.h"
+#include "mftd/catalog/steps.h"
 #include "mftd/outbound/step.h"
 
 /*

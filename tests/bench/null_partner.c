@@ -11,6 +11,7 @@
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/claim.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/steps.h"
 
 /*
  * What outbound does to the catalog's rows, for a partner who takes files in no

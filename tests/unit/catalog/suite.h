@@ -90,6 +90,7 @@ void tests_versions(const struct CMUnitTest **t, size_t *n);
 void tests_stale(const struct CMUnitTest **t, size_t *n);
 void tests_hooks(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
+void tests_statements(const struct CMUnitTest **t, size_t *n);
 /* PostgreSQL's */
 void tests_plans(const struct CMUnitTest **t, size_t *n);
 void tests_found(const struct CMUnitTest **t, size_t *n);

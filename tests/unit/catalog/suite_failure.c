@@ -9,6 +9,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/away.h"
 #include "mftd/catalog/partner_state.h"
+#include "mftd/catalog/steps.h"
 #include "mftd/catalog/tries.h"
 
 /* ---- tries */

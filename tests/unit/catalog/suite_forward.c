@@ -7,6 +7,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/steps.h"
 
 #define T0 1000000000000000 /* microseconds: some moment in 2001 */
 #define PUBLISHED MFTD_RECORD_PUBLISHED

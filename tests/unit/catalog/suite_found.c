@@ -11,6 +11,7 @@
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/found.h"
 #include "mftd/catalog/hook_runs.h"
+#include "mftd/catalog/steps.h"
 
 static char *kinds[] = { "received", "failed", "late" };
 static char *program[] = { "/bin/true" };

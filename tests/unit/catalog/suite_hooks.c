@@ -9,6 +9,7 @@
 #include "mftd/base/err.h"
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/hook_runs.h"
+#include "mftd/catalog/steps.h"
 
 #define S 1000000LL
 

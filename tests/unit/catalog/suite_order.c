@@ -11,6 +11,7 @@
 #include "mftd/catalog/event.h"
 #include "mftd/catalog/found.h"
 #include "mftd/catalog/order.h"
+#include "mftd/catalog/steps.h"
 
 #define MINUTE INT64_C(60000000)
 #define HOUR (60 * MINUTE)

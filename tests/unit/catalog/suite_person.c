@@ -7,6 +7,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/steps.h"
 
 #define MORE_THAN_A_PAGE 503
 

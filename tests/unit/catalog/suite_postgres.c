@@ -14,6 +14,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/steps.h"
 
 #define DEADLINE_MS 20000
 

@@ -7,6 +7,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
+#include "mftd/catalog/steps.h"
 
 static void
 publish(struct db *db, int n)

@@ -8,6 +8,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/catalog/backlog.h"
+#include "mftd/catalog/steps.h"
 
 /* f0 and f1 in queue q, f2 in the queue other; each claimed by its owner. */
 struct two {

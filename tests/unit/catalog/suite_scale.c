@@ -13,6 +13,7 @@
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/due.h"
 #include "mftd/catalog/source.h"
+#include "mftd/catalog/steps.h"
 
 /*
  * That a call reads no more when there is more that it is not about.  Not its

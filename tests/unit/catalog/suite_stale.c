@@ -26,6 +26,7 @@
 #include "mftd/catalog/found.h"
 #include "mftd/catalog/partner_state.h"
 #include "mftd/catalog/pull.h"
+#include "mftd/catalog/steps.h"
 #include "tests/unit/journal/steps.h"
 
 #define ROWS 4

@@ -8,6 +8,7 @@
 #include "mftd/base/clock.h"
 #include "mftd/catalog/backlog.h"
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/steps.h"
 #include "mftd/catalog/versions.h"
 
 /* Deliveries of one name: mftd/catalog/versions.h. */

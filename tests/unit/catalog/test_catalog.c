@@ -322,13 +322,13 @@ find_delivery(struct db *db, const char *receipt, struct mftd_delivery *d)
 int
 main(int argc, char **argv)
 {
-	static void (*const groups[])(
-	    const struct CMUnitTest **, size_t *) = { tests_objects,
-		tests_forward, tests_queue, tests_queues, tests_person,
-		tests_failure, tests_hooks, tests_partner_events, tests_scale,
-		tests_due, tests_source, tests_source_found, tests_sources,
-		tests_found, tests_pull, tests_versions, tests_order,
-		tests_paths, tests_stale, tests_postgres, tests_plans };
+	static void (*const groups[])(const struct CMUnitTest **,
+	    size_t *) = { tests_objects, tests_forward, tests_queue,
+		tests_queues, tests_person, tests_failure, tests_hooks,
+		tests_partner_events, tests_scale, tests_due, tests_source,
+		tests_source_found, tests_sources, tests_found, tests_pull,
+		tests_versions, tests_order, tests_paths, tests_stale,
+		tests_statements, tests_postgres, tests_plans };
 	/* the last two are PostgreSQL's own */
 	size_t i, n,
 	    count = sizeof(groups) / sizeof(groups[0]) -

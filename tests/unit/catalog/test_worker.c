@@ -24,6 +24,7 @@
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/db.h"
 #include "mftd/catalog/person.h"
+#include "mftd/catalog/steps.h"
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/chan.h"
 #include "mftd/ipc/msg_journal.h"
