@@ -145,6 +145,7 @@ mftd_check_run(const struct mftd_ocf *ocf, int64_t timeout_ms,
 	int64_t end_ms = mftd_ocf_now_ms() + timeout_ms, left;
 	struct files f = { -1, -1, -1, "" };
 	enum mftd_check what = MFTD_CHECK_FAILED;
+	bool again = false;
 	char out[4096];
 	int r;
 
@@ -159,12 +160,16 @@ mftd_check_run(const struct mftd_ocf *ocf, int64_t timeout_ms,
 	for (;;) {
 		left = end_ms - mftd_ocf_now_ms();
 		r = run_sftp(ocf, &f, left > 0 ? left : 0, out, sizeof(out));
+		/* one more try that ran out of time says nothing new */
+		if (again && r == -ETIMEDOUT)
+			break;
 		what = mftd_check_meaning(r, out);
 		last_words(out, text);
 		left = end_ms - mftd_ocf_now_ms();
 		if (what != MFTD_CHECK_FAILED || left <= AGAIN_MS)
 			break;
 		poll(NULL, 0, AGAIN_MS);
+		again = true;
 	}
 	if (what == MFTD_CHECK_WELL && !came_back(&f)) {
 		snprintf(text, MFTD_CHECK_TEXT_MAX,

@@ -10,21 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "branch.h"
 #include "ocf/ocf.h"
 
 #define PRIVATE ".mft" /* of a volume of mftd; partners see nothing of it */
 #define END_POLL_MS 20
 
-/* What the child says, in memory that both have: to wake the agent at each step
- * would cost more than the steps. */
-struct word {
+/* One probe. The child says how far it is in memory that both have: to wake the
+ * agent at each step would cost more than the steps. */
+struct touching {
+	const struct mftd_probe_plan *plan;
 	volatile int step; /* the last that was begun */
 	volatile int err; /* of that one */
+	int dir, fd;
+	char before[288], after[288];
+	_Alignas(16) char stack[MFTD_BRANCH_STACK_BYTES];
 };
 
 const char *
@@ -105,14 +110,6 @@ write_file(int fd)
 	return n == (ssize_t)sizeof(block) ? 0 : ENOSPC;
 }
 
-/* One probe, as its child sees it. */
-struct touching {
-	const struct mftd_probe_plan *plan;
-	struct word *word;
-	int dir, fd;
-	char before[288], after[288];
-};
-
 /* To the directory, as its owner: 0 or an errno. */
 static int
 enter(struct touching *a)
@@ -120,16 +117,16 @@ enter(struct touching *a)
 	struct stat st;
 	int r;
 
-	a->word->step = MFTD_PROBE_LOOK;
+	a->step = MFTD_PROBE_LOOK;
 	if (stat(a->plan->directory, &st) == -1)
 		return errno;
-	a->word->step = MFTD_PROBE_MOUNT;
+	a->step = MFTD_PROBE_MOUNT;
 	if ((r = check_mount(a->plan, &st)) != 0)
 		return r;
-	a->word->step = MFTD_PROBE_USER;
+	a->step = MFTD_PROBE_USER;
 	if ((r = become_owner(&st)) != 0)
 		return r;
-	a->word->step = MFTD_PROBE_OPEN;
+	a->step = MFTD_PROBE_OPEN;
 	a->dir = open_directory(a->plan->directory);
 	return a->dir == -1 ? errno : 0;
 }
@@ -142,58 +139,57 @@ touch(struct touching *a)
 
 	if (r != 0)
 		return r;
-	a->word->step = MFTD_PROBE_CREATE;
+	a->step = MFTD_PROBE_CREATE;
 	a->fd = openat(a->dir, a->before,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0600);
 	if (a->fd == -1)
 		return errno;
-	a->word->step = MFTD_PROBE_WRITE;
+	a->step = MFTD_PROBE_WRITE;
 	if ((r = write_file(a->fd)) != 0)
 		return r;
-	a->word->step = MFTD_PROBE_FSYNC;
+	a->step = MFTD_PROBE_FSYNC;
 	if (fsync(a->fd) == -1 || close(a->fd) == -1)
 		return errno;
-	a->word->step = MFTD_PROBE_RENAME;
+	a->step = MFTD_PROBE_RENAME;
 	if (renameat(a->dir, a->before, a->dir, a->after) == -1)
 		return errno;
-	a->word->step = MFTD_PROBE_UNLINK;
+	a->step = MFTD_PROBE_UNLINK;
 	if (unlinkat(a->dir, a->after, 0) == -1)
 		return errno;
-	a->word->step = MFTD_PROBE_DONE;
+	a->step = MFTD_PROBE_DONE;
 	return 0;
 }
 
 /* Not in the agent's group, which the executor kills, and without its outputs,
- * of which the executor waits for the end. */
+ * of which the executor waits for the end. A session of its own would cost a
+ * scheduling group beside. */
 static void
 leave(void)
 {
 	int null = open("/dev/null", O_RDWR);
 
-	setsid();
+	setpgid(0, 0);
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	close_range(3, ~0U, 0);
 }
 
-static _Noreturn void
-child(const struct mftd_probe_plan *plan, struct word *word)
+static int
+child(void *arg)
 {
 	struct flock lk = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	struct touching a = { .plan = plan, .word = word, .dir = -1, .fd = -1 };
+	struct touching *a = arg;
 	int lock;
 
-	snprintf(a.before, sizeof(a.before), "probe-%.255s.new", plan->name);
-	snprintf(a.after, sizeof(a.after), "probe-%.255s", plan->name);
 	leave();
-	lock = open(plan->lock,
+	lock = open(a->plan->lock,
 	    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (lock == -1 || fcntl(lock, F_SETLK, &lk) == -1)
-		word->err = errno;
+		a->err = errno;
 	else
-		word->err = touch(&a);
-	_exit(0);
+		a->err = touch(a);
+	return 0;
 }
 
 /* ---- the agent */
@@ -214,53 +210,61 @@ holder(const char *path)
 	return lk.l_type == F_UNLCK ? 0 : lk.l_pid;
 }
 
-/* Whether the child has gone by then; to close a file may hang as well. */
+/* Whether the child has gone by then; to close a file may hang as well. The
+ * signal is blocked, so that it stays for who waits. errno is the child's too:
+ * the clock says why the wait ended. */
 static bool
-wait_for(pid_t pid, int64_t timeout_ms)
+wait_for(pid_t pid, const sigset_t *chld, int64_t timeout_ms)
 {
-	struct pollfd p = { pidfd_open(pid, 0), POLLIN, 0 };
 	int64_t end_ms = mftd_ocf_now_ms() + timeout_ms, left;
-	int n = -1;
 
 	do {
+		struct timespec ts;
+
 		left = end_ms - mftd_ocf_now_ms();
-		if (p.fd != -1)
-			n = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (n == -1 && errno == EINTR && p.fd != -1);
-	if (p.fd != -1)
-		close(p.fd);
-	return n == 1 && waitpid(pid, NULL, WNOHANG) == pid;
+		left = left > 0 ? left : 0;
+		ts.tv_sec = left / 1000;
+		ts.tv_nsec = left % 1000 * 1000000;
+		sigtimedwait(chld, NULL, &ts);
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return true;
+	} while (left > 0);
+	return false;
 }
 
-/* Tries, with the lock free as it seems. */
-static void
-attempt(const struct mftd_probe_plan *plan, struct word *word,
-    struct mftd_probe *probe)
+/* Whether the child is gone, and the memory only ours again. */
+static bool
+attempt(struct touching *a, struct mftd_probe *probe)
 {
-	pid_t pid = fork();
+	sigset_t chld, old;
+	bool gone;
+	pid_t pid;
 
-	if (pid == 0)
-		child(plan, word);
-	if (pid == -1) {
-		probe->err = errno;
-		return;
-	}
-	if (!wait_for(pid, plan->timeout_ms)) {
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, &old);
+	pid = mftd_branch(a->stack, child, a);
+	gone = pid < 0 || wait_for(pid, &chld, a->plan->timeout_ms);
+	if (pid < 0) {
+		probe->err = -pid;
+	} else if (!gone) {
 		kill(pid, SIGKILL);
 		probe->pid = pid;
 		probe->err = ETIMEDOUT;
-	} else if (word->err != 0)
-		probe->err = word->err;
-	else if (word->step != MFTD_PROBE_DONE)
+	} else if (a->err != 0)
+		probe->err = a->err;
+	else if (a->step != MFTD_PROBE_DONE)
 		probe->err = ECHILD; /* it was killed */
-	probe->step = (enum mftd_probe_step)word->step;
+	probe->step = (enum mftd_probe_step)a->step;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return gone;
 }
 
 void
 mftd_probe_run(const struct mftd_probe_plan *plan, struct mftd_probe *probe)
 {
 	pid_t pid = holder(plan->lock);
-	struct word *word;
+	struct touching *a;
 
 	*probe = (struct mftd_probe) { MFTD_PROBE_BEGIN, 0, 0 };
 	if (pid > 0) {
@@ -272,14 +276,18 @@ mftd_probe_run(const struct mftd_probe_plan *plan, struct mftd_probe *probe)
 		probe->err = -pid;
 		return;
 	}
-	word = mmap(NULL, sizeof(*word), PROT_READ | PROT_WRITE,
+	a = mmap(NULL, sizeof(*a), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (word == MAP_FAILED) {
+	if (a == MAP_FAILED) {
 		probe->err = errno;
 		return;
 	}
-	attempt(plan, word, probe);
-	munmap(word, sizeof(*word));
+	a->plan = plan;
+	a->dir = a->fd = -1;
+	snprintf(a->before, sizeof(a->before), "probe-%.255s.new", plan->name);
+	snprintf(a->after, sizeof(a->after), "probe-%.255s", plan->name);
+	if (attempt(a, probe))
+		munmap(a, sizeof(*a));
 }
 
 bool

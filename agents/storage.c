@@ -93,36 +93,39 @@ is_absent(const struct mftd_probe *probe)
 	    (probe->err == ENODEV && probe->step == MFTD_PROBE_MOUNT);
 }
 
-/* Tells the cluster, and remembers. The wait for confirmation counts from when
- * the others could know. Returns 0 or -errno of the memory. */
+/* Tells the cluster, and remembers, if old is not what is remembered already.
+ * The wait for confirmation counts from when the others could know. Returns 0
+ * or -errno of the memory. */
 static int
-publish(const struct mftd_ocf *ocf, struct mftd_verdict *v)
+publish(const struct mftd_ocf *ocf, struct mftd_verdict *v, const char *old)
 {
-	char text[MFTD_VERDICT_TEXT_MAX], old[MFTD_OCF_MEMORY_MAX];
+	char text[MFTD_VERDICT_TEXT_MAX];
 
 	if (mftd_ocf_attribute_set(ocf, mftd_ocf_param(ocf, "attribute"),
 		mftd_color_word(v->color)) < 0 &&
 	    v->color != MFTD_COLOR_GREEN)
 		v->since_s = now_s();
 	mftd_verdict_text(v, text);
-	if (mftd_ocf_memory_read(ocf, RUN, old) == 0 && strcmp(old, text) == 0)
+	if (strcmp(old, text) == 0)
 		return 0;
 	return mftd_ocf_memory_write(ocf, RUN, text);
 }
 
+/* The next verdict after old, what is remembered of the last one, or "". */
 static int
-judge(struct mftd_ocf *ocf, struct mftd_verdict *v,
-    const struct mftd_probe *probe)
+judge(struct mftd_ocf *ocf, const char *old, const struct mftd_probe *probe)
 {
+	struct mftd_verdict verdict, *v = &verdict;
 	int r;
 
+	mftd_verdict_parse(v, old);
 	mftd_verdict_probe(v, is_well(probe), now_s());
 	if (mftd_verdict_asks(v, now_s(), mftd_ocf_param_int(ocf, "confirm")))
 		mftd_verdict_others(v,
 		    mftd_ocf_attribute_elsewhere(ocf,
 			mftd_ocf_param(ocf, "attribute"),
 			mftd_color_word(MFTD_COLOR_GREEN)));
-	if ((r = publish(ocf, v)) < 0) {
+	if ((r = publish(ocf, v, old)) < 0) {
 		mftd_ocf_reason(ocf,
 		    "cannot remember: %s: make room in /run/resource-agents",
 		    strerror(-r));
@@ -141,18 +144,16 @@ static int
 on_start(struct mftd_ocf *ocf)
 {
 	char text[MFTD_OCF_MEMORY_MAX];
-	struct mftd_verdict v;
 	struct mftd_probe probe;
 	int code;
 
 	mftd_ocf_memory_read(ocf, RUN, text);
-	mftd_verdict_parse(&v, text);
 	probe_volume(ocf, &probe);
 	if (is_absent(&probe)) {
 		give_reason(ocf, &probe, " first");
 		return MFTD_OCF_ERR_INSTALLED;
 	}
-	code = judge(ocf, &v, &probe);
+	code = judge(ocf, text, &probe);
 	return code == MFTD_OCF_DEGRADED ? MFTD_OCF_SUCCESS : code;
 }
 
@@ -182,12 +183,11 @@ on_stop(struct mftd_ocf *ocf)
 
 /* Success if it was started; else the code, with its reason. */
 static int
-recall(struct mftd_ocf *ocf, struct mftd_verdict *v)
+recall(struct mftd_ocf *ocf, char text[static MFTD_OCF_MEMORY_MAX])
 {
-	char text[MFTD_OCF_MEMORY_MAX], path[MFTD_OCF_MEMORY_PATH_MAX];
+	char path[MFTD_OCF_MEMORY_PATH_MAX];
 	int r = mftd_ocf_memory_read(ocf, RUN, text);
 
-	mftd_verdict_parse(v, text);
 	if (r == 0)
 		return MFTD_OCF_SUCCESS;
 	if (r == -ENOENT)
@@ -200,23 +200,23 @@ recall(struct mftd_ocf *ocf, struct mftd_verdict *v)
 static int
 on_monitor(struct mftd_ocf *ocf)
 {
-	struct mftd_verdict v;
+	char text[MFTD_OCF_MEMORY_MAX];
 	struct mftd_probe probe;
-	int code = recall(ocf, &v);
+	int code = recall(ocf, text);
 
 	if (code != MFTD_OCF_SUCCESS)
 		return code;
 	probe_volume(ocf, &probe);
-	return judge(ocf, &v, &probe);
+	return judge(ocf, text, &probe);
 }
 
 /* What can be reloaded is read at each monitor. */
 static int
 on_reload(struct mftd_ocf *ocf)
 {
-	struct mftd_verdict v;
+	char text[MFTD_OCF_MEMORY_MAX];
 
-	return recall(ocf, &v);
+	return recall(ocf, text);
 }
 
 static int

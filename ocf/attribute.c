@@ -2,68 +2,19 @@
 #include "attribute.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "listener.h"
 #include "log.h"
 #include "memory.h"
 
 #define TOLD "told" /* the memory of what was said */
-#define SOCKETS "/proc/self/net/unix"
-#define SOCKETS_MAX (256 * 1024) /* bytes looked at */
+#define ATTRD "attrd" /* what the attribute daemon listens on */
 #define NOT_FOUND 105 /* CRM_EX_NOSUCH */
-
-/* Whether a path of the list is the attribute daemon's: an abstract one, which
- * the kernel shows with '@' for each NUL, or one in a directory. */
-static bool
-is_attrd(const char *path)
-{
-	const char *end = path + strcspn(path, "\n"), *slash = end;
-
-	while (slash > path && slash[-1] != '/')
-		slash--;
-	if (*slash == '@')
-		slash++;
-	return strncmp(slash, "attrd", 5) == 0 &&
-	    (slash[5] == '@' || slash + 5 == end);
-}
-
-/* The inode of its listening socket, which a new one does not share; 0 if
- * there is none, or too much else. proc(5): seven fields, then the path. */
-static unsigned long
-attrd_inode(void)
-{
-	char *text = malloc(SOCKETS_MAX), *line, *next;
-	int fd = open(SOCKETS, O_RDONLY | O_CLOEXEC), path = 0;
-	unsigned long inode, found = 0;
-	size_t used = 0;
-	ssize_t n = 0;
-
-	while (text != NULL && fd != -1 && used < SOCKETS_MAX - 1 &&
-	    (n = read(fd, text + used, SOCKETS_MAX - 1 - used)) > 0)
-		used += (size_t)n;
-	if (text != NULL)
-		text[used] = '\0';
-	for (line = text; line != NULL && found == 0; line = next) {
-		next = strchr(line, '\n');
-		next = next != NULL ? next + 1 : NULL;
-		path = 0;
-		/* a listener has the flag of accepting (__SO_ACCEPTCON) */
-		if (sscanf(line, "%*s %*s %*s 00010000 %*s %*s %lu %n", &inode,
-			&path) == 1 &&
-		    path > 0 && (size_t)path <= strcspn(line, "\n") &&
-		    is_attrd(line + path))
-			found = inode;
-	}
-	if (fd != -1)
-		close(fd);
-	free(text);
-	return found;
-}
 
 static long long
 boottime_s(void)
@@ -87,7 +38,8 @@ told_text(char *out, size_t size, const char *name, const char *value,
     const char *life)
 {
 	snprintf(out, size, "%.64s %.32s %.64s %lu", name, value,
-	    *life != '\0' ? life : "-", attrd_inode());
+	    *life != '\0' ? life : "-",
+	    (unsigned long)mftd_ocf_listener(ATTRD));
 }
 
 static bool

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -133,6 +134,8 @@ mftd_ocf_init(struct mftd_ocf *ocf, const struct mftd_ocf_agent *agent,
 	const char *instance = getenv("OCF_RESOURCE_INSTANCE");
 	long timeout;
 
+	/* ignored, as it may be inherited, nobody could wait for a child */
+	signal(SIGCHLD, SIG_DFL);
 	memset(ocf, 0, sizeof(*ocf));
 	ocf->agent = agent;
 	ocf->action = action;

@@ -254,6 +254,7 @@ static int
 prepare(struct mftd_parent *p)
 {
 	sigset_t set;
+	int r;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -263,9 +264,15 @@ prepare(struct mftd_parent *p)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
+	/* ignored, as it may be inherited, children would be nobody's to reap
+	 */
+	signal(SIGCHLD, SIG_DFL);
 	/* sessions outlive their listener: they become ours, to be reaped */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;
+	/* whom it cannot list it cannot end: better known at once */
+	if ((r = mftd_orphans_kill(p)) < 0)
+		return r;
 	p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p->signal_fd < 0)
 		return -errno;

@@ -87,7 +87,8 @@ void mftd_child_stop(struct mftd_child *ch, int grace_ms);
 struct mftd_child *mftd_parent_coordinator(struct mftd_parent *p);
 
 /* Ends by SIGKILL what else is a child of this process: sessions that their
- * listener left behind.  Returns how many there were. */
+ * listener left behind.  Returns how many there were, or -errno if they cannot
+ * be listed. */
 int mftd_orphans_kill(struct mftd_parent *p);
 
 /* A request of the coordinator. */

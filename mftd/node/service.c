@@ -437,8 +437,7 @@ kill_rest(struct mftd_parent *p, const struct mftd_svc *s)
 		kill(ch->pid, SIGKILL);
 		listens |= ch->kind->proc == MFTD_PROC_LISTENER;
 	}
-	mftd_orphans_kill(p);
-	return !listens;
+	return mftd_orphans_kill(p) >= 0 && !listens;
 }
 
 static void

@@ -173,7 +173,9 @@ mftd_orphans_kill(struct mftd_parent *p)
 	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	f = fopen(path, "re");
 	if (f == NULL)
-		return 0;
+		return -errno;
+	/* nobody else reaps: no pid of the list is another's meanwhile, and
+	 * none goes from it while it is read */
 	while (fscanf(f, "%ld", &pid) == 1)
 		if (!is_known(p, (pid_t)pid)) {
 			kill((pid_t)pid, SIGKILL);

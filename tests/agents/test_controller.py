@@ -130,3 +130,13 @@ def test_beside_a_queue(node):
 @pytest.mark.parametrize("action", ["promote", "demote", "notify"])
 def test_unknown_action(node, action):
     assert node.call(AGENT, action).code == 3
+
+
+@pytest.mark.parametrize("agent", [AGENT, "outbound"])
+def test_level_10(node, agent):
+    """There is nothing more to try: how a partner does is not the service's
+    health."""
+    assert node.call(agent, "start").code == 0
+    asked = len(node.requests())
+    assert node.call(agent, "monitor", OCF_CHECK_LEVEL="10").code == 0
+    assert [r["action"] for r in node.requests()[asked:]] == ["monitor"]

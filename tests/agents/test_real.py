@@ -233,9 +233,43 @@ def test_killed(machine):
     machine.becomes_well("outbound")
 
 
+def workers(machine):
+    """{kind: [(pid, state, whether it has a SIGKILL pending)]}."""
+    found = {}
+    for pid in machine.daemons():
+        try:
+            with open("/proc/%d/status" % pid) as f:
+                status = f.read()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        name, state = (re.search(r"^%s:\s+(\S+)" % key, status, re.M)[1]
+                       for key in ("Name", "State"))
+        pending = any(int(mask, 16) >> signal.SIGKILL - 1 & 1 for mask in
+                      re.findall(r"^(?:Sig|Shd)Pnd:\s+(\S+)", status, re.M))
+        found.setdefault(name.removeprefix("mftd:"), []).append(
+            (pid, state, pending))
+    return found
+
+
+def sftp_session(machine, account):
+    """A client that is logged in."""
+    client = subprocess.Popen(
+        ["sftp", "-b", "-", "-F", "/dev/null", "-P", account["check_port"],
+         "-i", account["check_key"], "-o", "IdentitiesOnly=yes",
+         "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+         f"{account['check_user']}@127.0.0.1"], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL)
+    client.stdin.write("pwd\n")
+    client.stdin.flush()
+    assert any("working directory" in line for line in client.stdout)
+    return client
+
+
 def test_storage_hangs(machine, tmp_path):
     """It is degraded, not failed: the same may be so on all nodes. A stop has to
-    succeed, as its workers are killed and answer nobody any more."""
+    succeed, as its workers are killed and answer nobody any more; what is left
+    of them ends with the hang, and then it starts again."""
     top = tmp_path / "slow"
     top.mkdir()
     with SlowDisk(top, 0) as disk:
@@ -246,6 +280,12 @@ def test_storage_hangs(machine, tmp_path):
             assert machine.call("inbound", "start").returncode == 0
             machine.becomes_well("inbound")
             account = machine.check_account()
+            deadline = time.monotonic() + PATIENCE_S
+            while (found := thorough(machine, **account))[0] == DEGRADED:
+                assert time.monotonic() < deadline, found
+                time.sleep(0.1)     # its accounts may be to come yet
+            client = sftp_session(machine, account)
+            assert "session" in workers(machine)
             disk.server.send_signal(signal.SIGSTOP)
             deadline = time.monotonic() + PATIENCE_S
             while (result := machine.call("inbound",
@@ -261,12 +301,29 @@ def test_storage_hangs(machine, tmp_path):
             assert machine.call("outbound", "monitor").returncode in (
                 0, PROMOTED, DEGRADED, DEGRADED_PROMOTED)
             assert machine.call("inbound", "stop").returncode == 0
-        finally:
+            left = workers(machine)
+            assert "listener" not in left
+            assert [state for _, state, _ in left["journal"]] == ["D"]
+            for kind in ("journal", "auth", "session"):
+                assert all(pending or state == "Z" for _, state, pending
+                           in left.get(kind, [])), left
+            client.communicate("ls\n", timeout=PATIENCE_S)
+            assert client.returncode != 0
+            # whoever asks is not told that it is stopped; to stop it again is
+            # as good
+            assert machine.call("inbound", "monitor").returncode == DEGRADED
+            assert machine.call("inbound", "stop").returncode == 0
             disk.server.send_signal(signal.SIGCONT)
             deadline = time.monotonic() + PATIENCE_S
-            while machine.call("inbound", "monitor").returncode == 1:
+            while (result := machine.call("inbound", "monitor"
+                                          )).returncode != 7:
+                assert result.returncode in (1, DEGRADED), result
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+            assert machine.call("inbound", "start").returncode == 0
+            machine.becomes_well("inbound")
+        finally:
+            disk.server.send_signal(signal.SIGCONT)
             machine.end()
             subprocess.run(["umount", volume], check=True)
 

@@ -287,11 +287,13 @@ def test_one_is_ill(three):
     three[0].break_it()
     all_monitor(three)
     assert colors(three) == ["yellow", "green", "green"]
-    three[0].later(10)
-    result = three[0].run("monitor")
+    # far more than this test takes of itself, on whatever machine
+    confirm = {"OCF_RESKEY_confirm": "3600"}
+    three[0].later(600)
+    result = three[0].run("monitor", **confirm)
     assert (result.code, three[0].color()) == (DEGRADED, "yellow")
-    three[0].later(40)
-    result = three[0].run("monitor")
+    three[0].later(3600)
+    result = three[0].run("monitor", **confirm)
     assert (result.code, three[0].color()) == (DEGRADED, "red")
     assert "another node is well" in result.reason
     three[0].mend()
@@ -493,3 +495,21 @@ def test_ocf_tester(watcher):
     assert run.returncode == 0
     assert "passed all tests" in run.stdout
     assert "* rc=" not in run.stdout
+
+
+def test_level_10(watcher):
+    """Each monitor is as thorough as it can be."""
+    assert watcher.run("start").code == 0
+    before = os.stat(watcher.volume).st_mtime_ns
+    assert watcher.run("monitor", OCF_CHECK_LEVEL="10").code == 0
+    assert os.stat(watcher.volume).st_mtime_ns > before
+
+
+def test_started_with_sigchld_ignored(watcher):
+    """Whoever starts it may not want to hear of its own children."""
+    assert watcher.run("start").code == 0
+    done = subprocess.run(
+        [os.path.join(AGENTS, AGENT), "monitor"], env=watcher.env(20000, {}),
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+        stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -37,6 +37,7 @@ DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
 VERDICT = ("tests/unit/agents/test_verdict",)
 MEMORY = ("tests/unit/ocf/test_memory",)
+LISTENER = ("tests/unit/ocf/test_listener",)
 SERVICE = ("tests/unit/node/test_service",)
 PLACES = ("tests/unit/node/test_places",)
 
@@ -1367,7 +1368,38 @@ MUTATIONS = [
              "	int r = ftruncate(fd, 0) < 0 ? -1 : mftd_fd_pwrite_full(",
              ("tests/unit/base/test_lock", "word_is_replaced_in_place")),
 
+    # what is left at a stop's deadline
+    Mutation("rest_of_inbound_lives", "mftd/node/service.c",
+             "		kill(ch->pid, SIGKILL);\n", "",
+             (*SERVICE, "sessions_of_a_listener")),
+    Mutation("rest_of_outbound_killed", "mftd/node/service.c",
+             "s->kind != MFTD_SERVICE_INBOUND || !place_gone(p)", "false",
+             (*SERVICE, "rest_of_outbound_is_not")),
+    Mutation("rest_with_its_place", "mftd/node/service.c",
+             "s->kind != MFTD_SERVICE_INBOUND || !place_gone(p)",
+             "s->kind != MFTD_SERVICE_INBOUND",
+             (*SERVICE, "place_is_not")),
+    Mutation("rest_listens", "mftd/node/service.c",
+             "mftd_orphans_kill(p) >= 0 && !listens",
+             "mftd_orphans_kill(p) >= 0",
+             (*SERVICE, "sessions_of_a_listener")),
+    Mutation("rest_not_listed", "mftd/node/service.c",
+             "mftd_orphans_kill(p) >= 0 && !listens",
+             "mftd_orphans_kill(p) | !listens",
+             (*SERVICE, "sessions_not_listed")),
+
     # the agents
+    Mutation("told_not_a_listener", "ocf/listener.c",
+             "1 << LISTENING", "~0U", (*LISTENER, "others")),
+    Mutation("told_listener_filled_up", "ocf/listener.c",
+             "path[i] = '@';", "break;", (*LISTENER, "abstract")),
+    Mutation("told_first_answer_only", "ocf/listener.c",
+             "r = read_answer(buf, (size_t)n, name, inode);",
+             "r = read_answer(buf, (size_t)n, name, inode) | 1;",
+             (*LISTENER, "among_many")),
+    Mutation("told_other_listener", "ocf/listener.c",
+             "(last[len] == '@' || last + len == end)", "true",
+             (*LISTENER, "others")),
     Mutation("storage_red_at_once", "agents/verdict.c",
              "now_s - v->since_s >= confirm_s", "true",
              (*VERDICT, "confirmed_late_enough")),

@@ -1,11 +1,17 @@
 /* Part of mftd; see LICENSE. */
+#include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,6 +21,7 @@
 #include "mftd/node/parent.h"
 
 #define PLACE "@node:n1"
+#define PATIENCE_MS 30000
 
 /* ---- a house of three, and children that are none */
 
@@ -37,7 +44,11 @@ struct house {
 	struct mftd_conf conf;
 	struct mftd_parent p;
 	char dir[32];
+	struct mftd_chan *coordinator; /* its end */
 };
+
+/* What mftd_orphans_kill says. */
+static int orphans;
 
 int
 mftd_spawn(struct mftd_parent *p, struct mftd_child *ch)
@@ -58,7 +69,7 @@ mftd_child_stop(struct mftd_child *ch, int grace_ms)
 int
 mftd_orphans_kill(struct mftd_parent *p)
 {
-	return 0;
+	return orphans;
 }
 
 static int
@@ -93,6 +104,9 @@ teardown(void **state)
 		unlink(path);
 	}
 	rmdir(h->dir);
+	mftd_chan_free(h->coordinator);
+	if (mftd_parent_coordinator(&h->p) != NULL)
+		mftd_chan_free(mftd_parent_coordinator(&h->p)->chan);
 	test_free(h);
 	return 0;
 }
@@ -255,6 +269,159 @@ daemon_ends_with_the_others(void **state)
 	assert_true(h->p.ending);
 }
 
+/* ---- a stop that comes to its deadline */
+
+static const struct mftd_kind journal = { MFTD_PROC_JOURNAL,
+	MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 0, MFTD_EACH_ONE, no_main };
+
+/* A process that does not end by itself is that child. */
+static pid_t
+hangs(struct mftd_child *ch)
+{
+	pid_t test = getpid();
+
+	ch->pid = fork();
+	assert_true(ch->pid >= 0);
+	if (ch->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (getppid() == test)
+			pause();
+		_exit(0);
+	}
+	return ch->pid;
+}
+
+/* Asked to stop at once; what the coordinator is answered. */
+static struct mftd_msg_service_state
+stop_now(struct house *h, enum mftd_service kind, const char *queue)
+{
+	struct mftd_msg_service_set set = { .service = kind,
+		.role = MFTD_ROLE_STOPPED };
+	struct mftd_child *co = mftd_parent_coordinator(&h->p);
+	struct mftd_msg_service_state st;
+	struct mftd_msg m = { 0 };
+	int fds[2];
+
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	co->chan = mftd_chan_new(fds[0], MFTD_PROC_COORDINATOR, "");
+	h->coordinator = mftd_chan_new(fds[1], MFTD_PROC_PARENT, "");
+	snprintf(set.queue, sizeof(set.queue), "%s", queue);
+	assert_int_equal(mftd_service_set(&h->p, &set, 7), 0);
+	advance(h);
+	do {
+		mftd_msg_close(&m);
+		assert_int_equal(mftd_chan_recv(h->coordinator, &m), 0);
+	} while (m.ref != 7);
+	memcpy(&st, m.data, sizeof(st));
+	mftd_msg_close(&m);
+	assert_int_equal(st.err, -ETIMEDOUT);
+	return st;
+}
+
+static void
+assert_killed(pid_t pid)
+{
+	struct pollfd p = { pidfd_open(pid, 0), POLLIN, 0 };
+	int status;
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	mftd_fd_close(&p.fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* It can still be stopped, which who has a SIGKILL pending cannot. */
+static void
+assert_lives(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_killed(pid);
+}
+
+static struct mftd_child *
+started_inbound(struct house *h)
+{
+	orphans = 0;
+	want(h, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STARTED);
+	advance(h);
+	listens(h);
+	return child(h, MFTD_PROC_LISTENER, "");
+}
+
+static void
+rest_of_inbound_is_killed(void **state)
+{
+	struct house *h = *state;
+	struct mftd_child *ch = started_inbound(h);
+	pid_t pid = hangs(ch);
+
+	ch->kind = &journal;
+	assert_int_equal(stop_now(h, MFTD_SERVICE_INBOUND, "").killed, 1);
+	assert_killed(pid);
+	/* it is stopped when it is gone, not before */
+	assert_int_equal(service(h, "")->now, MFTD_ROLE_STARTED);
+	reap(h);
+	assert_int_equal(service(h, "")->now, MFTD_ROLE_STOPPED);
+}
+
+/* Who still listens has children that are not ours to kill. */
+static void
+sessions_of_a_listener(void **state)
+{
+	struct house *h = *state;
+	pid_t pid = hangs(started_inbound(h));
+
+	assert_int_equal(stop_now(h, MFTD_SERVICE_INBOUND, "").killed, 0);
+	assert_killed(pid);
+}
+
+static void
+sessions_not_listed(void **state)
+{
+	struct house *h = *state;
+	struct mftd_child *ch = started_inbound(h);
+	pid_t pid = hangs(ch);
+
+	ch->kind = &journal;
+	orphans = -EACCES;
+	assert_int_equal(stop_now(h, MFTD_SERVICE_INBOUND, "").killed, 0);
+	orphans = 0;
+	assert_killed(pid);
+}
+
+/* Whoever delivers must be gone, also as a part of inbound. */
+static void
+rest_of_outbound_is_not(void **state)
+{
+	struct house *h = *state;
+	pid_t pid;
+
+	bring_up_all(h);
+	pid = hangs(child(h, MFTD_PROC_OUTBOUND, "@controller"));
+	assert_int_equal(
+	    stop_now(h, MFTD_SERVICE_OUTBOUND, "@controller").killed, 0);
+	assert_lives(pid);
+}
+
+static void
+place_is_not(void **state)
+{
+	struct house *h = *state;
+	pid_t pid, listener;
+
+	bring_up_all(h);
+	pid = hangs(place(h));
+	listener = hangs(child(h, MFTD_PROC_LISTENER, ""));
+	assert_int_equal(stop_now(h, MFTD_SERVICE_INBOUND, "").killed, 0);
+	assert_lives(listener);
+	assert_lives(pid);
+}
+
 int
 main(void)
 {
@@ -265,6 +432,15 @@ main(void)
 		    inbound_takes_its_place_along, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    daemon_ends_with_the_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    rest_of_inbound_is_killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    sessions_of_a_listener, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    sessions_not_listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    rest_of_outbound_is_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(place_is_not, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
