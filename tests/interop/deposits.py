@@ -4,6 +4,8 @@ at a system call, and a judge who knows what outbound brought."""
 import contextlib
 import json
 import os
+import pathlib
+import re
 import signal
 import sqlite3
 import subprocess
@@ -67,6 +69,17 @@ def kill(rig, kind):
     pid = process(rig, kind)
     send(pid)
     return pid
+
+
+def is_killed(pid):
+    """Whether it has ended, or will as soon as whoever holds it lets go: strace
+    keeps also the dying for as long as it was told."""
+    with contextlib.suppress(OSError):
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        pending = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)$", text, re.M)
+        return any(int(mask, 16) >> signal.SIGKILL - 1 & 1
+                   for mask in pending)
+    return True
 
 
 def _stop(rig, pid):
