@@ -82,6 +82,21 @@ def is_killed(pid):
     return True
 
 
+def _waits(pid):
+    """For the end of its children, and does nothing else."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/wchan").read_text() == "do_wait"
+    return True
+
+
+def kill_all(rig):
+    """The daemon, with which all others end, one by one: by the end of this
+    none does anything more, not even who is held and then let go."""
+    os.kill(rig.daemon.pid, signal.SIGKILL)
+    wait_for(rig, "the end of all", lambda: all(
+        is_killed(pid) or _waits(pid) for pid in rig.processes()))
+
+
 def _stop(rig, pid):
     """Stops it, unless it is at work on the catalog."""
     os.kill(pid, signal.SIGSTOP)
