@@ -65,10 +65,24 @@ def process(rig, kind):
         iter(rig.pids(kind)), None))
 
 
+def _kill_deposit(rig):
+    """The next one: where there are many processes, it may have ended before
+    all have been looked at."""
+    for parent in rig.pids("outbound"):
+        with contextlib.suppress(OSError):
+            path = f"/proc/{parent}/task/{parent}/children"
+            for pid in pathlib.Path(path).read_text().split():
+                comm = pathlib.Path(f"/proc/{pid}/comm").read_text()
+                if comm == "mftd:deposit\n" and send(int(pid)):
+                    return True
+    return False
+
+
 def kill(rig, kind):
-    pid = process(rig, kind)
-    send(pid)
-    return pid
+    if kind == "deposit":
+        wait_for(rig, "a deposit", lambda: _kill_deposit(rig))
+    else:
+        send(process(rig, kind))
 
 
 def is_killed(pid):
