@@ -21,7 +21,7 @@
 #include "mftd/journal/quota.h"
 #include "mftd/journal/usage.h"
 
-#define TRIES 3 /* counts that others disturbed, in a row */
+#define TRIES 3 /* counts that changes disturbed, in a row */
 
 /* What the child says. */
 struct result {
@@ -37,7 +37,7 @@ struct mftd_count {
 	int root, fd; /* to be counted; the child's word */
 	pid_t pid;
 	int tries;
-	uint64_t begun_at; /* as usage.h's */
+	struct mftd_usage begun; /* the usage when it did */
 };
 
 /* Adds what lies below the directory fd (taken over) on its file system. */
@@ -106,62 +106,41 @@ static int
 mark_begun(struct mftd_count *k)
 {
 	const struct mftd_volume *v = &k->j->vol;
-	struct mftd_usage u;
+	uint64_t recoveries;
 	int r, fd = mftd_usage_lock(v, k->account);
 
 	if (fd < 0)
 		return fd;
-	r = mftd_usage_recoveries(v, &k->begun_at);
+	r = mftd_usage_recoveries(v, &recoveries);
 	if (r == 0)
-		r = mftd_usage_read(fd, &u);
-	/* where another node counts too, both add what grows since the first
-	 * began: too much, so it is counted once more; but who counted before
-	 * a recovery may be dead */
-	u.stale = u.counting && u.begun_at == k->begun_at;
-	if (!u.stale)
-		u.grown_bytes = u.grown_files = 0;
-	u.counting = true;
-	u.begun_at = k->begun_at;
-	u.seq++;
-	if (r == 0)
-		r = mftd_usage_write(fd, &u, true);
+		r = mftd_usage_read(fd, &k->begun);
+	if (r == 0) {
+		mftd_usage_begin(&k->begun, recoveries);
+		r = mftd_usage_write(fd, &k->begun, true);
+	}
 	mftd_fd_close(&fd);
 	return r;
 }
 
-/* Puts the result in.  1: it was disturbed, and may say too much. */
+/* Puts the result in.  1: it was disturbed. */
 static int
 mark_done(struct mftd_count *k, struct mftd_tally t)
 {
-	struct mftd_usage u;
-	uint64_t bytes, files;
-	int r, fd = mftd_usage_lock(&k->j->vol, k->account);
+	struct mftd_usage u, found = k->begun;
+	int r, again = 0, fd = mftd_usage_lock(&k->j->vol, k->account);
 
 	if (fd < 0)
 		return fd;
+	found.bytes = (uint64_t)t.bytes;
+	found.files = (uint64_t)t.files;
+	found.counted_s = time(NULL);
 	r = mftd_usage_read(fd, &u);
-	if (r < 0 || (!u.counting && u.known))
-		goto out; /* another one has ended */
-	if (u.begun_at != k->begun_at) {
-		r = 1; /* another one began anew: what grew is lost */
-		goto out;
+	if (r == 0) {
+		again = mftd_usage_counted(&u, &found);
+		r = mftd_usage_write(fd, &u, true);
 	}
-	bytes = (uint64_t)t.bytes + u.grown_bytes;
-	files = (uint64_t)t.files + u.grown_files;
-	if (!u.known || !u.stale || bytes > u.bytes)
-		u.bytes = bytes;
-	if (!u.known || !u.stale || files > u.files)
-		u.files = files;
-	u.known = true;
-	u.counting = false;
-	u.counted_s = time(NULL);
-	u.counted_at = k->begun_at;
-	r = mftd_usage_write(fd, &u, true);
-	if (r == 0)
-		r = u.stale;
-out:
 	mftd_fd_close(&fd);
-	return r;
+	return r < 0 ? r : again;
 }
 
 /* ---- the process */

@@ -129,10 +129,8 @@ settle_one(struct mftd_usage *u, struct mftd_change *c)
 {
 	mftd_usage_add(
 	    u, c->tally.bytes - c->held.bytes, c->tally.files - c->held.files);
-	if (c->held_seq != 0 && c->held_seq != u->seq) {
-		mftd_usage_add(u, c->held.bytes, c->held.files);
-		u->stale = true;
-	}
+	if (c->held_seq != 0)
+		mftd_usage_passed(u, c->held_seq, c->held.bytes, c->held.files);
 	u->stale |= c->untold || (c->moved && u->counting);
 }
 

@@ -204,3 +204,43 @@ mftd_usage_add(struct mftd_usage *u, int64_t bytes, int64_t files)
 	if (u->counting && (bytes < 0 || files < 0))
 		u->stale = true; /* the count may have seen what went */
 }
+
+void
+mftd_usage_begin(struct mftd_usage *u, uint64_t recoveries)
+{
+	u->grown_bytes = u->grown_files = 0;
+	u->counting = true;
+	u->stale = false;
+	u->begun_at = recoveries;
+	u->seq++;
+}
+
+void
+mftd_usage_passed(
+    struct mftd_usage *u, uint64_t seq, int64_t bytes, int64_t files)
+{
+	if (u->seq == seq)
+		return;
+	/* the only one since is under way: what is known has it still */
+	if (!u->counting || u->seq != seq + 1)
+		mftd_usage_add(u, bytes, files);
+	u->stale = true;
+}
+
+int
+mftd_usage_counted(struct mftd_usage *u, const struct mftd_usage *found)
+{
+	if (u->known && (!u->counting || u->seq != found->seq))
+		return 0; /* another one has ended, or began later */
+	if (u->begun_at != found->begun_at)
+		return 1; /* a recovery came between */
+	if (!u->known || !u->stale) {
+		u->bytes = found->bytes + u->grown_bytes;
+		u->files = found->files + u->grown_files;
+	}
+	u->known = true;
+	u->counting = false;
+	u->counted_s = found->counted_s;
+	u->counted_at = found->begun_at;
+	return u->stale;
+}

@@ -53,4 +53,23 @@ int mftd_usage_recoveries(const struct mftd_volume *v, uint64_t *n);
 /* Adds to, or takes from, what is used: never below nothing. */
 void mftd_usage_add(struct mftd_usage *u, int64_t bytes, int64_t files);
 
+/* A count begins, maybe while another is under way: the last one is believed.
+ * recoveries: as of mftd_usage_recoveries. */
+void mftd_usage_begin(struct mftd_usage *u, uint64_t recoveries);
+
+/* What was held when the number of counts begun was seq is published only now:
+ * whether a count that began since has seen it is not known. */
+void mftd_usage_passed(
+    struct mftd_usage *u, uint64_t seq, int64_t bytes, int64_t files);
+
+/*
+ * That count has ended; found: what mftd_usage_begin made of u, with the bytes
+ * and files that the count saw and, as counted_s, when it ended.  0: u has what
+ * it found, or another count's; 1: it was disturbed by what went meanwhile, and
+ * is to be made again.  Then what was known, if anything was, stays: no growth
+ * is missing in it, while the count and what grew behind it may both have the
+ * same file.
+ */
+int mftd_usage_counted(struct mftd_usage *u, const struct mftd_usage *found);
+
 #endif

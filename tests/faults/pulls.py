@@ -24,6 +24,7 @@ from .plan import ANY, CUTS, Fault
 LARGE = (600000,)       # three READs
 SMALL = (900, 0, 4097)
 HUGE = (17 << 20,)      # is gone on with after a cut
+READS = -(-HUGE[0] // 261120)   # of it, if nothing is read twice
 AT_ONCE = 24            # routes of one queue
 PATIENCE_S = 240        # a try that was refused is repeated after 60 s
 OLD = 1500000000
@@ -93,7 +94,7 @@ def cut_again_and_again(n, seed):
     chance = random.Random(seed)
     return [Scene(chance.choice(tuple(TAKEN)), HUGE, tuple(
         Fault(chance.choice(CUTS), ANY, kind="read", nth=nth)
-        for nth in sorted(chance.sample(range(1, 80), 3))))
+        for nth in sorted(chance.sample(range(1, READS), 3))))
         for _ in range(n)]
 
 

@@ -4,6 +4,8 @@ at a system call, and a judge who knows what outbound brought."""
 import contextlib
 import json
 import os
+import pathlib
+import re
 import signal
 import sqlite3
 import subprocess
@@ -63,10 +65,50 @@ def process(rig, kind):
         iter(rig.pids(kind)), None))
 
 
+def _kill_deposit(rig):
+    """The next one: where there are many processes, it may have ended before
+    all have been looked at."""
+    for parent in rig.pids("outbound"):
+        with contextlib.suppress(OSError):
+            path = f"/proc/{parent}/task/{parent}/children"
+            for pid in pathlib.Path(path).read_text().split():
+                comm = pathlib.Path(f"/proc/{pid}/comm").read_text()
+                if comm == "mftd:deposit\n" and send(int(pid)):
+                    return True
+    return False
+
+
 def kill(rig, kind):
-    pid = process(rig, kind)
-    send(pid)
-    return pid
+    if kind == "deposit":
+        wait_for(rig, "a deposit", lambda: _kill_deposit(rig))
+    else:
+        send(process(rig, kind))
+
+
+def is_killed(pid):
+    """Whether it has ended, or will as soon as whoever holds it lets go: strace
+    keeps also the dying for as long as it was told."""
+    with contextlib.suppress(OSError):
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        pending = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)$", text, re.M)
+        return any(int(mask, 16) >> signal.SIGKILL - 1 & 1
+                   for mask in pending)
+    return True
+
+
+def _waits(pid):
+    """For the end of its children, and does nothing else."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/wchan").read_text() == "do_wait"
+    return True
+
+
+def kill_all(rig):
+    """The daemon, with which all others end, one by one: by the end of this
+    none does anything more, not even who is held and then let go."""
+    os.kill(rig.daemon.pid, signal.SIGKILL)
+    wait_for(rig, "the end of all", lambda: all(
+        is_killed(pid) or _waits(pid) for pid in rig.processes()))
 
 
 def _stop(rig, pid):

@@ -243,15 +243,17 @@ class Rig:
 
     def processes(self):
         """{pid: kind} of the daemon's processes, known by the locks of which
-        each holds one open."""
+        each holds one open.  Others' open files are not looked at: where there
+        are many, what lives for moments would never be met."""
         run = os.path.join(self.top, "run/")
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                if any(path.startswith(run) and path.endswith(".lock")
-                       for path in open_files(pid)):
-                    name = pathlib.Path(f"/proc/{pid}/comm").read_text()
-                    found[int(pid)] = name.strip().removeprefix("mftd:")
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+                if name.startswith("mftd") and any(
+                        path.startswith(run) and path.endswith(".lock")
+                        for path in open_files(pid)):
+                    found[int(pid)] = name.removeprefix("mftd:")
         return found
 
     def pids(self, kind):

@@ -106,7 +106,15 @@ class Sshd:
         self.sshd.terminate()
         send(self.sshd.pid, signal.SIGCONT)
         self.sshd.wait()
-        _kill(left)
+        _kill([*left, *self._orphans()])
+
+    def _orphans(self):
+        """Servers whose connection ended while they were held."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                text = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+                if f"\0{self.top}/home\0".encode() in text:
+                    yield int(pid)
 
     def cut(self):
         """Ends all connections: their servers do no more."""

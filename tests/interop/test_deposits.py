@@ -13,8 +13,8 @@ import threading
 import clients
 import pytest
 from databases import Postgres
-from deposits import (DepositRun, held, kill, objects, PATIENCE_S, rows,
-                      stopped, wait_for, wait_rows)
+from deposits import (DepositRun, held, is_killed, kill, objects, PATIENCE_S,
+                      process, rows, stopped, wait_for, wait_rows)
 from history import recorder
 from rig import Rig, USER
 
@@ -105,8 +105,11 @@ def test_killed_while_it_copies(tmp_path, capsys, victim):
             assert [row["state"] for row in rows(rig)] == ["SENDING"]
             assert "big" not in rig.sftp("ls in/box\n", user="bob").stdout
             assert rig.sftp("ls in/box/big\n", user="bob").returncode == 1
+            deposit = process(rig, "deposit")
             kill(rig, victim)
             run.event("kill", victim)
+            # the coordinator's end is that of all others, one by one
+            wait_for(rig, "the deposit's end", lambda: is_killed(deposit))
         first, second = wait_rows(rig, 2)
         assert (first["tries"], second["tries"]) == (2, 1), rig.log_tail()
         check(run, capsys, 1)
@@ -218,10 +221,12 @@ def test_owner_that_was_overtaken(tmp_path, capsys, kind, call, state):
     """It writes nothing more; what its deposit had asked for before is found by
     the next owner, and what it would have asked for does not happen."""
     with chain(tmp_path) as (rig, run, alice):
-        with stopped(rig, "outbound"):
-            assert alice.put("big", os.urandom(BIG))
-            wait_for(rig, "its row", lambda: rows(rig))
-        with held(rig, kind, call):
+        with contextlib.ExitStack() as stack:
+            with stopped(rig, "outbound"):
+                assert alice.put("big", os.urandom(BIG))
+                wait_for(rig, "its row", lambda: rows(rig))
+                # before it forks: what is there already is not looked at
+                stack.enter_context(held(rig, kind, call))
             wait_for(rig, state, lambda: f"{call}(" in (
                 rig.top / "strace").read_text())
             assert [row["state"] for row in rows(rig)] == [state]

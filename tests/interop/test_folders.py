@@ -6,12 +6,11 @@ import json
 import os
 import pwd
 import shutil
-import signal
 import threading
 
 import pytest
 from databases import Postgres
-from deposits import held, kill, rows, wait_for, wait_rows
+from deposits import held, kill, kill_all, rows, wait_for, wait_rows
 from finds import FindRun, FOLDER
 from partner import Partner
 from rig import Rig, USER
@@ -238,8 +237,7 @@ def test_killed(stage, catalog):
             put(folder, "file", os.urandom(BIG))
             wait_for(rig, "the look", lambda: came_to(rig, stage) and (
                 stage != "written" or rows(rig)))
-            kill(rig, "look")
-            os.kill(rig.daemon.pid, signal.SIGKILL)
+            kill_all(rig)
         rig.stop()
         left = staged(rig)
         assert any(name.startswith(".mft/staged/out/") for name in left)

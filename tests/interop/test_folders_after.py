@@ -4,12 +4,12 @@ archived or deleted, whoever dies meanwhile, and never another file."""
 import contextlib
 import os
 import pwd
-import signal
 import threading
 
 import pytest
 from databases import Postgres
-from deposits import held, kill, rows, stopped, wait_for, wait_rows
+from deposits import (held, kill, kill_all, rows, stopped, wait_for,
+                      wait_rows)
 from partner import Partner
 from rig import Rig, USER
 from test_after import story
@@ -132,7 +132,7 @@ def test_killed(who, stage, more):
             assert names(folder) == ({"file"} if stage == "asked" else set())
             kill(rig, "journal")
             if who == "all":
-                os.kill(rig.daemon.pid, signal.SIGKILL)
+                kill_all(rig)
         if who == "all":
             rig.stop()
             rig.start()

@@ -6,11 +6,10 @@ import contextlib
 import json
 import os
 import re
-import signal
 
 import pytest
 from databases import Postgres
-from deposits import held, kill, rows, wait_for, wait_rows
+from deposits import held, kill, kill_all, rows, wait_for, wait_rows
 from finds import FindRun
 from partner import Partner
 from rig import keygen, Rig
@@ -266,8 +265,7 @@ def test_killed(stage, catalog):
             wait_for(rig, "the fetch", lambda: call + "(" in (
                 rig.top / "strace").read_text() and staged(rig) and (
                     stage != "written" or rows(rig)))
-            kill(rig, "fetch")
-            os.kill(rig.daemon.pid, signal.SIGKILL)
+            kill_all(rig)
         rig.stop()
         assert content(partner.files / "from") == {"file": data}
         assert any(name.startswith(".mft/staged/pull/")

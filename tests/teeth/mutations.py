@@ -58,6 +58,8 @@ DISPOSE_ORDER = (*DISPOSE, "durable_in_its_order")
 DISPOSE_FAULTS = (JOURNAL + "test_dispose_faults",)
 DISPOSE_FOUND = (JOURNAL + "test_dispose_found",)
 WATCH = ("tests/unit/outbound/test_watch",)
+QUOTA = (JOURNAL + "test_quota",)
+PACE = ("tests/unit/outbound/test_pace",)
 CIRCLES = ("tests/unit/catalog/test_route_source",)
 
 
@@ -1122,6 +1124,22 @@ MUTATIONS = [
     Mutation("uploads_of_others_are_kept", "mftd/catalog/route_after.c",
              "mftd_route_folder_within(folder, a) ? a : NULL", "NULL",
              (*CIRCLES, "uploads_are_kept")),
+    Mutation("usage_of_a_disturbed_count", "mftd/journal/usage.c",
+             "if (!u->known || !u->stale) {", "{",
+             (*QUOTA, "disturbed_count_adds_nothing")),
+    Mutation("usage_of_an_older_count", "mftd/journal/usage.c",
+             "if (u->known && (!u->counting || u->seq != found->seq))",
+             "if (u->known && !u->counting)",
+             (*QUOTA, "last_count_is_believed")),
+    Mutation("usage_passed_by_a_count", "mftd/journal/usage.c",
+             "	if (!u->counting || u->seq != seq + 1)\n", "",
+             (*QUOTA, "passed_by_a_count")),
+    Mutation("bandwidth_is_not_waited_for", "mftd/outbound/pace.c",
+             "return from > now_us ? from - now_us : 0;", "return 0;",
+             PACE),
+    Mutation("bandwidth_is_saved_up", "mftd/outbound/pace.c",
+             "from = gone > now_us - SLACK_US ? gone : now_us - SLACK_US;",
+             "from = gone;", PACE),
     Mutation("watch_of_what_is_moved_in", "mftd/outbound/watch.c",
              "IN_CLOSE_WRITE | IN_MOVED_TO", "IN_CLOSE_WRITE",
              (*WATCH, "tells_of_what_comes")),

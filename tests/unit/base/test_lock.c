@@ -22,7 +22,7 @@
 
 #define OTHER 65533 /* a user, who needs no name */
 
-static char top[] = "/tmp/test_lock_XXXXXX";
+static char top[] = "test_lock_XXXXXX";
 static char path[64];
 
 static int

@@ -184,8 +184,11 @@ queues_are_names(void **state)
 static void
 volumes_overlap_by_a_link(void **state)
 {
-	char dir[] = "/tmp/test_conf_XXXXXX", link[64], text[512];
+	const char *tmp = getenv("TMPDIR");
+	char dir[256], link[512], text[2048];
 
+	snprintf(dir, sizeof(dir), "%s/test_conf_XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(dir));
 	snprintf(link, sizeof(link), "%s/v", dir);
 	assert_int_equal(symlink("/srv", link), 0);

@@ -39,7 +39,7 @@
 /* The process of the hooks, with the test as parent, as outbound, and as
  * whoever gives the lease. */
 struct world {
-	char dir[64], uri[128], script[128];
+	char dir[256], uri[512], script[512];
 	char *argv[2];
 	struct mftd_conf conf;
 	struct mftd_lease *lease;
@@ -68,7 +68,7 @@ write_script(struct world *w)
 static void
 give_orders(struct world *w, const char *orders)
 {
-	char path[128];
+	char path[512];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/orders", w->dir);
@@ -82,7 +82,7 @@ give_orders(struct world *w, const char *orders)
 static int
 calls(struct world *w, pid_t *last)
 {
-	char path[128], event[MFTD_EVENT_ID_BYTES];
+	char path[512], event[MFTD_EVENT_ID_BYTES];
 	int n = 0, pid;
 	FILE *f;
 
@@ -159,8 +159,10 @@ static int
 setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
+	const char *tmp = getenv("TMPDIR");
 
-	strcpy(w->dir, "/tmp/test_hooks_XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "%s/test_hooks_XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
 	snprintf(w->uri, sizeof(w->uri), "sqlite:%s/c.db", w->dir);
 	snprintf(w->script, sizeof(w->script), "%s/script", w->dir);
@@ -184,7 +186,7 @@ teardown(void **state)
 	static const char *const files[] = { "c.db", "c.db-wal", "c.db-shm",
 		"script", "orders", "calls" };
 	struct world *w = *state;
-	char path[128];
+	char path[512];
 	size_t i;
 
 	kill(w->pid, SIGKILL);

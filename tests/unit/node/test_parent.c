@@ -250,7 +250,7 @@ begin(void **state)
 
 	assert_non_null(w);
 	w->fd = -1;
-	snprintf(w->dir, sizeof(w->dir), "/tmp/mftd-parent-XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "test_parent_XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	w->conf = (struct mftd_conf) {
 		.cluster = true, .node = (char *)"n1", .run_dir = w->dir

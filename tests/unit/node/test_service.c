@@ -77,7 +77,7 @@ setup(void **state)
 {
 	struct house *h = test_calloc(1, sizeof(*h));
 
-	strcpy(h->dir, "/tmp/test_service_XXXXXX");
+	strcpy(h->dir, "test_service_XXXXXX");
 	assert_non_null(mkdtemp(h->dir));
 	h->conf.run_dir = h->dir;
 	h->conf.node = "n1";

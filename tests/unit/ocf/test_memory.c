@@ -2,6 +2,8 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "ocf/memory.h"
@@ -16,23 +18,37 @@ call_of(const char *instance)
 	};
 }
 
-static char directory[64];
+static const char *tmp; /* as it was before clean_env */
+static char directory[256];
 
 static int
 make_directory(void **state)
 {
 	clean_env(state);
-	strcpy(directory, "/tmp/mftd-memory-XXXXXX");
+	snprintf(directory, sizeof(directory), "%s/test_memory_XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(directory) == NULL)
 		return -1;
 	return setenv("HA_RSCTMP", directory, 1);
 }
 
 static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
+static int
 drop_directory(void **state)
 {
 	(void)state;
-	return rmdir(directory); /* what a test left behind fails it */
+	if (rmdir(directory) == 0)
+		return 0;
+	nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return -1; /* it left something behind */
 }
 
 static void
@@ -132,5 +148,6 @@ main(void)
 		TEST(not_ours),
 	};
 
+	tmp = getenv("TMPDIR");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
