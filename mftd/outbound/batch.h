@@ -142,6 +142,11 @@ void mftd_item_open_source(const struct mftd_conf *conf, struct mftd_item *it);
  * them there. */
 void mftd_batch_send(struct mftd_batch *b);
 
+/* Removes once more what earlier tries left of those that have arrived: an
+ * owner that stood still may have gone on, and its deliver have opened a file,
+ * since that was done first.  Failing to harms nobody. */
+void mftd_batch_tidy_again(struct mftd_batch *b);
+
 /* ---- publish.c */
 
 /* Those that were SENT: does with the ones whose name exists what their route

@@ -490,8 +490,10 @@ do_batch(struct mftd_batch *b)
 		mftd_batch_trigger(b);
 		r = mftd_batch_tell(b);
 	}
-	if (r == 0)
+	if (r == 0) {
 		mftd_batch_drop(b);
+		mftd_batch_tidy_again(b);
+	}
 	return r;
 }
 

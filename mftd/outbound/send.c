@@ -348,6 +348,15 @@ date_summed(struct mftd_batch *b)
 	return r == 0 ? mftd_remote_drain(b->remote) : r;
 }
 
+static void
+say_what_stays(const struct mftd_item *it)
+{
+	if (it->removed.err < 0 && it->removed.err != -ENOENT)
+		log_warn("delivery %s: what an earlier try left stays "
+			 "at the partner: %s",
+		    it->d.id, it->removed.why);
+}
+
 static int
 tidy_up(struct mftd_batch *b)
 {
@@ -360,11 +369,23 @@ tidy_up(struct mftd_batch *b)
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
 	FOR_EACH_ACTIVE(it, b)
-	if (it->removed.err < 0 && it->removed.err != -ENOENT)
-		log_warn("delivery %s: what an earlier try left stays "
-			 "at the partner: %s",
-		    it->d.id, it->removed.why);
+	say_what_stays(it);
 	return r;
+}
+
+void
+mftd_batch_tidy_again(struct mftd_batch *b)
+{
+	struct mftd_item *it, *end = b->items + b->n;
+	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
+
+	for (it = b->items; r == 0 && it < end; it++)
+		if (it->delivered && !it->shared)
+			r = remove_old_temps(b, it);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r < 0 && b->remote != NULL)
+		mftd_batch_lost(b, r);
 }
 
 static int

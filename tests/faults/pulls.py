@@ -26,7 +26,7 @@ SMALL = (900, 0, 4097)
 HUGE = (17 << 20,)      # is gone on with after a cut
 READS = -(-HUGE[0] // 261120)   # of it, if nothing is read twice
 AT_ONCE = 24            # routes of one queue
-PATIENCE_S = 240        # a try that was refused is repeated after 60 s
+PATIENCE_S = 240
 OLD = 1500000000
 # asked for by each look, be there anything to do or not
 IDLE = {"init", "extended", "limits", "opendir", "readdir", "close"}
@@ -53,6 +53,7 @@ _ROUTE = """  - name: r{case}
 {more}    to_account: alice
     to_directory: box/{case}
 """
+_PUT_OFF = "state IN ('WANTED', 'BEGUN') AND due_us > ?1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,14 +179,26 @@ def _put(partner, case, scene, chance):
     return sums
 
 
-def _rows(rig, query):
+def _rows(rig, query, *values):
     with contextlib.closing(sqlite3.connect(
             f"file:{rig.state}/catalog.db?mode=ro", uri=True,
             timeout=30)) as db:
-        return db.execute(query).fetchall()
+        return db.execute(query, values).fetchall()
+
+
+def _hasten(rig):
+    """What was refused there, to be asked for again in a minute, is due now:
+    all others would look and look meanwhile."""
+    now_us = time.time_ns() // 1000
+    if _rows(rig, f"SELECT 1 FROM pull WHERE {_PUT_OFF}", now_us):
+        with contextlib.closing(sqlite3.connect(
+                rig.state / "catalog.db", timeout=30)) as db, db:
+            db.execute(f"UPDATE pull SET due_us = ?1 WHERE {_PUT_OFF}",
+                       (now_us,))
 
 
 def _is_settled(rig, partner, scenes):
+    _hasten(rig)
     if any(os.listdir(partner.home / f"from/{case}")
            for case in range(len(scenes))):
         return False

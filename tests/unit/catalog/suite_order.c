@@ -126,6 +126,22 @@ done(struct world *w, const char *receipt)
 	assert_int_equal(mftd_catalog_step(w->db->c, &w->role, d, from), 0);
 }
 
+/* Its turn comes, alone, and it is. */
+static void
+sent(struct world *w, const char *receipt)
+{
+	claimed(w, receipt);
+	done(w, receipt);
+}
+
+/* Nothing is claimed, and that is what becomes of this one. */
+static void
+kept_back(struct world *w, const char *receipt, enum mftd_delivery_state s)
+{
+	claimed(w, "");
+	is(w, receipt, s);
+}
+
 static void
 wish(struct world *w, const char *receipt, const char *what,
     enum mftd_delivery_state to)
@@ -159,17 +175,14 @@ clock_set_back_makes_nothing_older(void **state)
 
 	begin(&w, *state);
 	publish(&w, &s, "v0", 0);
-	claimed(&w, "v0");
-	done(&w, "v0");
+	sent(&w, "v0");
 	s.time_us += 20 * MINUTE - 2000;
 	publish(&w, &s, "v1", 1);
-	claimed(&w, "v1");
-	done(&w, "v1");
+	sent(&w, "v1");
 	s.time_us -= HOUR;
 	ahead_us = -HOUR;
 	publish(&w, &s, "v2", 2);
-	claimed(&w, "v2");
-	done(&w, "v2");
+	sent(&w, "v2");
 	publish(&w, &s, "v3", 3);
 	claimed(&w, "v3");
 }
@@ -190,8 +203,7 @@ clock_set_back_keeps_the_order(void **state)
 	claimed(&w, "v1");
 	claimed(&w, "");
 	done(&w, "v1");
-	claimed(&w, "v2");
-	done(&w, "v2");
+	sent(&w, "v2");
 	claimed(&w, "v3");
 }
 
@@ -205,18 +217,15 @@ next_life_is_later(void **state)
 
 	begin(&w, *state);
 	publish(&w, &s, "v1", 1);
-	claimed(&w, "v1");
-	done(&w, "v1");
+	sent(&w, "v1");
 	mftd_catalog_here(w.db->c, "n1", N1_NEXT);
 	ahead_us = -HOUR;
 	publish(&w, &next, "v2", 2);
-	claimed(&w, "v2");
-	done(&w, "v2");
+	sent(&w, "v2");
 	/* what the life before had still to tell is older than all of it */
 	s.time_us += 5 * MINUTE;
 	publish(&w, &s, "v0", 9);
-	claimed(&w, "");
-	is(&w, "v0", MFTD_DELIVERY_CANCELLED);
+	kept_back(&w, "v0", MFTD_DELIVERY_CANCELLED);
 }
 
 /* A journal that is started anew has another stream, and the same volume. */
@@ -230,21 +239,17 @@ next_stream_is_later(void **state)
 
 	begin(&w, *state);
 	publish(&w, &s, "v1", 1);
-	claimed(&w, "v1");
-	done(&w, "v1");
+	sent(&w, "v1");
 	ahead_us = -HOUR;
 	publish(&w, &next, "v2", 2);
-	claimed(&w, "v2");
-	done(&w, "v2");
+	sent(&w, "v2");
 	/* what the one before had still to tell */
 	s.time_us += 5 * MINUTE;
 	publish(&w, &s, "v0", 9);
-	claimed(&w, "");
-	is(&w, "v0", MFTD_DELIVERY_CANCELLED);
+	kept_back(&w, "v0", MFTD_DELIVERY_CANCELLED);
 	/* another volume's is beside them: nobody knows */
 	publish(&w, &other, "v3", 3);
-	claimed(&w, "");
-	is(&w, "v3", MFTD_DELIVERY_HELD);
+	kept_back(&w, "v3", MFTD_DELIVERY_HELD);
 }
 
 /* A repetition is of the earlier one, not the other way round: the last one is
@@ -261,8 +266,7 @@ repetition_is_the_later_one(void **state)
 	s.time_us -= HOUR;
 	publish(&w, &s, "v3", 1);
 	is(&w, "v1", MFTD_DELIVERY_CANCELLED);
-	claimed(&w, "v2");
-	done(&w, "v2");
+	sent(&w, "v2");
 	claimed(&w, "v3");
 }
 
@@ -287,19 +291,16 @@ known_skew_is_taken_off(void **state)
 	begin(&w, *state);
 	n2_is_behind(&w);
 	publish(&w, &s, "v1", 1);
-	claimed(&w, "v1");
-	done(&w, "v1");
+	sent(&w, "v1");
 	other.time_us += 1000000;
 	publish(&w, &other, "v2", 2);
-	claimed(&w, "v2");
-	done(&w, "v2");
+	sent(&w, "v2");
 	/* and one that is older in truth is that */
 	other.name = "n2-0000000000000002-j1";
 	other.seq = 0;
 	other.time_us -= 10 * MINUTE;
 	publish(&w, &other, "v0", 3);
-	claimed(&w, "");
-	is(&w, "v0", MFTD_DELIVERY_CANCELLED);
+	kept_back(&w, "v0", MFTD_DELIVERY_CANCELLED);
 }
 
 /* A renaming by another node is of what was uploaded before it. */
@@ -329,8 +330,7 @@ skew_is_measured(void **state)
 
 	begin(&w, *state);
 	publish(&w, &s, "v1", 1);
-	claimed(&w, "v1");
-	done(&w, "v1");
+	sent(&w, "v1");
 	c = w.db->c;
 	w.db->c = db_open(w.db, "mftd-n2");
 	mftd_catalog_here(w.db->c, "n2", N2);
@@ -351,8 +351,7 @@ skew_is_measured(void **state)
 				     "WHERE node = 'n1'"),
 		    0);
 	} else {
-		claimed(&w, "");
-		is(&w, "v2", MFTD_DELIVERY_HELD);
+		kept_back(&w, "v2", MFTD_DELIVERY_HELD);
 	}
 	mftd_catalog_close(w.db->c);
 	w.db->c = c;
@@ -416,8 +415,7 @@ have_doubt(struct world *w)
 		      other = a_stream(N2 "-j1", -10 * MINUTE);
 
 	publish(w, &s, "v1", 1);
-	claimed(w, "v1");
-	done(w, "v1");
+	sent(w, "v1");
 	assert_int_equal(
 	    say_name(w->db, &other, MFTD_RECORD_REMOVE, 999, ""), 0);
 	other.time_us -= HOUR;
@@ -431,8 +429,7 @@ doubt_is_held(void **state)
 
 	begin(&w, *state);
 	have_doubt(&w);
-	claimed(&w, "");
-	is(&w, "v2", MFTD_DELIVERY_HELD);
+	kept_back(&w, "v2", MFTD_DELIVERY_HELD);
 	assert_non_null(strstr(find(&w, "v2")->error, "release it"));
 	assert_int_equal(find(&w, "v2")->tries, 0);
 	/* who releases it wants it to be sent: it is not asked again */
@@ -453,11 +450,9 @@ doubt_of_the_other_one(void **state)
 	    say_name(w.db, &other, MFTD_RECORD_REMOVE, 999, ""), 0);
 	other.time_us -= HOUR;
 	publish(&w, &other, "v1", 1);
-	claimed(&w, "v1");
-	done(&w, "v1");
+	sent(&w, "v1");
 	publish(&w, &s, "v2", 2);
-	claimed(&w, "");
-	is(&w, "v2", MFTD_DELIVERY_HELD);
+	kept_back(&w, "v2", MFTD_DELIVERY_HELD);
 }
 
 /* By more than it may be off one is older, whatever clocks did. */
@@ -471,8 +466,7 @@ no_doubt_of_what_is_far(void **state)
 	db_execute(w.db,
 	    "UPDATE delivery SET order_us = order_us + 36000000000 "
 	    "WHERE receipt = 'v1'");
-	claimed(&w, "");
-	is(&w, "v2", MFTD_DELIVERY_CANCELLED);
+	kept_back(&w, "v2", MFTD_DELIVERY_CANCELLED);
 }
 
 static void
@@ -483,8 +477,7 @@ no_doubt_within_a_node(void **state)
 	begin(&w, *state);
 	have_doubt(&w);
 	db_execute(w.db, "UPDATE delivery SET order_by = 'n2'");
-	claimed(&w, "");
-	is(&w, "v2", MFTD_DELIVERY_CANCELLED);
+	kept_back(&w, "v2", MFTD_DELIVERY_CANCELLED);
 }
 
 static void
@@ -581,11 +574,9 @@ hooks_hear_of_what_is_replaced(void **state)
 	publish(&w, &s, "v1", 1);
 	publish(&w, &s, "v2", 2);
 	wish(&w, "v1", "hold", MFTD_DELIVERY_HELD);
-	claimed(&w, "v2");
-	done(&w, "v2");
+	sent(&w, "v2");
 	wish(&w, "v1", "release", MFTD_DELIVERY_QUEUED);
-	claimed(&w, "");
-	is(&w, "v1", MFTD_DELIVERY_CANCELLED);
+	kept_back(&w, "v1", MFTD_DELIVERY_CANCELLED);
 	is_told(&w, "replaced", "v1", 2);
 	/* what a person cancels is not replaced */
 	publish(&w, &s, "v3", 3);
@@ -652,8 +643,7 @@ found_later_is_later(void **state)
 	claimed(&w, "f1");
 	claimed(&w, "");
 	done(&w, "f1");
-	claimed(&w, "f2");
-	done(&w, "f2");
+	sent(&w, "f2");
 	ahead_us = -2 * HOUR;
 	find_file(&w, version, "f3", "x");
 	claimed(&w, "f3");
@@ -672,10 +662,8 @@ found_in_an_order_is_sent_in_it(void **state)
 	find_file(&w, version, "f2", "y");
 	ahead_us = -2 * HOUR;
 	find_file(&w, version, "f3", "z");
-	claimed(&w, "f1");
-	done(&w, "f1");
-	claimed(&w, "f2");
-	done(&w, "f2");
+	sent(&w, "f1");
+	sent(&w, "f2");
 	claimed(&w, "f3");
 }
 

@@ -2,6 +2,7 @@
 #include "tests/unit/journal/source.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 
 #include "mftd/journal/record.h"
 #include "tests/unit/journal/rig.h"
+#include "tests/unit/journal/steps.h"
 
 void
 source_upload(
@@ -44,18 +46,70 @@ source_ask(const char *receipt, const char *archive)
 	return d;
 }
 
+/* Asks and frees it; what the journal says of the whole. */
+static int
+answer(struct node *n, struct mftd_disposal *d, struct mftd_msg_disposed *say)
+{
+	struct mftd_disposals list = STAILQ_HEAD_INITIALIZER(list);
+	int r;
+
+	STAILQ_INSERT_TAIL(&list, d, link);
+	r = mftd_dispose_run(n->work, &list);
+	if (r == 0)
+		*say = d->say;
+	mftd_disposal_free(d);
+	return r;
+}
+
+int
+source_run(
+    struct node *n, struct mftd_disposal *d, struct mftd_msg_disposed *say)
+{
+	assert_int_equal(answer(n, d, say), 0);
+	return say->err;
+}
+
 int
 source_dispose(struct node *n, const char *receipt, const char *archive,
     struct mftd_msg_disposed *say)
 {
-	struct mftd_disposals list = STAILQ_HEAD_INITIALIZER(list);
-	struct mftd_disposal *d = source_ask(receipt, archive);
+	return source_run(n, source_ask(receipt, archive), say);
+}
 
-	STAILQ_INSERT_TAIL(&list, d, link);
-	assert_int_equal(mftd_dispose_run(n->work, &list), 0);
-	*say = d->say;
+pid_t
+source_start(struct node *n, struct mftd_disposal *d, struct steps *steps,
+    struct mftd_msg_disposed *say)
+{
+	pid_t pid;
+
+	say->err = -EINPROGRESS;
+	steps_arm(steps);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		steps_enter(steps);
+		answer(n, d, say);
+		_exit(0);
+	}
 	mftd_disposal_free(d);
-	return say->err;
+	node_close(n);
+	steps_begin(steps, pid);
+	return pid;
+}
+
+const char *
+source_archive_fault(struct tree *t, const char *archived, bool recorded)
+{
+	char twice[128];
+
+	snprintf(twice, sizeof(twice), "%s.1", archived);
+	if (recorded && !tree_holds(t, archived, "one"))
+		return "it is not in the archive";
+	if (!tree_holds(t, twice, NULL))
+		return "something is in the archive twice, or wrongly";
+	if (!tree_holds(t, archived, NULL) && !tree_holds(t, archived, "one"))
+		return "something else is in the archive";
+	return NULL;
 }
 
 struct count {

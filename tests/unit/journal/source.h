@@ -5,6 +5,8 @@
 #include "mftd/journal/dispose.h"
 #include "tests/unit/journal/node.h"
 
+struct steps;
+
 /* Sources in tests: alice's f, uploaded by a node, delivered, to be archived or
  * deleted. */
 #define SOURCE_ARCHIVE "alice/kept/2027" /* where to */
@@ -31,12 +33,26 @@ void source_upload(
 /* What a catalog asks of it: archive NULL: delete it. */
 struct mftd_disposal *source_ask(const char *receipt, const char *archive);
 
-/* Asks the node for it; its answer's err. */
+/* Asks the node for d, which is freed; its answer's err. */
+int source_run(
+    struct node *n, struct mftd_disposal *d, struct mftd_msg_disposed *say);
+
+/* Does that in a process of its own, whose calls are steps, and closes the node
+ * here.  say, in shared memory, has -EINPROGRESS until there is an answer. */
+pid_t source_start(struct node *n, struct mftd_disposal *d, struct steps *steps,
+    struct mftd_msg_disposed *say);
+
+/* Asks the node for a source; its answer's err. */
 int source_dispose(struct node *n, const char *receipt, const char *archive,
     struct mftd_msg_disposed *say);
 
 /* How many RENAME and REMOVE records have that cause. */
 int source_records(struct tree *t, const char *receipt);
+
+/* What is wrong with the archive of a file that held "one", or NULL: recorded,
+ * it has to be there, and else may be; nothing else is. */
+const char *source_archive_fault(
+    struct tree *t, const char *archived, bool recorded);
 
 /* How many names that were taken lie in .mft/out. */
 int source_taken(struct tree *t);

@@ -26,8 +26,6 @@
 #include "tests/unit/journal/source.h"
 #include "tests/unit/journal/steps.h"
 
-#define LIFE_1 "n1-0123456789abcdef"
-#define LIFE_2 "n2-fedcba9876543210"
 #define STEPS_MAX 300
 #define ARCHIVED SOURCE_ARCHIVE "/f"
 
@@ -54,15 +52,22 @@ struct run {
 	bool good;
 };
 
+/* NULL: all is well. */
 static void
-check(struct run *u, bool what, const char *text)
+check_text(struct run *u, const char *text)
 {
-	if (what)
+	if (text == NULL)
 		return;
 	u->good = false;
 	print_error("%s, the other %s, step %u, %s: %s\n",
 	    u->archive != NULL ? "archive" : "delete", others[u->other],
 	    u->plan.at, steps_call(u->steps), text);
+}
+
+static void
+check(struct run *u, bool what, const char *text)
+{
+	check_text(u, what ? NULL : text);
 }
 
 static void
@@ -77,38 +82,13 @@ act_other(struct run *u)
 		source_dispose(&u->two, u->receipt, u->archive, &say);
 }
 
-/* The first node's process, whose calls are steps. */
-static pid_t
-start_one(struct run *u)
-{
-	struct mftd_disposals list = STAILQ_HEAD_INITIALIZER(list);
-	struct mftd_disposal *d = source_ask(u->receipt, u->archive);
-	pid_t pid;
-
-	STAILQ_INSERT_TAIL(&list, d, link);
-	u->said->err = -EINPROGRESS;
-	u->steps = steps_new(&u->plan);
-	steps_arm(u->steps);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		steps_enter(u->steps);
-		if (mftd_dispose_run(u->one.work, &list) == 0)
-			*u->said = d->say;
-		_exit(0);
-	}
-	mftd_disposal_free(d);
-	node_close(&u->one);
-	steps_begin(u->steps, pid);
-	return pid;
-}
-
 static void
 recover_one(struct run *u)
 {
 	struct mftd_recovery out = { 0 };
 
-	check(u, mftd_recover_incarnation(u->two.work, LIFE_1, &out) == 0,
+	check(u,
+	    mftd_recover_incarnation(u->two.work, SOURCE_LIFE_1, &out) == 0,
 	    "it cannot be recovered");
 }
 
@@ -138,16 +118,8 @@ check_all(struct run *u)
 	    "the name is another's");
 	/* over by a newer file it was left alone, or was gone before */
 	check(u, newer || gone, "there is no record of it");
-	if (u->archive != NULL) {
-		check(u, !gone || tree_holds(&u->t, ARCHIVED, "one"),
-		    "it is not in the archive");
-		check(u, tree_holds(&u->t, ARCHIVED ".1", NULL),
-		    "something is in the archive twice, or wrongly");
-		check(u,
-		    tree_holds(&u->t, ARCHIVED, NULL) ||
-			tree_holds(&u->t, ARCHIVED, "one"),
-		    "something else is in the archive");
-	}
+	if (u->archive != NULL)
+		check_text(u, source_archive_fault(&u->t, ARCHIVED, gone));
 	snprintf(out, sizeof(out), ".mft/out/%s", u->receipt);
 	check(u, tree_holds(&u->t, out, "one"), "its link is gone");
 	if (u->said->err == 0 && u->said->source != MFTD_SOURCE_KEPT)
@@ -173,10 +145,12 @@ run(struct run *u)
 	pid_t pid;
 
 	tree_make(&u->t);
-	node_open(&u->one, &u->t, "n1", LIFE_1);
-	node_open(&u->two, &u->t, "n2", LIFE_2);
+	node_open(&u->one, &u->t, "n1", SOURCE_LIFE_1);
+	node_open(&u->two, &u->t, "n2", SOURCE_LIFE_2);
 	source_upload(&u->one, 1, "one", u->receipt);
-	pid = start_one(u);
+	u->steps = steps_new(&u->plan);
+	pid = source_start(
+	    &u->one, source_ask(u->receipt, u->archive), u->steps, u->said);
 	steps_wait(u->steps);
 	came = steps_came(u->steps);
 	if (held && came) {

@@ -60,18 +60,20 @@ find(struct tree *t, struct mftd_msg_dispose *m)
 	version_of(&st, m);
 }
 
+static struct mftd_disposal *
+as_asked(const struct mftd_msg_dispose *m)
+{
+	struct mftd_disposal *d = mftd_disposal_new(1, m);
+
+	assert_non_null(d);
+	return d;
+}
+
 static void
 dispose(struct node *n, const struct mftd_msg_dispose *m,
     struct mftd_msg_disposed *say)
 {
-	struct mftd_disposals list = STAILQ_HEAD_INITIALIZER(list);
-	struct mftd_disposal *d = mftd_disposal_new(1, m);
-
-	assert_non_null(d);
-	STAILQ_INSERT_TAIL(&list, d, link);
-	assert_int_equal(mftd_dispose_run(n->work, &list), 0);
-	*say = d->say;
-	mftd_disposal_free(d);
+	source_run(n, as_asked(m), say);
 }
 
 struct world {
@@ -262,15 +264,22 @@ struct run {
 	bool good;
 };
 
+/* NULL: all is well. */
 static void
-check(struct run *u, bool what, const char *text)
+check_text(struct run *u, const char *text)
 {
-	if (what)
+	if (text == NULL)
 		return;
 	u->good = false;
 	print_error("%s, the other %s, step %u, %s: %s\n",
 	    u->ask.archive[0] != '\0' ? "archive" : "delete", others[u->other],
 	    u->plan.at, steps_call(u->steps), text);
+}
+
+static void
+check(struct run *u, bool what, const char *text)
+{
+	check_text(u, what ? NULL : text);
 }
 
 static bool
@@ -352,31 +361,6 @@ watch(void *data, pid_t pid, int nr, const uint64_t args[6])
 		u->more = create(u, "third");
 }
 
-static pid_t
-start_one(struct run *u)
-{
-	struct mftd_disposals list = STAILQ_HEAD_INITIALIZER(list);
-	struct mftd_disposal *d = mftd_disposal_new(1, &u->ask);
-	pid_t pid;
-
-	STAILQ_INSERT_TAIL(&list, d, link);
-	u->said->err = -EINPROGRESS;
-	u->steps = steps_new(&u->plan);
-	steps_arm(u->steps);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		steps_enter(u->steps);
-		if (mftd_dispose_run(u->one.work, &list) == 0)
-			*u->said = d->say;
-		_exit(0);
-	}
-	mftd_disposal_free(d);
-	node_close(&u->one);
-	steps_begin(u->steps, pid);
-	return pid;
-}
-
 /* The folder's files of that text, whatever they are called. */
 static int
 count_of(struct run *u, const char *text)
@@ -401,16 +385,8 @@ check_all(struct run *u)
 	check(u, count_of(u, "one") == 0 || (!recorded && u->came),
 	    "the old one is there");
 	check(u, u->came || recorded, "there is no record of it");
-	if (u->ask.archive[0] != '\0') {
-		check(u, !recorded || tree_holds(&u->t, ARCHIVED, "one"),
-		    "it is not in the archive");
-		check(u, tree_holds(&u->t, ARCHIVED ".1", NULL),
-		    "something is in the archive twice, or wrongly");
-		check(u,
-		    tree_holds(&u->t, ARCHIVED, NULL) ||
-			tree_holds(&u->t, ARCHIVED, "one"),
-		    "something else is in the archive");
-	}
+	if (u->ask.archive[0] != '\0')
+		check_text(u, source_archive_fault(&u->t, ARCHIVED, recorded));
 	if (u->said->err == 0 && u->said->source != MFTD_SOURCE_KEPT)
 		check(u, recorded, "what was said is in no record");
 }
@@ -444,7 +420,8 @@ run(struct run *u, const char *archive)
 	u->open = openat(u->t.fd, NAME, O_WRONLY | O_CLOEXEC);
 	u->came = u->more = false;
 	u->renames = 0;
-	pid = start_one(u);
+	u->steps = steps_new(&u->plan);
+	pid = source_start(&u->one, as_asked(&u->ask), u->steps, u->said);
 	steps_wait(u->steps);
 	came = steps_came(u->steps);
 	if (held && came) {

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,26 +25,18 @@ int
 setup(void **state)
 {
 	struct rig *g = calloc(1, sizeof(*g));
-	char path[192];
 	struct mftd_lease *lease;
 
 	*state = g;
 	if (g == NULL || partner_start(&g->partner) < 0)
 		return -1;
-	snprintf(g->volume, sizeof(g->volume), "%s/vol", g->partner.dir);
-	snprintf(path, sizeof(path), "%s/.mft", g->volume);
-	snprintf(g->out, sizeof(g->out), "%s/out", path);
-	snprintf(g->staged, sizeof(g->staged), "%s/staged/r", path);
+	child_volume(&g->partner, g->volume, sizeof(g->volume), &g->conf);
+	snprintf(g->out, sizeof(g->out), "%s/.mft/out", g->volume);
+	snprintf(g->staged, sizeof(g->staged), "%s/.mft/staged/r", g->volume);
 	snprintf(g->done, sizeof(g->done), "%s/done", g->partner.dir);
-	mkdir(g->volume, 0700);
-	mkdir(path, 0700);
-	mkdir(g->out, 0700);
 	mkdir(g->done, 0700);
 	lease = mftd_lease_new();
 	mftd_lease_hold(lease);
-	g->conf.volumes[0].name = (char *)"main";
-	g->conf.volumes[0].path = g->volume;
-	g->conf.n_volumes = 1;
 	g->conf.node = (char *)"n1";
 	g->j = (struct mftd_fetch) { .partner = &g->partner.p,
 		.route = "r",
@@ -226,30 +217,10 @@ apply(struct rig *g, const struct mftd_msg *m,
 	}
 }
 
-static pid_t
-start(struct rig *g, struct mftd_chan **c)
+static int
+fetch(void *job, struct mftd_chan *c)
 {
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(mftd_chan_pair(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fds[0]);
-		close(g->partner.guard); /* or its end were not seen */
-		if (g->steps != NULL)
-			steps_enter(g->steps);
-		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
-		_exit(mftd_fetch_run(&g->j, *c) == 0 ? 0 : 1);
-	}
-	close(fds[1]);
-	if (g->steps != NULL) {
-		steps_begin(g->steps, pid);
-		steps_arm(g->steps);
-	}
-	*c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
-	return pid;
+	return mftd_fetch_run(job, c);
 }
 
 bool
@@ -260,8 +231,11 @@ run(struct rig *g, int looks, const struct plan *plan)
 	struct mftd_chan *c;
 	struct mftd_msg m;
 	bool now = false;
-	pid_t pid = start(g, &c);
+	pid_t pid;
 
+	if (g->steps != NULL)
+		steps_arm(g->steps);
+	pid = child_start(&g->partner, g->steps, fetch, &g->j, &c);
 	while (g->looks < end &&
 	    mftd_chan_wait(c, &m, mftd_clock_ms() + 60000) == 0) {
 		now = plan != NULL && m.type == plan->at;

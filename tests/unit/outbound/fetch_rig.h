@@ -8,6 +8,7 @@
 #include "mftd/conf/conf.h"
 #include "mftd/ipc/msg_fetch.h"
 #include "mftd/outbound/fetch.h"
+#include "tests/unit/outbound/child.h"
 #include "tests/unit/outbound/partner.h"
 
 struct steps;
@@ -28,9 +29,7 @@ struct row {
 	int later; /* tries of its wish that failed */
 };
 
-/* When to kill the fetch: at this message, before its row is written, between
- * row and answer, or after the answer. */
-enum moment { BEFORE_ROW, AFTER_ROW, AFTER_ANSWER };
+/* When to kill the fetch. */
 struct plan {
 	uint32_t at; /* 0: never */
 	enum moment moment;

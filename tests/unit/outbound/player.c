@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,23 +28,14 @@ int
 world_setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	char path[128];
 
 	*state = w;
 	if (w == NULL || partner_start(&w->partner) < 0)
 		return -1;
-	snprintf(w->volume, sizeof(w->volume), "%s/vol", w->partner.dir);
-	mkdir(w->volume, 0700);
-	snprintf(path, sizeof(path), "%s/.mft", w->volume);
-	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/.mft/out", w->volume);
-	mkdir(path, 0700);
+	child_volume(&w->partner, w->volume, sizeof(w->volume), &w->conf);
 	w->lease = mftd_lease_new();
 	mftd_lease_hold(w->lease);
 	w->j.partner = &w->partner.p;
-	w->conf.volumes[0].name = (char *)"main";
-	w->conf.volumes[0].path = w->volume;
-	w->conf.n_volumes = 1;
 	w->j.conf = &w->conf;
 	w->j.lease = w->lease;
 	w->settled_after = 2;
@@ -125,31 +114,10 @@ apply(struct world *w, const struct mftd_msg_step *s, const char *host)
 	    (action == MFTD_ACTION_FINISH && d->at.trigger[0] != '\0');
 }
 
-static pid_t
-start_deliver(struct world *w, struct mftd_chan **c)
+static int
+deliver(void *job, struct mftd_chan *c)
 {
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(mftd_chan_pair(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fds[0]);
-		close(w->partner.guard); /* or its end were not seen */
-		*c = mftd_chan_new(fds[1], MFTD_PROC_OUTBOUND, "");
-		if (w->steps != NULL)
-			steps_enter(w->steps);
-		_exit(mftd_deliver_run(&w->j, *c) == 0 ? 0 : 1);
-	}
-	close(fds[1]);
-	if (w->steps != NULL) {
-		steps_begin(w->steps, pid);
-		if (w->steps_from == NEVER)
-			steps_arm(w->steps);
-	}
-	*c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
-	return pid;
+	return mftd_deliver_run(job, c);
 }
 
 static bool
@@ -253,8 +221,11 @@ run_once(struct world *w, const struct plan *plan)
 	struct mftd_chan *c;
 	struct mftd_msg m;
 	bool now = false, last = false;
-	pid_t pid = start_deliver(w, &c);
+	pid_t pid;
 
+	if (w->steps != NULL && w->steps_from == NEVER)
+		steps_arm(w->steps);
+	pid = child_start(&w->partner, w->steps, deliver, &w->j, &c);
 	left = send_batch(w, c, map);
 	while (!last && left > 0 &&
 	    mftd_chan_wait(c, &m, mftd_clock_ms() + 40000) == 0) {
@@ -264,6 +235,8 @@ run_once(struct world *w, const struct plan *plan)
 		if (now && plan->moment == BEFORE_ROW)
 			break;
 		left -= apply_all(w, &m, map, &answer);
+		if (w->amid != NULL && has_event(&m, MFTD_EVENT_PUBLISH))
+			w->amid(w);
 		last = now;
 		if (last && plan->moment == AFTER_ROW)
 			break;

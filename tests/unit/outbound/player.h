@@ -9,16 +9,14 @@
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/deliver.h"
 #include "mftd/outbound/delivery.h"
+#include "tests/unit/outbound/child.h"
 #include "tests/unit/outbound/partner.h"
 
 /* Plays outbound to a deliver: keeps the rows, and kills it where it is told.
  */
 #define NEVER MFTD_EVENT_COUNT
 
-/* When to kill deliver: at this event, before its row is written, between row
- * and answer, or once cond holds after the answer. */
-enum moment { BEFORE_ROW, AFTER_ROW, AFTER_ANSWER };
-
+/* When to kill deliver: after the answer, once cond holds. */
 struct plan {
 	enum mftd_delivery_event at;
 	enum moment moment;
@@ -42,6 +40,9 @@ struct world {
 	char texts[MFTD_DELIVER_BATCH_MAX][MFTD_REASON_BYTES];
 	int last_err;
 	int settled_after; /* looks */
+	/* Called when PUBLISH is written, before it is answered; NULL: nothing
+	 */
+	void (*amid)(struct world *w);
 	struct steps *steps; /* what its calls are, or NULL */
 	enum mftd_delivery_event steps_from; /* NEVER: from its first job on */
 	char last_text[MFTD_REASON_BYTES];

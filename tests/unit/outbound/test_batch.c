@@ -329,6 +329,31 @@ test_no_lease_no_rename(void **state)
 	assert_all_there(w);
 }
 
+/* As an earlier try's server does that was asked for it long ago. */
+static void
+open_late(struct world *w)
+{
+	uint8_t sum[32];
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/.mft-d-1.1.part", w->partner.in);
+	make_file(path, 10, 1, sum);
+}
+
+/* When its successor had looked for what it left: nobody else would. */
+static void
+test_late_temp_is_removed(void **state)
+{
+	struct world *w = *state;
+
+	prepare_one(w, 0, "f", 1000);
+	prepare_one(w, 1, "g", 1000);
+	next_round(w);
+	w->amid = open_late;
+	run_to_end(w, NULL); /* the second try of each */
+	assert_all_there(w);
+}
+
 #define WITH_PARTNER(t) \
 	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
 
@@ -348,6 +373,7 @@ main(void)
 		WITH_PARTNER(test_killed_amid_renames),
 		WITH_PARTNER(test_old_and_new_together),
 		WITH_PARTNER(test_no_lease_no_rename),
+		WITH_PARTNER(test_late_temp_is_removed),
 	};
 
 	if (!partner_possible())
