@@ -38,9 +38,26 @@ module Mft
     end
 
     # Before the first machine is made.
-    def check_room(settings)
+    def check_room(settings, env)
+      check_whole(settings)
+      check_box(settings, env)
       check_memory(settings)
       check_range(settings)
+    end
+
+    # The other providers' blocks are there, but no fencing for them yet.
+    def check_whole(settings)
+      return if settings.lxc?
+      raise Error, "--provider=#{settings.provider}: not yet, its fencing is "\
+                   "missing; --provider=lxc does it. See mftd-vagrant(7)."
+    end
+
+    # Vagrant would look for it in a catalogue.
+    def check_box(settings, env)
+      name = settings.box
+      return if env.boxes.find(name, settings.provider.to_sym, ">= 0")
+      raise Error, "box: there is no #{name} for #{settings.provider} here: "\
+                   "`sudo vagrant/box/build` makes it."
     end
 
     def check_memory(settings)

@@ -9,7 +9,7 @@ module Mft
     def triggers(config, settings)
       config.trigger.before :up, :provision do |t|
         t.name = "mft host"
-        t.ruby { |_env, _machine| alone { prepare(settings) } }
+        t.ruby { |_env, machine| alone { prepare(settings, machine.env) } }
       end
       config.trigger.after :destroy do |t|
         t.name = "mft host"
@@ -26,9 +26,9 @@ module Mft
       end
     end
 
-    def prepare(settings)
+    def prepare(settings, env)
       first = !File.exist?(File.join(Host.state, "ready"))
-      Host.check_room(settings) if first
+      Host.check_room(settings, env) if first
       Host.run(settings, "prepare")
       Host.run(settings, "rack", "up") if settings.lxc?
       FileUtils.touch(File.join(Host.state, "ready"))
