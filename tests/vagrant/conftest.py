@@ -13,8 +13,9 @@ from world import TOP, VAGRANT, World
 
 @pytest.fixture(scope="session")
 def scratch():
-    with tempfile.TemporaryDirectory(prefix="mftd-vagrant-",
-                                     dir="/var/tmp") as directory:
+    with tempfile.TemporaryDirectory(
+            prefix="mftd-vagrant-",
+            dir=os.environ.get("TMPDIR", "/var/tmp")) as directory:
         yield pathlib.Path(directory)
 
 
@@ -38,16 +39,31 @@ def package(scratch):
     return path
 
 
-@pytest.fixture
+def place_with(scratch, home=None):
+    world = World(tempfile.mkdtemp(dir=scratch), home)
+    try:
+        yield world
+    finally:
+        world.end()
+
+
+@pytest.fixture(scope="session")
+def home(scratch, box):
+    """Vagrant's own directory, with the box in it."""
+    directory = scratch / "home"
+    subprocess.run(["vagrant", "box", "add", "--name", "mftd-cluster", box],
+                   check=True, env={
+                       **os.environ, "VAGRANT_HOME": str(directory),
+                       "VAGRANT_CHECKPOINT_DISABLE": "1"}, cwd=scratch)
+    return directory
+
+
+@pytest.fixture(scope="module")
 def place(scratch):
     """Without the box."""
-    world = World(tempfile.mkdtemp(dir=scratch))
-    yield world
-    world.end()
+    yield from place_with(scratch)
 
 
 @pytest.fixture
-def world(place, box):
-    done = place.vagrant("box", "add", "--name", "mftd-cluster", box)
-    assert done.returncode == 0, done.stdout
-    return place
+def world(scratch, home):
+    yield from place_with(scratch, home)

@@ -33,6 +33,7 @@ def test_missing_plugin(place):
 
 
 def test_missing_box(place):
+    place.settings("")
     refused(place, "no mftd-cluster", "box/build")
 
 
@@ -50,6 +51,11 @@ def test_wrong_setting(place, text, words):
 def test_too_little_memory(world):
     world.settings("memory_mb: {node: 10000000}")
     refused(world, "Too little memory", "memory_mb")
+
+
+def test_missing_package(world):
+    world.settings("package: /nowhere/mftd.deb")
+    refused(world, "package: /nowhere/mftd.deb")
 
 
 def test_range_in_use(world):

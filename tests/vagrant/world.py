@@ -23,21 +23,22 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /var/lib/lxc
 mount --bind "$1/lxc" /var/lib/lxc
 echo ready
-exec sleep infinity
+sleep infinity & wait       # and so what has lost its parent is reaped
 """
 
 
 class World:
-    def __init__(self, directory):
+    def __init__(self, directory, home=None):
         self.directory = pathlib.Path(directory)
         self.local = self.directory / "local.yaml"
         self.dot = self.directory / "dot"
         for name in ("cgroup", "lxc", "home"):
             (self.directory / name).mkdir()
         self.name = f"t{os.getpid()}"      # no other's cgroups are ours
+        self.pivots = pivots()
         self.settings("")
         self.env = dict(
-            os.environ, VAGRANT_HOME=str(self.directory / "home"),
+            os.environ, VAGRANT_HOME=str(home or self.directory / "home"),
             VAGRANT_DOTFILE_PATH=str(self.dot), MFT_CLUSTER=str(self.local),
             VAGRANT_CHECKPOINT_DISABLE="1", VAGRANT_NO_COLOR="1",
             VAGRANT_DEFAULT_PROVIDER="lxc")
@@ -69,7 +70,8 @@ class World:
     def exec(self, machine, *argv, **kwargs):
         """In a container, without the time that `vagrant ssh` takes."""
         return self.run("lxc-attach", "-n", f"{self.name}-{machine}", "--clear-env",
-                        "--", "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                        "--", "env", "PATH=/usr/local/bin:/usr/sbin:"
+                        "/usr/bin:/sbin:/bin",
                         *argv, **kwargs)
 
     def containers(self):
@@ -87,7 +89,14 @@ class World:
             os.kill(self.inside, signal.SIGKILL)
         self.init.wait()
         remove_cgroups(self.name)
+        for path in pivots() - self.pivots:
+            path.rmdir()
         shutil.rmtree(self.directory)
+
+
+def pivots():
+    """LXC makes an empty one per hierarchy, and leaves it."""
+    return set(pathlib.Path("/sys/fs/cgroup").glob("*/lxc.pivot"))
 
 
 def remove_cgroups(name):

@@ -38,7 +38,7 @@ module Mft
       @provider = provider
       @file = ENV["MFT_CLUSTER"] || File.join(TOP, "local.yaml")
       @values = read(File.join(TOP, "cluster.yaml"))
-      own = File.exist?(@file) ? read(@file) : {}
+      own = ENV["MFT_CLUSTER"] || File.exist?(@file) ? read(@file) : {}
       own.each { |key, value| override(key, value) }
       @values.each { |key, value| check(key, value) }
       check_memory

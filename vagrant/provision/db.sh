@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2153
 # Part of mftd; see LICENSE.
 # The database host: one PostgreSQL, with the database mft.
 

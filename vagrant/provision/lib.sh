@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2153
 # Part of mftd; see LICENSE.
 # For the scripts beside it, which have the settings (cluster.env), $here, $keys
 # and $name.
@@ -109,7 +109,7 @@ last_node() {
 	echo "${NODES##*,}"
 }
 
-# enable UNIT...: now and at each boot
-enable() {
+# start_now UNIT...: now and at each boot
+start_now() {
 	systemctl --quiet enable --now "$@" 2> /dev/null
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2153
 # Part of mftd; see LICENSE.
 # A node: Corosync, Pacemaker, mftd, the storage mounted. The last one in the
 # list then loads, when all are there, what the cluster is to run.
@@ -141,7 +141,7 @@ if configure_corosync; then
 	systemctl --quiet enable corosync pacemaker 2> /dev/null
 	systemctl restart corosync pacemaker
 else
-	enable corosync pacemaker
+	start_now corosync pacemaker
 fi
 say "node is up"
 [ "$name" != "$(last_node)" ] || load_cluster

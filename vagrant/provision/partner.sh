@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2153
 # Part of mftd; see LICENSE.
 # The partner: it receives as acme, and sends as alice, with OpenSSH. At the end
 # one file goes in at the cluster and comes out here.

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2153
 # Part of mftd; see LICENSE.
 # The storage host: one directory, served by NFSv4 or GlusterFS. One machine is
 # no shared storage that survives its loss: it is what is to be shared.
@@ -11,14 +11,14 @@ serve_nfs() {
 	for address in $(words "$NODE_ADDRESSES"); do
 		echo "$brick $address(rw,sync,no_subtree_check,no_root_squash)"
 	done | put /etc/exports.d/mft.exports 644 root || :
-	enable nfs-kernel-server
+	start_now nfs-kernel-server
 	exportfs -ra
 }
 
 # What is cached by one node is stale on another: the caches are off.
 serve_gluster() {
 	install_packages glusterfs-server
-	enable glusterd
+	start_now glusterd
 	wait_for 30 "glusterd answers" gluster volume list
 	gluster volume info mft > /dev/null 2>&1 ||
 		gluster --mode=script volume create mft "storage:$brick" force
