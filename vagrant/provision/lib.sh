@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154,SC2153
 # Part of mftd; see LICENSE.
-# For the scripts beside it, which have the settings (cluster.env), $here, $keys
-# and $name.
+# For the scripts beside it, which have the settings (cluster.env), $here and
+# $name.
+keys=$here/keys
 
 say() {
 	echo "$name: $*"
