@@ -63,6 +63,8 @@ configure_corosync() {
 	    transport: knet
 	    crypto_cipher: aes256
 	    crypto_hash: sha256
+	    # a busy laptop is no lost node
+	    token: 5000
 	}
 	quorum {
 	    provider: corosync_votequorum
