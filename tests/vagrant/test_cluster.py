@@ -5,6 +5,8 @@ import time
 import xml.etree.ElementTree as xml
 
 NODES = ("n1", "n2", "n3")
+# What is loaded differs, and not how it goes on.
+PCS = "shell: pcs\nnodes: 2\n"
 
 
 def crm_mon(world, nodes=NODES):
@@ -39,6 +41,16 @@ def send(world, node):
     done = world.exec("partner", "mft-send", f"mft-{node}")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^out: ", done.stdout, re.M), done.stdout
+
+
+def destroy(world, links):
+    done = world.vagrant("destroy", "-f")
+    assert done.returncode == 0, done.stdout
+    assert world.containers() == []
+    assert world.links() == links
+    wait_until("no BMC is left", lambda: "ipmi_sim" not in world.processes())
+    assert not (world.dot / "mft").exists()
+    assert list((world.directory / "lxc").iterdir()) == []
 
 
 def test_up_halt_power_off_destroy(world, package):
@@ -81,10 +93,18 @@ def test_up_halt_power_off_destroy(world, package):
         n for n in promoted(crm_mon(world, others)) if n != halted])
     send(world, halted)
 
-    done = world.vagrant("destroy", "-f")
+    destroy(world, links)
+
+
+def test_with_pcs(world, package):
+    world.settings(f"{PCS}package: {package}")
+    links = world.links()
+    done = world.vagrant("up", "--provider=lxc", timeout=900)
     assert done.returncode == 0, done.stdout
-    assert world.containers() == []
-    assert world.links() == links
-    wait_until("no BMC is left", lambda: "ipmi_sim" not in world.processes())
-    assert not (world.dot / "mft").exists()
-    assert not list((world.directory / "lxc").glob("mft-box-*/"))
+    assert "out: test-" in done.stdout, done.stdout
+    root = crm_mon(world)
+    assert online(root) == set(NODES[:2])
+    assert len(promoted(root)) == 1
+    fencing = world.exec("n1", "pcs", "property", "show", "stonith-action")
+    assert "stonith-action: off" in fencing.stdout, fencing.stdout
+    destroy(world, links)
