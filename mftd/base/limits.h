@@ -79,6 +79,7 @@
 #define MFTD_DELIVER_BATCH_MAX 128 /* deliveries of one deliver at a time */
 #define MFTD_DELIVER_BATCH_BYTES (8LL * 1024 * 1024) /* of several */
 #define MFTD_STEPS_MAX 512 /* rows of deliveries written at once */
+#define MFTD_LANES 2 /* times that, beside one another (PostgreSQL) */
 #define MFTD_TEMP_SUFFIX_BYTES 32 /* temp_suffix of a route */
 #define MFTD_TEMP_DIRECTORY_BYTES 512 /* its temp_directory */
 #define MFTD_TRIGGER_BYTES 256 /* its trigger, or trigger_line */

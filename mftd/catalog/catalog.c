@@ -90,6 +90,26 @@ mftd_catalog_open(
 	return 0;
 }
 
+int
+mftd_catalog_beside(struct mftd_catalog *c, struct mftd_catalog **out)
+{
+	struct mftd_catalog *made;
+
+	*out = NULL;
+	if (c->db->ops->beside == NULL)
+		return 0;
+	made = calloc(1, sizeof(*made));
+	if (made != NULL)
+		made->db = c->db->ops->beside(c->db);
+	if (made == NULL || made->db == NULL) {
+		free(made);
+		return -ENOMEM;
+	}
+	made->of = c;
+	*out = made;
+	return 1;
+}
+
 void
 mftd_catalog_close(struct mftd_catalog *c)
 {

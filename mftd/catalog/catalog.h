@@ -32,6 +32,15 @@ int mftd_catalog_open(
     const char *uri, const char *application, struct mftd_catalog **out);
 void mftd_catalog_close(struct mftd_catalog *c);
 
+/*
+ * Makes one more handle of the same database under c's name of now, for
+ * mftd_catalog_steps_send beside what is asked of c: its steps make the events
+ * that the objects which c has loaded ask for.  c outlives it.  Returns 1; 0
+ * where statements would only wait for one another (SQLite: *out is NULL then);
+ * or an error.
+ */
+int mftd_catalog_beside(struct mftd_catalog *c, struct mftd_catalog **out);
+
 /* The backend's words for the last error of c; valid until the next call. */
 const char *mftd_catalog_why(const struct mftd_catalog *c);
 

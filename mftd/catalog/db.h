@@ -124,6 +124,9 @@ struct mftd_db_ops {
 	const char *now_sql;
 	struct mftd_db *(*create)(const char *uri, const char *application);
 	void (*destroy)(struct mftd_db *db);
+	/* One more session of the same name; NULL: no memory.  NULL itself:
+	 * statements wait for one another anyhow. */
+	struct mftd_db *(*beside)(const struct mftd_db *db);
 	/* Runs one statement.  Returns how many rows row was called for, or
 	 * with row NULL how many were changed. */
 	int (*run)(struct mftd_db *db, const char *sql,
@@ -169,6 +172,7 @@ extern const struct mftd_db_ops mftd_db_postgres;
 
 struct mftd_catalog {
 	struct mftd_db *db;
+	const struct mftd_catalog *of; /* mftd_catalog_beside; else NULL */
 	char ended[MFTD_ID_BYTES]; /* as far as links that may go were
 				    * looked for; "": from the first */
 	bool versions; /* a claim has found some that wait for others */

@@ -29,6 +29,7 @@
 #define LOCK_MIGRATE "7239842562"
 
 static const char *const guarded_sql[MFTD_DB_GUARDED_COUNT] = {
+	[MFTD_DB_CLAIM] = mftd_claim_postgres_events,
 	[MFTD_DB_INHERITED] = mftd_inherited_postgres,
 	[MFTD_DB_PARTNER] = mftd_partner_postgres,
 	[MFTD_DB_FOUND] = mftd_found_postgres,
@@ -55,6 +56,14 @@ postgres_create(const char *uri, const char *application)
 		return NULL;
 	}
 	return &p->db;
+}
+
+static struct mftd_db *
+postgres_beside(const struct mftd_db *db)
+{
+	const struct postgres *p = (const struct postgres *)db;
+
+	return postgres_create(p->uri, p->application);
 }
 
 static void
@@ -215,7 +224,7 @@ postgres_send(struct mftd_db *db, const struct mftd_db_value *v, int n)
 	arrays[MFTD_POSTGRES_STEPS_VALUES] = DB_INT(mftd_clock_wall_us());
 	if (r == 0)
 		r = mftd_postgres_send(p,
-		    events ? MFTD_POSTGRES_STEPS_EVENTS : MFTD_POSTGRES_STEPS,
+		    events ? mftd_postgres_steps_events : mftd_postgres_steps,
 		    arrays, MFTD_POSTGRES_STEPS_VALUES + events);
 	mftd_postgres_arrays_free(arrays);
 	return r;
@@ -251,44 +260,28 @@ postgres_steps(struct mftd_db *db, const struct mftd_db_value *v, int n,
 }
 
 static int
-postgres_claim(struct mftd_db *db, const struct mftd_db_value *v, int n,
-    mftd_db_row_fn row, void *data)
-{
-	struct postgres *p = of(db);
-	PGresult *res = NULL;
-	int r = ready(p);
-
-	if (r == 0)
-		r = mftd_postgres_query_prepared(p,
-		    db->no_hooks ? MFTD_POSTGRES_CLAIM
-				 : MFTD_POSTGRES_CLAIM_EVENTS,
-		    v, n, &res);
-	if (r == 0)
-		r = give_guarded(p, res, row, data);
-	PQclear(res);
-	return r;
-}
-
-static int
 postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
+	const char *sql = guarded_sql[which];
 	char *made = NULL;
 	PGresult *res = NULL;
 	int r;
 
 	if (which == MFTD_DB_STEPS)
 		return postgres_steps(db, v, n, row, data);
-	if (which == MFTD_DB_CLAIM)
-		return postgres_claim(db, v, n, row, data);
-	if (guarded_sql[which] == NULL &&
-	    (made = mftd_postgres_common(which)) == NULL)
-		return -ENOMEM;
+	if (which == MFTD_DB_CLAIM && db->no_hooks)
+		sql = mftd_claim_postgres;
+	if (sql == NULL) {
+		made = mftd_postgres_common(which);
+		if (made == NULL)
+			return -ENOMEM;
+		sql = made;
+	}
 	r = ready(p);
 	if (r == 0)
-		r = mftd_postgres_query(
-		    p, made != NULL ? made : guarded_sql[which], v, n, &res);
+		r = mftd_postgres_query(p, sql, v, n, &res);
 	if (r == 0)
 		r = give_guarded(p, res, row, data);
 	PQclear(res);
@@ -335,6 +328,7 @@ const struct mftd_db_ops mftd_db_postgres = {
 	.now_sql = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 "
 		   "AS BIGINT)",
 	.create = postgres_create,
+	.beside = postgres_beside,
 	.destroy = postgres_destroy,
 	.run = postgres_run,
 	.script = postgres_script,

@@ -12,9 +12,7 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
-#include "mftd/catalog/claim.h"
 #include "mftd/catalog/postgres_error.h"
-#include "mftd/catalog/postgres_steps.h"
 
 #define CONNECT_S "5"
 #define COLUMNS_MAX 64
@@ -24,20 +22,6 @@
 #define OID_BYTEA 17
 #define OID_INT8 20
 #define OID_INT4 23
-
-static const char *const prepared_names[MFTD_POSTGRES_PREPARED_COUNT] = {
-	[MFTD_POSTGRES_STEPS] = "steps",
-	[MFTD_POSTGRES_STEPS_EVENTS] = "steps_events",
-	[MFTD_POSTGRES_CLAIM] = "claim",
-	[MFTD_POSTGRES_CLAIM_EVENTS] = "claim_events",
-};
-
-static const char *const prepared_sql[MFTD_POSTGRES_PREPARED_COUNT] = {
-	[MFTD_POSTGRES_STEPS] = mftd_postgres_steps,
-	[MFTD_POSTGRES_STEPS_EVENTS] = mftd_postgres_steps_events,
-	[MFTD_POSTGRES_CLAIM] = mftd_claim_postgres,
-	[MFTD_POSTGRES_CLAIM_EVENTS] = mftd_claim_postgres_events,
-};
 
 /* Whatever the server thinks of the size of a table, which may be of yesterday:
  * each statement that counts has an index to go by.  (Where there is none, a
@@ -59,7 +43,7 @@ mftd_postgres_disconnect(struct postgres *p)
 {
 	PQfinish(p->conn);
 	p->conn = NULL;
-	memset(p->prepared, 0, sizeof(p->prepared));
+	mftd_postgres_plans_forget(&p->plans);
 	p->sent = false;
 	p->keeps_until_ms = 0;
 }
@@ -93,7 +77,8 @@ check_result(struct postgres *p, const PGresult *res)
 	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
 		return 0;
 	state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-	if (PQstatus(p->conn) != CONNECTION_OK)
+	if (PQstatus(p->conn) != CONNECTION_OK ||
+	    (p->planned && mftd_postgres_unplanned(state)))
 		return lost(p);
 	return mftd_postgres_say(p, mftd_postgres_error(state),
 	    mftd_postgres_words(state, PQresultErrorMessage(res)));
@@ -217,6 +202,7 @@ mftd_postgres_script(struct postgres *p, const char *sql)
 	PGresult *res;
 	int r;
 
+	p->planned = false;
 	if (!PQsendQuery(p->conn, sql))
 		return lost(p);
 	r = finish(p, &res);
@@ -266,20 +252,49 @@ mftd_postgres_connect(struct postgres *p)
 	return r;
 }
 
-/* Sends a statement, NULL the prepared one: numbers as text, the rest as bytes;
- * results in binary. */
+/* Has the server parse and plan a statement that comes again: name is what it
+ * is called then, or "". */
 static int
-send_statement(struct postgres *p, const char *sql,
-    enum mftd_postgres_prepared which, const struct mftd_db_value *v, int n)
+prepare(struct postgres *p, const char *sql,
+    char name[MFTD_POSTGRES_PLAN_NAME_BYTES])
 {
+	struct mftd_postgres_plan *plan = mftd_postgres_plan(&p->plans, sql);
+	PGresult *res;
+	int r;
+
+	name[0] = '\0';
+	p->planned = false;
+	if (plan == NULL)
+		return 0;
+	mftd_postgres_plan_name(&p->plans, plan, name);
+	p->planned = plan->prepared;
+	if (plan->prepared)
+		return 0;
+	if (!PQsendPrepare(p->conn, name, sql, 0, NULL))
+		return lost(p);
+	r = finish(p, &res);
+	PQclear(res);
+	plan->prepared = p->planned = r == 0;
+	return r;
+}
+
+/* Sends a statement: numbers as text, the rest as bytes; results in binary. */
+static int
+send_statement(
+    struct postgres *p, const char *sql, const struct mftd_db_value *v, int n)
+{
+	char name[MFTD_POSTGRES_PLAN_NAME_BYTES];
 	struct param {
 		char text[24];
 	} *texts = calloc((size_t)n + 1, sizeof(*texts));
 	const char **at = calloc((size_t)n + 1, sizeof(*at));
 	int *len = calloc((size_t)n + 1, sizeof(*len));
 	int *format = calloc((size_t)n + 1, sizeof(*format));
-	int i, sent, r = -ENOMEM;
+	int i, sent, r = prepare(p, sql, name);
 
+	if (r < 0)
+		goto out;
+	r = -ENOMEM;
 	if (texts == NULL || at == NULL || len == NULL || format == NULL)
 		goto out;
 	for (i = 0; i < n; i++) {
@@ -295,10 +310,9 @@ send_statement(struct postgres *p, const char *sql,
 			format[i] = 1;
 		}
 	}
-	sent = sql != NULL
+	sent = name[0] == '\0'
 	    ? PQsendQueryParams(p->conn, sql, n, NULL, at, len, format, 1)
-	    : PQsendQueryPrepared(
-		  p->conn, prepared_names[which], n, at, len, format, 1);
+	    : PQsendQueryPrepared(p->conn, name, n, at, len, format, 1);
 	r = sent == 1 ? 0 : lost(p);
 out:
 	free(texts);
@@ -353,49 +367,17 @@ mftd_postgres_query(struct postgres *p, const char *sql,
 	*res = NULL;
 	r = mftd_postgres_connect(p);
 	if (r == 0)
-		r = send_statement(p, sql, 0, v, n);
-	return r < 0 ? r : finish(p, res);
-}
-
-/* Plans the statement, once for each connection. */
-static int
-prepare(struct postgres *p, enum mftd_postgres_prepared which)
-{
-	PGresult *res;
-	int r;
-
-	if (p->prepared[which])
-		return 0;
-	if (!PQsendPrepare(
-		p->conn, prepared_names[which], prepared_sql[which], 0, NULL))
-		return lost(p);
-	r = finish(p, &res);
-	PQclear(res);
-	p->prepared[which] = r == 0;
-	return r;
-}
-
-int
-mftd_postgres_query_prepared(struct postgres *p,
-    enum mftd_postgres_prepared which, const struct mftd_db_value *v, int n,
-    PGresult **res)
-{
-	int r = prepare(p, which);
-
-	if (r == 0)
-		r = send_statement(p, NULL, which, v, n);
+		r = send_statement(p, sql, v, n);
 	return r < 0 ? r : finish(p, res);
 }
 
 int
-mftd_postgres_send(struct postgres *p, enum mftd_postgres_prepared which,
-    const struct mftd_db_value *v, int n)
+mftd_postgres_send(
+    struct postgres *p, const char *sql, const struct mftd_db_value *v, int n)
 {
 	int64_t until_ms = mftd_clock_ms() + MFTD_POSTGRES_CALL_MS;
-	int r = prepare(p, which);
+	int r = send_statement(p, sql, v, n);
 
-	if (r == 0)
-		r = send_statement(p, NULL, which, v, n);
 	if (r == 0)
 		r = flush(p, until_ms);
 	p->sent = r == 0;

@@ -8,6 +8,7 @@
 #include <libpq-fe.h>
 
 #include "mftd/catalog/db.h"
+#include "mftd/catalog/postgres_plans.h"
 
 /*
  * The connection to a PostgreSQL server: statements over libpq that are bounded
@@ -20,16 +21,6 @@
 #define MFTD_POSTGRES_CALL_MS (MFTD_POSTGRES_STATEMENT_MS + 5000)
 /* A migration may take hours. */
 #define MFTD_POSTGRES_MIGRATE_MS (4LL * 3600 * 1000)
-
-/* The statements that a queue with much to do runs again and again: they are
- * parsed and planned once for each connection. */
-enum mftd_postgres_prepared {
-	MFTD_POSTGRES_STEPS,
-	MFTD_POSTGRES_STEPS_EVENTS,
-	MFTD_POSTGRES_CLAIM,
-	MFTD_POSTGRES_CLAIM_EVENTS,
-	MFTD_POSTGRES_PREPARED_COUNT
-};
 
 /* What has come of a statement's answer. */
 struct mftd_postgres_answer {
@@ -44,7 +35,8 @@ struct postgres {
 	PGconn *conn; /* NULL: connect at the next call */
 	bool in_transaction;
 	bool migrating; /* in it */
-	bool prepared[MFTD_POSTGRES_PREPARED_COUNT]; /* on conn */
+	struct mftd_postgres_plans plans; /* conn's */
+	bool planned; /* what was sent last is one of them */
 	int64_t keeps_until_ms;
 	/* the statement that was sent, and not taken yet */
 	bool sent; /* its answer is not all there */
@@ -69,15 +61,10 @@ int mftd_postgres_script(struct postgres *p, const char *sql);
 int mftd_postgres_query(struct postgres *p, const char *sql,
     const struct mftd_db_value *v, int n, PGresult **res);
 
-/* The same with a prepared one, on a connection that is there. */
-int mftd_postgres_query_prepared(struct postgres *p,
-    enum mftd_postgres_prepared which, const struct mftd_db_value *v, int n,
-    PGresult **res);
-
-/* Sends a prepared one wholly, on a connection that is there, and does not wait
- * for its answer.  0 or an error. */
-int mftd_postgres_send(struct postgres *p, enum mftd_postgres_prepared which,
-    const struct mftd_db_value *v, int n);
+/* Sends one wholly, on a connection that is there, and does not wait for its
+ * answer.  0 or an error. */
+int mftd_postgres_send(
+    struct postgres *p, const char *sql, const struct mftd_db_value *v, int n);
 
 /* What came of that: 0 or its error; -EAGAIN while there is more to come, but
  * with wait. *res is the caller's: NULL on errors. */

@@ -21,6 +21,15 @@ mftd_postgres_error(const char *state)
 	return -MFTD_E_CATALOG;
 }
 
+bool
+mftd_postgres_unplanned(const char *state)
+{
+	/* invalid_sql_statement_name, and feature_not_supported: "cached plan
+	 * must not change result type" */
+	return state != NULL &&
+	    (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0);
+}
+
 const char *
 mftd_postgres_words(const char *state, const char *words)
 {

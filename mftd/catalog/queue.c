@@ -333,6 +333,8 @@ mftd_catalog_steps_send(struct mftd_catalog *c,
 
 	if (n == 0 || n > MFTD_STEPS_MAX)
 		return -EINVAL;
+	if (c->of != NULL)
+		c->db->no_hooks = c->of->db->no_hooks;
 	v = calloc(most, sizeof(*v));
 	t = calloc(n, sizeof(*t));
 	if (v == NULL || t == NULL)

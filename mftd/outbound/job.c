@@ -289,12 +289,12 @@ mftd_jobs_work(struct mftd_queue *q)
 {
 	conclude(q);
 	mftd_locals_examine(q);
-	mftd_steps_write(q);
+	mftd_lanes_write(q);
 	if (!q->stale)
 		mftd_runners_work(q);
 	/* for some of them there may have been no deliver to be had */
 	if (!q->stale)
-		mftd_steps_write(q);
+		mftd_lanes_write(q);
 	mftd_away_work(q);
 	sweep(q);
 }

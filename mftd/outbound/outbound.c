@@ -30,12 +30,10 @@
 #define RAISE_MOST_MS 10000
 
 int
-mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
+mftd_queue_tell(struct mftd_queue *q, const char *what, int r, const char *why)
 {
 	char text[MFTD_REASON_BYTES];
 
-	if (q->n_writing > 0) /* what was asked has waited for their end */
-		mftd_queue_wake(q);
 	if (r >= 0) {
 		if (q->trouble[0] != '\0')
 			log_info("the catalog is back");
@@ -52,12 +50,18 @@ mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
 		mftd_pulls_kill(q, false);
 		return r;
 	}
-	snprintf(text, sizeof(text), "%s: %s: %s", what, mftd_strerror(r),
-	    q->catalog != NULL ? mftd_catalog_why(q->catalog) : "");
+	snprintf(text, sizeof(text), "%s: %s: %s", what, mftd_strerror(r), why);
 	if (strcmp(text, q->trouble) != 0)
 		log_warn("%s", text);
 	snprintf(q->trouble, sizeof(q->trouble), "%s", text);
 	return r;
+}
+
+int
+mftd_queue_outcome(struct mftd_queue *q, const char *what, int r)
+{
+	return mftd_queue_tell(
+	    q, what, r, q->catalog != NULL ? mftd_catalog_why(q->catalog) : "");
 }
 
 /* ---- the epoch */
@@ -100,6 +104,8 @@ raise_epoch(struct mftd_queue *q)
 		r = mftd_queue_outcome(q, "raise",
 		    mftd_catalog_raise(
 			q->catalog, q->w->instance, q->owner, &role));
+	if (r == 0)
+		r = mftd_lanes_open(q);
 	if (r < 0) {
 		later(q);
 		return;
@@ -245,6 +251,7 @@ claim(struct mftd_queue *q)
 	if (d == NULL)
 		goto out;
 	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
+	mftd_lanes_before_claim(q);
 	r = mftd_queue_outcome(q, "claim",
 	    mftd_catalog_claim(
 		q->catalog, &q->role, mftd_clock_wall_us(), without, d, most));
@@ -351,10 +358,7 @@ work(struct mftd_queue *q)
 		q->breakers_read = mftd_breakers_read(q) == 0;
 	if (q->role.epoch == 0 || q->objects == NULL || !q->breakers_read)
 		return;
-	if (!mftd_steps_take(q)) {
-		mftd_runners_work(q); /* all else would wait for its end */
-		return;
-	}
+	mftd_lanes_take(q);
 	if (!q->stale)
 		mftd_breakers_work(q);
 	if (!q->stale && q->inherit && mftd_lease_held(q->w->lease))
@@ -507,6 +511,7 @@ mftd_outbound_main(struct mftd_worker *w)
 	mftd_pulls_free(q);
 	mftd_jobs_free(q);
 	mftd_breakers_free(q);
+	mftd_lanes_close(q);
 	mftd_catalog_close(q->catalog);
 	mftd_objects_free(q->objects);
 	free(q->vain);

@@ -17,6 +17,7 @@
 #include "mftd/outbound/breaker.h"
 #include "mftd/outbound/child.h"
 #include "mftd/outbound/delivery.h"
+#include "mftd/outbound/lane.h"
 
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
  * spawn.c and breakers.c share it. */
@@ -40,7 +41,8 @@ struct mftd_job {
 	struct mftd_runner *runner; /* whose batch has it; NULL */
 	uint32_t item; /* its place there */
 	bool asked; /* the runner waits to hear of it */
-	bool pending; /* step is to be written */
+	bool pending; /* step is to be written … */
+	bool writing; /* … and is: its lane's statement is under way */
 	bool unsure; /* an attempt to write it may have gone through */
 	bool begun; /* d.tries counts a try that no row has yet */
 	bool not_called; /* step: its partner was not to be had */
@@ -94,15 +96,6 @@ struct mftd_away {
 	bool back; /* it is there: the others are to follow */
 };
 
-/* A step that is being written. */
-struct mftd_attempt {
-	struct mftd_job *job;
-	struct mftd_delivery d; /* the row as it is to be */
-	struct mftd_try t; /* with it, if begin_us is not 0 */
-	enum mftd_delivery_action action;
-	int64_t wait_ms;
-};
-
 struct mftd_queue {
 	struct mftd_worker *w;
 	struct mftd_chan *coordinator;
@@ -137,10 +130,8 @@ struct mftd_queue {
 	struct mftd_pace *paces; /* MFTD_PACES of them */
 	struct mftd_pulse *pulses; /* the runners' */
 	char *hung; /* partners that do not answer, " a b "; NULL: none */
-	struct mftd_attempt attempts[MFTD_STEPS_MAX];
-	struct mftd_row_step steps[MFTD_STEPS_MAX]; /* of those */
-	size_t n_writing; /* of both: the statement that is under way */
-	int catalog_fd; /* watched meanwhile */
+	struct mftd_lane lanes[MFTD_LANES];
+	size_t n_lanes; /* 0: not opened yet */
 	struct mftd_away away[MFTD_VOLUMES_MAX];
 	int64_t follow_ms; /* no others follow before */
 	struct mftd_looks *looks; /* looks.h; NULL: none yet */
@@ -150,6 +141,10 @@ struct mftd_queue {
 /* Notes the outcome of a call of the catalog: trouble, its end, or a stale
  * epoch, which ends all delivers.  Returns r. */
 int mftd_queue_outcome(struct mftd_queue *q, const char *what, int r);
+
+/* The same, in these words of the catalog's. */
+int mftd_queue_tell(
+    struct mftd_queue *q, const char *what, int r, const char *why);
 
 /* There is something to do: soon, once, behind what the loop has in hand. */
 void mftd_queue_wake(struct mftd_queue *q);
@@ -201,14 +196,6 @@ void mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event,
 /* Its partner is not to be had, in those words: what has not come to PUBLISHING
  * goes back, and the try that was to begin does not count. */
 void mftd_job_put_back(struct mftd_job *job, int err, const char *text);
-
-/* Writes all pending steps, many at a time; they stay pending while the catalog
- * is away.  It need not wait for the end: then their statement is under way,
- * and nothing is written until mftd_steps_take. */
-void mftd_steps_write(struct mftd_queue *q);
-
-/* Acts on what came of the statement that was under way; false: it still is. */
-bool mftd_steps_take(struct mftd_queue *q);
 
 /* ---- breakers.c */
 

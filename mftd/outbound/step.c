@@ -1,14 +1,12 @@
 /* Part of mftd; see LICENSE. */
+#include "mftd/outbound/step.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mftd/base/clock.h"
 #include "mftd/base/err.h"
-#include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/person.h"
 #include "mftd/outbound/away.h"
@@ -130,10 +128,9 @@ is_progress(uint32_t event)
 	    event == MFTD_EVENT_PUBLISH || event == MFTD_EVENT_DELIVERED;
 }
 
-/* What the job's step makes of the row.  Where nothing comes after DELIVERED
- * the row is DONE with it. */
-static int
-next_row(struct mftd_job *job, struct mftd_attempt *a)
+/* Where nothing comes after DELIVERED the row is DONE with it. */
+int
+mftd_step_make(struct mftd_job *job, struct mftd_attempt *a)
 {
 	const struct mftd_msg_step *s = &job->step;
 	struct mftd_delivery *d = &a->d;
@@ -187,9 +184,8 @@ set_row(struct mftd_job *job, const struct mftd_delivery *d)
 	job->d = *d;
 }
 
-/* What follows once the row is written. */
-static void
-act(const struct mftd_attempt *a)
+void
+mftd_step_act(const struct mftd_attempt *a)
 {
 	struct mftd_job *job = a->job;
 
@@ -220,9 +216,8 @@ is_cancelled(struct mftd_job *job)
 	    s.d.state == MFTD_DELIVERY_CANCELLED;
 }
 
-/* Its row is somebody else's now. */
-static void
-let_go(struct mftd_job *job)
+void
+mftd_step_let_go(struct mftd_job *job)
 {
 	int err =
 	    job->runner != NULL && is_cancelled(job) ? -ECANCELED : -ENOENT;
@@ -232,182 +227,4 @@ let_go(struct mftd_job *job)
 	job->pending = job->unsure = false;
 	job->d.state = MFTD_DELIVERY_HELD; /* not ours, as it were */
 	mftd_runner_answer(job, err, true);
-}
-
-/* ---- writing */
-
-/* Steps of all n attempts from the states that are thought to be the rows', or,
- * again, from those that they are to have. */
-static void
-make_rows(
-    struct mftd_queue *q, const struct mftd_attempt *a, size_t n, bool again)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		q->steps[i] = (struct mftd_row_step) { .d = &a[i].d,
-			.from = again ? a[i].d.state : a[i].job->d.state,
-			.t = a[i].t.begin_us != 0 ? &a[i].t : NULL };
-}
-
-static int
-write_rows(
-    struct mftd_queue *q, const struct mftd_attempt *a, size_t n, bool again)
-{
-	make_rows(q, a, n, again);
-	return mftd_catalog_steps(q->catalog, &q->role, q->steps, n);
-}
-
-/*
- * Acts on what was written and keeps the rest at the beginning of a, of which
- * the number is returned: an earlier attempt of theirs may have been committed
- * though its answer never came; then the row is already as we want it.
- */
-static size_t
-settle(struct mftd_queue *q, struct mftd_attempt *a, size_t n, bool again)
-{
-	size_t i, left = 0;
-
-	for (i = 0; i < n; i++) {
-		if (q->steps[i].result == 0) {
-			act(&a[i]);
-		} else if (again || !a[i].job->unsure) {
-			let_go(a[i].job);
-		} else {
-			if (left < i)
-				a[left] = a[i];
-			left++;
-		}
-	}
-	return left;
-}
-
-/* What follows of r, what came of q's first n steps, of these attempts.  Where
- * they were refused each is written for itself: one bad row must not hold up
- * the others. */
-static int
-follow(struct mftd_queue *q, struct mftd_attempt *a, size_t n, int r)
-{
-	bool again = false;
-	size_t i;
-
-	for (;;) {
-		if (r == -MFTD_E_CATALOG && n > 1) {
-			for (i = 0; i < n; i++)
-				r = follow(q, &a[i], 1,
-				    write_rows(q, &a[i], 1, false));
-			return r;
-		}
-		mftd_queue_outcome(q, "step", r);
-		for (i = 0; r < 0 && i < n; i++)
-			a[i].job->unsure = true;
-		if (r == 0)
-			n = settle(q, a, n, again);
-		if (r < 0 || n == 0)
-			return r;
-		again = true;
-		r = write_rows(q, a, n, again);
-	}
-}
-
-/* Of the statement that is under way. */
-static int
-on_catalog(int fd, int revents, void *data)
-{
-	struct mftd_queue *q = data;
-
-	if (q->catalog_fd == fd && mftd_steps_take(q))
-		mftd_queue_wake(q);
-	return 0;
-}
-
-/* The socket is the catalog's, who may close it at any time: a copy of it is
- * watched.  False: its answer has to be waited for. */
-static bool
-watch(struct mftd_queue *q)
-{
-	int fd = mftd_catalog_fd(q->catalog);
-
-	fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-	if (fd < 0)
-		return false;
-	if (qb_loop_poll_add(
-		q->w->loop, QB_LOOP_MED, fd, POLLIN, q, on_catalog) < 0) {
-		close(fd);
-		return false;
-	}
-	q->catalog_fd = fd;
-	return true;
-}
-
-static void
-unwatch(struct mftd_queue *q)
-{
-	qb_loop_poll_del(q->w->loop, q->catalog_fd);
-	mftd_fd_close(&q->catalog_fd);
-}
-
-/* Writes n attempts at once, or begins to. */
-static int
-write_some(struct mftd_queue *q, size_t n)
-{
-	int r;
-
-	make_rows(q, q->attempts, n, false);
-	r = mftd_catalog_steps_send(q->catalog, &q->role, q->steps, n);
-	if (r == 0 && watch(q)) {
-		q->n_writing = n;
-		return 0;
-	}
-	if (r == 0)
-		r = mftd_catalog_steps_take(q->catalog, q->steps, n, true);
-	return follow(q, q->attempts, n, r);
-}
-
-bool
-mftd_steps_take(struct mftd_queue *q)
-{
-	size_t n = q->n_writing;
-	int r;
-
-	if (n == 0)
-		return true;
-	r = mftd_catalog_steps_take(q->catalog, q->steps, n, false);
-	if (r == -EAGAIN)
-		return false;
-	unwatch(q);
-	q->n_writing = 0;
-	follow(q, q->attempts, n, r);
-	return true;
-}
-
-void
-mftd_steps_write(struct mftd_queue *q)
-{
-	struct mftd_job *job;
-	size_t n = 0;
-	int r = 0;
-
-	TAILQ_FOREACH(job, &q->jobs, link) {
-		if ((r < 0 && r != -MFTD_E_CATALOG) || q->stale ||
-		    q->n_writing > 0)
-			return;
-		if (!job->pending)
-			continue;
-		if (next_row(job, &q->attempts[n]) < 0) {
-			log_error("delivery %s: %s in %s refused", job->d.id,
-			    mftd_delivery_event_name(job->step.event),
-			    mftd_delivery_state_name(job->d.state));
-			job->pending = false;
-			if (job->runner != NULL)
-				mftd_runner_kill(job->runner);
-			continue;
-		}
-		if (++n == MFTD_STEPS_MAX) {
-			r = write_some(q, n);
-			n = 0;
-		}
-	}
-	if (n > 0)
-		write_some(q, n);
 }

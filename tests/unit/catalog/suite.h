@@ -89,6 +89,8 @@ void tests_versions(const struct CMUnitTest **t, size_t *n);
 void tests_stale(const struct CMUnitTest **t, size_t *n);
 void tests_hooks(const struct CMUnitTest **t, size_t *n);
 void tests_postgres(const struct CMUnitTest **t, size_t *n);
+/* PostgreSQL's */
+void tests_plans(const struct CMUnitTest **t, size_t *n);
 void tests_found(const struct CMUnitTest **t, size_t *n);
 void tests_pull(const struct CMUnitTest **t, size_t *n);
 void tests_source_found(const struct CMUnitTest **t, size_t *n);

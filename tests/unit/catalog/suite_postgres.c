@@ -290,6 +290,150 @@ connection_is_lost_behind_a_step(void **state)
 	PQfinish(other);
 }
 
+/* ---- lanes */
+
+static int
+sessions_named(PGconn *conn, const char *application)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+	    "SELECT count(*) FROM pg_stat_activity WHERE "
+	    "application_name = '%s'",
+	    application);
+	return execute(conn, sql);
+}
+
+/* Two of two deliveries that are claimed, and a lane for each. */
+static void
+claim_two(struct db *db, struct mftd_role_row *role, struct mftd_delivery d[2],
+    struct mftd_row_step step[2], struct mftd_catalog *lane[2])
+{
+	int i;
+
+	publish_some(db, 2);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "old", role), 0);
+	assert_int_equal(
+	    mftd_catalog_claim(db->c, role, mftd_clock_wall_us(), "", d, 2), 2);
+	for (i = 0; i < 2; i++) {
+		d[i].state = MFTD_DELIVERY_SENDING;
+		step[i] = (struct mftd_row_step) { .d = &d[i],
+			.from = MFTD_DELIVERY_CLAIMED };
+		assert_int_equal(mftd_catalog_beside(db->c, &lane[i]), 1);
+	}
+}
+
+static void
+lock_row(PGconn *other, const struct mftd_delivery *d)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+	    "UPDATE delivery SET mtime = mtime WHERE id = '%s'", d->id);
+	execute(other, "BEGIN");
+	execute(other, sql);
+}
+
+/* One that waits holds up neither the other, nor what is asked beside them. */
+static void
+lanes_do_not_wait_for_one_another(void **state)
+{
+	struct db *db = *state;
+	PGconn *other = session(db->uri);
+	struct mftd_catalog *lane[2];
+	struct mftd_role_row role;
+	struct mftd_row_step step[2];
+	struct mftd_delivery d[2], e;
+
+	claim_two(db, &role, d, step, lane);
+	lock_row(other, &d[0]);
+	assert_int_equal(
+	    mftd_catalog_steps_send(lane[0], &role, &step[0], 1), 0);
+	wait_for_blocked(db, 1);
+	assert_int_equal(mftd_catalog_steps(lane[1], &role, &step[1], 1), 0);
+	assert_int_equal(step[1].result, 0);
+	assert_true(find_delivery(db, d[1].receipt, &e));
+	assert_int_equal(e.state, MFTD_DELIVERY_SENDING);
+	assert_int_equal(
+	    mftd_catalog_steps_take(lane[0], &step[0], 1, false), -EAGAIN);
+	execute(other, "COMMIT");
+	assert_int_equal(
+	    mftd_catalog_steps_take(lane[0], &step[0], 1, true), 0);
+	assert_int_equal(step[0].result, 0);
+	mftd_catalog_close(lane[0]);
+	mftd_catalog_close(lane[1]);
+	PQfinish(other);
+}
+
+/* Whoever raises finds the lanes by the name of their queue, too. */
+static void
+raise_ends_lanes(void **state)
+{
+	struct db *db = *state, mine = *db;
+	PGconn *other = session(db->uri);
+	struct mftd_catalog *lane[2], *next = db_open(db, "mftd-next");
+	struct mftd_role_row role, new;
+	struct mftd_row_step step[2];
+	struct mftd_delivery d[2], e;
+
+	claim_two(db, &role, d, step, lane);
+	assert_int_equal(mftd_catalog_steps(lane[1], &role, &step[1], 1), 0);
+	lock_row(other, &d[0]);
+	assert_int_equal(
+	    mftd_catalog_steps_send(lane[0], &role, &step[0], 1), 0);
+	wait_for_blocked(db, 1);
+	assert_int_equal(mftd_catalog_raise(next, "q", "new", &new), 0);
+	execute(other, "COMMIT");
+	assert_int_equal(sessions_named(other, "mftd/q/1"), 0);
+	assert_int_equal(mftd_catalog_steps_take(lane[0], &step[0], 1, true),
+	    -MFTD_E_CATALOG_AWAY);
+	/* not by a time-out */
+	assert_non_null(
+	    strstr(mftd_catalog_why(lane[0]), "administrator command"));
+	assert_int_equal(mftd_catalog_steps(lane[0], &role, &step[0], 1),
+	    -MFTD_E_STALE_EPOCH);
+	mine.c = next; /* the other's session was ended, too */
+	assert_true(find_delivery(&mine, d[0].receipt, &e));
+	assert_int_equal(e.state, MFTD_DELIVERY_CLAIMED);
+	mftd_catalog_close(lane[0]);
+	mftd_catalog_close(lane[1]);
+	mftd_catalog_close(next);
+	PQfinish(other);
+}
+
+/* As the objects say that were loaded last by the one that it is beside. */
+static void
+lanes_make_events(void **state)
+{
+	struct db *db = *state;
+	PGconn *other = session(db->uri);
+	struct mftd_catalog *lane[2];
+	struct mftd_role_row role;
+	struct mftd_row_step step[2];
+	struct mftd_delivery d[2];
+	int i;
+
+	claim_two(db, &role, d, step, lane);
+	execute(other,
+	    "INSERT INTO hook (name, starttls, timeout_s, tries) "
+	    "VALUES ('h', 0, 1, 1)");
+	execute(other,
+	    "INSERT INTO hook_want (hook, event, state) "
+	    "VALUES ('h', 'delivered', 'DONE')");
+	for (i = 0; i < 2; i++) {
+		d[i].state = MFTD_DELIVERY_DONE;
+		db->c->db->no_hooks = i == 0;
+		assert_int_equal(
+		    mftd_catalog_steps(lane[0], &role, &step[i], 1), 0);
+		assert_int_equal(step[i].result, 0);
+		assert_int_equal(
+		    execute(other, "SELECT count(*) FROM event"), i);
+	}
+	mftd_catalog_close(lane[0]);
+	mftd_catalog_close(lane[1]);
+	PQfinish(other);
+}
+
 /* Owners of other queues are left alone, and who raised is found by the next.
  */
 static void
@@ -554,6 +698,9 @@ tests_postgres(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(step_that_was_sent_comes_first),
 		DB_TEST(step_that_was_sent_may_be_stale),
 		DB_TEST(connection_is_lost_behind_a_step),
+		DB_TEST(lanes_do_not_wait_for_one_another),
+		DB_TEST(raise_ends_lanes),
+		DB_TEST(lanes_make_events),
 		DB_TEST(raise_ends_only_its_queue),
 		DB_TEST(database_that_may_forget_is_refused),
 		DB_TEST(sessions_are_bounded_and_synchronous),
