@@ -1,0 +1,66 @@
+# Part of mftd; see LICENSE.
+"""What `vagrant up` refuses, with a word on what to do, and nothing made."""
+import pytest
+
+
+def refused(place, *words, env=None):
+    before = place.links()
+    done = place.vagrant("up", "--provider=lxc", env=env)
+    assert done.returncode != 0, done.stdout
+    for word in words:
+        assert word in done.stdout, done.stdout
+    assert place.containers() == []
+    assert place.links() == before
+    assert not (place.dot / "mft").exists()
+
+
+def test_valid_for_lxc_and_libvirt(place):
+    for provider in ("lxc", "libvirt"):
+        done = place.vagrant("validate",
+                             env={"VAGRANT_DEFAULT_PROVIDER": provider})
+        assert done.returncode == 0, done.stdout
+
+
+def test_valid_for_virtualbox(place):
+    done = place.vagrant("validate", "--ignore-provider",
+                         env={"VAGRANT_DEFAULT_PROVIDER": "virtualbox"})
+    assert done.returncode == 0, done.stdout
+
+
+def test_missing_plugin(place):
+    refused(place, "vagrant-lxc", "apt install",
+            env={"VAGRANT_NO_PLUGINS": "1"})
+
+
+def test_missing_box(place):
+    place.settings("")
+    refused(place, "no mftd-cluster", "box/build")
+
+
+@pytest.mark.parametrize("text, words", [
+    ("nodes: 9", ("nodes", "2 to 8")),
+    ("memory_mb: {node: 100}", ("node", "512")),
+    ("colour: red", ("colour", "no such setting")),
+    ("storage: nfs", ("storage", "gluster")),
+])
+def test_wrong_setting(place, text, words):
+    place.settings(text)
+    refused(place, *words)
+
+
+def test_too_little_memory(world):
+    world.settings("memory_mb: {node: 10000000}")
+    refused(world, "Too little memory", "memory_mb")
+
+
+def test_missing_package(world):
+    world.settings("package: /nowhere/mftd.deb")
+    refused(world, "package: /nowhere/mftd.deb")
+
+
+def test_range_in_use(world):
+    for argv in (("link", "add", "other", "type", "bridge"),
+                 ("address", "add", "192.168.58.77/25", "dev", "other"),
+                 ("link", "set", "other", "up")):
+        assert world.run("ip", *argv).returncode == 0
+    refused(world, "192.168.58.0/24 is in use", "local.yaml")

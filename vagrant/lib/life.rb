@@ -1,0 +1,50 @@
+# Part of mftd; see LICENSE.
+# What is done here on the host before the first machine, and after the last.
+require "fileutils"
+
+module Mft
+  module Life
+    module_function
+
+    def triggers(config, settings)
+      config.trigger.before :up, :provision do |t|
+        t.name = "mft host"
+        t.ruby { |_env, machine| alone { prepare(settings, machine.env) } }
+      end
+      config.trigger.after :destroy do |t|
+        t.name = "mft host"
+        t.ruby { |_env, _machine| alone { clear(settings) } }
+      end
+    end
+
+    # Machines come up at the same time, each with its triggers.
+    def alone
+      FileUtils.mkdir_p(File.dirname(Host.state))
+      File.open("#{Host.state}.lock", File::CREAT | File::RDWR) do |file|
+        file.flock(File::LOCK_EX)
+        yield
+      end
+    end
+
+    def prepare(settings, env)
+      first = !File.exist?(File.join(Host.state, "ready"))
+      Host.check_room(settings, env) if first
+      Host.run(settings, "prepare")
+      Host.run(settings, "rack", "up") if settings.lxc?
+      FileUtils.touch(File.join(Host.state, "ready"))
+    rescue StandardError
+      undo(settings) if first
+      raise
+    end
+
+    # Only when no machine is left.
+    def clear(settings)
+      undo(settings) unless Host.used
+    end
+
+    def undo(settings)
+      Host.run(settings, "rack", "down") if settings.lxc? && Dir.exist?(Host.state)
+      FileUtils.rm_rf(Host.state)
+    end
+  end
+end
