@@ -79,7 +79,7 @@ disconnect(struct sqlite *s)
 {
 	sqlite3_stmt *st;
 
-	while ((st = sqlite3_next_stmt(s->h, NULL)) != NULL)
+	while (s->h != NULL && (st = sqlite3_next_stmt(s->h, NULL)) != NULL)
 		sqlite3_finalize(st);
 	sqlite3_close_v2(s->h);
 	s->h = NULL;
