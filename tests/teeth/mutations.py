@@ -313,7 +313,7 @@ MUTATIONS = [
     journal("publish_part_touch", "publish.c",
             "mftd_work_touch(w, c->part_dir);", "", DURABLE),
     journal("publish_out_touch", "publish.c",
-            "	if (c->owner->has_routes)\n"
+            "	if (c->linked)\n"
             "		mftd_work_touch(w, w->vol->out);", "", DURABLE),
     journal("abandon_out_touch", "publish.c",
             "			w->failed = -errno;\n"
@@ -815,6 +815,16 @@ MUTATIONS = [
     catalog("source_not_due_by_name", "targets.c",
             "behind = '', due = excluded.due, ", "behind = '', ",
             "ended_once_more"),
+    # whether an upload is linked is known when it is published
+    journal("no_routes_for_ever", "session.c",
+            "began >= j->no_routes_until_ms;", "j->no_routes_until_ms == 0;",
+            (JOURNAL + "test_journal", "no_link_only_while_no_route_is")),
+    Mutation("no_routes_whatever_is_there", "mftd/catalog/links.c",
+             "	if (any == 0)\n", "",
+             ("tests/unit/catalog/test_worker",
+              "journal_hears_whether_routes_are")),
+    catalog("unlinked_unsaid", "match.c", ".lost = !r->linked", ".lost = false",
+            "unlinked_receipt_fails_where_a_route_is"),
     Mutation("links_with_pauses", "mftd/catalog/worker.c",
              "if (p->more && p->reachable", "if (false && p->reachable",
              ("tests/unit/catalog/test_worker", "links_go_without_a_pause")),

@@ -106,9 +106,7 @@ whole_file_is_taken(void **state)
 	assert_string_equal(o->accounts[0].keys[0], KEY " me@home");
 	assert_int_equal(
 	    mftd_password_verify("geheim", o->accounts[0].password_hash), 0);
-	assert_true(o->accounts[0].has_routes);
 	assert_null(o->accounts[1].password_hash);
-	assert_false(o->accounts[1].has_routes);
 	assert_int_equal(o->partners[0].port, 2222);
 	assert_string_equal(o->partners[0].host_keys[0], KEY);
 	assert_int_equal(o->partners[0].n_other_hosts, 5);
