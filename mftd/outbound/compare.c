@@ -175,6 +175,27 @@ mftd_item_look_into(struct mftd_batch *b, const struct mftd_item *it,
 	return 0;
 }
 
+int
+mftd_batch_is_text(struct mftd_batch *b, const char *path, const char *text,
+    size_t len, bool *same)
+{
+	uint8_t data[2 * MFTD_TRIGGER_BYTES];
+	struct mftd_remote_answer a = { 0 };
+	struct mftd_remote_file f;
+	size_t got = 0;
+	int r;
+
+	*same = len == 0;
+	if (len == 0 || len > sizeof(data))
+		return 0;
+	r = open_to_read(b, path, &f, &a);
+	if (r < 0 || a.err < 0)
+		return r;
+	r = fetch(b, &f, 0, data, len, &got, &a);
+	*same = r == 0 && got == len && memcmp(data, text, len) == 0;
+	return r == 0 ? close_file(b, &f) : r;
+}
+
 /* ---- the beginning */
 
 static int

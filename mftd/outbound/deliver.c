@@ -325,10 +325,13 @@ any_goes_on(const struct mftd_batch *b)
 	return false;
 }
 
+/* They are the same whenever it is tried. */
 static void
-fail_name(struct mftd_item *it, int err)
+fail_name(struct mftd_item *it, int err, const char *what, const char *why)
 {
-	mftd_item_fail(it, err, "name", mftd_strerror(err));
+	it->lasting = true;
+	mftd_item_fail(it, err, what, why);
+	it->drop = false;
 }
 
 /* Names: those of its row, or, of one that is to be sent, as its route has
@@ -355,6 +358,7 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 {
 	struct mftd_progress *has = &it->d.has;
 	bool begun = it->evidence || it->delivered;
+	const char *fault;
 	int r;
 
 	it->publishing = begun;
@@ -364,8 +368,11 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 	if (!begun)
 		*has = (struct mftd_progress) { .temp_try = has->temp_try };
 	r = make_names(it);
+	fault = begun ? NULL : mftd_deliver_name_fault(&it->d);
 	if (r < 0)
-		fail_name(it, r);
+		fail_name(it, r, "name", mftd_strerror(r));
+	else if (fault != NULL)
+		fail_name(it, -EINVAL, fault, "");
 	else if (begun)
 		it->mtime = it->d.mtime;
 	else
@@ -386,7 +393,7 @@ mftd_item_begin_anew(struct mftd_item *it)
 	it->d.has.temp_try = it->d.tries;
 	r = make_names(it);
 	if (r < 0)
-		fail_name(it, r);
+		fail_name(it, r, "name", mftd_strerror(r));
 }
 
 /* Where an earlier try was cut at this very host its temporary name may be of

@@ -9,11 +9,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "mftd/base/log.h"
+#include "mftd/catalog/template.h"
 #include "mftd/outbound/names.h"
 #include "tests/unit/outbound/player.h"
 
@@ -231,6 +233,135 @@ test_exists(void **state)
 	assert_done(w, 2);
 }
 
+/* ---- names that are triggers' and files' */
+
+/* Nothing is sent of a file whose name is one of its route's triggers: its own,
+ * or that of another file. */
+static void
+test_file_with_its_name(void **state)
+{
+	static const struct {
+		const char *trigger, *name, *says;
+	} cases[] = {
+		{ "{stem}.done", "report.done", "have the file's own name" },
+		{ "{stem}", "plain", "have the file's own name" },
+		{ "READY", "READY", "have the file's own name" },
+		{ "{name}.ok", "report.csv.ok", "a trigger file of its route" },
+	};
+	struct world *w;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(world_setup((void **)&w), 0);
+		prepare_one(w, 0, cases[i].name, 5000);
+		strcpy(w->d[0].at.trigger, cases[i].trigger);
+		w->d[0].at.if_exists = MFTD_IF_EXISTS_OVERWRITE;
+		run_to_end(w, NULL);
+		assert_int_equal(w->d[0].state, MFTD_DELIVERY_FAILED);
+		assert_non_null(strstr(w->last_text, cases[i].says));
+		assert_int_equal(w->events[MFTD_EVENT_BEGIN], 0);
+		assert_int_equal(partner_names(&w->partner), 0);
+		world_teardown((void **)&w);
+	}
+}
+
+/* Nor is it given such a number. */
+static void
+test_number_of_a_trigger(void **state)
+{
+	struct world *w = *state;
+	uint8_t sum[32];
+
+	prepare_one(w, 0, "a.csv", 5000);
+	strcpy(w->d[0].at.trigger, "a-1.csv");
+	w->d[0].at.if_exists = MFTD_IF_EXISTS_NUMBER;
+	make_file(path_of(w, "a.csv"), 10, 1, sum);
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_DONE);
+	assert_int_equal(w->d[0].has.number, 2);
+	assert_trigger(w, "a-1.csv", "");
+	assert_int_equal(partner_names(&w->partner), 3);
+}
+
+/* A file that was brought there otherwise stays, also where files are
+ * overwritten. */
+static void
+test_replaces_no_file(void **state)
+{
+	struct world *w = *state;
+	uint8_t sum[32], now[32];
+
+	prepare(w);
+	w->d[0].at.if_exists = MFTD_IF_EXISTS_OVERWRITE;
+	make_file(path_of(w, "report.ok"), 20, 1, sum); /* the line's size */
+	run_to_end(w, NULL);
+	assert_done(w, 2);
+	sum_file(path_of(w, "report.ok"), now);
+	assert_memory_equal(now, sum, sizeof(now));
+	assert_non_null(strstr(w->last_text, "was not replaced"));
+}
+
+/* One that says the same is. */
+static void
+test_replaces_a_trigger(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after;
+	FILE *f;
+
+	prepare(w);
+	w->d[0].at.if_exists = MFTD_IF_EXISTS_OVERWRITE;
+	f = fopen(path_of(w, "report.ok"), "w");
+	assert_non_null(f);
+	assert_true(fputs("report.csv is there\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(stat(path_of(w, "report.ok"), &before), 0);
+	run_to_end(w, NULL);
+	assert_done(w, 2);
+	assert_trigger(w, "report.ok", "report.csv is there\n");
+	assert_int_equal(stat(path_of(w, "report.ok"), &after), 0);
+	assert_true(before.st_ino != after.st_ino);
+	assert_string_equal(w->last_text, "");
+}
+
+static void
+test_may_make(void **state)
+{
+	static const struct {
+		const char *template, *name;
+		bool yes;
+	} cases[] = {
+		{ "{name}.ok", "a.csv.ok", true },
+		{ "{name}.ok", ".ok", false },
+		{ "{name}.ok", "a.ok.csv", false },
+		{ "{stem}.done", "x.done", true },
+		{ "{stem}_ok{suffix}", "a_ok.csv", true },
+		{ "{stem}_ok{suffix}", "a_ok", true },
+		{ "{stem}_ok{suffix}", "a_okcsv", false },
+		{ "{stem}_ok{suffix}", "a_ok.csv.gz", false },
+		{ "READY", "READY", true },
+		{ "READY", "READY1", false },
+		{ "READY{name}", "READY1", true },
+		{ "READY{name}", "READY", false },
+		{ "{stem}", "a", false }, /* it says nothing */
+		{ "{nix}a", "a", false },
+	};
+	char name[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (mftd_template_may_make(cases[i].template, cases[i].name) !=
+		    cases[i].yes)
+			fail_msg("%s %s", cases[i].template, cases[i].name);
+	memset(name, 'a', sizeof(name));
+	strcpy(name + 252, ".ok");
+	assert_true(mftd_template_may_make("{name}.ok", name));
+	strcpy(name + 253, ".ok");
+	name[252] = 'a';
+	assert_false(mftd_template_may_make("{name}.ok", name));
+}
+
 static void
 test_names(void **state)
 {
@@ -272,6 +403,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_may_make),
+		cmocka_unit_test(test_file_with_its_name),
+		WITH_PARTNER(test_number_of_a_trigger),
+		WITH_PARTNER(test_replaces_no_file),
+		WITH_PARTNER(test_replaces_a_trigger),
 		WITH_PARTNER(test_written_after),
 		WITH_PARTNER(test_empty),
 		WITH_PARTNER(test_numbered),
