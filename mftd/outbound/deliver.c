@@ -15,6 +15,7 @@
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/temp.h"
 #include "mftd/outbound/trigger.h"
 
 /* The last resort where a call has no deadline of its own (name resolution, a
@@ -133,6 +134,7 @@ put_step(
 		.event = it->event,
 		.err = it->err,
 		.seen = it->seen,
+		.let_go = it->let_go,
 		.mtime = it->mtime,
 		.bytes = it->sent,
 		.has = it->d.has };
@@ -364,6 +366,7 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 	it->publishing = begun;
 	it->unanswered = it->evidence;
 	it->shared = mftd_deliver_is_shared(&it->d);
+	it->begun = !begun && has->temp_try != 0;
 	it->resumed = has->temp_try != 0 && has->temp_try != it->d.tries;
 	if (!begun)
 		*has = (struct mftd_progress) { .temp_try = has->temp_try };
@@ -443,6 +446,7 @@ send_batch(struct mftd_batch *b)
 	FOR_EACH_ACTIVE(it, b)
 	if (mftd_item_is_fresh(it))
 		choose_temp(b, it);
+	mftd_batch_look_at_shared(b);
 	mftd_batch_say(b, MFTD_EVENT_BEGIN);
 	r = mftd_batch_tell(b);
 	if (r == 0)

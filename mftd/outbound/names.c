@@ -149,6 +149,17 @@ trigger_fault(const struct mftd_delivery *d, char *final)
 	return NULL;
 }
 
+/* What another file of the route is called while it is sent. */
+static bool
+is_temporary(const struct mftd_delivery *d, char *final)
+{
+	const char *base = base_of(final);
+	size_t len = strlen(base), n = strlen(d->at.temp_suffix);
+
+	return n > 0 && len > n &&
+	    strcmp(base + len - n, d->at.temp_suffix) == 0;
+}
+
 const char *
 mftd_deliver_name_fault(const struct mftd_delivery *d)
 {
@@ -156,6 +167,9 @@ mftd_deliver_name_fault(const struct mftd_delivery *d)
 
 	if (mftd_deliver_final_name(d, final, sizeof(final)) < 0)
 		return "its name is too long";
+	if (is_temporary(d, final))
+		return "temp_suffix: the file's name ends as the temporary "
+		       "names of its route";
 	return d->at.trigger[0] != '\0' ? trigger_fault(d, final) : NULL;
 }
 

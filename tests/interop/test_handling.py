@@ -199,7 +199,6 @@ def test_verified(world):
 def test_suffix(world):
     """One name, many uploads of it: one after the other they are at it, and
     all but the first find it taken."""
-    world.put("a.up", b"left by others")
     ids = [world.upload("suffix", "a", bytes([i]) * 100000)
            for i in range(1, 6)]
     states = [wait_for("ends", lambda i=i: (s := world.show(i))["state"] in (
@@ -208,6 +207,22 @@ def test_suffix(world):
     first = states.index("DONE") + 1
     assert (world.dir / "a").read_bytes() == bytes([first]) * 100000
     assert world.names() == ["a"]
+
+
+def test_suffix_of_another_route(world):
+    """What another route delivered stands at the temporary name: it stays, and
+    the delivery waits until the partner has taken it."""
+    world.ends(world.upload("alice", "s.up", b"delivered"))
+    story = world.ends(world.upload("suffix", "s.up", b"other"), "FAILED")
+    assert "temporary names of its route" in story["error"]
+    id_ = world.upload("suffix", "s")
+    story = world.ends(id_, "WAITING")
+    assert "not known to be its own" in story["error"]
+    assert world.names() == ["s.up"]
+    assert (world.dir / "s.up").read_bytes() == b"delivered"
+    (world.dir / "s.up").unlink()
+    world.ends(id_)
+    assert world.names() == ["s"]
 
 
 def test_folder(world):

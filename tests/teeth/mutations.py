@@ -32,6 +32,7 @@ FOUND = ("tests/unit/catalog/test_catalog",)
 FETCH = ("tests/unit/outbound/test_fetch",)
 CLIENT = ("tests/unit/ssh/test_client",)
 FETCH_RESUME = ("tests/unit/outbound/test_fetch_resume",)
+NAMES = ("tests/unit/outbound/test_names",)
 TIDY = ("tests/unit/outbound/test_tidy",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
@@ -1143,6 +1144,25 @@ MUTATIONS = [
     half("trigger_numbered", "number.c",
          "mftd_deliver_name_fault(&it->d) == NULL;", "true;",
          ("tests/unit/outbound/test_trigger", "test_number_of_a_trigger")),
+    half("temp_of_anybody", "temp.c",
+         "if (r < 0 || it->own)", "if (it->own = true)",
+         (*NAMES, "test_suffix_taken")),
+    half("temp_without_its_row", "temp.c",
+         "if (it->begun && a->has_size)", "if (a->has_size)",
+         (*NAMES, "test_suffix_taken_after_failure")),
+    half("temp_by_its_row", "compare.c",
+         "*yes = size == 0;\n\tif (size == 0 ||", "*yes = true;\n\tif (true ||",
+         (*NAMES, "test_suffix_taken_since")),
+    half("temp_not_let_go", "deliver.c", ".let_go = it->let_go,", "",
+         (*NAMES, "test_suffix_taken_after_failure")),
+    half("temp_is_a_file", "names.c", "if (is_temporary(d, final))",
+         "if (false)", (*NAMES, "test_suffix_of_a_file")),
+    Mutation("temp_directory_of_others", "mftd/catalog/handling_file.c",
+             "if (sends_into(&list[i], &list[k]))", "if (false)",
+             ("tests/unit/catalog/test_handling",)),
+    Mutation("directory_others_send_into", "mftd/catalog/handling_file.c",
+             "if (sends_into(&list[k], &list[i]))", "if (false)",
+             ("tests/unit/catalog/test_handling",)),
     Mutation("resend_goes_on", "mftd/catalog/person.c",
              "AND $3 = 'QUEUED' THEN 0 ", "AND $3 = 'QUEUED' THEN 3 ",
              ("tests/unit/catalog/test_catalog",
