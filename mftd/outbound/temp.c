@@ -12,6 +12,87 @@ is_concerned(const struct mftd_item *it)
 	return mftd_item_is_fresh(it) && it->shared;
 }
 
+/* ---- the directory */
+
+struct place {
+	char path[MFTD_REMOTE_PATH_BYTES]; /* "" not known */
+};
+
+static void
+take_place(void *data, const uint8_t *name, size_t len,
+    const struct mftd_remote_attrs *a)
+{
+	struct place *place = data;
+
+	(void)a;
+	if (len >= sizeof(place->path))
+		return;
+	memcpy(place->path, name, len);
+	place->path[len] = '\0';
+}
+
+/* Whether its two directories are one, which their words need not tell: one may
+ * be absolute, or a link.  A server that does not say takes them for two. */
+static int
+compare_places(struct mftd_batch *b, const struct mftd_item *it, bool *one)
+{
+	struct place own = { "" }, temp = { "" };
+	struct mftd_remote_names a = { .take = take_place, .data = &own };
+	struct mftd_remote_names t = { .take = take_place, .data = &temp };
+	struct mftd_remote_answer answer = { 0 };
+	const char *directory = it->d.directory;
+	int r;
+
+	r = mftd_remote_realpath(
+	    b->remote, directory[0] != '\0' ? directory : ".", &a, &answer);
+	if (r == 0)
+		r = mftd_remote_realpath(
+		    b->remote, it->d.at.temp_directory, &t, &answer);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	*one = own.path[0] != '\0' && strcmp(own.path, temp.path) == 0;
+	return r;
+}
+
+static bool
+has_places_of(const struct mftd_item *it, const struct mftd_item *last)
+{
+	return last != NULL &&
+	    strcmp(it->d.directory, last->d.directory) == 0 &&
+	    strcmp(it->d.at.temp_directory, last->d.at.temp_directory) == 0;
+}
+
+/* Without a suffix the temporary name would be the final one. */
+static int
+check_places(struct mftd_batch *b)
+{
+	const struct mftd_item *last = NULL;
+	struct mftd_item *it;
+	bool one = false;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !is_concerned(it) ||
+		    it->d.at.temp_suffix[0] != '\0')
+			continue;
+		if (!has_places_of(it, last))
+			r = compare_places(b, it, &one);
+		last = it;
+		if (r < 0 || !one)
+			continue;
+		it->lasting = true;
+		mftd_item_fail(it, -EINVAL,
+		    "temp_directory: it is the directory itself at the "
+		    "partner, and there is no temp_suffix",
+		    "");
+		it->drop = false;
+	}
+	return r;
+}
+
+/* ---- the names */
+
 static int
 look(struct mftd_batch *b)
 {
@@ -56,7 +137,9 @@ mftd_batch_look_at_shared(struct mftd_batch *b)
 
 	if (b->remote == NULL)
 		return;
-	r = look(b);
+	r = check_places(b);
+	if (r == 0)
+		r = look(b);
 	FOR_EACH_ACTIVE(it, b)
 	{
 		if (r < 0 || !is_concerned(it) ||

@@ -14,7 +14,8 @@
 
 /* Before BEGIN, which is that row: looks at the names of those that are to be
  * sent.  it->own says that its file stands there; another's is let be, and the
- * delivery fails, to be tried again. */
+ * delivery fails, to be tried again.  One whose temp_directory is just its
+ * directory fails for good. */
 void mftd_batch_look_at_shared(struct mftd_batch *b);
 
 /* Notes how the OPEN of it went, which is answered. */

@@ -381,6 +381,34 @@ test_suffix_of_a_file(void **state)
 	assert_int_equal(partner_names(&w->partner), 0);
 }
 
+/* The directory itself, by another path: else it would be written in sight. */
+static void
+test_directory_itself(void **state)
+{
+	struct world *w = *state;
+	struct mftd_delivery *d = prepare(w, 300000);
+	char link[128];
+
+	prepare_one(w, 1, "second", 100);
+	snprintf(link, sizeof(link), "%s/link", w->partner.dir);
+	assert_int_equal(symlink(w->partner.in, link), 0);
+	snprintf(
+	    d->at.temp_directory, sizeof(d->at.temp_directory), "%s", link);
+	w->d[1].at = d->at;
+	run_to_end(w, NULL);
+	assert_state(w, MFTD_DELIVERY_FAILED);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_FAILED);
+	assert_non_null(strstr(w->last_text, "is the directory itself"));
+	assert_int_equal(w->events[MFTD_EVENT_BEGIN], 0);
+	assert_int_equal(partner_names(&w->partner), 0);
+	assert_int_equal(partner_count(&w->partner, "open \""), 0);
+	/* with a suffix that is right */
+	strcpy(d->at.temp_suffix, ".part");
+	d->state = MFTD_DELIVERY_CLAIMED;
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
+}
+
 /* After a crash the name is ours only with a proof. */
 static void
 test_suffix_of_others(void **state)
@@ -719,6 +747,7 @@ main(void)
 		WITH_PARTNER(test_suffix_taken_after_failure),
 		WITH_PARTNER(test_suffix_of_a_file),
 		WITH_PARTNER(test_directory),
+		WITH_PARTNER(test_directory_itself),
 		WITH_PARTNER(test_suffix_of_others),
 		cmocka_unit_test(test_suffix_killed_anywhere),
 		WITH_PARTNER(test_lost_while_examined),
