@@ -24,6 +24,16 @@
 
 /* ---- items */
 
+/* The reason is not to be cut off behind a long name. */
+static void
+put_why(struct mftd_item *it, const char *what, const char *detail)
+{
+	bool fits = strlen(what) + strlen(detail) + 2 < sizeof(it->why);
+
+	snprintf(it->why, sizeof(it->why), "%s%s%s", fits ? what : detail,
+	    detail[0] != '\0' ? ": " : "", fits ? detail : what);
+}
+
 void
 mftd_item_fail(
     struct mftd_item *it, int err, const char *what, const char *detail)
@@ -31,8 +41,7 @@ mftd_item_fail(
 	it->event =
 	    it->lasting && !it->publishing ? MFTD_EVENT_FAIL : MFTD_EVENT_RETRY;
 	it->err = err;
-	snprintf(it->why, sizeof(it->why), "%s%s%s", what,
-	    detail[0] != '\0' ? ": " : "", detail);
+	put_why(it, what, detail);
 	it->drop = !it->publishing;
 	it->renaming = false;
 	log_warn("delivery %s: %s", it->d.id, it->why);

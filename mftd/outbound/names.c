@@ -2,6 +2,7 @@
 #include "mftd/outbound/names.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -167,6 +168,11 @@ mftd_deliver_name_fault(const struct mftd_delivery *d)
 
 	if (mftd_deliver_final_name(d, final, sizeof(final)) < 0)
 		return "its name is too long";
+	if (strlen(base_of(final)) > NAME_MAX)
+		return "its name is longer than 255 bytes";
+	if (strlen(base_of(final)) + strlen(d->at.temp_suffix) > NAME_MAX)
+		return "temp_suffix: the temporary name would be longer than "
+		       "255 bytes";
 	if (is_temporary(d, final))
 		return "temp_suffix: the file's name ends as the temporary "
 		       "names of its route";
