@@ -41,6 +41,12 @@ write_one(struct mftd_batch *b, struct mftd_item *it)
 	if (line[0] != '\0')
 		r = mftd_remote_write(
 		    b->remote, &it->file, 0, line, strlen(line), &it->wrote);
+	if (r == 0)
+		r = mftd_remote_sync(b->remote, &it->file, &it->synced);
+	/* whatever the server's umask made of the one it was opened with */
+	if (r == 0 && it->d.at.mode != 0)
+		r = mftd_remote_set_mode(
+		    b->remote, &it->file, it->d.at.mode, &it->allowed);
 	return r == 0 ? mftd_remote_close(b->remote, &it->file, &it->wrote) : r;
 }
 
@@ -50,8 +56,9 @@ check_written(struct mftd_item *it)
 	if (it->synced.err == -EOPNOTSUPP)
 		it->synced.err = 0;
 	if (is_to_write(it) &&
-	    !mftd_item_refused(it, &it->wrote, it->trigger_temp))
-		mftd_item_refused(it, &it->synced, "fsync");
+	    !mftd_item_refused(it, &it->wrote, it->trigger_temp) &&
+	    !mftd_item_refused(it, &it->synced, "fsync"))
+		mftd_item_refused(it, &it->allowed, "mode");
 }
 
 /* The next few, from *at on. */
@@ -71,6 +78,7 @@ write_some(struct mftd_batch *b, uint32_t *at)
 		memset(&it->opened, 0, sizeof(it->opened));
 		memset(&it->wrote, 0, sizeof(it->wrote));
 		memset(&it->synced, 0, sizeof(it->synced));
+		memset(&it->allowed, 0, sizeof(it->allowed));
 		r = mftd_remote_open_file(b->remote, it->trigger_temp,
 		    MFTD_REMOTE_EMPTY, it->d.at.mode, &it->file, &it->opened);
 	}

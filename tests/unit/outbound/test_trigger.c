@@ -32,7 +32,7 @@ prepare(struct world *w)
 static const char *
 path_of(struct world *w, const char *name)
 {
-	static char path[256];
+	static char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s", w->partner.in, name);
 	return path;
@@ -324,6 +324,91 @@ test_replaces_a_trigger(void **state)
 	assert_string_equal(w->last_text, "");
 }
 
+/* It has the file's permissions whatever the server's umask. */
+static void
+test_mode(void **state)
+{
+	struct world *w = *state;
+	struct stat st;
+	uint32_t k;
+
+	for (k = 0; k < 2; k++) {
+		prepare_one(w, k, "same", 1000 + k);
+		strcpy(w->d[k].at.trigger, "{name}.ok");
+		w->d[k].at.if_exists = MFTD_IF_EXISTS_NUMBER;
+		w->d[k].at.mode = 0637;
+	}
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_DONE);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_DONE);
+	/* anew: the second found its name taken at its rename */
+	assert_int_equal(w->events[MFTD_EVENT_PUBLISH], 3);
+	assert_int_equal(w->events[MFTD_EVENT_RETRY], 0);
+	assert_int_equal(partner_names(&w->partner), 4);
+	assert_int_equal(stat(path_of(w, "same.ok"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0637);
+	assert_int_equal(stat(path_of(w, "same-1.ok"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0637);
+}
+
+/* It is durable there before its file is published. */
+static void
+test_not_durable(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w);
+	w->d[0].tries = 1;
+	partner_fault(&w->partner, "-e inject=fsync:error=EIO:when=2");
+	run_once(w, &calm);
+	partner_fault(&w->partner, "");
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_WAITING);
+	assert_int_equal(partner_names(&w->partner), 0);
+	run_to_end(w, NULL);
+	assert_done(w, 2);
+}
+
+/* What can never be written is not tried. */
+static void
+test_long_names(void **state)
+{
+	struct world *w = *state;
+	char name[256];
+
+	memset(name, 'n', 255);
+	name[255] = '\0';
+	prepare_one(w, 0, name, 100);
+	strcpy(w->d[0].at.trigger, "{name}.ok");
+	prepare_one(w, 1, name, 100);
+	strcpy(w->d[1].at.temp_suffix, ".part");
+	prepare_one(w, 2, name, 100);
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_FAILED);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_FAILED);
+	assert_int_equal(w->d[2].state, MFTD_DELIVERY_DELIVERED);
+	assert_non_null(strstr(w->texts[0], "longer than 255 bytes"));
+	assert_non_null(strstr(w->texts[1], "longer than 255 bytes"));
+	assert_int_equal(w->events[MFTD_EVENT_BEGIN], 1);
+}
+
+/* The reason is told, however long the name is. */
+static void
+test_long_reason(void **state)
+{
+	struct world *w = *state;
+	uint8_t sum[32];
+	char name[256];
+
+	memset(name, 'n', 255);
+	name[255] = '\0';
+	prepare_one(w, 0, name, 100);
+	make_file(path_of(w, name), 20, 1, sum);
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_FAILED);
+	assert_ptr_equal(strstr(w->last_text, "the name exists at the partner"),
+	    w->last_text);
+}
+
 static void
 test_may_make(void **state)
 {
@@ -408,6 +493,10 @@ main(void)
 		WITH_PARTNER(test_number_of_a_trigger),
 		WITH_PARTNER(test_replaces_no_file),
 		WITH_PARTNER(test_replaces_a_trigger),
+		WITH_PARTNER(test_mode),
+		WITH_PARTNER(test_not_durable),
+		WITH_PARTNER(test_long_names),
+		WITH_PARTNER(test_long_reason),
 		WITH_PARTNER(test_written_after),
 		WITH_PARTNER(test_empty),
 		WITH_PARTNER(test_numbered),
