@@ -215,12 +215,14 @@ go_on(struct mftd_item *it)
 }
 
 /* Its row is somebody else's: what lies at the partner may be too, unless it is
- * nobody's. */
+ * nobody's.  At a name of a convention only what stands there of its own keeps
+ * others from it. */
 static void
 let_alone(struct mftd_item *it, int err)
 {
 	it->active = false;
-	it->drop = err == -ECANCELED && !it->evidence && !it->shared;
+	it->drop =
+	    err == -ECANCELED && !it->evidence && (!it->shared || it->own);
 }
 
 int

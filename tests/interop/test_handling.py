@@ -31,6 +31,7 @@ ROUTES = {
                "mtime": "preserve"},
     "resume": {"resume": "verify"},
     "trigger": {"trigger": ".done", "trigger_line": '"{name}"'},
+    "replace": {"trigger": '"{stem}.done"', "if_exists": "overwrite"},
 }
 
 
@@ -243,6 +244,22 @@ def test_trigger(world):
     world.ends(world.upload("trigger", "a"))
     assert world.names() == ["a", "a.done"]
     assert story["state"] == "DONE"
+
+
+def test_trigger_replaces_no_file(world):
+    """Not its own, and not that of another route."""
+    story = world.ends(world.upload("replace", "report.done"), "FAILED")
+    assert "the file's own name" in story["error"] and world.names() == []
+    world.ends(world.upload("alice", "report.done", b"delivered"))
+    story = world.ends(world.upload("replace", "report.csv"))
+    assert "was not replaced" in story["error"]
+    assert world.names() == ["report.csv", "report.done"]
+    assert (world.dir / "report.done").read_bytes() == b"delivered"
+    (world.dir / "report.done").unlink()
+    for _ in range(2):
+        story = world.ends(world.upload("replace", "report.csv"))
+        assert "error" not in story
+        assert (world.dir / "report.done").read_bytes() == b""
 
 
 def test_resolved_has_its_trigger(sshd):

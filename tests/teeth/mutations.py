@@ -1171,6 +1171,8 @@ MUTATIONS = [
     half("trigger_mode", "trigger.c",
          "if (r == 0 && it->d.at.mode != 0)", "if (false)",
          ("tests/unit/outbound/test_trigger", "test_mode")),
+    half("temp_of_cancelled", "deliver.c", "(!it->shared || it->own);",
+         "!it->shared;", (*NAMES, "test_cancelled_with_suffix")),
     half("temp_is_a_file", "names.c", "if (is_temporary(d, final))",
          "if (false)", (*NAMES, "test_suffix_of_a_file")),
     Mutation("temp_directory_of_others", "mftd/catalog/handling_file.c",

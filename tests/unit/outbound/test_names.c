@@ -686,11 +686,9 @@ test_resumed_and_killed(void **state)
 /* ---- what is left */
 
 static void
-test_cancelled(void **state)
+cancel(struct world *w, const char *suffix)
 {
-	struct world *w = *state;
-
-	prepare(w, 300000);
+	strcpy(prepare(w, 300000)->at.temp_suffix, suffix);
 	strcpy(w->d[0].at.trigger, "{name}.ok");
 	w->d[0].tries = 1;
 	w->let_alone = 1;
@@ -702,6 +700,18 @@ test_cancelled(void **state)
 	run_once(w, &calm);
 	assert_int_equal(w->events[MFTD_EVENT_SENT], 2);
 	assert_int_equal(partner_names(&w->partner), 0);
+}
+
+static void
+test_cancelled(void **state)
+{
+	cancel(*state, "");
+}
+
+static void
+test_cancelled_with_suffix(void **state)
+{
+	cancel(*state, ".part");
 }
 
 /* A name of a convention is given back while it is ours: once the row is
@@ -760,6 +770,7 @@ main(void)
 		WITH_PARTNER(test_resume_of_another),
 		WITH_PARTNER(test_resumed_and_killed),
 		WITH_PARTNER(test_cancelled),
+		WITH_PARTNER(test_cancelled_with_suffix),
 		WITH_PARTNER(test_failed_with_suffix),
 	};
 
