@@ -299,6 +299,26 @@ def test_trigger_outlives_its_owner(sshd):
         path.unlink()
 
 
+def test_suffix_after_a_failure(sshd):
+    """A failed try removes what it wrote, and its row says so: what stands there
+    at the next one is another's, whatever is in it."""
+    sshd.partner.fault("-e", "inject=fsync:error=EIO")
+    id_ = sshd.upload("suffix", "again")
+    sshd.ends(id_, "WAITING")
+    sshd.ctl("hold", id_)
+    sshd.partner.fault()
+    assert sshd.names() == []
+    sshd.put("again.up", b"content")
+    sshd.ctl("release", id_)
+    story = sshd.ends(id_, "WAITING")
+    assert "not known to be its own" in story["error"]
+    assert sshd.names() == ["again.up"]
+    (sshd.dir / "again.up").unlink()
+    sshd.ends(id_)
+    assert sshd.names() == ["again"]
+    (sshd.dir / "again").unlink()
+
+
 def test_overwrite_needs_the_server(sshd):
     """One without posix-rename: said, and not begun."""
     sshd.partner.options("-P", "posix-rename")
