@@ -165,6 +165,8 @@ mftd_step_make(struct mftd_job *job, struct mftd_attempt *a)
 		snprintf(d->host, sizeof(d->host), "%s", job->host);
 	if (is_progress(s->event))
 		d->has = s->has;
+	if (s->let_go)
+		d->has.temp_try = 0;
 	return 0;
 }
 
