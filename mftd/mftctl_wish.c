@@ -21,6 +21,11 @@
 
 #define RACES_MAX 16 /* steps of its owner that may come between */
 
+#define ONLY_DOUBT                                                       \
+	"only what is IN_DOUBT can be resolved; what is PUBLISHING is "  \
+	"that once its retry hours are over, or its host is not in the " \
+	"configuration any more"
+
 static const struct kind {
 	const char *word, *answer; /* answer: what stands behind the id */
 	enum mftd_delivery_event event;
@@ -35,10 +40,8 @@ static const struct kind {
 	{ "cancel", NULL, MFTD_EVENT_CANCEL,
 	    "only what is not at its publishing yet, or FAILED, or HELD can be "
 	    "cancelled" },
-	{ "resolve", "delivered", MFTD_EVENT_ARRIVED,
-	    "only what is IN_DOUBT can be resolved" },
-	{ "resolve", "resend", MFTD_EVENT_RESEND,
-	    "only what is IN_DOUBT can be resolved" },
+	{ "resolve", "delivered", MFTD_EVENT_ARRIVED, ONLY_DOUBT },
+	{ "resolve", "resend", MFTD_EVENT_RESEND, ONLY_DOUBT },
 };
 
 /* ---- who */

@@ -12,6 +12,7 @@
 #include "mftd/outbound/away.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
+#include "mftd/outbound/unseen.h"
 
 void
 mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
@@ -195,6 +196,7 @@ mftd_step_act(const struct mftd_attempt *a)
 	job->seen |= job->step.seen != 0;
 	if (a->action == MFTD_ACTION_EVIDENCE) {
 		job->rounds += !job->not_called;
+		mftd_unseen_note(job);
 		job->start_ms = mftd_clock_ms() + a->wait_ms;
 	}
 	if (job->step.event == MFTD_EVENT_DELIVERED) {

@@ -177,6 +177,41 @@ find(const struct mftd_ssh_target *t, char *text, bool numeric,
 	return resolve(t->source, NULL, AI_NUMERICHOST, source);
 }
 
+/* Whether the place has t->address, or may. */
+static bool
+may_have(const struct mftd_ssh_target *t, const char *place)
+{
+	char text[PLACE_BYTES], number[16], address[MFTD_ADDR_BYTES];
+	struct addrinfo *list = NULL;
+	const struct addrinfo *ai;
+	char *host, *port;
+	bool has = false;
+
+	snprintf(text, sizeof(text), "%s", place);
+	snprintf(number, sizeof(number), "%d", t->port);
+	port = split_address(text, &host);
+	if (resolve(host, port != NULL ? port : number, 0, &list) != 0)
+		return true;
+	for (ai = list; ai != NULL && !has; ai = ai->ai_next) {
+		address[0] = '\0';
+		name_peer(ai, address);
+		has = strcmp(address, t->address) == 0;
+	}
+	freeaddrinfo(list);
+	return has;
+}
+
+bool
+mftd_ssh_has_address(const struct mftd_ssh_target *t)
+{
+	bool has = may_have(t, t->host);
+	size_t i;
+
+	for (i = 0; !has && i < t->n_other_hosts; i++)
+		has = may_have(t, t->other_hosts[i]);
+	return has;
+}
+
 int
 mftd_ssh_dial(const struct mftd_ssh_target *t, const char *place, bool numeric,
     char address[MFTD_ADDR_BYTES], char why[MFTD_REASON_BYTES])

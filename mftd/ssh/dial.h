@@ -19,4 +19,8 @@
 int mftd_ssh_dial(const struct mftd_ssh_target *t, const char *place,
     bool numeric, char address[MFTD_ADDR_BYTES], char why[MFTD_REASON_BYTES]);
 
+/* Whether t->address is, as far as that can be known now, one of t's host and
+ * other_hosts: a name that is not found may be its. */
+bool mftd_ssh_has_address(const struct mftd_ssh_target *t);
+
 #endif
