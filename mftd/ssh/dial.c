@@ -155,25 +155,23 @@ tell(const struct mftd_ssh_target *t, enum mftd_ssh_stage stage,
 }
 
 /* The addresses of the place, one at least, and our own if one is wanted.  0,
- * or EAI_*, of which *at is the name. */
+ * or EAI_*; *host: the place without its port. */
 static int
 find(const struct mftd_ssh_target *t, char *text, bool numeric,
-    struct addrinfo **list, struct addrinfo **source, const char **at)
+    struct addrinfo **list, struct addrinfo **source, char **host)
 {
 	int flags = numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0, r;
-	char number[16], first[MFTD_ADDR_BYTES] = "", *host, *port;
+	char number[16], first[MFTD_ADDR_BYTES] = "", *port;
 
-	port = split_address(text, &host);
+	port = split_address(text, host);
 	snprintf(number, sizeof(number), "%d", t->port);
-	*at = host;
-	r = resolve(host, port != NULL ? port : number, flags, list);
+	r = resolve(*host, port != NULL ? port : number, flags, list);
 	if (r != 0)
 		return r;
 	name_peer(*list, first);
 	tell(t, MFTD_SSH_RESOLVED, first);
 	if (t->source == NULL)
 		return 0;
-	*at = t->source;
 	return resolve(t->source, NULL, AI_NUMERICHOST, source);
 }
 
@@ -217,15 +215,16 @@ mftd_ssh_dial(const struct mftd_ssh_target *t, const char *place, bool numeric,
     char address[MFTD_ADDR_BYTES], char why[MFTD_REASON_BYTES])
 {
 	struct addrinfo *list = NULL, *source = NULL;
-	char text[PLACE_BYTES];
-	const char *at;
+	char text[PLACE_BYTES], *host;
 	int fd, r;
 
 	snprintf(text, sizeof(text), "%s", place);
-	r = find(t, text, numeric, &list, &source, &at);
+	r = find(t, text, numeric, &list, &source, &host);
 	fd = r != 0 ? -EHOSTUNREACH : dial_list(t, list, source, address);
 	if (fd < 0) {
-		snprintf(why, MFTD_REASON_BYTES, "%s: %s", at,
+		snprintf(why, MFTD_REASON_BYTES, "%s%s%s: %s", host,
+		    t->source != NULL ? " from " : "",
+		    t->source != NULL ? t->source : "",
 		    r != 0 ? gai_strerror(r) : strerror(-fd));
 	} else {
 		set_socket(fd, t->request_ms);

@@ -134,6 +134,22 @@ def test_source_address(rig):
         assert p.count("Connection from 127.0.0.7 port") == 1
 
 
+@pytest.mark.parametrize("source, words", [
+    ("127.0.0.7", "Connection refused"),
+    ("192.0.2.7", "Cannot assign requested address")])
+def test_source_address_in_vain(rig, source, words):
+    """It is said of the partner that it does not answer, and that the address
+    is not here."""
+    with Partner() as p:
+        rig.up(p.objects(rig.alice, key_file=p.key, source=source,
+                         port=free_port()))
+        upload(rig)
+        assert wait_state(rig, "WAITING")["error"] == \
+            f"127.0.0.1 from {source}: {words}"
+        done = rig.mftctl("partner", "test", "acme", check=False)
+        assert f"127.0.0.1 from {source}: {words}" in done.stdout
+
+
 def when(rig, what):
     """The times of the log at which deliveries went so, in seconds."""
     return [datetime.datetime.fromisoformat(t).timestamp()
