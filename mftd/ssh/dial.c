@@ -115,14 +115,21 @@ split_address(char *text, char **host)
 	return colon + 1;
 }
 
-/* Connects to the first address that answers.  A descriptor or -errno. */
+char *
+mftd_ssh_split_place(char *text, char **host)
+{
+	return split_address(text, host);
+}
+
+/* Connects to the first address that answers.  A descriptor or -errno;
+ * -EAFNOSUPPORT: none is of the source's family. */
 static int
 dial_list(const struct mftd_ssh_target *t, const struct addrinfo *list,
     const struct addrinfo *source, char address[MFTD_ADDR_BYTES])
 {
 	int64_t deadline = mftd_clock_ms() + t->connect_ms;
 	const struct addrinfo *ai;
-	int fd = -EHOSTUNREACH;
+	int fd = -EAFNOSUPPORT;
 
 	for (ai = list; ai != NULL; ai = ai->ai_next) {
 		if (source != NULL && ai->ai_family != source->ai_family)

@@ -354,6 +354,26 @@ knows_what_is_not_configured(void **state)
 	close(fd);
 }
 
+/* A host that our source cannot call gives way to the next one, and says why.
+ */
+static void
+passes_over_another_family(void **state)
+{
+	char why[MFTD_REASON_BYTES] = "";
+	struct mftd_ssh_target t = { .host = "::1",
+		.port = 1,
+		.source = "127.0.0.1",
+		.user = "alice",
+		.connect_ms = REQUEST_MS,
+		.request_ms = REQUEST_MS };
+	struct mftd_ssh_client *c;
+
+	assert_int_equal(
+	    mftd_ssh_client_open(&t, &c, why, sizeof(why)), -EAFNOSUPPORT);
+	assert_string_equal(why,
+	    "::1 from 127.0.0.1: Address family not supported by protocol");
+}
+
 static int
 make_host_key(void **state)
 {
@@ -390,6 +410,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 		    takes_no_notice_of_stderr, set_up, tear_down),
 		cmocka_unit_test(knows_what_is_not_configured),
+		cmocka_unit_test(passes_over_another_family),
 	};
 
 	if (argc > 1)
