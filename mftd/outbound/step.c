@@ -86,13 +86,14 @@ put_error(const struct mftd_job *job, enum mftd_delivery_event event,
     struct mftd_delivery *d)
 {
 	const char *text = job->step.text;
+	uint32_t tries = d->tries - d->tries_before;
 
 	if (event == (enum mftd_delivery_event)job->step.event)
 		snprintf(d->error, sizeof(d->error), "%s", text);
 	else
 		snprintf(d->error, sizeof(d->error),
-		    "given up after %u tries: %.200s",
-		    d->tries - d->tries_before, text);
+		    "given up after %u %s: %.200s", tries,
+		    tries == 1 ? "try" : "tries", text);
 }
 
 /* The row of its try, where the step begins or ends one: a try begins when its

@@ -44,6 +44,7 @@ put_text(const struct mftd_job *job, const struct mftd_unseen *u, char *text,
     size_t size)
 {
 	const char *host = job->d.host, *last = job->d.error;
+	uint32_t hours = job->d.retry_hours;
 
 	if (u->unknown)
 		snprintf(text, size,
@@ -58,8 +59,8 @@ put_text(const struct mftd_job *job, const struct mftd_unseen *u, char *text,
 	else
 		snprintf(text, size,
 		    "it may have arrived at %s, which could not be looked at "
-		    "within %u hours: %.120s",
-		    host, job->d.retry_hours, last);
+		    "within %u %s: %.120s",
+		    host, hours, hours == 1 ? "hour" : "hours", last);
 }
 
 void

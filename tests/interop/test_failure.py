@@ -460,7 +460,7 @@ def test_hours_of_what_may_have_arrived(world, back):
         assert world.wait_state(id_, "DONE")["tries"] == 1
         assert world.acme.names() == ["left"]
     else:
-        in_doubt(world, id_, "could not be looked at within 1 hours")
+        in_doubt(world, id_, "could not be looked at within 1 hour: ")
 
 
 # ---- one file
