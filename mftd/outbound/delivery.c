@@ -73,6 +73,7 @@ static const struct row table[] = {
 	ROW(DELIVERED, FINISH, DONE, END),
 	/* what comes afterwards did not work */
 	ROW(DELIVERED, RETRY, DELIVERED, EVIDENCE),
+	ROW(DELIVERED, FAIL, FAILED, END),
 
 	/* whoever has seen what the partner has knows more than the evidence */
 	ROW(IN_DOUBT, ARRIVED, DELIVERED, FINISH),

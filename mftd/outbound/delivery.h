@@ -173,7 +173,8 @@ bool mftd_delivery_is_late(const struct mftd_delivery *d, int64_t now_us);
  * told at one time. */
 #define MFTD_GONE_LOOKS 3
 
-/* What is known of a delivery in PUBLISHING that could not be looked at. */
+/* What is known of a delivery in PUBLISHING, or DELIVERED without its trigger
+ * file, that could not be looked at. */
 struct mftd_unseen {
 	bool unknown; /* its partner is not in the configuration */
 	uint32_t gone; /* looks in vain, one after the other, at a host that is
@@ -186,8 +187,9 @@ struct mftd_unseen {
 
 /*
  * Whether nobody is to wait any longer for a look at it: MFTD_EVENT_DOUBT,
- * since it may have arrived.  Never without this owner's having tried, unless
- * it cannot: who was down for days looks first.
+ * since it may have arrived; of one that did, MFTD_EVENT_FAIL.  Never without
+ * this owner's having tried, unless it cannot: who was down for days looks
+ * first.
  */
 bool mftd_delivery_is_unseen(const struct mftd_unseen *u);
 

@@ -107,6 +107,7 @@ put_try(const struct mftd_job *job, enum mftd_delivery_event event,
 
 	memset(&a->t, 0, sizeof(a->t));
 	if (event == MFTD_EVENT_PUT_BACK || event == MFTD_EVENT_FINISH ||
+	    job->d.state == MFTD_DELIVERY_DELIVERED || /* it has ended */
 	    (!ends && event != MFTD_EVENT_BEGIN))
 		return;
 	a->t.begin_us = job->begin_us;

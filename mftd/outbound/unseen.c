@@ -10,10 +10,13 @@
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 
+/* Delivered is meant where something comes afterwards: its trigger file. */
 static bool
 is_meant(const struct mftd_job *job)
 {
-	return job->d.state == MFTD_DELIVERY_PUBLISHING &&
+	return mftd_delivery_is_published(job->d.state) &&
+	    (job->d.state == MFTD_DELIVERY_PUBLISHING ||
+		job->d.at.trigger[0] != '\0') &&
 	    mftd_delivery_account(&job->d) == NULL;
 }
 
@@ -44,23 +47,26 @@ put_text(const struct mftd_job *job, const struct mftd_unseen *u, char *text,
     size_t size)
 {
 	const char *host = job->d.host, *last = job->d.error;
+	const char *what = job->d.state == MFTD_DELIVERY_PUBLISHING
+	    ? "it may have arrived"
+	    : "it arrived, but perhaps not its trigger file,";
 	uint32_t hours = job->d.retry_hours;
 
 	if (u->unknown)
 		snprintf(text, size,
-		    "it may have arrived at %s: its partner is not in the "
-		    "configuration any more",
-		    host);
+		    "%s at %s: its partner is not in the configuration any "
+		    "more",
+		    what, host);
 	else if (u->gone >= MFTD_GONE_LOOKS)
 		snprintf(text, size,
-		    "it may have arrived at %s, which is not in the "
-		    "configuration any more: %.120s",
-		    host, last);
+		    "%s at %s, which is not in the configuration any more: "
+		    "%.100s",
+		    what, host, last);
 	else
 		snprintf(text, size,
-		    "it may have arrived at %s, which could not be looked at "
-		    "within %u %s: %.120s",
-		    host, hours, hours == 1 ? "hour" : "hours", last);
+		    "%s at %s, which could not be looked at within %u %s: "
+		    "%.100s",
+		    what, host, hours, hours == 1 ? "hour" : "hours", last);
 }
 
 void
@@ -80,6 +86,9 @@ mftd_unseen_conclude(struct mftd_job *job)
 		return;
 	put_text(job, &u, text, sizeof(text));
 	mftd_job_begin(job);
-	mftd_job_set_step(job, MFTD_EVENT_DOUBT, -ETIMEDOUT, text);
+	mftd_job_set_step(job,
+	    job->d.state == MFTD_DELIVERY_PUBLISHING ? MFTD_EVENT_DOUBT
+						     : MFTD_EVENT_FAIL,
+	    -ETIMEDOUT, text);
 	snprintf(job->host, sizeof(job->host), "%s", job->d.host);
 }

@@ -9,7 +9,8 @@ struct mftd_queue;
  * What is in PUBLISHING at a partner that cannot be looked at.  It waits for
  * its host; but one that is gone for good does not come back, so when its hours
  * are over, or the configuration has that host no more, it is IN_DOUBT
- * (mftd_delivery_is_unseen).  What goes to an account is not meant: its journal
+ * (mftd_delivery_is_unseen), and FAILED where only its trigger file is missing.
+ * What goes to an account is not meant: its journal
  * has the word on it, and keeps it.
  */
 

@@ -434,6 +434,35 @@ def test_host_taken_out_for_good(world):
     assert beta.names() == ["left"]
 
 
+def test_trigger_at_a_host_that_is_gone(world):
+    """The file arrived, of its trigger nobody knows: that failed, and to try it
+    again sends both."""
+    acme, beta = world.acme, world.beta
+    (beta.top / "authorized").write_text(f"{acme.public}\n{beta.public}\n")
+
+    def apply(**more):
+        name = "  - name: alice-to-acme\n"
+        text = world.objects(**more).replace(name, name + "    trigger: .ok\n")
+        world.rig.mftctl("apply", world.rig.accounts(text))
+
+    world.up()
+    apply()
+    acme.fault("-e", "inject=?rename,?renameat,?renameat2:delay_enter=30s")
+    id_ = world.upload("left")
+    world.wait_state(id_, "DELIVERED")
+    acme.fault()
+    acme.stop()
+    apply(port=beta.port, host_keys=[beta.host_key])
+    story = world.wait_state(id_, "FAILED")
+    assert story["error"].startswith(
+        "it arrived, but perhaps not its trigger file, at "
+        f"127.0.0.1:{acme.port}, which is not in the configuration any more")
+    assert [t["outcome"] for t in story["tried"]] == ["DELIVERED"]
+    world.rig.mftctl("delivery", "retry", id_)
+    assert world.wait_state(id_, "DONE")["tries"] == 2
+    assert beta.names() == ["left", "left.ok"]
+
+
 def test_partner_taken_out_for_good(world):
     world.up()
     id_ = cut_at_publishing(world, "left")

@@ -1230,6 +1230,8 @@ MUTATIONS = [
     Mutation("one_tries", "mftd/outbound/step.c",
              'tries == 1 ? "try" : "tries"', '"tries"',
              ("tests/unit/outbound/test_job",)),
+    Mutation("unseen_trigger", "mftd/outbound/delivery.c",
+             "	ROW(DELIVERED, FAIL, FAILED, END),\n", "", DELIVERY),
     Mutation("unseen_for_ever", "mftd/outbound/delivery.c",
              "u->late && (u->away ||", "false && (u->away ||", DELIVERY),
     Mutation("unseen_not_looked_at", "mftd/outbound/delivery.c",

@@ -34,7 +34,7 @@ static const struct {
 	{ MFTD_DELIVERY_SENDING, ".STP..W...FWHX...." },
 	{ MFTD_DELIVERY_SENT, ".S.P..W...FWHX...." },
 	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI........" },
-	{ MFTD_DELIVERY_DELIVERED, ".....DV..........." },
+	{ MFTD_DELIVERY_DELIVERED, ".....DV...F......." },
 	{ MFTD_DELIVERY_DONE, ".................." },
 	{ MFTD_DELIVERY_WAITING, "C.........F.HXQ..." },
 	{ MFTD_DELIVERY_IN_DOUBT, "................VQ" },
