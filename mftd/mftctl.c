@@ -238,8 +238,8 @@ mftctl_catalog_failed(const struct ctl *ctl, struct mftd_catalog *c, int err)
 	char dir[4096];
 	char *slash;
 
-	fprintf(stderr, "mftctl: %s: %s\n", mftd_strerror(err),
-	    mftd_catalog_why(c));
+	fprintf(stderr, "mftctl: %s%s%s\n", mftd_strerror(err),
+	    mftd_catalog_why(c)[0] != '\0' ? ": " : "", mftd_catalog_why(c));
 	if (strncmp(ctl->conf->catalog, "sqlite:", 7) != 0)
 		return;
 	snprintf(dir, sizeof(dir), "%s", ctl->conf->catalog + 7);

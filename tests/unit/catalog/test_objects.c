@@ -26,6 +26,7 @@
 #define ACCOUNT       \
 	"accounts:\n" \
 	"  - name: alice\n    volume: main\n    root: a/b\n"
+#define NO_HOST_S ":12: partners[0].source: not an address that a host can have"
 #define PARTNER                                                 \
 	"partners:\n"                                           \
 	"  - name: acme\n    host: acme.example\n    user: u\n" \
@@ -560,6 +561,13 @@ partners_are_checked(void **state)
 	    "[V6]:PORT");
 	refused(ACCOUNT PARTNER "    source: here\n",
 	    ":12: partners[0].source: not an address, numeric");
+	refused(ACCOUNT PARTNER "    source: 224.0.0.1\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: 255.255.255.255\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: 0.0.0.0\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: \"::\"\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: \"ff02::1\"\n", NO_HOST_S);
+	refused(
+	    ACCOUNT PARTNER "    source: \"::ffff:192.0.2.1\"\n", NO_HOST_S);
 	refused(ACCOUNT PARTNER "    ciphers: a b\n",
 	    ":12: partners[0].ciphers: knows no a b");
 	refused(ACCOUNT PARTNER "    ciphers: \"aes256-ctr,\"\n",
