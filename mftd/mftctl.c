@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #include "mftd/mftctl.h"
 
 #define CALL_MS 10000
+#define TAKEN_MS 10000 /* until a node works by what was applied */
+#define LOOK_MS 20
 
 static int
 fail(const char *what, int err)
@@ -235,8 +238,8 @@ mftctl_catalog_failed(const struct ctl *ctl, struct mftd_catalog *c, int err)
 	char dir[4096];
 	char *slash;
 
-	fprintf(stderr, "mftctl: %s: %s\n", mftd_strerror(err),
-	    mftd_catalog_why(c));
+	fprintf(stderr, "mftctl: %s%s%s\n", mftd_strerror(err),
+	    mftd_catalog_why(c)[0] != '\0' ? ": " : "", mftd_catalog_why(c));
 	if (strncmp(ctl->conf->catalog, "sqlite:", 7) != 0)
 		return;
 	snprintf(dir, sizeof(dir), "%s", ctl->conf->catalog + 7);
@@ -290,19 +293,47 @@ tell_daemon(const struct ctl *ctl, uint64_t version)
 		(json_int_t)version)));
 }
 
-static void
-warn_places(const struct ctl *ctl, const struct mftd_objects *o)
+/* Whether the daemon works by it, or does not reach the catalog now: who comes
+ * back does not wait for that. */
+static bool
+is_taken(json_t *status, uint64_t version)
 {
-	json_t *status = ask_daemon(ctl, json_pack("{s:s}", "cmd", "status"));
+	json_t *c = json_object_get(status, "catalog");
 
-	mftctl_warn_places(ctl, o, status);
-	json_decref(status);
+	return !json_is_true(json_object_get(c, "reachable")) ||
+	    (uint64_t)json_integer_value(
+		json_object_get(c, "config_version")) >= version;
+}
+
+/* Until this node works by what was applied: what is uploaded then goes by it.
+ * The daemon's status, or NULL if it does not answer. */
+static json_t *
+wait_taken(const struct ctl *ctl, uint64_t version)
+{
+	int64_t until_ms = mftd_clock_ms() + TAKEN_MS;
+	json_t *status;
+
+	for (;;) {
+		status = ask_daemon(ctl, json_pack("{s:s}", "cmd", "status"));
+		if (status == NULL || is_taken(status, version))
+			return status;
+		if (mftd_clock_ms() >= until_ms)
+			break;
+		json_decref(status);
+		poll(NULL, 0, LOOK_MS);
+	}
+	fprintf(stderr,
+	    "mftctl: this node's daemon has not taken configuration %llu "
+	    "yet\n",
+	    (unsigned long long)version);
+	return status;
 }
 
 static int
 cmd_apply(const struct ctl *ctl, int argc, char **argv)
 {
 	struct mftd_objects *o = NULL;
+	json_t *status;
 	uint64_t version = 0;
 	char why[512];
 	size_t i;
@@ -325,7 +356,9 @@ cmd_apply(const struct ctl *ctl, int argc, char **argv)
 		    (unsigned long long)version, o->n_accounts, o->n_partners,
 		    o->n_routes);
 		tell_daemon(ctl, version);
-		warn_places(ctl, o);
+		status = wait_taken(ctl, version);
+		mftctl_warn_places(ctl, o, status);
+		json_decref(status);
 	}
 	mftd_objects_free(o);
 	return r;

@@ -14,6 +14,7 @@
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/check_host.h"
 #include "mftd/mftctl.h"
+#include "mftd/outbound/call.h"
 #include "mftd/outbound/probe.h"
 
 /*
@@ -183,24 +184,34 @@ scan_all(const struct ctl *ctl, struct scan *s)
 
 /* ---- test */
 
+/* One host of a partner. */
+struct place {
+	const struct ctl *ctl;
+	const char *host; /* with its port; NULL: there is just one */
+};
+
 static void
 print_finding(
     void *data, enum mftd_finding f, const char *step, const char *text)
 {
 	static const char *const words[] = { "ok", "note", "FAIL" };
-	const struct ctl *ctl = data;
+	const struct place *at = data;
 	char safe[MFTD_TEXT_GROWS * MFTD_REASON_BYTES];
 	json_t *o;
 
-	if (ctl->json) {
+	if (at->ctl->json) {
 		o = json_object();
 		mftctl_put(o, "result", words[f]);
+		if (at->host != NULL)
+			mftctl_put(o, "host", at->host);
 		mftctl_put(o, "step", step);
 		mftctl_put(o, "text", text);
 		print_object(o);
 	} else {
 		mftd_text_safe(text, safe, sizeof(safe));
-		printf("%-5s %s%s%s\n", words[f], step,
+		printf("%-5s %s%s%s%s%s\n", words[f],
+		    at->host != NULL ? at->host : "",
+		    at->host != NULL ? ": " : "", step,
 		    safe[0] != '\0' ? ": " : "", safe);
 	}
 	fflush(stdout);
@@ -255,6 +266,45 @@ find_sources(const struct mftd_objects *o, const char *partner, char **out)
 	return n;
 }
 
+/* 0, or 1 when a delivery would not work there. */
+static int
+test_host(struct place *at, struct mftd_probe *probe)
+{
+	const struct mftd_partner *p = probe->partner;
+	struct scan scan = { p->host, p->port, NULL, p };
+	int r;
+
+	probe->data = at;
+	r = mftctl_in_child(at->ctl, test_one, probe);
+	if (r == MFTD_PROBED_HOST_KEY && !at->ctl->json && !ended) {
+		printf("it offers:\n");
+		scan_all(at->ctl, &scan);
+	}
+	return r == MFTD_PROBED_WORKS ? 0 : 1;
+}
+
+/* Each host by itself, in their order: what one refuses the others would hide.
+ * 0, or 1 when a delivery would not work at one of them. */
+static int
+test_hosts(const struct ctl *ctl, struct mftd_probe *probe)
+{
+	const struct mftd_partner *p = probe->partner;
+	struct mftd_call_place one;
+	struct place at = { .ctl = ctl };
+	int r = 0;
+	size_t i;
+
+	for (i = 0; i <= p->n_other_hosts && !ended; i++) {
+		mftd_call_place(p, i, &one);
+		if (p->n_other_hosts > 0)
+			at.host = one.name;
+		probe->partner = &one.partner;
+		r |= test_host(&at, probe);
+	}
+	probe->partner = p;
+	return ended ? 1 : r;
+}
+
 static int
 test(const struct ctl *ctl, const struct mftd_objects *o,
     const struct mftd_partner *p)
@@ -266,9 +316,7 @@ test(const struct ctl *ctl, const struct mftd_objects *o,
 		.directories = directories,
 		.sources = sources,
 		.found = print_finding,
-		.ended = is_ended,
-		.data = (void *)(uintptr_t)ctl };
-	struct scan scan = { p->host, p->port, NULL, p };
+		.ended = is_ended };
 	int r = 1;
 
 	if (directories == NULL || sources == NULL)
@@ -277,13 +325,8 @@ test(const struct ctl *ctl, const struct mftd_objects *o,
 	probe.n_sources = find_sources(o, p->name, sources);
 	/* the child tidies up first */
 	on_end(on_signal);
-	r = mftctl_in_child(ctl, test_one, &probe);
+	r = test_hosts(ctl, &probe);
 	on_end(SIG_DFL);
-	if (r == MFTD_PROBED_HOST_KEY && !ctl->json && !ended) {
-		printf("it offers:\n");
-		scan_all(ctl, &scan);
-	}
-	r = r == MFTD_PROBED_WORKS ? 0 : 1;
 out:
 	free(directories);
 	free(sources);

@@ -21,6 +21,11 @@
 
 #define RACES_MAX 16 /* steps of its owner that may come between */
 
+#define ONLY_DOUBT                                                       \
+	"only what is IN_DOUBT can be resolved; what is PUBLISHING is "  \
+	"that once its retry hours are over, or its host is not in the " \
+	"configuration any more"
+
 static const struct kind {
 	const char *word, *answer; /* answer: what stands behind the id */
 	enum mftd_delivery_event event;
@@ -35,10 +40,8 @@ static const struct kind {
 	{ "cancel", NULL, MFTD_EVENT_CANCEL,
 	    "only what is not at its publishing yet, or FAILED, or HELD can be "
 	    "cancelled" },
-	{ "resolve", "delivered", MFTD_EVENT_ARRIVED,
-	    "only what is IN_DOUBT can be resolved" },
-	{ "resolve", "resend", MFTD_EVENT_RESEND,
-	    "only what is IN_DOUBT can be resolved" },
+	{ "resolve", "delivered", MFTD_EVENT_ARRIVED, ONLY_DOUBT },
+	{ "resolve", "resend", MFTD_EVENT_RESEND, ONLY_DOUBT },
 };
 
 /* ---- who */
@@ -99,21 +102,24 @@ due(const struct kind *k, const struct mftd_delivery *d)
 	return now ? mftd_clock_wall_us() : 0;
 }
 
-/* One attempt; *w receives what it would be.  -EINVAL: not in that state. */
+/* One attempt; *w receives what it would be, *asked whether the database was
+ * asked to write it.  -EINVAL: not in that state. */
 static int
 try_once(struct mftd_catalog *c, const struct kind *k, const char *id,
-    struct mftd_wish *w)
+    struct mftd_wish *w, bool *asked)
 {
 	struct mftd_delivery_story s;
 	enum mftd_delivery_action action;
 	int r = mftd_catalog_delivery(c, id, &s);
 
+	*asked = false;
 	if (r < 0)
 		return r;
 	w->from = s.d.state;
 	r = mftd_delivery_step(s.d.state, k->event, &w->to, &action);
 	if (r < 0)
 		return r;
+	*asked = true;
 	r = mftd_catalog_wish(c, id, w, due(k, &s.d));
 	return r == -ENOENT ? -EAGAIN : r;
 }
@@ -141,13 +147,14 @@ wish(const struct ctl *ctl, struct mftd_catalog *c, const struct kind *k,
     const char *id)
 {
 	struct mftd_wish w = { .from = MFTD_DELIVERY_QUEUED };
+	bool asked;
 	int races = 0, r;
 
 	mftctl_name_me(ctl, w.who, sizeof(w.who));
 	snprintf(w.what, sizeof(w.what), "%s%s%s", k->word,
 	    k->answer != NULL ? " " : "", k->answer != NULL ? k->answer : "");
 	do
-		r = try_once(c, k, id, &w);
+		r = try_once(c, k, id, &w, &asked);
 	while (r == -EAGAIN && ++races < RACES_MAX);
 	if (r == 0) {
 		print_done(ctl, id, &w);
@@ -162,7 +169,7 @@ wish(const struct ctl *ctl, struct mftd_catalog *c, const struct kind *k,
 		fprintf(stderr, "mftctl: %s: it moves on too fast\n", id);
 	else
 		mftctl_catalog_failed(ctl, c, r);
-	if (r == -MFTD_E_CATALOG_AWAY)
+	if (r == -MFTD_E_CATALOG_AWAY && asked)
 		fprintf(stderr,
 		    "mftctl: %s: it may have been done all the same: see "
 		    "delivery show\n",

@@ -22,6 +22,7 @@ static const char *const words[] = {
 	[MFTD_E_AUTH - MFTD_E_FIRST] = "authentication refused",
 	[MFTD_E_LIMIT - MFTD_E_FIRST] = "limit reached",
 	[MFTD_E_CLOSED - MFTD_E_FIRST] = "channel closed",
+	[MFTD_E_NOT_CONFIGURED - MFTD_E_FIRST] = "not in the configuration",
 	[MFTD_E_SYNC - MFTD_E_FIRST] = "sync failed",
 };
 

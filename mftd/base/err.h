@@ -26,6 +26,7 @@ enum mftd_error {
 	MFTD_E_AUTH, /* login refused */
 	MFTD_E_LIMIT, /* a limit of limits.h was reached */
 	MFTD_E_CLOSED, /* the peer closed its channel */
+	MFTD_E_NOT_CONFIGURED, /* what the configuration has no more */
 	MFTD_E_SYNC, /* what was to be durable may not be; never try again */
 	MFTD_E_LAST
 };

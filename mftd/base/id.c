@@ -31,8 +31,10 @@ mftd_id_since(const char *prefix, int64_t time_us, char *out, size_t size)
 {
 	int n;
 
-	if (time_us < 0 || time_us >= TIME_END)
+	if (time_us < 0)
 		return -EINVAL;
+	if (time_us >= TIME_END) /* no id can be of then */
+		time_us = TIME_END - 1;
 	n = snprintf(
 	    out, size, "%s-%013llx", prefix, (unsigned long long)time_us);
 	return n < 0 || (size_t)n >= size ? -EINVAL : 0;
@@ -43,7 +45,9 @@ mftd_id_timed(const char *prefix, int64_t time_us, char *out, size_t size)
 {
 	uint64_t bits;
 	size_t len;
-	int n, r = mftd_id_since(prefix, time_us, out, size);
+	int n,
+	    r = time_us < TIME_END ? mftd_id_since(prefix, time_us, out, size)
+				   : -EINVAL;
 
 	if (r < 0)
 		return r;

@@ -29,7 +29,7 @@ int mftd_id_random(const char *prefix, char *out, size_t size);
 int mftd_id_timed(const char *prefix, int64_t time_us, char *out, size_t size);
 
 /* What every id of that prefix starts with, or sorts behind, that was made at
- * time_us or later. */
+ * time_us (not negative) or later. */
 int mftd_id_since(const char *prefix, int64_t time_us, char *out, size_t size);
 
 /* Whether text is an id as described above (1 to MFTD_ID_BYTES - 1 bytes). */

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,17 @@ is_same_folder(const char *a, const char *b)
 	}
 }
 
+/* Whether a has its temporary names where b's files come, and its own do not.
+ */
+static bool
+sends_into(const struct mftd_route *a, const struct mftd_route *b)
+{
+	const char *temp = a->at.temp_directory;
+
+	return temp[0] != '\0' && is_same_folder(temp, b->directory) &&
+	    !is_same_folder(temp, a->directory);
+}
+
 /* A way back up could be one into the directory itself. */
 static bool
 leads_up(const char *path)
@@ -123,6 +135,30 @@ leads_up(const char *path)
 		if (n == 2 && strncmp(path, "..", 2) == 0)
 			return true;
 	return false;
+}
+
+/* What one sends there under a temporary name could be the other's file. */
+static int
+check_places(
+    const struct mftd_check *p, const struct mftd_route *list, size_t i)
+{
+	char why[MFTD_NAME_BYTES + 64];
+	size_t k;
+
+	for (k = 0; k < i; k++) {
+		if (list[k].partner == NULL ||
+		    strcmp(list[k].partner, list[i].partner) != 0)
+			continue;
+		snprintf(why, sizeof(why), "is the directory of route %s",
+		    list[k].name);
+		if (sends_into(&list[i], &list[k]))
+			return mftd_check_refuse(p, "temp_directory", why);
+		snprintf(why, sizeof(why), "is the temp_directory of route %s",
+		    list[k].name);
+		if (sends_into(&list[k], &list[i]))
+			return mftd_check_refuse(p, "directory", why);
+	}
+	return 0;
 }
 
 static int
@@ -236,6 +272,8 @@ mftd_handling_file_check(
 		e = check_temp(p, &list[i]);
 	if (e == 0)
 		e = check_queues(p, list, i);
+	if (e == 0)
+		e = check_places(p, list, i);
 	return e == 0 ? check_trigger(p, &list[i]) : e;
 }
 

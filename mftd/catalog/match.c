@@ -12,6 +12,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/id.h"
 #include "mftd/base/limits.h"
+#include "mftd/base/log.h"
 #include "mftd/base/path.h"
 #include "mftd/catalog/rows.h"
 #include "mftd/catalog/targets.h"
@@ -30,7 +31,8 @@ struct receipt {
 	int64_t seq, time_us, size, inode;
 	int64_t order_us, order_off_us;
 	char order_by[MFTD_ID_BYTES];
-	bool ready; /* known, published, linked */
+	bool ready; /* known, published, and there is something to say */
+	bool linked; /* in .mft/out */
 	bool has_sha256, removed;
 	uint8_t sha256[MFTD_SHA256_BYTES];
 };
@@ -51,15 +53,18 @@ mftd_match_excluded(const char *name)
 #define RECEIPT_COLUMNS                                                     \
 	"known, outcome, has_routes, released, stream, seq, time_us, "      \
 	"account, volume, path, size, inode, sha256, replaced_by, source, " \
-	"coalesce(order_us, time_us), order_off_us, order_by"
+	"coalesce(order_us, time_us), order_off_us, order_by, "             \
+	"CASE WHEN matched = 1 OR pending = 1 OR EXISTS (SELECT 1 FROM "    \
+	"route w WHERE w.account = receipt.account) THEN 1 ELSE 0 END"
 
 static int
 take_receipt(void *data, const struct mftd_db_value *row, int n)
 {
 	struct receipt *r = data;
 
+	r->linked = row[2].i == 1;
 	r->ready = row[0].i == 1 && strcmp(row[1].p, "PUBLISHED") == 0 &&
-	    row[2].i == 1 && row[3].i == 0 &&
+	    row[18].i == 1 && row[3].i == 0 &&
 	    (row[14].len == 0 || strcmp(row[14].p, "WANTED") == 0);
 	r->seq = row[5].i;
 	r->time_us = row[6].i;
@@ -192,6 +197,7 @@ bring_in_line(struct mftd_catalog *c, const struct receipt *r, bool *waits)
 		.order_off_us = r->order_off_us,
 		.order_by = r->order_by,
 		.size = r->size,
+		.lost = !r->linked,
 		.sha256 = r->has_sha256 ? r->sha256 : NULL };
 
 	*waits = false;
@@ -205,6 +211,24 @@ bring_in_line(struct mftd_catalog *c, const struct receipt *r, bool *waits)
 		return mftd_targets_put(c, &f, waits);
 	*waits = true;
 	return mftd_targets_cancel(c, r->id, NULL, "its name is excluded");
+}
+
+/*
+ * Some route takes from its account, and yet there is no link: it was published
+ * when its node knew of no route at all.  Its deliveries have FAILED and say
+ * so; nothing of them is to be released.
+ */
+static int
+note_lost(struct mftd_catalog *c, const struct receipt *r)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(r->id) };
+
+	log_warn("receipt=%s account=%s: it was published before its node knew "
+		 "of any route, and cannot be sent: it is to be uploaded again",
+	    r->id, r->account);
+	return mftd_db_run(c,
+	    "UPDATE delivery SET released = 1 WHERE receipt = $1", v, N(v),
+	    NULL, NULL);
 }
 
 static int
@@ -223,7 +247,8 @@ settle(struct mftd_catalog *c, struct receipt *r)
 		return 0;
 	if ((e = follow_name(c, r)) < 0 ||
 	    (e = compare_repetitions(c, r)) < 0 ||
-	    (e = bring_in_line(c, r, &waits)) < 0)
+	    (e = bring_in_line(c, r, &waits)) < 0 ||
+	    (e = r->linked ? 0 : note_lost(c, r)) < 0)
 		return e;
 	return store(c, r, waits);
 }

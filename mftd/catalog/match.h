@@ -15,8 +15,10 @@
 /*
  * Brings the deliveries of a receipt in line with all that is known of it now:
  * its outcome, what later happened to its inode's name, and its repetitions.
- * Does nothing while its RECEIPT or PUBLISHED has not come, when it has no link
- * in .mft/out (any more), or once its source is being disposed of (source.h).
+ * Does nothing while its RECEIPT or PUBLISHED has not come, when its link in
+ * .mft/out is gone, once its source is being disposed of (source.h), or when
+ * no route takes from its account.  One that never had a link, because its node
+ * knew of no route, cannot be sent: its deliveries are FAILED.
  * Calling it again changes nothing, so the order in which streams arrive does
  * not matter.  -ENOENT: no such receipt.
  */

@@ -402,25 +402,9 @@ mftd_objects_read(const char *file, const struct mftd_conf *conf,
 		r = hash_passwords(data);
 	if (r == 0)
 		r = move(data, out);
-	if (r == 0)
-		mftd_objects_derive(*out);
 	free_file(data);
 	mftd_yaml_free(y);
 	return r;
-}
-
-void
-mftd_objects_derive(struct mftd_objects *o)
-{
-	struct mftd_account *a;
-	size_t i;
-
-	for (a = o->accounts; a < o->accounts + o->n_accounts; a++) {
-		a->has_routes = 0;
-		for (i = 0; i < o->n_routes && !a->has_routes; i++)
-			a->has_routes = o->routes[i].account != NULL &&
-			    strcmp(o->routes[i].account, a->name) == 0;
-	}
 }
 
 static void

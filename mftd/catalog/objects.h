@@ -37,7 +37,6 @@ struct mftd_account {
 	    password_hash; /* catalog/password.h's form, or NULL: no password */
 	char **keys; /* authorized_keys lines: "type base64 [comment]" */
 	size_t n_keys;
-	int has_routes; /* derived: some route takes from it */
 	/* how it may log in */
 	char *methods; /* "publickey", "password", "publickey+password"; NULL:
 			  whatever of both it has */
@@ -183,9 +182,6 @@ struct mftd_objects {
  */
 int mftd_objects_read(const char *file, const struct mftd_conf *conf,
     struct mftd_objects **out, char *why, size_t size);
-
-/* Sets each account's has_routes from the routes. */
-void mftd_objects_derive(struct mftd_objects *o);
 
 /* Frees o with all it holds; o may be NULL. */
 void mftd_objects_free(struct mftd_objects *o);

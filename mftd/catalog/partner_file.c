@@ -112,15 +112,35 @@ check_hosts(const struct mftd_check *p, const struct mftd_partner *pt)
 	return 0;
 }
 
+/* Whether a host can have it: it is not any one, of a group, or reserved
+ * (RFC 6890). */
+static bool
+is_of_a_host(int family, const struct in6_addr *a)
+{
+	const uint8_t *v4 = a->s6_addr;
+
+	if (family == AF_INET)
+		return v4[0] > 0 && v4[0] < 224;
+	return !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_MULTICAST(a) &&
+	    !IN6_IS_ADDR_V4MAPPED(a);
+}
+
 static int
 check_source(const struct mftd_check *p, const struct mftd_partner *pt)
 {
 	struct in6_addr a;
+	int family = AF_INET;
 
-	if (pt->source != NULL && inet_pton(AF_INET, pt->source, &a) != 1 &&
-	    inet_pton(AF_INET6, pt->source, &a) != 1)
+	if (pt->source == NULL)
+		return 0;
+	if (inet_pton(family, pt->source, &a) != 1)
+		family = AF_INET6;
+	if (family == AF_INET6 && inet_pton(family, pt->source, &a) != 1)
 		return mftd_check_refuse(
 		    p, "source", "not an address, numeric");
+	if (!is_of_a_host(family, &a))
+		return mftd_check_refuse(
+		    p, "source", "not an address that a host can have");
 	return 0;
 }
 

@@ -247,7 +247,6 @@ mftd_catalog_load(struct mftd_catalog *c, struct mftd_objects **out)
 		mftd_objects_free(o);
 		return r;
 	}
-	mftd_objects_derive(o);
 	c->db->no_hooks = o->n_hooks == 0;
 	*out = o;
 	return 0;

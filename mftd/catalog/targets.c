@@ -160,8 +160,11 @@ make_name(struct mftd_catalog *c, const struct mftd_candidate *f,
 
 /* What is wrong with what make_name returned, or the time; NULL: nothing. */
 static const char *
-fault_of(const struct target *t, int made)
+fault_of(const struct mftd_candidate *f, const struct target *t, int made)
 {
+	if (f->lost)
+		return "received before its node knew of any route: upload it "
+		       "again";
 	if (made == 0)
 		return "no file can have the name that its route's template "
 		       "makes";
@@ -183,7 +186,7 @@ put_delivery(struct mftd_catalog *c, const struct mftd_candidate *f,
 		e = make_name(c, f, t, name, &seq);
 	if (e < 0)
 		return e;
-	fault = fault_of(t, e);
+	fault = fault_of(f, t, e);
 	const struct mftd_db_value v[] = { DB_TEXT(id), DB_TEXT(f->receipt),
 		DB_TEXT(t->route), DB_TEXT(t->queue), DB_TEXT(t->partner),
 		DB_TEXT(f->volume), DB_TEXT(t->directory),
@@ -261,7 +264,7 @@ mftd_targets_put(
 	while ((t = all.list) != NULL) {
 		if (e >= 0 && t->takes)
 			e = put_delivery(c, f, t);
-		if (e >= 0 && t->takes && t->wants)
+		if (e >= 0 && t->takes && t->wants && !f->lost)
 			e = mftd_source_want(c, f->receipt);
 		if (e >= 0 && !t->takes)
 			e = mftd_targets_cancel(c, f->receipt, t->route,
@@ -293,7 +296,7 @@ mftd_targets_plan(struct mftd_catalog *c, const char *route, const char *path,
 	if (r > 0)
 		r = make_name(c, &f, t, plan->name, &plan->seq);
 	if (r >= 0) {
-		plan->fault = fault_of(t, r);
+		plan->fault = fault_of(&f, t, r);
 		plan->due_us = t->due_us;
 		plan->name_key = mftd_versions_key(
 		    t->route, t->partner, t->directory, plan->name);

@@ -21,12 +21,14 @@ struct mftd_candidate {
 	const char *order_by;
 	int64_t size;
 	const uint8_t *sha256; /* or NULL */
+	bool lost; /* there is nothing to be sent (match.h) */
 };
 
 /*
  * Makes those that are missing, gives those that have not begun the name that
  * follows from the path, and takes back those whose route does not take it any
- * more.  A name that no file can have: FAILED, until the path is another.
+ * more.  A name that no file can have: FAILED, until the path is another; so is
+ * all of a file that is lost.
  * *waits: there are routes, but none takes it so far.  0 or a negative error.
  */
 int mftd_targets_put(

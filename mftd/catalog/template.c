@@ -243,6 +243,82 @@ mftd_template_make(const char *template, const struct mftd_template_values *v,
 	return 0;
 }
 
+/* ---- the way back */
+
+/* Where in a name an end of what was read of the template so far may be. */
+struct ends {
+	bool at[NAME_MAX_BYTES + 2];
+};
+
+static void
+read_text(struct ends *e, const char *name, size_t len, char c)
+{
+	size_t i;
+
+	for (i = len + 1; i-- > 0;)
+		e->at[i + 1] = i < len && e->at[i] && name[i] == c;
+	e->at[0] = false;
+}
+
+/* {suffix}: nothing, or a dot and no further one. */
+static void
+read_suffix(struct ends *e, const char *name, size_t len)
+{
+	bool within = false, here = e->at[0], next;
+	size_t i;
+
+	for (i = 0; i < len; i++, here = next) {
+		next = e->at[i + 1];
+		within = name[i] == '.' ? here : within;
+		e->at[i + 1] |= within;
+	}
+}
+
+/* Any other: at least a byte. */
+static void
+read_any(struct ends *e, size_t len)
+{
+	bool before = false, here;
+	size_t i;
+
+	for (i = 0; i <= len; i++) {
+		here = e->at[i];
+		e->at[i] = before;
+		before |= here;
+	}
+}
+
+bool
+mftd_template_may_make(const char *template, const char *name)
+{
+	struct ends e = { .at = { true } };
+	const struct word *word;
+	size_t len = strlen(name), step;
+	bool tells = false;
+	int digits;
+
+	if (len > NAME_MAX_BYTES)
+		return false;
+	for (; *template != '\0'; template += step) {
+		step = 1;
+		if (*template != '{') {
+			read_text(&e, name, len, *template);
+			tells = true;
+			continue;
+		}
+		word = find_word(template, &step, &digits);
+		if (word == NULL)
+			return false;
+		if (word->put == put_suffix)
+			read_suffix(&e, name, len);
+		else
+			read_any(&e, len);
+	}
+	return tells && e.at[len];
+}
+
+/* ---- folders */
+
 /* A word that says something of the file, or of a number. */
 static bool
 names_a_file(const char *template)

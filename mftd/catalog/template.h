@@ -35,8 +35,16 @@ int mftd_template_make(const char *template,
     const struct mftd_template_values *v, char *out, size_t size);
 
 /*
- * The same of a folder's path, "archive/{year}/{month}": the words of time
- * only. What is made is clean (base/path.h) and not in .mft.
+ * Whether name may be what template makes of some file's name, which it tells
+ * apart by the text around its words: without any, "{stem}", it tells nothing,
+ * and it is false.  Words of one file are not compared with each other, so it
+ * is true of a few names more.  At fault, or a name above 255 bytes: false.
+ */
+bool mftd_template_may_make(const char *template, const char *name);
+
+/*
+ * mftd_template_make of a folder's path, "archive/{year}/{month}": the words of
+ * time only. What is made is clean (base/path.h) and not in .mft.
  */
 const char *mftd_template_folder_fault(const char *template);
 int mftd_template_folder_make(

@@ -16,6 +16,7 @@
 #include "mftd/catalog/catalog.h"
 #include "mftd/catalog/disposer.h"
 #include "mftd/catalog/feed.h"
+#include "mftd/catalog/links.h"
 #include "mftd/catalog/source.h"
 #include "mftd/conf/conf.h"
 #include "mftd/conf/place.h"
@@ -28,7 +29,6 @@
 #define STATE_MS 5000
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
-#define RELEASE_BATCH 256
 
 struct process {
 	struct mftd_worker *w;
@@ -171,6 +171,8 @@ look_for_version(struct process *p)
 	int r;
 
 	r = mftd_catalog_version(p->c, &version);
+	if (r == 0 && (version != 0 || p->version == 0))
+		r = mftd_links_tell(p->w, p->c, p->journals, p->n_journals);
 	if (r < 0 || version == p->version)
 		return r;
 	if (version == 0) {
@@ -213,28 +215,10 @@ journals_listen(const struct process *p)
 static int
 release(struct process *p)
 {
-	static const size_t max = RELEASE_BATCH;
-	char(*ids)[MFTD_ID_BYTES];
-	struct mftd_msg_release msg;
-	int n, i, r;
-	size_t j;
+	int n = mftd_links_release(p->w, p->c, p->journals, p->n_journals);
 
-	ids = calloc(max, sizeof(*ids));
-	if (ids == NULL)
-		return -ENOMEM;
-	r = n = mftd_catalog_releasable(p->c, ids, max);
-	for (i = 0; i < n; i++) {
-		memcpy(msg.receipt, ids[i], sizeof(msg.receipt));
-		for (j = 0; j < p->n_journals; j++)
-			mftd_worker_send(p->w, p->journals[j], MFTD_MSG_RELEASE,
-			    0, &msg, sizeof(msg));
-	}
-	if (n > 0)
-		r = mftd_catalog_released(
-		    p->c, (const char(*)[MFTD_ID_BYTES])ids, (size_t)n);
 	p->more |= n > 0;
-	free(ids);
-	return r < 0 ? r : 0;
+	return n < 0 ? n : 0;
 }
 
 /* What is to become of sources goes before their links. */

@@ -35,12 +35,16 @@ mftd_hook_secret(const struct mftd_hook_call *call, const char *sealed,
 	r = call->secret_key != NULL
 	    ? mftd_secret_key_read(call->secret_key, &key)
 	    : -ENOENT;
-	if (r == 0) {
-		mftd_secret_of_hook(
-		    call->hook->name, mftd_hook_url(call->hook), place);
-		r = mftd_secret_open(&key, place, sealed, out);
-		explicit_bzero(&key, sizeof(key));
+	if (r < 0) {
+		snprintf(why, MFTD_REASON_BYTES,
+		    "its secret cannot be opened: secret_key of mftd.yaml: %s",
+		    call->secret_key != NULL ? mftd_secret_key_fault(r)
+					     : "not given");
+		return r;
 	}
+	mftd_secret_of_hook(call->hook->name, mftd_hook_url(call->hook), place);
+	r = mftd_secret_open(&key, place, sealed, out);
+	explicit_bzero(&key, sizeof(key));
 	if (r < 0)
 		snprintf(why, MFTD_REASON_BYTES,
 		    "its secret cannot be opened: %s",

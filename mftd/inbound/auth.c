@@ -113,7 +113,6 @@ fill_open(struct mftd_msg_session_open *o, const struct client *c,
 	snprintf(o->volume, sizeof(o->volume), "%s", a->volume);
 	snprintf(o->root, sizeof(o->root), "%s", a->root);
 	snprintf(o->peer, sizeof(o->peer), "%s", c->peer);
-	o->has_routes = a->has_routes != 0;
 }
 
 /* Gives journal and coordinator their ends, and the session the others. */

@@ -161,6 +161,8 @@ static const struct layout {
 	    0, 0, false, { STR(mftd_msg_forwarded, stream) } },
 	[MFTD_MSG_LINKS] = { "links", sizeof(struct mftd_msg_links), 0, 0,
 	    false, { { 0, 0 } } },
+	[MFTD_MSG_ROUTES] = { "routes", sizeof(struct mftd_msg_routes), 0, 0,
+	    false, { { 0, 0 } } },
 	[MFTD_MSG_LINKS_SEEN] = { "links-seen",
 	    sizeof(struct mftd_msg_links_seen), 0, 0, false, { { 0, 0 } } },
 	[MFTD_MSG_DISPOSE] = { "dispose", sizeof(struct mftd_msg_dispose), 0, 0,

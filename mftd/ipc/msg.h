@@ -70,6 +70,7 @@ enum mftd_msg_type {
 	MFTD_MSG_FORWARDED,
 	MFTD_MSG_LINKS,
 	MFTD_MSG_LINKS_SEEN,
+	MFTD_MSG_ROUTES,
 	MFTD_MSG_DISPOSE,
 	MFTD_MSG_DISPOSED,
 	/* outbound and deliver: msg_outbound.h */

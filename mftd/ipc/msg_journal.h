@@ -224,6 +224,16 @@ struct mftd_msg_links {
 	char receipts[MFTD_LINKS_MAX][MFTD_ID_BYTES];
 };
 
+/*
+ * catalog -> journal: whether uploads need a link in .mft/out.  none_until_ms:
+ * no route takes from an account, and this may be believed until then, by
+ * mftd_clock_ms; 0: some route does.  Sent again and again; a journal that
+ * heard nothing, or nothing for long, links what is published.
+ */
+struct mftd_msg_routes {
+	int64_t none_until_ms;
+};
+
 /* catalog -> journal; err: 0, or it cannot say now. */
 struct mftd_msg_links_seen {
 	int32_t err;

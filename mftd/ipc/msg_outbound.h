@@ -39,7 +39,8 @@ struct mftd_msg_step {
 	int32_t err;
 	uint32_t has_sha256;
 	uint32_t seen; /* its file was, under its final name */
-	uint32_t unused;
+	uint32_t let_go; /* nothing of it stands at its temporary name any more,
+			    which is a partner's convention */
 	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
 	uint64_t bytes; /* of the file, sent by this try so far */
 	struct mftd_progress has;

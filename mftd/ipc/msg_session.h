@@ -57,7 +57,6 @@ struct mftd_msg_session_open {
 	char volume[MFTD_NAME_BYTES];
 	char root[MFTD_PATH_BYTES]; /* clean, below the volume */
 	char peer[MFTD_ADDR_BYTES];
-	uint32_t has_routes; /* uploads need a link in .mft/out */
 	struct mftd_policy policy;
 };
 

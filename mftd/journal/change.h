@@ -19,7 +19,6 @@ struct mftd_owner {
 	char root[MFTD_PATH_BYTES]; /* below the volume */
 	char peer[MFTD_ADDR_BYTES];
 	int root_fd, parts_fd;
-	bool has_routes;
 	struct mftd_policy policy;
 	struct mftd_folders folders; /* open; point into policy */
 };
@@ -65,6 +64,7 @@ struct mftd_change {
 	struct mftd_place from, to;
 	int part_dir;
 	uint64_t inode;
+	bool linked; /* a PUBLISH, in .mft/out: as its receipt says */
 	bool must_commit; /* its records before its answer */
 	/* of an account with a quota (quota.h) */
 	bool prepared;

@@ -316,6 +316,17 @@ on_release(void *data, struct mftd_chan *c, struct mftd_msg *m)
 }
 
 static int
+on_routes(void *data, struct mftd_chan *c, struct mftd_msg *m)
+{
+	struct mftd_journal *j = data;
+	const struct mftd_msg_routes *msg = m->data;
+
+	(void)c;
+	j->no_routes_until_ms = msg->none_until_ms;
+	return 0;
+}
+
+static int
 on_want(void *data, struct mftd_chan *c, struct mftd_msg *m)
 {
 	struct mftd_journal *j = data;
@@ -404,6 +415,7 @@ static const struct mftd_handler catalog_handlers[] = {
 	{ MFTD_MSG_WANT, on_want },
 	{ MFTD_MSG_FORWARDED, on_forwarded },
 	{ MFTD_MSG_RELEASE, on_release },
+	{ MFTD_MSG_ROUTES, on_routes },
 	{ MFTD_MSG_LINKS_SEEN, on_links_seen },
 	{ MFTD_MSG_DISPOSE, mftd_journal_on_dispose },
 	{ 0, NULL },

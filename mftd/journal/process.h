@@ -57,6 +57,7 @@ struct mftd_journal {
 	struct mftd_disposals disposals; /* a job is, when there are any */
 	size_t n_disposals;
 	bool flush_due;
+	int64_t no_routes_until_ms; /* the catalog's word (msg_journal.h) */
 	bool streams_held; /* of predecessors: look again */
 	bool damaged; /* a stream is: it is not recovered */
 	uint64_t dropped; /* audit lines without room */

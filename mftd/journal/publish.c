@@ -49,7 +49,7 @@ record_receipt(struct mftd_work *w, struct mftd_change *c)
 	const struct mftd_msg_publish *m = &c->msg.publish;
 	struct mftd_rec_receipt rec = { .size = m->size,
 		.inode = m->inode,
-		.has_routes = c->owner->has_routes,
+		.has_routes = c->linked,
 		.has_sha256 = m->has_sha256 != 0 };
 
 	memcpy(rec.id, c->receipt, sizeof(rec.id));
@@ -99,6 +99,7 @@ mftd_publish_prepare(struct mftd_work *w, struct mftd_change *c)
 		(unsigned long long)mftd_stream_next(w->stream)) >=
 	    (int)sizeof(c->receipt))
 		return -ENAMETOOLONG;
+	c->linked = w->links;
 	record_receipt(w, c);
 	return w->failed;
 }
@@ -141,7 +142,7 @@ abandon(struct mftd_work *w, struct mftd_change *c, int err)
 	if (r < 0)
 		mftd_work_outcome(w, MFTD_RECORD_ABANDONED, c->receipt, m->part,
 		    mftd_strerror(err));
-	if (c->owner->has_routes) {
+	if (c->linked) {
 		/* recovery tries again: nothing refused may be sent on */
 		if (unlinkat(w->vol->out, c->receipt, 0) < 0 && errno != ENOENT)
 			w->failed = -errno;
@@ -158,7 +159,7 @@ mftd_publish_execute(struct mftd_work *w, struct mftd_change *c)
 	struct mftd_tally by = growth(c); /* as it is by now */
 	int r = 0;
 
-	if (c->owner->has_routes &&
+	if (c->linked &&
 	    linkat(c->part_dir, m->part, w->vol->out, c->receipt, 0) < 0)
 		r = -errno;
 	if (r == 0 && m->noreplace)
@@ -174,7 +175,7 @@ mftd_publish_execute(struct mftd_work *w, struct mftd_change *c)
 		return r;
 	}
 	c->tally = by;
-	if (c->owner->has_routes)
+	if (c->linked)
 		mftd_work_touch(w, w->vol->out);
 	mftd_work_touch(w, c->from.dir);
 	mftd_work_touch(w, c->part_dir);

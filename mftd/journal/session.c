@@ -54,7 +54,6 @@ session_new(struct mftd_journal *j, const struct mftd_msg_session_open *o)
 	memcpy(s->owner.account, o->account, sizeof(s->owner.account));
 	memcpy(s->owner.root, o->root, sizeof(s->owner.root));
 	memcpy(s->owner.peer, o->peer, sizeof(s->owner.peer));
-	s->owner.has_routes = o->has_routes != 0;
 	s->owner.root_fd = s->owner.parts_fd = -1;
 	mftd_marks_init(&s->marks);
 	TAILQ_INSERT_HEAD(&j->sessions, s, link);
@@ -223,6 +222,7 @@ run_changes(struct mftd_journal *j, struct mftd_changes *list)
 		STAILQ_FOREACH(c, list, link)
 			c->err = -MFTD_E_NO_LEASE;
 	} else {
+		j->work->links = began >= j->no_routes_until_ms;
 		mftd_batch_run(j->work, list);
 		mftd_journal_insist(j);
 		if (!mftd_lease_held(j->worker->lease))

@@ -24,6 +24,7 @@ mftd_work_new(const struct mftd_volume *vol, struct mftd_stream *stream,
 	w->vol = vol;
 	w->stream = stream;
 	w->incarnation = incarnation;
+	w->links = true;
 	w->payload = mftd_buf_new(MFTD_PAYLOAD_BYTES);
 	if (w->payload == NULL) {
 		free(w);

@@ -34,6 +34,7 @@ struct mftd_work {
 	size_t n_dirs;
 	char doomed[MFTD_WORK_DOOMED_MAX][MFTD_ID_BYTES];
 	size_t n_doomed;
+	bool links; /* what is published gets a link in .mft/out */
 	bool doom_all; /* recovery: what is set aside may go, whoever's */
 	size_t reserve; /* bytes of records promised to a batch under way */
 	struct mftd_ledger *ledger; /* quota.h; NULL: none is open */

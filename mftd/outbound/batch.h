@@ -35,6 +35,10 @@ struct mftd_item {
 	bool drop; /* its temporary name, once its event is told */
 	bool delivered; /* what comes after it is to be done */
 	bool shared; /* its temporary name is a partner's convention */
+	bool begun; /* its row says that an earlier try was at its temporary
+		       name */
+	bool own; /* of a convention: what stands there is its own (temp.h) */
+	bool let_go; /* of a convention: nothing of its own stands there */
 	bool taken; /* its final name is another's: it needs a number */
 	bool going_on; /* its temporary name may hold what a cut try sent */
 	bool resumed; /* an earlier try's server may write to it too */

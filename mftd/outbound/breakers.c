@@ -187,6 +187,14 @@ mftd_breaker_stops(const struct mftd_queue *q, const char *partner)
 								: NULL;
 }
 
+bool
+mftd_breaker_is_away(const struct mftd_queue *q, const char *partner)
+{
+	const struct mftd_breaker *b = find(q, partner);
+
+	return b != NULL && b->row.state != MFTD_PARTNER_CLOSED && b->calls > 0;
+}
+
 int64_t
 mftd_breaker_backoff_ms(const struct mftd_queue *q, const char *partner)
 {

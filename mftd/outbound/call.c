@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mftd/base/err.h"
+#include "mftd/ssh/dial.h"
 
 static int
 open_password(struct mftd_call *call, const struct mftd_partner *p,
@@ -18,7 +20,8 @@ open_password(struct mftd_call *call, const struct mftd_partner *p,
 
 	if (r < 0) {
 		snprintf(why, size, "secret_key of mftd.yaml: %s",
-		    secret_key != NULL ? mftd_strerror(r) : "not given");
+		    secret_key != NULL ? mftd_secret_key_fault(r)
+				       : "not given");
 		return -MFTD_E_AUTH;
 	}
 	mftd_secret_of_partner(p->name, p->host_keys, p->n_host_keys, place);
@@ -30,6 +33,27 @@ open_password(struct mftd_call *call, const struct mftd_partner *p,
 	    r == -ENOKEY ? "sealed with another node's secret_key"
 			 : "not sealed for this name and these host keys");
 	return -MFTD_E_AUTH;
+}
+
+void
+mftd_call_place(
+    const struct mftd_partner *p, size_t i, struct mftd_call_place *out)
+{
+	struct mftd_partner *one = &out->partner;
+	char *port = NULL;
+
+	*one = *p;
+	one->n_other_hosts = 0;
+	if (i > 0) {
+		snprintf(
+		    out->text, sizeof(out->text), "%s", p->other_hosts[i - 1]);
+		port = mftd_ssh_split_place(out->text, &one->host);
+	}
+	if (port != NULL)
+		one->port = atoi(port);
+	snprintf(out->name, sizeof(out->name),
+	    strchr(one->host, ':') != NULL ? "[%.*s]:%d" : "%.*s:%d",
+	    MFTD_HOST_BYTES, one->host, one->port);
 }
 
 int

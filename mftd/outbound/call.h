@@ -18,6 +18,18 @@ struct mftd_call {
 	char password[MFTD_SECRET_BYTES];
 };
 
+/* One of a partner's hosts. */
+struct mftd_call_place {
+	char name[MFTD_HOST_BYTES + 16]; /* with its port, for people */
+	char text[MFTD_HOST_BYTES + 16];
+	struct mftd_partner partner; /* as if it had no other; its memory is the
+					configured one's, and text's */
+};
+
+/* Its i-th host: `host`, then other_hosts. */
+void mftd_call_place(
+    const struct mftd_partner *p, size_t i, struct mftd_call_place *out);
+
 /*
  * Opens what is sealed, calls and logs in.  call's go_on, told and data are set
  * by the caller before, all else by this.  secret_key: the node's file

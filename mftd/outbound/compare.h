@@ -29,6 +29,17 @@ int mftd_source_sum(struct mftd_batch *b, const struct mftd_item *it,
 int mftd_item_look_into(struct mftd_batch *b, const struct mftd_item *it,
     const char *path, struct mftd_remote_attrs *a, enum mftd_verification *how);
 
+/* Whether the file at path begins with the len bytes of text, a trigger's at
+ * most; what cannot be read does not. */
+int mftd_batch_is_text(struct mftd_batch *b, const char *path, const char *text,
+    size_t len, bool *same);
+
+/* Whether the size bytes at path are the beginning of the item's source: the
+ * first MFTD_RESUME_READ_BYTES of them, and the last; what cannot be read is
+ * not. */
+int mftd_item_is_prefix(struct mftd_batch *b, const struct mftd_item *it,
+    const char *path, uint64_t size, bool *yes);
+
 /* How much of what an earlier try left under the item's temporary name is the
  * source's beginning for certain: to it->from. */
 int mftd_item_prove_prefix(struct mftd_batch *b, struct mftd_item *it);

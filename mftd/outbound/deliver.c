@@ -15,6 +15,7 @@
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/pace.h"
+#include "mftd/outbound/temp.h"
 #include "mftd/outbound/trigger.h"
 
 /* The last resort where a call has no deadline of its own (name resolution, a
@@ -23,6 +24,16 @@
 
 /* ---- items */
 
+/* The reason is not to be cut off behind a long name. */
+static void
+put_why(struct mftd_item *it, const char *what, const char *detail)
+{
+	bool fits = strlen(what) + strlen(detail) + 2 < sizeof(it->why);
+
+	snprintf(it->why, sizeof(it->why), "%s%s%s", fits ? what : detail,
+	    detail[0] != '\0' ? ": " : "", fits ? detail : what);
+}
+
 void
 mftd_item_fail(
     struct mftd_item *it, int err, const char *what, const char *detail)
@@ -30,8 +41,7 @@ mftd_item_fail(
 	it->event =
 	    it->lasting && !it->publishing ? MFTD_EVENT_FAIL : MFTD_EVENT_RETRY;
 	it->err = err;
-	snprintf(it->why, sizeof(it->why), "%s%s%s", what,
-	    detail[0] != '\0' ? ": " : "", detail);
+	put_why(it, what, detail);
 	it->drop = !it->publishing;
 	it->renaming = false;
 	log_warn("delivery %s: %s", it->d.id, it->why);
@@ -133,6 +143,7 @@ put_step(
 		.event = it->event,
 		.err = it->err,
 		.seen = it->seen,
+		.let_go = it->let_go,
 		.mtime = it->mtime,
 		.bytes = it->sent,
 		.has = it->d.has };
@@ -204,12 +215,14 @@ go_on(struct mftd_item *it)
 }
 
 /* Its row is somebody else's: what lies at the partner may be too, unless it is
- * nobody's. */
+ * nobody's.  At a name of a convention only what stands there of its own keeps
+ * others from it. */
 static void
 let_alone(struct mftd_item *it, int err)
 {
 	it->active = false;
-	it->drop = err == -ECANCELED && !it->evidence && !it->shared;
+	it->drop =
+	    err == -ECANCELED && !it->evidence && (!it->shared || it->own);
 }
 
 int
@@ -325,10 +338,13 @@ any_goes_on(const struct mftd_batch *b)
 	return false;
 }
 
+/* They are the same whenever it is tried. */
 static void
-fail_name(struct mftd_item *it, int err)
+fail_name(struct mftd_item *it, int err, const char *what, const char *why)
 {
-	mftd_item_fail(it, err, "name", mftd_strerror(err));
+	it->lasting = true;
+	mftd_item_fail(it, err, what, why);
+	it->drop = false;
 }
 
 /* Names: those of its row, or, of one that is to be sent, as its route has
@@ -355,17 +371,22 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 {
 	struct mftd_progress *has = &it->d.has;
 	bool begun = it->evidence || it->delivered;
+	const char *fault;
 	int r;
 
 	it->publishing = begun;
 	it->unanswered = it->evidence;
 	it->shared = mftd_deliver_is_shared(&it->d);
+	it->begun = !begun && has->temp_try != 0;
 	it->resumed = has->temp_try != 0 && has->temp_try != it->d.tries;
 	if (!begun)
 		*has = (struct mftd_progress) { .temp_try = has->temp_try };
 	r = make_names(it);
+	fault = begun ? NULL : mftd_deliver_name_fault(&it->d);
 	if (r < 0)
-		fail_name(it, r);
+		fail_name(it, r, "name", mftd_strerror(r));
+	else if (fault != NULL)
+		fail_name(it, -EINVAL, fault, "");
 	else if (begun)
 		it->mtime = it->d.mtime;
 	else
@@ -386,7 +407,7 @@ mftd_item_begin_anew(struct mftd_item *it)
 	it->d.has.temp_try = it->d.tries;
 	r = make_names(it);
 	if (r < 0)
-		fail_name(it, r);
+		fail_name(it, r, "name", mftd_strerror(r));
 }
 
 /* Where an earlier try was cut at this very host its temporary name may be of
@@ -436,6 +457,7 @@ send_batch(struct mftd_batch *b)
 	FOR_EACH_ACTIVE(it, b)
 	if (mftd_item_is_fresh(it))
 		choose_temp(b, it);
+	mftd_batch_look_at_shared(b);
 	mftd_batch_say(b, MFTD_EVENT_BEGIN);
 	r = mftd_batch_tell(b);
 	if (r == 0)

@@ -73,6 +73,7 @@ static const struct row table[] = {
 	ROW(DELIVERED, FINISH, DONE, END),
 	/* what comes afterwards did not work */
 	ROW(DELIVERED, RETRY, DELIVERED, EVIDENCE),
+	ROW(DELIVERED, FAIL, FAILED, END),
 
 	/* whoever has seen what the partner has knows more than the evidence */
 	ROW(IN_DOUBT, ARRIVED, DELIVERED, FINISH),
@@ -322,8 +323,22 @@ mftd_delivery_is_spent(const struct mftd_delivery *d, int64_t now_us)
 {
 	if (d->retry_tries > 0 && d->tries >= d->tries_before + d->retry_tries)
 		return true;
+	return mftd_delivery_is_late(d, now_us);
+}
+
+bool
+mftd_delivery_is_late(const struct mftd_delivery *d, int64_t now_us)
+{
 	return d->retry_hours > 0 && d->first_us > 0 &&
 	    now_us - d->first_us >= d->retry_hours * US_PER_HOUR;
+}
+
+bool
+mftd_delivery_is_unseen(const struct mftd_unseen *u)
+{
+	if (u->unknown || u->gone >= MFTD_GONE_LOOKS)
+		return true;
+	return u->late && (u->away || u->looks >= MFTD_SETTLED_LOOKS);
 }
 
 static int64_t

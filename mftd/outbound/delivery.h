@@ -162,6 +162,37 @@ uint32_t mftd_delivery_atime(uint32_t mtime);
  * its route. */
 bool mftd_delivery_is_spent(const struct mftd_delivery *d, int64_t now_us);
 
+/* The same by its hours alone. */
+bool mftd_delivery_is_late(const struct mftd_delivery *d, int64_t now_us);
+
+/* Looks after which both names are taken as they are: by the backoff between
+ * them that is half a minute after the first. */
+#define MFTD_SETTLED_LOOKS 4
+/* Looks in vain, one after the other, at a host that the configuration has not,
+ * after which it is taken for gone: a name may have more addresses than are
+ * told at one time. */
+#define MFTD_GONE_LOOKS 3
+
+/* What is known of a delivery in PUBLISHING, or DELIVERED without its trigger
+ * file, that could not be looked at. */
+struct mftd_unseen {
+	bool unknown; /* its partner is not in the configuration */
+	uint32_t gone; /* looks in vain, one after the other, at a host that is
+			  in the configuration no more */
+	uint32_t looks; /* by this owner, whatever they came to */
+	bool away; /* its partner is stopped, and has let this owner's calls
+		      down */
+	bool late; /* mftd_delivery_is_late */
+};
+
+/*
+ * Whether nobody is to wait any longer for a look at it: MFTD_EVENT_DOUBT,
+ * since it may have arrived; of one that did, MFTD_EVENT_FAIL.  Never without
+ * this owner's having tried, unless it cannot: who was down for days looks
+ * first.
+ */
+bool mftd_delivery_is_unseen(const struct mftd_unseen *u);
+
 #define MFTD_DELIVERY_WAIT_MS_MAX (15 * 60 * 1000 / 4 * 5)
 
 /* How long to wait after the tries-th try (from 1): about 1.5 s, then 5 s

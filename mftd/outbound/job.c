@@ -10,6 +10,7 @@
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
+#include "mftd/outbound/unseen.h"
 
 /* The mtime that marks a delivery lies up to a day before its first try, so
  * that a file that somebody else made now has another. */
@@ -275,6 +276,7 @@ conclude(struct mftd_queue *q)
 			continue;
 		if (is_finished(&job->d))
 			mftd_job_set_step(job, MFTD_EVENT_FINISH, 0, "");
+		mftd_unseen_conclude(job);
 		if (!is_in_hand(job->d.state) ||
 		    mftd_delivery_is_published(job->d.state))
 			continue;

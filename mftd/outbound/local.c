@@ -87,7 +87,6 @@ fill_open(const struct mftd_queue *q, const struct mftd_account *a,
 	snprintf(o->root, sizeof(o->root), "%s", a->root);
 	snprintf(o->peer, sizeof(o->peer), "queue:%.*s",
 	    (int)sizeof(o->peer) - 7, q->w->instance);
-	o->has_routes = a->has_routes != 0;
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "mftd/outbound/names.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +128,55 @@ int
 mftd_deliver_witness_name(const struct mftd_delivery *d, char *out, size_t size)
 {
 	return hidden_name(d, "look.part", out, size);
+}
+
+/* Who waits for a trigger takes what has such a name for one, and may remove
+ * it; and the trigger of the file in question would replace it. */
+static const char *
+trigger_fault(const struct mftd_delivery *d, char *final)
+{
+	const char *base = base_of(final);
+	char name[MFTD_PATH_BYTES];
+
+	if (expand(d, d->at.trigger, final, name, sizeof(name)) < 0)
+		return "trigger: of this name it makes one that no file can "
+		       "have: empty, or longer than 255 bytes";
+	if (strcmp(name, base) == 0)
+		return "trigger: it would have the file's own name, and "
+		       "replace it";
+	if (mftd_template_may_make(d->at.trigger, base))
+		return "trigger: the file's name is one that a trigger file of "
+		       "its route may have";
+	return NULL;
+}
+
+/* What another file of the route is called while it is sent. */
+static bool
+is_temporary(const struct mftd_delivery *d, char *final)
+{
+	const char *base = base_of(final);
+	size_t len = strlen(base), n = strlen(d->at.temp_suffix);
+
+	return n > 0 && len > n &&
+	    strcmp(base + len - n, d->at.temp_suffix) == 0;
+}
+
+const char *
+mftd_deliver_name_fault(const struct mftd_delivery *d)
+{
+	char final[2 * MFTD_PATH_BYTES + 2];
+
+	if (mftd_deliver_final_name(d, final, sizeof(final)) < 0)
+		return "its name is too long";
+	if (strlen(base_of(final)) > NAME_MAX)
+		return "its name is longer than 255 bytes";
+	if (strlen(base_of(final)) + strlen(d->at.temp_suffix) > NAME_MAX)
+		return "temp_suffix: the temporary name would be longer than "
+		       "255 bytes";
+	if (is_temporary(d, final))
+		return "temp_suffix: the file's name ends as the temporary "
+		       "names of its route";
+	return d->at.trigger[0] != '\0' ? trigger_fault(d, final) : NULL;
 }
 
 int

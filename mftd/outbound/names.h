@@ -37,6 +37,13 @@ int mftd_deliver_trigger_temp(
 int mftd_deliver_witness_name(
     const struct mftd_delivery *d, char *out, size_t size);
 
+/*
+ * Why it can never be sent under the names that it has by its route and its
+ * number, for what else the route brings there could take it for something
+ * else; NULL: it can.
+ */
+const char *mftd_deliver_name_fault(const struct mftd_delivery *d);
+
 /* What the trigger file says, with a newline; "" nothing. */
 int mftd_deliver_trigger_line(
     const struct mftd_delivery *d, char *out, size_t size);

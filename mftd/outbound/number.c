@@ -15,7 +15,8 @@ set_number(struct mftd_item *it, uint32_t number)
 {
 	it->d.has.number = number;
 	return mftd_deliver_final_name(&it->d, it->final, sizeof(it->final)) ==
-	    0;
+	    0 &&
+	    mftd_deliver_name_fault(&it->d) == NULL;
 }
 
 /* Asks for the numbers from first on. */

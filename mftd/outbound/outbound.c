@@ -21,6 +21,7 @@
 #include "mftd/outbound/pulls.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
+#include "mftd/outbound/unseen.h"
 
 #define TICK_MS 500
 #define LOOK_MS 5000 /* for a new configuration, and for the counts */
@@ -163,6 +164,7 @@ load_objects(struct mftd_queue *q)
 		return;
 	if (q->objects != NULL)
 		mftd_breakers_ask(q);
+	mftd_unseen_ask(q);
 	mftd_objects_free(q->objects);
 	q->objects = objects;
 	q->reload = false;

@@ -16,7 +16,7 @@
 enum mftd_finding {
 	MFTD_FINDING_OK,
 	MFTD_FINDING_NOTE, /* deliveries work, but not as well */
-	MFTD_FINDING_FAIL /* no delivery will work */
+	MFTD_FINDING_FAIL /* no delivery will work there */
 };
 
 struct mftd_probe {

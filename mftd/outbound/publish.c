@@ -19,11 +19,12 @@ remove_temp(struct mftd_batch *b, struct mftd_item *it)
 	return mftd_remote_remove(b->remote, it->temp, &it->removed);
 }
 
-/* And its trigger file, which nobody will rename. */
+/* And its trigger file, which nobody will rename.  At a name of a convention
+ * only what is its own. */
 static int
 remove_all(struct mftd_batch *b, struct mftd_item *it)
 {
-	int r = remove_temp(b, it);
+	int r = !it->shared || it->own ? remove_temp(b, it) : 0;
 
 	if (r == 0 && it->trigger_temp[0] != '\0')
 		r = mftd_remote_remove(
@@ -46,15 +47,18 @@ mftd_batch_drop_shared(struct mftd_batch *b)
 	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
 
 	FOR_EACH_ACTIVE(it, b)
+	if (r == 0 && it->shared && it->drop)
+		r = remove_all(b, it);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	FOR_EACH_ACTIVE(it, b)
 	{
 		if (!it->shared || !it->drop)
 			continue;
-		if (r == 0)
-			r = remove_all(b, it);
+		it->let_go |= r == 0 && it->own &&
+		    (it->removed.err == 0 || it->removed.err == -ENOENT);
 		it->drop = false;
 	}
-	if (r == 0)
-		r = mftd_remote_drain(b->remote);
 	if (r < 0 && b->remote != NULL)
 		mftd_batch_lost(b, r);
 }

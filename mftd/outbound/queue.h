@@ -53,6 +53,8 @@ struct mftd_job {
 	int64_t start_ms; /* not before (mftd_clock_ms) */
 	bool waited; /* for the journal of its account's volume */
 	uint32_t rounds; /* looks at what became of it */
+	uint32_t gone; /* of them the last ones, in vain, at a host that is not
+			  in the configuration any more */
 	bool seen; /* by one of them, under its final name */
 	bool counted; /* while partners' jobs are */
 	uint64_t place; /* of its temporary name, if that is a partner's
@@ -210,6 +212,9 @@ void mftd_breakers_called(
 
 /* Why nothing is sent to the partner; NULL: it is. */
 const char *mftd_breaker_stops(const struct mftd_queue *q, const char *partner);
+
+/* Whether it is stopped, and calls of ours were in vain. */
+bool mftd_breaker_is_away(const struct mftd_queue *q, const char *partner);
 
 /* How long a delivery waits of whose partner a call was in vain. */
 int64_t mftd_breaker_backoff_ms(

@@ -126,6 +126,12 @@ struct mftd_remote_names {
 	void *data;
 	uint32_t n;
 };
+
+/* The absolute path of path (REALPATH, section 6.11), with what links lead to
+ * where the server follows them: the one name that is taken. */
+int mftd_remote_realpath(struct mftd_remote *m, const char *path,
+    struct mftd_remote_names *names, struct mftd_remote_answer *answer);
+
 int mftd_remote_open_dir(struct mftd_remote *m, const char *path,
     struct mftd_remote_file *f, struct mftd_remote_answer *answer);
 int mftd_remote_read_dir(struct mftd_remote *m,

@@ -34,6 +34,16 @@ mftd_remote_take_names(struct mftd_remote *m, struct mftd_remote_names *names)
 }
 
 int
+mftd_remote_realpath(struct mftd_remote *m, const char *path,
+    struct mftd_remote_names *names, struct mftd_remote_answer *answer)
+{
+	int r = mftd_remote_begin_path(m, FXP_REALPATH, path);
+
+	names->n = 0;
+	return r == 0 ? mftd_remote_submit(m, FXP_NAME, names, answer) : r;
+}
+
+int
 mftd_remote_open_dir(struct mftd_remote *m, const char *path,
     struct mftd_remote_file *f, struct mftd_remote_answer *answer)
 {

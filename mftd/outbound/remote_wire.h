@@ -22,6 +22,7 @@
 #define FXP_OPENDIR 11
 #define FXP_READDIR 12
 #define FXP_REMOVE 13
+#define FXP_REALPATH 16
 #define FXP_RENAME 18
 #define FXP_STATUS 101
 #define FXP_HANDLE 102

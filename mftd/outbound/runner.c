@@ -17,10 +17,6 @@
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
 
-/* Looks after which both names are taken as they are: by the backoff between
- * them that is half a minute after the first. */
-#define SETTLED_ROUNDS 4
-
 #define FOR_EACH_RUNNER(rn, q)                                            \
 	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_RUNNERS_MAX; \
 	     (rn)++)
@@ -289,7 +285,7 @@ send_job(struct mftd_runner *rn, const struct mftd_job *job, uint32_t more)
 		.more = more,
 		.evidence = d->state == MFTD_DELIVERY_PUBLISHING,
 		.delivered = d->state == MFTD_DELIVERY_DELIVERED,
-		.settled = job->rounds >= SETTLED_ROUNDS,
+		.settled = job->rounds >= MFTD_SETTLED_LOOKS,
 		.tries = d->tries,
 		.has_sha256 = d->has_sha256,
 		.seen = job->seen,

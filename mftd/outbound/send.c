@@ -15,6 +15,7 @@
 #include "mftd/outbound/away.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/compare.h"
+#include "mftd/outbound/temp.h"
 
 #define OLD_TEMPS_MAX 8 /* earlier tries whose leftovers are looked for */
 
@@ -87,9 +88,7 @@ is_to_send(const struct mftd_item *it)
 }
 
 /* Removes what earlier tries left.  Not only for tidiness: a rename of theirs
- * that is still under way somewhere then finds nothing.  Under a partner's
- * convention it is what anybody left: nobody else of ours is at it now
- * (job.c). */
+ * that is still under way somewhere then finds nothing. */
 static int
 remove_old_temps(struct mftd_batch *b, struct mftd_item *it)
 {
@@ -99,7 +98,7 @@ remove_old_temps(struct mftd_batch *b, struct mftd_item *it)
 	int r = 0;
 
 	if (it->shared)
-		return it->from == 0
+		return it->from == 0 && it->own
 		    ? mftd_remote_remove(b->remote, it->temp, &it->removed)
 		    : 0;
 	for (; r == 0 && t < d->tries; t++) {
@@ -230,6 +229,8 @@ send_some(struct mftd_batch *b, const struct group *g, void *data, size_t chunk)
 	for (i = 0; r == 0 && i < g->n; i++) {
 		it = g->items[i];
 		r = mftd_remote_await(b->remote, &it->opened);
+		if (r == 0 && it->shared)
+			mftd_item_opened_shared(it);
 		if (r == 0 && !mftd_item_refused(it, &it->opened, it->temp))
 			r = send_one(b, it, data, chunk);
 	}
@@ -299,11 +300,13 @@ check_temp(struct mftd_item *it)
 
 	if (mftd_item_refused(it, &it->looked, "stat"))
 		return;
-	if (!a->exists || !a->has_size || a->size != d->size)
+	if (!a->exists || !a->has_size || a->size != d->size) {
+		it->own = false; /* of a convention: whose it is is not known */
 		mftd_item_fail(it, -MFTD_E_PARTNER, "check",
 		    "the size at the partner is another");
-	else if (source_is_right(it))
+	} else if (source_is_right(it)) {
 		check_hash(it);
+	}
 	it->mtime =
 	    !d->at.preserve && a->has_mtime && a->mtime == (uint32_t)d->mtime
 	    ? d->mtime

@@ -12,6 +12,7 @@
 #include "mftd/outbound/away.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
+#include "mftd/outbound/unseen.h"
 
 void
 mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
@@ -85,13 +86,14 @@ put_error(const struct mftd_job *job, enum mftd_delivery_event event,
     struct mftd_delivery *d)
 {
 	const char *text = job->step.text;
+	uint32_t tries = d->tries - d->tries_before;
 
 	if (event == (enum mftd_delivery_event)job->step.event)
 		snprintf(d->error, sizeof(d->error), "%s", text);
 	else
 		snprintf(d->error, sizeof(d->error),
-		    "given up after %u tries: %.200s",
-		    d->tries - d->tries_before, text);
+		    "given up after %u %s: %.200s", tries,
+		    tries == 1 ? "try" : "tries", text);
 }
 
 /* The row of its try, where the step begins or ends one: a try begins when its
@@ -105,6 +107,7 @@ put_try(const struct mftd_job *job, enum mftd_delivery_event event,
 
 	memset(&a->t, 0, sizeof(a->t));
 	if (event == MFTD_EVENT_PUT_BACK || event == MFTD_EVENT_FINISH ||
+	    job->d.state == MFTD_DELIVERY_DELIVERED || /* it has ended */
 	    (!ends && event != MFTD_EVENT_BEGIN))
 		return;
 	a->t.begin_us = job->begin_us;
@@ -165,6 +168,8 @@ mftd_step_make(struct mftd_job *job, struct mftd_attempt *a)
 		snprintf(d->host, sizeof(d->host), "%s", job->host);
 	if (is_progress(s->event))
 		d->has = s->has;
+	if (s->let_go)
+		d->has.temp_try = 0;
 	return 0;
 }
 
@@ -195,6 +200,7 @@ mftd_step_act(const struct mftd_attempt *a)
 	job->seen |= job->step.seen != 0;
 	if (a->action == MFTD_ACTION_EVIDENCE) {
 		job->rounds += !job->not_called;
+		mftd_unseen_note(job);
 		job->start_ms = mftd_clock_ms() + a->wait_ms;
 	}
 	if (job->step.event == MFTD_EVENT_DELIVERED) {

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "mftd/base/err.h"
+#include "mftd/outbound/compare.h"
 
 /* ---- before */
 
@@ -39,6 +41,12 @@ write_one(struct mftd_batch *b, struct mftd_item *it)
 	if (line[0] != '\0')
 		r = mftd_remote_write(
 		    b->remote, &it->file, 0, line, strlen(line), &it->wrote);
+	if (r == 0)
+		r = mftd_remote_sync(b->remote, &it->file, &it->synced);
+	/* whatever the server's umask made of the one it was opened with */
+	if (r == 0 && it->d.at.mode != 0)
+		r = mftd_remote_set_mode(
+		    b->remote, &it->file, it->d.at.mode, &it->allowed);
 	return r == 0 ? mftd_remote_close(b->remote, &it->file, &it->wrote) : r;
 }
 
@@ -48,8 +56,9 @@ check_written(struct mftd_item *it)
 	if (it->synced.err == -EOPNOTSUPP)
 		it->synced.err = 0;
 	if (is_to_write(it) &&
-	    !mftd_item_refused(it, &it->wrote, it->trigger_temp))
-		mftd_item_refused(it, &it->synced, "fsync");
+	    !mftd_item_refused(it, &it->wrote, it->trigger_temp) &&
+	    !mftd_item_refused(it, &it->synced, "fsync"))
+		mftd_item_refused(it, &it->allowed, "mode");
 }
 
 /* The next few, from *at on. */
@@ -69,6 +78,7 @@ write_some(struct mftd_batch *b, uint32_t *at)
 		memset(&it->opened, 0, sizeof(it->opened));
 		memset(&it->wrote, 0, sizeof(it->wrote));
 		memset(&it->synced, 0, sizeof(it->synced));
+		memset(&it->allowed, 0, sizeof(it->allowed));
 		r = mftd_remote_open_file(b->remote, it->trigger_temp,
 		    MFTD_REMOTE_EMPTY, it->d.at.mode, &it->file, &it->opened);
 	}
@@ -117,7 +127,30 @@ replaces(const struct mftd_item *it)
 	return it->d.at.if_exists == MFTD_IF_EXISTS_OVERWRITE;
 }
 
-/* Where the rename of one step would replace what is there: looks first. */
+/* What is there is replaced only where it says the same, so that nothing is
+ * lost whoever has put it there: a file of ours would be, and nobody knows all
+ * of those, of other routes, and forgotten ones. */
+static int
+look_into(struct mftd_batch *b, struct mftd_item *it)
+{
+	struct mftd_remote_attrs *a = &it->final_attrs;
+	char line[2 * MFTD_TRIGGER_BYTES];
+	size_t len;
+	bool same = false;
+	int r = 0;
+
+	if (!a->exists || !a->has_mode || !S_ISREG(a->mode) || !a->has_size ||
+	    mftd_deliver_trigger_line(&it->d, line, sizeof(line)) < 0)
+		return 0;
+	len = strlen(line);
+	if (a->size == len)
+		r = mftd_batch_is_text(b, it->trigger, line, len, &same);
+	if (same)
+		a->content = MFTD_CONTENT_SAME;
+	return r;
+}
+
+/* The rename of one step would replace what is there: looks first. */
 static int
 look_at_finals(struct mftd_batch *b)
 {
@@ -128,12 +161,16 @@ look_at_finals(struct mftd_batch *b)
 	{
 		memset(&it->final_attrs, 0, sizeof(it->final_attrs));
 		memset(&it->looked, 0, sizeof(it->looked));
-		if (r == 0 && is_due(it) && !replaces(it) &&
-		    mftd_remote_can_replace(b->remote))
+		if (r == 0 && is_due(it) && mftd_remote_can_replace(b->remote))
 			r = mftd_remote_lstat(b->remote, it->trigger,
 			    &it->final_attrs, &it->looked);
 	}
-	return r == 0 ? mftd_remote_drain(b->remote) : r;
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	FOR_EACH_ACTIVE(it, b)
+	if (r == 0 && is_due(it) && replaces(it))
+		r = look_into(b, it);
+	return r;
 }
 
 /* In one step wherever the server has it: a consumer mostly removes a trigger
@@ -145,7 +182,8 @@ rename_one(struct mftd_batch *b, struct mftd_item *it)
 	bool whole = replaces(it) || mftd_remote_can_replace(b->remote);
 
 	memset(&it->renamed, 0, sizeof(it->renamed));
-	if (it->final_attrs.exists) {
+	if (it->final_attrs.exists &&
+	    it->final_attrs.content != MFTD_CONTENT_SAME) {
 		it->renamed.err = -EEXIST;
 		snprintf(it->renamed.why, sizeof(it->renamed.why), "%s",
 		    "the name exists at the partner");
@@ -197,6 +235,10 @@ examine(struct mftd_batch *b, struct mftd_item *it)
 		it->event = MFTD_EVENT_FINISH;
 	} else if (trigger.exists && it->settled) {
 		it->event = MFTD_EVENT_FINISH; /* one for both files, then */
+		if (replaces(it))
+			snprintf(it->why, sizeof(it->why),
+			    "its trigger's name is at the partner with "
+			    "something else, which was not replaced");
 		r = mftd_remote_remove(
 		    b->remote, it->trigger_temp, &it->removed);
 	} else {

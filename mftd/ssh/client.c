@@ -372,6 +372,19 @@ start(struct mftd_ssh_client *c)
 	return start_subsystem(c);
 }
 
+/* Whether a call that came to err was in vain at a place that is no host of the
+ * partner's any more. */
+static bool
+is_gone(const struct mftd_ssh_client *c, int err)
+{
+	const struct mftd_ssh_target *t = c->t;
+
+	if (err >= 0 || err == -ENOMEM || t->address == NULL ||
+	    (t->go_on != NULL && t->go_on(t->data) < 0))
+		return false;
+	return !mftd_ssh_has_address(t);
+}
+
 int
 mftd_ssh_client_open(const struct mftd_ssh_target *t,
     struct mftd_ssh_client **out, char *why, size_t size)
@@ -391,6 +404,8 @@ mftd_ssh_client_open(const struct mftd_ssh_target *t,
 	}
 	snprintf(
 	    why, size, "%s", c->why[0] != '\0' ? c->why : mftd_strerror(r));
+	if (is_gone(c, r))
+		r = -MFTD_E_NOT_CONFIGURED;
 	mftd_ssh_client_close(c);
 	return r;
 }

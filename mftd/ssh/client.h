@@ -34,7 +34,8 @@ struct mftd_ssh_target {
 				     order when nothing answers at host */
 	size_t n_other_hosts;
 	const char *address; /* "192.0.2.1:22", "[2001:db8::1]:22": call just
-				this instead of host and port; NULL */
+				this instead of host, port and other_hosts;
+				NULL */
 	const char *user;
 	const char *key_file; /* private key, unencrypted; or NULL */
 	const char *password; /* or NULL */
@@ -60,7 +61,9 @@ struct mftd_ssh_target {
  * next one; what it says of keys and logins is final. t must outlive the
  * client.  Errors: -errno of connect, -ETIMEDOUT, -MFTD_E_PARTNER_KEY,
  * -MFTD_E_AUTH (also a key file that does not do), -MFTD_E_CLOSED,
- * -MFTD_E_PROTOCOL, or go_on's; what happened stands in why (size bytes).
+ * -MFTD_E_PROTOCOL, or go_on's; -MFTD_E_NOT_CONFIGURED where `address` was
+ * called in vain, in whatever way, and is none of the hosts' any more; what
+ * happened stands in why (size bytes).
  */
 int mftd_ssh_client_open(const struct mftd_ssh_target *t,
     struct mftd_ssh_client **out, char *why, size_t size);

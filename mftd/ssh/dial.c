@@ -115,14 +115,21 @@ split_address(char *text, char **host)
 	return colon + 1;
 }
 
-/* Connects to the first address that answers.  A descriptor or -errno. */
+char *
+mftd_ssh_split_place(char *text, char **host)
+{
+	return split_address(text, host);
+}
+
+/* Connects to the first address that answers.  A descriptor or -errno;
+ * -EAFNOSUPPORT: none is of the source's family. */
 static int
 dial_list(const struct mftd_ssh_target *t, const struct addrinfo *list,
     const struct addrinfo *source, char address[MFTD_ADDR_BYTES])
 {
 	int64_t deadline = mftd_clock_ms() + t->connect_ms;
 	const struct addrinfo *ai;
-	int fd = -EHOSTUNREACH;
+	int fd = -EAFNOSUPPORT;
 
 	for (ai = list; ai != NULL; ai = ai->ai_next) {
 		if (source != NULL && ai->ai_family != source->ai_family)
@@ -173,6 +180,41 @@ find(const struct mftd_ssh_target *t, char *text, bool numeric,
 	if (t->source == NULL)
 		return 0;
 	return resolve(t->source, NULL, AI_NUMERICHOST, source);
+}
+
+/* Whether the place has t->address, or may. */
+static bool
+may_have(const struct mftd_ssh_target *t, const char *place)
+{
+	char text[PLACE_BYTES], number[16], address[MFTD_ADDR_BYTES];
+	struct addrinfo *list = NULL;
+	const struct addrinfo *ai;
+	char *host, *port;
+	bool has = false;
+
+	snprintf(text, sizeof(text), "%s", place);
+	snprintf(number, sizeof(number), "%d", t->port);
+	port = split_address(text, &host);
+	if (resolve(host, port != NULL ? port : number, 0, &list) != 0)
+		return true;
+	for (ai = list; ai != NULL && !has; ai = ai->ai_next) {
+		address[0] = '\0';
+		name_peer(ai, address);
+		has = strcmp(address, t->address) == 0;
+	}
+	freeaddrinfo(list);
+	return has;
+}
+
+bool
+mftd_ssh_has_address(const struct mftd_ssh_target *t)
+{
+	bool has = may_have(t, t->host);
+	size_t i;
+
+	for (i = 0; !has && i < t->n_other_hosts; i++)
+		has = may_have(t, t->other_hosts[i]);
+	return has;
 }
 
 int

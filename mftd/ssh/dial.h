@@ -19,4 +19,12 @@
 int mftd_ssh_dial(const struct mftd_ssh_target *t, const char *place,
     bool numeric, char address[MFTD_ADDR_BYTES], char why[MFTD_REASON_BYTES]);
 
+/* Splits a place in its own memory: *host is in it, and so is the port that is
+ * returned; NULL: it has none. */
+char *mftd_ssh_split_place(char *text, char **host);
+
+/* Whether t->address is, as far as that can be known now, one of t's host and
+ * other_hosts: a name that is not found may be its. */
+bool mftd_ssh_has_address(const struct mftd_ssh_target *t);
+
 #endif

@@ -4,7 +4,8 @@ every stream each record once.  What keeps a receipt from going out must have
 its cause in the journals: flags.py.
 
 receipts: rows {id, stream, seq, outcome, path, size, sha256, routes, removed,
-pending, replaced_by}; streams: rows {stream, mark, records, last}: how far it
+pending, replaced_by}, and routed where it is known: some route takes from its
+account; streams: rows {stream, mark, records, last}: how far it
 says it is, how many records it has, and the last one's sequence number.
 """
 from . import flags

@@ -26,8 +26,8 @@ PENDING = {"journal", "outcome", "catalog", "unforwarded", "undelivered",
 _QUERIES = {
     "receipts": "SELECT id, stream, seq, outcome, {path} AS path, size, "
     "{sha256} AS sha256, has_routes AS routes, removed, pending, replaced_by, "
-    "source "
-    "FROM receipt WHERE known = 1 AND origin = ''",
+    "source, (SELECT count(*) FROM route w WHERE w.account = receipt.account) "
+    "AS routed FROM receipt WHERE known = 1 AND origin = ''",
     "streams": "SELECT record.stream AS stream, coalesce(mark.seq, 0) AS mark,"
     " count(*) AS records, max(record.seq) AS last FROM record LEFT JOIN mark "
     "ON mark.stream = record.stream GROUP BY record.stream, mark.seq",

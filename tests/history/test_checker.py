@@ -425,6 +425,10 @@ def test_no_delivery(world):
     world.arrivals.pop("a")
     world.partner.pop("a")
     assert kinds(world.judge()) == ["undelivered"]
+    world.rows[0]["routed"] = 0
+    assert world.judge().good
+    world.rows[0]["routed"] = 1
+    assert kinds(world.judge()) == ["undelivered"]
     world.records[0]["routes"] = False
     assert world.judge().good
 

@@ -352,7 +352,8 @@ def test_list_filters(rig):
     assert deliveries(rig, "-p", "ac") == []
     assert deliveries(rig, "-n", "1") == everything[-1:]
     assert deliveries(rig, "-t", "7d") == everything
-    assert deliveries(rig, "-t", "2100-01-01") == []
+    for later in "2100-01-01", "2112-09-18", "2999-01-01":
+        assert deliveries(rig, "-t", later) == []
     assert deliveries(rig, "-t", "2024-02-29") == everything
     assert deliveries(rig, "-s", "done,DONE") == deliveries(rig, "-s", "DONE")
     assert deliveries(rig, "-t", "2026-01-01T00:00:00Z", "-n", "1",
@@ -418,6 +419,18 @@ def test_wrong_use_changes_nothing(rig):
             (["list", "-n", "-3"], 2, "-n"), (["list", "all"], 2, "options")):
         refused(rig, *args, code=code, words=[word])
     assert show(rig, id_) == before
+
+
+def test_nobody_is_asked(rig):
+    """Without a database nothing is done, and it is not said that it may be."""
+    conf = rig.conf.with_name("away.yaml")
+    conf.write_text(re.sub("(?m)^catalog: .*$", "catalog: postgresql:///no?"
+                           f"host={rig.top}", rig.conf.read_text()))
+    done = subprocess.run([rig.program("mftctl"), "-f", conf, "delivery",
+                           "hold", "d-1"], text=True, capture_output=True,
+                          check=False)
+    assert done.returncode == 1 and "catalog away: " in done.stderr
+    assert "may have been done" not in done.stderr
 
 
 def test_each_id_for_itself(rig):

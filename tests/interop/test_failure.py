@@ -395,6 +395,103 @@ def test_one_host_is_away(world):
     assert acme.names() == ["left"] and beta.names() == ["next"]
 
 
+def cut_at_publishing(world, name):
+    """A delivery whose host is gone amid its rename."""
+    world.acme.fault("-e", "inject=?link,?linkat:delay_enter=30s")
+    id_ = world.upload(name)
+    world.wait_state(id_, "PUBLISHING")
+    world.acme.fault()
+    world.acme.stop()
+    return id_
+
+
+def in_doubt(world, id_, words):
+    story = world.wait_state(id_, "IN_DOUBT")
+    assert story["error"].startswith(
+        f"it may have arrived at 127.0.0.1:{world.acme.port}")
+    assert words in story["error"], story
+    assert story["tries"] == 1, story
+    assert story["tried"][0]["outcome"] == "DOUBT", story
+    assert story["tried"][0]["host"] == f"127.0.0.1:{world.acme.port}"
+
+
+def test_host_taken_out_for_good(world):
+    """What may have arrived there is in doubt, not before, and its person has
+    it sent to the next one."""
+    acme, beta = world.acme, world.beta
+    (beta.top / "authorized").write_text(f"{acme.public}\n{beta.public}\n")
+    world.up(host_keys=[acme.host_key, beta.host_key],
+             other_hosts=[f"127.0.0.1:{beta.port}"])
+    id_ = cut_at_publishing(world, "left")
+    refused = world.rig.mftctl("delivery", "resolve", id_, "resend",
+                               check=False)
+    assert "retry hours" in refused.stderr
+    world.apply(host="localhost", port=beta.port, host_keys=[beta.host_key])
+    in_doubt(world, id_, "which is not in the configuration any more")
+    assert not beta.names()
+    world.rig.mftctl("delivery", "resolve", id_, "resend")
+    assert world.wait_state(id_, "DONE")["tries"] == 2
+    assert beta.names() == ["left"]
+
+
+def test_trigger_at_a_host_that_is_gone(world):
+    """The file arrived, of its trigger nobody knows: that failed, and to try it
+    again sends both."""
+    acme, beta = world.acme, world.beta
+    (beta.top / "authorized").write_text(f"{acme.public}\n{beta.public}\n")
+
+    def apply(**more):
+        name = "  - name: alice-to-acme\n"
+        text = world.objects(**more).replace(name, name + "    trigger: .ok\n")
+        world.rig.mftctl("apply", world.rig.accounts(text))
+
+    world.up()
+    apply()
+    acme.fault("-e", "inject=?rename,?renameat,?renameat2:delay_enter=30s")
+    id_ = world.upload("left")
+    world.wait_state(id_, "DELIVERED")
+    acme.fault()
+    acme.stop()
+    apply(port=beta.port, host_keys=[beta.host_key])
+    story = world.wait_state(id_, "FAILED")
+    assert story["error"].startswith(
+        "it arrived, but perhaps not its trigger file, at "
+        f"127.0.0.1:{acme.port}, which is not in the configuration any more")
+    assert [t["outcome"] for t in story["tried"]] == ["DELIVERED"]
+    world.rig.mftctl("delivery", "retry", id_)
+    assert world.wait_state(id_, "DONE")["tries"] == 2
+    assert beta.names() == ["left", "left.ok"]
+
+
+def test_partner_taken_out_for_good(world):
+    world.up()
+    id_ = cut_at_publishing(world, "left")
+    whole = world.objects()
+    less = whole.replace(world.acme.objects(), "").partition("routes:\n")[0]
+    world.rig.mftctl("apply", world.rig.accounts(less))
+    in_doubt(world, id_, "its partner is not in the configuration")
+    world.rig.mftctl("delivery", "resolve", id_, "delivered")
+    world.wait_state(id_, "DONE")
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["away", "back"])
+def test_hours_of_what_may_have_arrived(world, back):
+    """They pass while nothing runs, and its host is looked at once more before
+    they count."""
+    world.up()
+    id_ = cut_at_publishing(world, "left")
+    world.rig.stop()
+    world.execute("UPDATE delivery SET first_us = first_us - 3600000000")
+    if back:
+        world.acme.start()
+    world.rig.start()
+    if back:
+        assert world.wait_state(id_, "DONE")["tries"] == 1
+        assert world.acme.names() == ["left"]
+    else:
+        in_doubt(world, id_, "could not be looked at within 1 hour: ")
+
+
 # ---- one file
 
 def test_no_such_folder(world):

@@ -31,6 +31,7 @@ ROUTES = {
                "mtime": "preserve"},
     "resume": {"resume": "verify"},
     "trigger": {"trigger": ".done", "trigger_line": '"{name}"'},
+    "replace": {"trigger": '"{stem}.done"', "if_exists": "overwrite"},
 }
 
 
@@ -199,7 +200,6 @@ def test_verified(world):
 def test_suffix(world):
     """One name, many uploads of it: one after the other they are at it, and
     all but the first find it taken."""
-    world.put("a.up", b"left by others")
     ids = [world.upload("suffix", "a", bytes([i]) * 100000)
            for i in range(1, 6)]
     states = [wait_for("ends", lambda i=i: (s := world.show(i))["state"] in (
@@ -208,6 +208,22 @@ def test_suffix(world):
     first = states.index("DONE") + 1
     assert (world.dir / "a").read_bytes() == bytes([first]) * 100000
     assert world.names() == ["a"]
+
+
+def test_suffix_of_another_route(world):
+    """What another route delivered stands at the temporary name: it stays, and
+    the delivery waits until the partner has taken it."""
+    world.ends(world.upload("alice", "s.up", b"delivered"))
+    story = world.ends(world.upload("suffix", "s.up", b"other"), "FAILED")
+    assert "temporary names of its route" in story["error"]
+    id_ = world.upload("suffix", "s")
+    story = world.ends(id_, "WAITING")
+    assert "not known to be its own" in story["error"]
+    assert world.names() == ["s.up"]
+    assert (world.dir / "s.up").read_bytes() == b"delivered"
+    (world.dir / "s.up").unlink()
+    world.ends(id_)
+    assert world.names() == ["s"]
 
 
 def test_folder(world):
@@ -228,6 +244,22 @@ def test_trigger(world):
     world.ends(world.upload("trigger", "a"))
     assert world.names() == ["a", "a.done"]
     assert story["state"] == "DONE"
+
+
+def test_trigger_replaces_no_file(world):
+    """Not its own, and not that of another route."""
+    story = world.ends(world.upload("replace", "report.done"), "FAILED")
+    assert "the file's own name" in story["error"] and world.names() == []
+    world.ends(world.upload("alice", "report.done", b"delivered"))
+    story = world.ends(world.upload("replace", "report.csv"))
+    assert "was not replaced" in story["error"]
+    assert world.names() == ["report.csv", "report.done"]
+    assert (world.dir / "report.done").read_bytes() == b"delivered"
+    (world.dir / "report.done").unlink()
+    for _ in range(2):
+        story = world.ends(world.upload("replace", "report.csv"))
+        assert "error" not in story
+        assert (world.dir / "report.done").read_bytes() == b""
 
 
 def test_resolved_has_its_trigger(sshd):
@@ -265,6 +297,26 @@ def test_trigger_outlives_its_owner(sshd):
     assert (sshd.dir / "late.done").read_text() == "late\n"
     for path in sshd.dir.iterdir():
         path.unlink()
+
+
+def test_suffix_after_a_failure(sshd):
+    """A failed try removes what it wrote, and its row says so: what stands there
+    at the next one is another's, whatever is in it."""
+    sshd.partner.fault("-e", "inject=fsync:error=EIO")
+    id_ = sshd.upload("suffix", "again")
+    sshd.ends(id_, "WAITING")
+    sshd.ctl("hold", id_)
+    sshd.partner.fault()
+    assert sshd.names() == []
+    sshd.put("again.up", b"content")
+    sshd.ctl("release", id_)
+    story = sshd.ends(id_, "WAITING")
+    assert "not known to be its own" in story["error"]
+    assert sshd.names() == ["again.up"]
+    (sshd.dir / "again.up").unlink()
+    sshd.ends(id_)
+    assert sshd.names() == ["again"]
+    (sshd.dir / "again").unlink()
 
 
 def test_overwrite_needs_the_server(sshd):

@@ -232,6 +232,12 @@ def refused(rig, objects):
     return done.stderr
 
 
+def tested(rig):
+    done = rig.mftctl("partner", "test", "acme", check=False)
+    assert done.returncode == 1
+    return done.stdout
+
+
 def test_secret_key(rig):
     """Without the key a password is refused; with another one the old ones
     cannot be opened, and that is said."""
@@ -246,6 +252,12 @@ def test_secret_key(rig):
         assert "64 hexadecimal digits" in refused(rig, objects)
         secret.write_text(text)
         rig.up(objects)
+        secret.chmod(0o644)
+        assert "secret_key of mftd.yaml: is a file that everybody may read" \
+            in tested(rig)
+        secret.chmod(0o640)
+        secret.write_text(text[2:])
+        assert "is no file of 64 hexadecimal digits" in tested(rig)
         secret.write_text("00" * 32 + "\n")
         upload(rig)
         wait_state(rig, "WAITING")

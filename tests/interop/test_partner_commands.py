@@ -183,6 +183,51 @@ def test_name_and_port(rig, partner):
     fails(found, "host key", "key exchange")
 
 
+def test_each_host_by_itself(rig, partner):
+    """What the first refuses is not hidden by the second, nor the other way
+    round, nor that there is no way to it from our source."""
+    dead, good = free_port(), f"127.0.0.1:{partner.port}"
+
+    def by_host(**more):
+        rig.mftctl("apply", rig.accounts(objects(
+            rig, partner.objects(**more) + more.get("text", ""), "in")))
+        done = rig.mftctl("-j", "partner", "test", "acme", check=False)
+        found = {}
+        for line in map(json.loads, done.stdout.splitlines()):
+            found.setdefault(line["host"], {})[line["step"]] = (
+                line["result"], line.get("text", ""))
+        return done.returncode, found
+
+    code, found = by_host(port=dead, other_hosts=[good])
+    assert code == 1 and list(found) == [f"127.0.0.1:{dead}", good]
+    fails(found[f"127.0.0.1:{dead}"], "tcp", "Connection refused")
+    assert found[good]["in: rename"] == ("ok", "")
+    assert "FAIL" not in {result for result, _ in found[good].values()}
+    text = rig.mftctl("partner", "test", "acme", check=False).stdout
+    assert f"FAIL  127.0.0.1:{dead}: tcp: 127.0.0.1: Conn" in text
+    assert f"ok    {good}: in: rename\n" in text
+
+    code, found = by_host(other_hosts=[f"[::1]:{dead}", f"127.0.0.1:{dead}"],
+                          text="    source: 127.0.0.7\n")
+    assert code == 1 and list(found) == [
+        good, f"[::1]:{dead}", f"127.0.0.1:{dead}"]
+    assert found[good]["in: remove"] == ("ok", "")
+    fails(found[f"[::1]:{dead}"], "tcp",
+          "::1 from 127.0.0.7: Address family not supported")
+    fails(found[f"127.0.0.1:{dead}"], "tcp", "Connection refused")
+
+    with socket.socket() as silent:     # takes the connection, says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        code, found = by_host(port=port, other_hosts=[good],
+                              text="    connect_s: 1\n")
+    assert code == 1
+    fails(found[f"127.0.0.1:{port}"], "host key", "key exchange")
+    assert found[good]["in: rename"] == ("ok", "")
+    is_untouched(partner)
+
+
 def test_host_key_that_is_another(rig, partner, tmp_path):
     other = keygen(tmp_path / "other")
     code, found = probe(rig, partner, "in", host_keys=[other])

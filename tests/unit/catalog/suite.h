@@ -44,6 +44,7 @@ struct stream {
 	const char *name;
 	uint64_t seq;
 	int64_t time_us;
+	bool unlinked; /* its node knows of no route */
 };
 
 int say_receipt(struct db *db, struct stream *s, const char *id,

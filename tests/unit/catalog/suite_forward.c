@@ -518,6 +518,52 @@ calendar_closes_days(void **state)
 	assert_int_equal(d.due_us, (now / day + 2) * day);
 }
 
+/* What has no link cannot be sent, and somebody hears of it.  Where no route
+ * is there is nothing to be told. */
+static void
+unlinked_receipt_fails_where_a_route_is(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0, .unlinked = true };
+	char out[8][MFTD_ID_BYTES];
+	struct mftd_delivery d;
+
+	apply_routes(db, 0);
+	publish(db, &s, "f0", "a/w", 4);
+	no_delivery(db, "f0");
+	apply_routes(db, 1);
+	publish(db, &s, "f1", "a/x", 5);
+	delivery_is(db, "f1", MFTD_DELIVERY_FAILED, "x");
+	assert_true(find_delivery(db, "f1", &d));
+	assert_non_null(strstr(d.error, "upload it again"));
+	s.unlinked = false;
+	publish(db, &s, "f2", "a/y", 6);
+	delivery_is(db, "f2", MFTD_DELIVERY_QUEUED, "y");
+	/* nothing is released that there never was */
+	db_execute(db, "UPDATE delivery SET state = 'CANCELLED'");
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 1);
+	assert_string_equal(out[0], "f2");
+}
+
+/* All are linked where any account has routes. */
+static void
+link_without_a_route_goes_at_once(void **state)
+{
+	struct db *db = *state;
+	struct stream s = { .name = "s1", .time_us = T0 };
+	char out[8][MFTD_ID_BYTES];
+
+	apply_routes(db, 0);
+	publish(db, &s, "f1", "a/x.tmp", 5);
+	publish(db, &s, "f2", "a/x", 6);
+	no_delivery(db, "f2");
+	assert_int_equal(mftd_catalog_releasable(db->c, out, 8), 2);
+	/* one that is renamed after the first route was applied */
+	apply_routes(db, 1);
+	say_name(db, &s, RENAME, 6, "a/y");
+	delivery_is(db, "f2", MFTD_DELIVERY_QUEUED, "y");
+}
+
 void
 tests_forward(const struct CMUnitTest **t, size_t *n)
 {
@@ -541,6 +587,8 @@ tests_forward(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(route_says_how_files_are_handled),
 		DB_TEST(route_sends_by_schedule),
 		DB_TEST(calendar_closes_days),
+		DB_TEST(unlinked_receipt_fails_where_a_route_is),
+		DB_TEST(link_without_a_route_goes_at_once),
 	};
 
 	*t = tests;

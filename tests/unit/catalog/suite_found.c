@@ -410,7 +410,6 @@ routes_keep_their_folders(void **state)
 	assert_string_equal(o->routes[0].folder->path, "drop/in");
 	assert_int_equal(o->routes[0].folder->every_s, 7);
 	assert_int_equal(o->routes[0].folder->stable_s, 3);
-	assert_false(o->accounts[0].has_routes);
 	mftd_objects_free(o);
 }
 

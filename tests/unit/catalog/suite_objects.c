@@ -188,7 +188,6 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_string_equal(o->accounts[0].password_hash, "$scrypt$x");
 	assert_int_equal(o->accounts[0].n_keys, 2);
 	assert_string_equal(o->accounts[0].keys[1], alice_keys[1]);
-	assert_false(o->accounts[0].has_routes);
 	assert_null(o->accounts[0].methods);
 	assert_int_equal(o->accounts[0].expires_s, 0);
 	assert_false(o->accounts[0].disabled);
@@ -198,7 +197,6 @@ check_all(const struct mftd_objects *o, uint64_t version)
 	assert_string_equal(o->accounts[2].volume, "other");
 	assert_string_equal(o->accounts[2].root, "c");
 	assert_string_equal(o->accounts[2].keys[0], carol_keys[0]);
-	assert_true(o->accounts[2].has_routes);
 	assert_int_equal(o->n_partners, 2);
 	assert_string_equal(o->partners[0].host, "h");
 	assert_int_equal(o->partners[0].port, 2222);

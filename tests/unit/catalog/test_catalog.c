@@ -182,7 +182,7 @@ say_content(struct db *db, struct stream *s, const char *id, const char *path,
 {
 	struct mftd_rec_receipt r = { .size = 42,
 		.inode = inode,
-		.has_routes = true,
+		.has_routes = !s->unlinked,
 		.has_sha256 = true,
 		.session = "n1-1-1",
 		.account = "alice",

@@ -156,6 +156,17 @@ route_says_how_wrongly(void **state)
 	refused(ACCOUNT PARTNER ROUTE "    temp_directory: ./\n",
 	    ":16: routes[0].temp_directory: is the directory itself, and "
 	    "there is no temp_suffix");
+	/* of others too: what is sent there would be in one's way */
+	refused(ACCOUNT PARTNER ROUTE
+	    "    directory: in/a\n"
+	    "  - {name: s, account: alice, partner: acme, "
+	    "temp_directory: in//a}\n",
+	    ":17: routes[1].temp_directory: is the directory of route r");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    temp_directory: in/a\n"
+	    "  - {name: s, account: alice, partner: acme, "
+	    "directory: ./in/a}\n",
+	    ":17: routes[1].directory: is the temp_directory of route r");
 	/* two owners, of which each takes the other's for leftovers */
 	refused(ACCOUNT PARTNER ROUTE
 	    "    temp_suffix: .part\n"

@@ -26,6 +26,7 @@
 #define ACCOUNT       \
 	"accounts:\n" \
 	"  - name: alice\n    volume: main\n    root: a/b\n"
+#define NO_HOST_S ":12: partners[0].source: not an address that a host can have"
 #define PARTNER                                                 \
 	"partners:\n"                                           \
 	"  - name: acme\n    host: acme.example\n    user: u\n" \
@@ -106,9 +107,7 @@ whole_file_is_taken(void **state)
 	assert_string_equal(o->accounts[0].keys[0], KEY " me@home");
 	assert_int_equal(
 	    mftd_password_verify("geheim", o->accounts[0].password_hash), 0);
-	assert_true(o->accounts[0].has_routes);
 	assert_null(o->accounts[1].password_hash);
-	assert_false(o->accounts[1].has_routes);
 	assert_int_equal(o->partners[0].port, 2222);
 	assert_string_equal(o->partners[0].host_keys[0], KEY);
 	assert_int_equal(o->partners[0].n_other_hosts, 5);
@@ -562,6 +561,13 @@ partners_are_checked(void **state)
 	    "[V6]:PORT");
 	refused(ACCOUNT PARTNER "    source: here\n",
 	    ":12: partners[0].source: not an address, numeric");
+	refused(ACCOUNT PARTNER "    source: 224.0.0.1\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: 255.255.255.255\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: 0.0.0.0\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: \"::\"\n", NO_HOST_S);
+	refused(ACCOUNT PARTNER "    source: \"ff02::1\"\n", NO_HOST_S);
+	refused(
+	    ACCOUNT PARTNER "    source: \"::ffff:192.0.2.1\"\n", NO_HOST_S);
 	refused(ACCOUNT PARTNER "    ciphers: a b\n",
 	    ":12: partners[0].ciphers: knows no a b");
 	refused(ACCOUNT PARTNER "    ciphers: \"aes256-ctr,\"\n",

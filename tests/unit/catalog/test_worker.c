@@ -218,7 +218,6 @@ expect_snapshot(struct rig *rig, uint64_t version)
 	assert_int_equal(mftd_catalog_load(c, &o), 0);
 	assert_int_equal(o->version, version);
 	assert_string_equal(o->accounts[0].name, "alice");
-	assert_true(o->accounts[0].has_routes);
 	mftd_objects_free(o);
 	mftd_catalog_close(c);
 }
@@ -239,6 +238,36 @@ change_of_configuration_reaches_auth(void **state)
 			     0, &poke, sizeof(poke), NULL, 0),
 	    0);
 	expect_snapshot(rig, 2);
+	stop(rig);
+}
+
+static int64_t
+none_until(struct rig *rig)
+{
+	struct mftd_msg m;
+
+	expect(rig->journal, MFTD_MSG_ROUTES, &m);
+	return ((const struct mftd_msg_routes *)m.data)->none_until_ms;
+}
+
+/* Before auth hears of the routes, and again and again, for a while each. */
+static void
+journal_hears_whether_routes_are(void **state)
+{
+	struct rig *rig = *state;
+	int64_t first, until, deadline;
+
+	start(rig);
+	first = none_until(rig);
+	assert_true(first > mftd_clock_ms());
+	do
+		until = none_until(rig);
+	while (until == first);
+	assert_true(until > first);
+	apply(rig, 1);
+	deadline = mftd_clock_ms() + DEADLINE_MS;
+	while (none_until(rig) != 0)
+		assert_true(mftd_clock_ms() < deadline);
 	stop(rig);
 }
 
@@ -645,6 +674,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		WORKER_TEST(change_of_configuration_reaches_auth),
+		WORKER_TEST(journal_hears_whether_routes_are),
 		WORKER_TEST(last_good_snapshot_serves_while_away),
 		WORKER_TEST(empty_database_does_not_replace_the_snapshot),
 		WORKER_TEST(offered_stream_is_forwarded),

@@ -372,7 +372,6 @@ check_open(struct mftd_chan *from, int *fd)
 	assert_string_equal(o->root, "customers/alice");
 	assert_memory_equal(o->session, "n1-1-", 5);
 	assert_memory_equal(o->peer, "192.0.2.", 8);
-	assert_int_equal(o->has_routes, 0);
 	assert_int_equal(o->policy.read_only, 1);
 	assert_int_equal(m.n_fds, 1);
 	*fd = m.fds[0];

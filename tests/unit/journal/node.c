@@ -24,7 +24,6 @@ node_open(struct node *n, struct tree *t, const char *name, const char *life)
 	snprintf(n->owner.session, sizeof(n->owner.session), "%s-1", life);
 	strcpy(n->owner.account, "alice");
 	strcpy(n->owner.root, "alice");
-	n->owner.has_routes = true;
 	assert_int_equal(mftd_volume_account(&n->vol, "alice", "alice", true,
 			     &n->owner.root_fd, &n->owner.parts_fd),
 	    0);

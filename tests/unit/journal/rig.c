@@ -221,11 +221,10 @@ rig_kill(struct rig *r)
 
 int
 rig_open(struct rig *r, struct rig_session *s, int n, const char *account,
-    const char *root, bool has_routes)
+    const char *root)
 {
 	struct mftd_msg_session_open o = { .volume = "main",
-		.peer = "192.0.2.1:4711",
-		.has_routes = has_routes };
+		.peer = "192.0.2.1:4711" };
 	const struct mftd_msg_session_ready *ready;
 	struct mftd_msg m;
 	int fds[2], err;
@@ -338,7 +337,7 @@ rig_start_upload(struct rig *r, struct rig_session *s, const char *path,
 
 	rig_start(r, path, incarnation, NULL, NULL);
 	assert_true(rig_ready(r));
-	assert_int_equal(rig_open(r, s, 1, "alice", "alice", false), 0);
+	assert_int_equal(rig_open(r, s, 1, "alice", "alice"), 0);
 	rig_part(s, "f", "some of what the client sends", m);
 	memcpy(told.part, m->part, sizeof(told.part));
 	if (durable > 0)

@@ -66,7 +66,7 @@ int rig_kill(struct rig *r);
 /* Opens a session "<incarnation>-<n>".  Returns the error of SESSION_READY, or
  * -MFTD_E_CLOSED. */
 int rig_open(struct rig *r, struct rig_session *s, int n, const char *account,
-    const char *root, bool has_routes);
+    const char *root);
 void rig_close(struct rig_session *s);
 
 /* Makes a part of path with text and makes it durable; sets what PUBLISH says

@@ -125,8 +125,7 @@ begin_upload(struct run *u)
 	struct mftd_msg_part_end end = { .name = "g" };
 	struct mftd_msg_publish p;
 
-	assert_int_equal(
-	    rig_open(&u->r, &u->two, 2, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&u->r, &u->two, 2, "alice", "alice"), 0);
 	rig_part(&u->two, "g", SCENE_TEXT, &p);
 	memcpy(m.part, p.part, sizeof(m.part));
 	rig_send(&u->two, MFTD_MSG_PART, &m, sizeof(m));
@@ -217,7 +216,7 @@ static int
 open_one(struct run *u)
 {
 	u->r.policy.symlinks = true;
-	return rig_open(&u->r, &u->one, 1, "alice", "alice", true);
+	return rig_open(&u->r, &u->one, 1, "alice", "alice");
 }
 
 /* The scene, with what its plan does to it. */

@@ -171,7 +171,7 @@ publish_both(struct rig *r, struct seen *seen)
 	seen->err[F] = seen->err[G] = -MFTD_E_CLOSED;
 	if (!rig_ready(r))
 		return;
-	if (rig_open(r, &s, 1, "alice", "alice", true) == 0) {
+	if (rig_open(r, &s, 1, "alice", "alice") == 0) {
 		for (i = 0; i < FILES; i++)
 			rig_part(&s, names[i], after[i], &m[i]);
 		m[G].noreplace = 1;
@@ -212,7 +212,7 @@ newer_stays(struct tree *t)
 
 	rig_start(&r, t->path, LIFE_3, NULL, NULL);
 	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice"), 0);
 	assert_int_equal(rig_upload(&s, "f", "newest"), 0);
 	rig_kill(&r);
 	rig_close(&s);

@@ -116,7 +116,7 @@ opens_at_last(struct rig *r, struct rig_session *s, int *n)
 {
 	int64_t deadline = mftd_clock_ms() + DEADLINE_MS;
 
-	while (rig_open(r, s, ++*n, "alice", "alice", false) != 0) {
+	while (rig_open(r, s, ++*n, "alice", "alice") != 0) {
 		rig_close(s);
 		if (mftd_clock_ms() > deadline)
 			return false;
@@ -166,7 +166,7 @@ full(struct tree *t, const char *arg)
 	/* started on a full disk: alive, refuses, comes up with the space */
 	rig_start(&r, t->path, LIFE, NULL, NULL);
 	MUST(rig_ready(&r));
-	MUST(rig_open(&r, &s, ++n, "alice", "alice", false) == -ENOSPC);
+	MUST(rig_open(&r, &s, ++n, "alice", "alice") == -ENOSPC);
 	rig_close(&s);
 	make_space(t);
 	MUST(opens_at_last(&r, &s, &n));
@@ -334,7 +334,7 @@ one_cut(struct tree *t, const char *image, enum cut cut, int cut_at)
 	use(t);
 	rig_start(&r, t->path, LIFE, NULL, NULL);
 	MUST(rig_ready(&r));
-	MUST(rig_open(&r, &s, 1, "alice", "alice", true) == 0);
+	MUST(rig_open(&r, &s, 1, "alice", "alice") == 0);
 	work(&s, &l, t);
 	if (cut == AMID)
 		MUST(waitpid(l.cutter, &status, 0) == l.cutter);

@@ -403,7 +403,7 @@ by_messages(void **state)
 	tree_make(&t);
 	rig_start(&r, t.path, SOURCE_LIFE_1, NULL, NULL);
 	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice"), 0);
 	rig_part(&s, "f", "one", &p);
 	assert_int_equal(
 	    rig_answer(&s, rig_send(&s, MFTD_MSG_PUBLISH, &p, sizeof(p)), &res),

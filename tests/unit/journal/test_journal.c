@@ -33,12 +33,12 @@ struct world {
 };
 
 static void
-setup(struct world *w, const char *root, bool routes)
+setup(struct world *w, const char *root)
 {
 	tree_make(&w->t);
 	rig_start(&w->r, w->t.path, LIFE, NULL, NULL);
 	assert_true(rig_ready(&w->r));
-	assert_int_equal(rig_open(&w->r, &w->s, 1, "alice", root, routes), 0);
+	assert_int_equal(rig_open(&w->r, &w->s, 1, "alice", root), 0);
 }
 
 static void
@@ -118,7 +118,7 @@ publish_replaces_the_name(void **state)
 	struct mftd_msg_publish m;
 	char out[256];
 
-	setup(&w, "home/alice", true);
+	setup(&w, "home/alice");
 	assert_int_equal(rig_upload(&w.s, "f", "first"), 0);
 	assert_true(tree_holds(&w.t, "home/alice/f", "first"));
 	rig_part(&w.s, "f", "second", &m);
@@ -146,11 +146,48 @@ outcome_follows_without_another_request(void **state)
 {
 	struct world w;
 
-	setup(&w, "alice", false);
+	setup(&w, "alice");
 	assert_int_equal(rig_upload(&w.s, "a", "1"), 0);
 	assert_int_equal(rig_upload(&w.s, "b", "2"), 0);
 	assert_true(comes_true(two_published, &w));
-	assert_int_equal(tree_count(&w.t, ".mft/out"), 0);
+	teardown(&w);
+}
+
+/* Says so, and sees that it was heard. */
+static void
+say_no_routes(struct world *w, int64_t until_ms)
+{
+	const struct mftd_msg_routes routes = { .none_until_ms = until_ms };
+	const struct mftd_msg_want want = { .stream = "n1-1.s", .most = 1 };
+	struct mftd_msg m;
+
+	mftd_chan_send(
+	    w->r.catalog, MFTD_MSG_ROUTES, 0, &routes, sizeof(routes), NULL, 0);
+	mftd_chan_send(
+	    w->r.catalog, MFTD_MSG_WANT, 7, &want, sizeof(want), NULL, 0);
+	assert_true(rig_wait(w->r.catalog, MFTD_MSG_RECORD, &m));
+}
+
+/* Whether an upload gets a link is known when it is published, not when its
+ * session begins; and nothing is believed for ever. */
+static void
+no_link_only_while_no_route_is(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w, "alice");
+	assert_int_equal(rig_upload(&w.s, "unknown", "1"), 0);
+	assert_int_equal(tree_count(&w.t, ".mft/out"), 1);
+	say_no_routes(&w, mftd_clock_ms() + 600000);
+	assert_int_equal(rig_upload(&w.s, "none", "2"), 0);
+	assert_int_equal(tree_count(&w.t, ".mft/out"), 1);
+	say_no_routes(&w, 0);
+	assert_int_equal(rig_upload(&w.s, "some", "3"), 0);
+	assert_int_equal(tree_count(&w.t, ".mft/out"), 2);
+	say_no_routes(&w, mftd_clock_ms() - 1);
+	assert_int_equal(rig_upload(&w.s, "old news", "4"), 0);
+	assert_int_equal(tree_count(&w.t, ".mft/out"), 3);
 	teardown(&w);
 }
 
@@ -162,8 +199,8 @@ publish_refuses_what_is_not_so(void **state)
 	struct rig_session other;
 	struct mftd_msg_publish m, bad;
 
-	setup(&w, "alice", true);
-	assert_int_equal(rig_open(&w.r, &other, 2, "alice", "alice", false), 0);
+	setup(&w, "alice");
+	assert_int_equal(rig_open(&w.r, &other, 2, "alice", "alice"), 0);
 	rig_part(&w.s, "f", "text", &m);
 	assert_int_equal(rig_ask(&other, MFTD_MSG_PUBLISH, &m, sizeof(m)),
 	    -MFTD_E_PROTOCOL); /* another session's part */
@@ -197,7 +234,7 @@ exclusive_publish_keeps_what_is_there(void **state)
 	struct world w;
 	struct mftd_msg_publish m;
 
-	setup(&w, "alice", true);
+	setup(&w, "alice");
 	rig_part(&w.s, "f", "mine", &m);
 	m.noreplace = 1;
 	tree_write(&w.t, "alice/f", "theirs");
@@ -220,7 +257,7 @@ without_a_lease_nothing_changes(void **state)
 	struct world w;
 	struct mftd_msg_publish m;
 
-	setup(&w, "alice", false);
+	setup(&w, "alice");
 	rig_part(&w.s, "f", "text", &m);
 	mftd_lease_renew(w.r.lease, 0);
 	assert_int_equal(
@@ -246,7 +283,7 @@ pipelined_requests_share_commits_and_keep_order(void **state)
 	char path[32];
 	int i;
 
-	setup(&w, "alice", false);
+	setup(&w, "alice");
 	for (i = 0; i < N; i++) {
 		snprintf(path, sizeof(path), "f%d", i % 50);
 		snprintf(m[i].path, sizeof(m[i].path), "%d", i);
@@ -286,7 +323,7 @@ dependent_requests_wait_for_each_other(void **state)
 	struct mftd_msg_journal_result res;
 	uint64_t ref;
 
-	setup(&w, "alice", false);
+	setup(&w, "alice");
 	rig_part(&w.s, "f.part", "text", &m);
 	ref = rig_send(&w.s, MFTD_MSG_PUBLISH, &m, sizeof(m));
 	rig_send(&w.s, MFTD_MSG_RENAME, &up, sizeof(up));
@@ -313,7 +350,7 @@ names_change_as_asked(void **state)
 		.mtime = 2000 };
 	struct stat got;
 
-	setup(&w, ".", false);
+	setup(&w, ".");
 	assert_int_equal(rig_upload(&w.s, "a", "A"), 0);
 	assert_int_equal(rig_upload(&w.s, "c", "C"), 0);
 	assert_int_equal(ask_rename(&w.s, "a", "c", 0), -EEXIST);
@@ -356,7 +393,7 @@ failed_rename_is_taken_back(void **state)
 {
 	struct world w;
 
-	setup(&w, "alice", false);
+	setup(&w, "alice");
 	assert_int_equal(ask_mkdir(&w.s, "d"), 0);
 	assert_int_equal(ask_rename(&w.s, "d", "d/e", 1), -EINVAL);
 	assert_int_equal(records(&w, MFTD_RECORD_RENAME), 2);
@@ -371,8 +408,8 @@ newer_upload_supersedes(void **state)
 	struct mftd_msg_publish old, new;
 	struct mftd_msg_supersede sup = { .path = "f" };
 
-	setup(&w, "alice", true);
-	assert_int_equal(rig_open(&w.r, &other, 2, "alice", "alice", true), 0);
+	setup(&w, "alice");
+	assert_int_equal(rig_open(&w.r, &other, 2, "alice", "alice"), 0);
 	rig_part(&w.s, "f", "old", &old);
 	rig_part(&other, "f", "new", &new);
 	memcpy(sup.keep, new.part, sizeof(sup.keep));
@@ -395,7 +432,7 @@ removal_takes_the_upload_with_it(void **state)
 	struct world w;
 	struct mftd_msg_publish m;
 
-	setup(&w, "alice", false);
+	setup(&w, "alice");
 	rig_part(&w.s, "f", "text", &m);
 	assert_int_equal(ask_rename(&w.s, "f", "g", 0), -MFTD_E_INCOMPLETE);
 	assert_int_equal(ask_mkdir(&w.s, "f"), -EEXIST);
@@ -422,8 +459,8 @@ session_end_drops_its_parts_only(void **state)
 	struct rig_session other;
 	struct mftd_msg_publish a, b;
 
-	setup(&w, "alice", false);
-	assert_int_equal(rig_open(&w.r, &other, 16, "alice", "alice", true), 0);
+	setup(&w, "alice");
+	assert_int_equal(rig_open(&w.r, &other, 16, "alice", "alice"), 0);
 	rig_part(&w.s, "f", "one", &a);
 	rig_part(&other, "f", "two", &b); /* "…-10" is not of "…-1" */
 	rig_close(&w.s);
@@ -443,15 +480,15 @@ sessions_are_not_believed(void **state)
 	struct world w;
 	struct rig_session s;
 
-	setup(&w, "alice", false);
-	assert_int_equal(rig_open(&w.r, &s, 2, "bob", ".mft", 0), -EPERM);
+	setup(&w, "alice");
+	assert_int_equal(rig_open(&w.r, &s, 2, "bob", ".mft"), -EPERM);
 	rig_close(&s);
-	assert_int_equal(rig_open(&w.r, &s, 3, "bob", "a/../b", 0), -EINVAL);
+	assert_int_equal(rig_open(&w.r, &s, 3, "bob", "a/../b"), -EINVAL);
 	rig_close(&s);
-	assert_int_equal(rig_open(&w.r, &s, 4, "a/b", "b", 0), -EINVAL);
+	assert_int_equal(rig_open(&w.r, &s, 4, "a/b", "b"), -EINVAL);
 	rig_close(&s);
 	assert_int_equal(symlinkat("/tmp", w.t.fd, "out"), 0);
-	assert_int_equal(rig_open(&w.r, &s, 5, "bob", "out/x", 0), -ELOOP);
+	assert_int_equal(rig_open(&w.r, &s, 5, "bob", "out/x"), -ELOOP);
 	rig_close(&s);
 	teardown(&w);
 }
@@ -513,7 +550,7 @@ catalog_gets_all_in_order(void **state)
 	uint64_t seq = 0;
 	int published = 0;
 
-	setup(&w, "alice", true);
+	setup(&w, "alice");
 	assert_true(is_offered(&w.r, done.stream));
 	assert_int_equal(rig_upload(&w.s, "f", "text"), 0);
 	while (published == 0)
@@ -582,7 +619,7 @@ restart_recovers(void **state)
 	struct world w;
 	struct mftd_msg_publish m;
 
-	setup(&w, "alice", true);
+	setup(&w, "alice");
 	assert_int_equal(rig_upload(&w.s, "f", "text"), 0);
 	rig_part(&w.s, "g", "half", &m);
 	rig_kill(&w.r);
@@ -596,7 +633,7 @@ restart_recovers(void **state)
 	assert_int_equal(records(&w, MFTD_RECORD_SEAL), 1);
 	assert_int_equal(records(&w, MFTD_RECORD_PUBLISHED), 1);
 	assert_int_equal(records(&w, MFTD_RECORD_ABANDONED), 1);
-	assert_int_equal(rig_open(&w.r, &w.s, 1, "alice", "alice", false), 0);
+	assert_int_equal(rig_open(&w.r, &w.s, 1, "alice", "alice"), 0);
 	assert_int_equal(rig_upload(&w.s, "f", "newer"), 0);
 	teardown(&w);
 }
@@ -611,7 +648,7 @@ recover_message_waits_for_the_lock(void **state)
 	struct mftd_msg_publish part;
 	struct mftd_msg m;
 
-	setup(&w, "alice", false);
+	setup(&w, "alice");
 	rig_part(&w.s, "g", "half", &part);
 	rig_start(&second, w.t.path, NEXT_LIFE, NULL, NULL);
 	assert_true(rig_ready(&second));
@@ -640,6 +677,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(publish_replaces_the_name),
 		cmocka_unit_test(outcome_follows_without_another_request),
+		cmocka_unit_test(no_link_only_while_no_route_is),
 		cmocka_unit_test(publish_refuses_what_is_not_so),
 		cmocka_unit_test(exclusive_publish_keeps_what_is_there),
 		cmocka_unit_test(without_a_lease_nothing_changes),

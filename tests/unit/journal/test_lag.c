@@ -146,7 +146,7 @@ setup(struct world *w)
 	tree_make(&w->t);
 	w->published = 0;
 	begin(w, LIFE_1);
-	assert_int_equal(rig_open(&w->r, &w->s, 1, "alice", "alice", false), 0);
+	assert_int_equal(rig_open(&w->r, &w->s, 1, "alice", "alice"), 0);
 	upload(w, FILES);
 }
 

@@ -34,7 +34,7 @@ setup(struct world *w, const char *root, const struct mftd_policy *policy)
 	rig_start(&w->r, w->t.path, LIFE, NULL, NULL);
 	assert_true(rig_ready(&w->r));
 	w->r.policy = *policy;
-	assert_int_equal(rig_open(&w->r, &w->s, 1, "alice", root, true), 0);
+	assert_int_equal(rig_open(&w->r, &w->s, 1, "alice", root), 0);
 }
 
 static void

@@ -238,7 +238,7 @@ stop(struct world *w)
 static void
 enter(struct world *w, struct rig *r, struct rig_session *s, int n)
 {
-	assert_int_equal(rig_open(r, s, n, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(r, s, n, "alice", "alice"), 0);
 	assert_int_equal(mftd_layout_parent_key(
 			     s->volume_id, s->root, w->key, sizeof(w->key)),
 	    0);

@@ -45,7 +45,7 @@ start(struct world *w, struct rig *r, const char *life, uint64_t bytes,
 static void
 enter(struct rig *r, struct rig_session *s, int n)
 {
-	assert_int_equal(rig_open(r, s, n, "alice", "alice", false), 0);
+	assert_int_equal(rig_open(r, s, n, "alice", "alice"), 0);
 }
 
 static int

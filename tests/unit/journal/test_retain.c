@@ -443,7 +443,7 @@ head_is_signed(void **state)
 	tree_make(&t);
 	rig_start(&r, t.path, LIFE_1, NULL, NULL);
 	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", false), 0);
+	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice"), 0);
 	assert_int_equal(rig_upload(&s, "f", "f"), 0);
 	for (h.head.seq = 0; h.head.seq == 0; usleep(10000)) {
 		assert_true(mftd_clock_ms() < deadline);

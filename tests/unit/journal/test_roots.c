@@ -54,8 +54,7 @@ setup(void **state)
 		return -1;
 	add(&w->rig.policy, "share", "common/in", false);
 	add(&w->rig.policy, "docs", "common/docs", true);
-	assert_int_equal(
-	    rig_open(&w->rig, &w->s, 1, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&w->rig, &w->s, 1, "alice", "alice"), 0);
 	return 0;
 }
 
@@ -151,20 +150,18 @@ bad_folders_are_refused(void **state)
 		w->rig.policy.n_folders = 2;
 		add(&w->rig.policy, bad[i][0], bad[i][1], false);
 		assert_int_equal(
-		    rig_open(&w->rig, &s, 10 + (int)i, "bob", "bob", false),
-		    -EINVAL);
+		    rig_open(&w->rig, &s, 10 + (int)i, "bob", "bob"), -EINVAL);
 		rig_close(&s);
 	}
 	w->rig.policy.n_folders = 0;
 	add(&w->rig.policy, "a", ".mft/parts", false);
-	assert_int_equal(
-	    rig_open(&w->rig, &s, 30, "bob", "bob", false), -EPERM);
+	assert_int_equal(rig_open(&w->rig, &s, 30, "bob", "bob"), -EPERM);
 	rig_close(&s);
 	/* no link on the way either */
 	assert_int_equal(symlinkat("alice", w->t.fd, "lnk"), 0);
 	w->rig.policy.n_folders = 0;
 	add(&w->rig.policy, "a", "lnk/x", false);
-	assert_int_not_equal(rig_open(&w->rig, &s, 31, "bob", "bob", false), 0);
+	assert_int_not_equal(rig_open(&w->rig, &s, 31, "bob", "bob"), 0);
 	rig_close(&s);
 }
 
@@ -177,7 +174,7 @@ folders_are_made(void **state)
 
 	assert_int_equal(tree_count(&w->t, "common"), 2);
 	assert_int_equal(unlinkat(w->t.fd, "common/in", AT_REMOVEDIR), 0);
-	assert_int_equal(rig_open(&w->rig, &s, 2, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&w->rig, &s, 2, "alice", "alice"), 0);
 	assert_int_equal(tree_count(&w->t, "common"), 2);
 	assert_int_equal(rig_upload(&s, "f", "x"), 0);
 	rig_close(&s);
@@ -288,7 +285,7 @@ read_only_is_refused(void **state)
 	assert_int_equal(ask_rename(&w->s, "f", "docs/f"), -EROFS);
 	assert_int_equal(ask_rename(&w->s, "f", "docs/g"), -EROFS);
 	w->rig.policy.read_only = true;
-	assert_int_equal(rig_open(&w->rig, &s, 2, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&w->rig, &s, 2, "alice", "alice"), 0);
 	all_are_refused(w, &s, "f");
 	all_are_refused(w, &s, "share/f");
 	rig_close(&s);
@@ -314,8 +311,7 @@ recovery_finds_the_folder(void **state)
 		.parts_fd = -1,
 		.account = "alice",
 		.root = "alice",
-		.session = LIFE "-1",
-		.has_routes = true };
+		.session = LIFE "-1" };
 	char key[MFTD_PARENT_KEY_BYTES], link[MFTD_ID_BYTES + 16];
 	struct mftd_stream *one, *two;
 	struct mftd_work *work;
@@ -383,7 +379,7 @@ umask_and_group(void **state)
 	w->rig.policy.umask = 027;
 	w->rig.policy.has_gid = true;
 	w->rig.policy.gid = 4242;
-	assert_int_equal(rig_open(&w->rig, &s, 2, "bob", "bob", true), 0);
+	assert_int_equal(rig_open(&w->rig, &s, 2, "bob", "bob"), 0);
 	assert_int_equal(fstatat(w->t.fd, "bob", &st, 0), 0);
 	assert_int_equal(st.st_gid, 4242);
 	assert_int_equal(ask_name(&s, MFTD_MSG_MKDIR, "d"), 0);
@@ -392,7 +388,7 @@ umask_and_group(void **state)
 	assert_int_equal(st.st_mode & 07777, 0750);
 	rig_close(&s);
 	/* an existing root keeps the group that it has */
-	assert_int_equal(rig_open(&w->rig, &s, 3, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&w->rig, &s, 3, "alice", "alice"), 0);
 	assert_int_equal(fstatat(w->t.fd, "alice", &st, 0), 0);
 	assert_int_not_equal(st.st_gid, 4242);
 	rig_close(&s);

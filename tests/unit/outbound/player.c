@@ -110,6 +110,8 @@ apply(struct world *w, const struct mftd_msg_step *s, const char *host)
 	if (s->event == MFTD_EVENT_BEGIN || s->event == MFTD_EVENT_SENT ||
 	    s->event == MFTD_EVENT_PUBLISH || s->event == MFTD_EVENT_DELIVERED)
 		d->has = s->has;
+	if (s->let_go)
+		d->has.temp_try = 0;
 	return action == MFTD_ACTION_GO_ON ||
 	    (action == MFTD_ACTION_FINISH && d->at.trigger[0] != '\0');
 }

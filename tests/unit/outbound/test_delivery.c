@@ -34,7 +34,7 @@ static const struct {
 	{ MFTD_DELIVERY_SENDING, ".STP..W...FWHX...." },
 	{ MFTD_DELIVERY_SENT, ".S.P..W...FWHX...." },
 	{ MFTD_DELIVERY_PUBLISHING, "...PV.PWFI........" },
-	{ MFTD_DELIVERY_DELIVERED, ".....DV..........." },
+	{ MFTD_DELIVERY_DELIVERED, ".....DV...F......." },
 	{ MFTD_DELIVERY_DONE, ".................." },
 	{ MFTD_DELIVERY_WAITING, "C.........F.HXQ..." },
 	{ MFTD_DELIVERY_IN_DOUBT, "................VQ" },
@@ -630,6 +630,41 @@ test_spent(void **state)
 		assert_int_equal(
 		    mftd_delivery_is_spent(&d, now_us), cases[i].spent);
 	}
+	d.retry_tries = 1; /* looks are no tries */
+	d.tries = 9;
+	d.retry_hours = 24;
+	d.first_us = now_us - 24 * hour_us + 1;
+	assert_false(mftd_delivery_is_late(&d, now_us));
+	d.first_us--;
+	assert_true(mftd_delivery_is_late(&d, now_us));
+}
+
+/* How long a delivery in PUBLISHING waits for a host that is not to be had. */
+static void
+test_unseen(void **state)
+{
+	const uint32_t all = MFTD_SETTLED_LOOKS, gone = MFTD_GONE_LOOKS;
+	const struct {
+		struct mftd_unseen u; /* unknown, gone, looks, away, late */
+		bool over;
+	} cases[] = {
+		{ { false, 0, 0, false, false }, false },
+		{ { true, 0, 0, false, false }, true },
+		/* its host is in the configuration: for its hours */
+		{ { false, 0, 1000, true, false }, false },
+		{ { false, 0, 0, false, true }, false },
+		{ { false, 0, all - 1, false, true }, false },
+		{ { false, 0, all, false, true }, true },
+		{ { false, 0, 0, true, true }, true },
+		/* it is not: for a few looks */
+		{ { false, gone - 1, 1000, true, false }, false },
+		{ { false, gone, gone, false, false }, true },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(
+		    mftd_delivery_is_unseen(&cases[i].u), cases[i].over);
 }
 
 int
@@ -646,6 +681,7 @@ main(void)
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_spent),
+		cmocka_unit_test(test_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,8 +121,7 @@ open_session(struct rig *r)
 		.account = "bob",
 		.volume = "main",
 		.root = "bob",
-		.peer = "queue:q",
-		.has_routes = 1 };
+		.peer = "queue:q" };
 	int fds[2];
 
 	assert_int_equal(mftd_chan_pair(fds), 0);

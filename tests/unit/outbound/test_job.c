@@ -1,5 +1,6 @@
 /* Part of mftd; see LICENSE. */
 /* The places of a queue, shared among its partners. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include "mftd/outbound/pulse.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
+#include "mftd/outbound/step.h"
 
 #define MANY_PARTNERS 64
 
@@ -74,6 +76,34 @@ test_room_always(void **state)
 			assert_true(own + room <= places - taken - room ||
 			    room == 0 || own + room == 1);
 		}
+}
+
+/* A try that is the last one, and what is said of it. */
+static void
+test_words_of_the_last_try(void **state)
+{
+	static const struct {
+		uint32_t tries, before;
+		const char *words;
+	} cases[] = {
+		{ 1, 0, "given up after 1 try: why" },
+		{ 3, 2, "given up after 1 try: why" },
+		{ 2, 0, "given up after 2 tries: why" },
+	};
+	struct mftd_job job = { .pending = false };
+	struct mftd_attempt a;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		job.d.state = MFTD_DELIVERY_SENDING;
+		job.d.tries = cases[i].tries;
+		job.d.tries_before = cases[i].before;
+		job.d.retry_tries = cases[i].tries - cases[i].before;
+		mftd_job_set_step(&job, MFTD_EVENT_RETRY, -EIO, "why");
+		assert_int_equal(mftd_step_make(&job, &a), 0);
+		assert_int_equal(a.d.state, MFTD_DELIVERY_FAILED);
+		assert_string_equal(a.d.error, cases[i].words);
+	}
 }
 
 static const char *
@@ -303,6 +333,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words_of_the_last_try),
 		cmocka_unit_test(test_room_for_another_partner),
 		cmocka_unit_test(test_room_always),
 		cmocka_unit_test(test_claims_leave_room),

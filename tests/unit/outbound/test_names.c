@@ -271,7 +271,6 @@ test_suffix(void **state)
 	struct mftd_delivery *d = prepare(w, 300000);
 
 	strcpy(d->at.temp_suffix, ".filepart");
-	put_other(w, "report.csv.filepart", 300000); /* what others left */
 	run_to_end(w, NULL);
 	assert_delivered(w, "report.csv", 1);
 	assert_int_equal(
@@ -292,6 +291,122 @@ test_directory(void **state)
 	assert_delivered(w, "report.csv", 1);
 	assert_true(partner_count(&w->partner, "tmp/report.csv\" flags") == 1);
 	assert_int_equal(rmdir(dir), 0);
+}
+
+/* Another's file at the temporary name, which is to stay. */
+static void
+assert_waits_for(struct world *w, const char *name)
+{
+	uint8_t sum[32], now[32];
+
+	sum_file(path_of(w, name), sum);
+	w->d[0].tries++;
+	run_once(w, &calm);
+	assert_state(w, MFTD_DELIVERY_WAITING);
+	assert_non_null(strstr(w->last_text, "not known to be its own"));
+	assert_int_equal(w->d[0].has.temp_try, 0);
+	sum_file(path_of(w, name), now);
+	assert_memory_equal(now, sum, sizeof(now));
+	/* and once more, for what the first one may have noted */
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
+	w->d[0].tries++;
+	run_once(w, &calm);
+	assert_state(w, MFTD_DELIVERY_WAITING);
+	sum_file(path_of(w, name), now);
+	assert_memory_equal(now, sum, sizeof(now));
+	assert_int_equal(partner_names(&w->partner), 1);
+	assert_int_equal(unlink(path_of(w, name)), 0);
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
+}
+
+static void
+test_suffix_taken(void **state)
+{
+	struct world *w = *state;
+
+	strcpy(prepare(w, 300000)->at.temp_suffix, ".part");
+	put_other(w, "report.csv.part", 300);
+	assert_waits_for(w, "report.csv.part");
+}
+
+/* Its row says that it was about to write there; what stands there says that it
+ * was not this delivery. */
+static void
+test_suffix_taken_since(void **state)
+{
+	static const struct plan plan = { .at = MFTD_EVENT_BEGIN,
+		.moment = AFTER_ROW };
+	struct world *w = *state;
+
+	strcpy(prepare(w, 300000)->at.temp_suffix, ".part");
+	w->d[0].tries = 1;
+	run_once(w, &plan);
+	assert_int_equal(w->d[0].has.temp_try, 1);
+	put_other(w, "report.csv.part", 300);
+	assert_waits_for(w, "report.csv.part");
+}
+
+/* Also where it has been removed after a failure: then that row says no more
+ * that it is there, and the source's very beginning is another's file. */
+static void
+test_suffix_taken_after_failure(void **state)
+{
+	struct world *w = *state;
+
+	strcpy(prepare(w, 300000)->at.temp_suffix, ".part");
+	w->d[0].tries = 1;
+	partner_fault(&w->partner, "-e inject=fsync:error=EIO");
+	run_once(w, &calm);
+	partner_fault(&w->partner, "");
+	assert_state(w, MFTD_DELIVERY_WAITING);
+	assert_int_equal(partner_names(&w->partner), 0);
+	assert_int_equal(w->d[0].has.temp_try, 0);
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
+	copy_source(w, "report.csv.part");
+	assert_waits_for(w, "report.csv.part");
+}
+
+/* The file has another temporary one's name: nothing is sent. */
+static void
+test_suffix_of_a_file(void **state)
+{
+	struct world *w = *state;
+
+	prepare_one(w, 0, "s.new", 5000);
+	strcpy(w->d[0].at.temp_suffix, ".new");
+	run_to_end(w, NULL);
+	assert_state(w, MFTD_DELIVERY_FAILED);
+	assert_non_null(strstr(w->last_text, "temporary names of its route"));
+	assert_int_equal(partner_names(&w->partner), 0);
+}
+
+/* The directory itself, by another path: else it would be written in sight. */
+static void
+test_directory_itself(void **state)
+{
+	struct world *w = *state;
+	struct mftd_delivery *d = prepare(w, 300000);
+	char link[128];
+
+	prepare_one(w, 1, "second", 100);
+	snprintf(link, sizeof(link), "%s/link", w->partner.dir);
+	assert_int_equal(symlink(w->partner.in, link), 0);
+	snprintf(
+	    d->at.temp_directory, sizeof(d->at.temp_directory), "%s", link);
+	w->d[1].at = d->at;
+	run_to_end(w, NULL);
+	assert_state(w, MFTD_DELIVERY_FAILED);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_FAILED);
+	assert_non_null(strstr(w->last_text, "is the directory itself"));
+	assert_int_equal(w->events[MFTD_EVENT_BEGIN], 0);
+	assert_int_equal(partner_names(&w->partner), 0);
+	assert_int_equal(partner_count(&w->partner, "open \""), 0);
+	/* with a suffix that is right */
+	strcpy(d->at.temp_suffix, ".part");
+	d->state = MFTD_DELIVERY_CLAIMED;
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
 }
 
 /* After a crash the name is ours only with a proof. */
@@ -571,11 +686,9 @@ test_resumed_and_killed(void **state)
 /* ---- what is left */
 
 static void
-test_cancelled(void **state)
+cancel(struct world *w, const char *suffix)
 {
-	struct world *w = *state;
-
-	prepare(w, 300000);
+	strcpy(prepare(w, 300000)->at.temp_suffix, suffix);
 	strcpy(w->d[0].at.trigger, "{name}.ok");
 	w->d[0].tries = 1;
 	w->let_alone = 1;
@@ -587,6 +700,18 @@ test_cancelled(void **state)
 	run_once(w, &calm);
 	assert_int_equal(w->events[MFTD_EVENT_SENT], 2);
 	assert_int_equal(partner_names(&w->partner), 0);
+}
+
+static void
+test_cancelled(void **state)
+{
+	cancel(*state, "");
+}
+
+static void
+test_cancelled_with_suffix(void **state)
+{
+	cancel(*state, ".part");
 }
 
 /* A name of a convention is given back while it is ours: once the row is
@@ -627,7 +752,12 @@ main(void)
 		WITH_PARTNER(test_skip_of_another),
 		WITH_PARTNER(test_skipped_and_gone),
 		WITH_PARTNER(test_suffix),
+		WITH_PARTNER(test_suffix_taken),
+		WITH_PARTNER(test_suffix_taken_since),
+		WITH_PARTNER(test_suffix_taken_after_failure),
+		WITH_PARTNER(test_suffix_of_a_file),
 		WITH_PARTNER(test_directory),
+		WITH_PARTNER(test_directory_itself),
 		WITH_PARTNER(test_suffix_of_others),
 		cmocka_unit_test(test_suffix_killed_anywhere),
 		WITH_PARTNER(test_lost_while_examined),
@@ -640,6 +770,7 @@ main(void)
 		WITH_PARTNER(test_resume_of_another),
 		WITH_PARTNER(test_resumed_and_killed),
 		WITH_PARTNER(test_cancelled),
+		WITH_PARTNER(test_cancelled_with_suffix),
 		WITH_PARTNER(test_failed_with_suffix),
 	};
 

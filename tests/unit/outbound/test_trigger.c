@@ -9,11 +9,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "mftd/base/log.h"
+#include "mftd/catalog/template.h"
 #include "mftd/outbound/names.h"
 #include "tests/unit/outbound/player.h"
 
@@ -30,7 +32,7 @@ prepare(struct world *w)
 static const char *
 path_of(struct world *w, const char *name)
 {
-	static char path[256];
+	static char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s", w->partner.in, name);
 	return path;
@@ -231,6 +233,220 @@ test_exists(void **state)
 	assert_done(w, 2);
 }
 
+/* ---- names that are triggers' and files' */
+
+/* Nothing is sent of a file whose name is one of its route's triggers: its own,
+ * or that of another file. */
+static void
+test_file_with_its_name(void **state)
+{
+	static const struct {
+		const char *trigger, *name, *says;
+	} cases[] = {
+		{ "{stem}.done", "report.done", "have the file's own name" },
+		{ "{stem}", "plain", "have the file's own name" },
+		{ "READY", "READY", "have the file's own name" },
+		{ "{name}.ok", "report.csv.ok", "a trigger file of its route" },
+	};
+	struct world *w;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(world_setup((void **)&w), 0);
+		prepare_one(w, 0, cases[i].name, 5000);
+		strcpy(w->d[0].at.trigger, cases[i].trigger);
+		w->d[0].at.if_exists = MFTD_IF_EXISTS_OVERWRITE;
+		run_to_end(w, NULL);
+		assert_int_equal(w->d[0].state, MFTD_DELIVERY_FAILED);
+		assert_non_null(strstr(w->last_text, cases[i].says));
+		assert_int_equal(w->events[MFTD_EVENT_BEGIN], 0);
+		assert_int_equal(partner_names(&w->partner), 0);
+		world_teardown((void **)&w);
+	}
+}
+
+/* Nor is it given such a number. */
+static void
+test_number_of_a_trigger(void **state)
+{
+	struct world *w = *state;
+	uint8_t sum[32];
+
+	prepare_one(w, 0, "a.csv", 5000);
+	strcpy(w->d[0].at.trigger, "a-1.csv");
+	w->d[0].at.if_exists = MFTD_IF_EXISTS_NUMBER;
+	make_file(path_of(w, "a.csv"), 10, 1, sum);
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_DONE);
+	assert_int_equal(w->d[0].has.number, 2);
+	assert_trigger(w, "a-1.csv", "");
+	assert_int_equal(partner_names(&w->partner), 3);
+}
+
+/* A file that was brought there otherwise stays, also where files are
+ * overwritten. */
+static void
+test_replaces_no_file(void **state)
+{
+	struct world *w = *state;
+	uint8_t sum[32], now[32];
+
+	prepare(w);
+	w->d[0].at.if_exists = MFTD_IF_EXISTS_OVERWRITE;
+	make_file(path_of(w, "report.ok"), 20, 1, sum); /* the line's size */
+	run_to_end(w, NULL);
+	assert_done(w, 2);
+	sum_file(path_of(w, "report.ok"), now);
+	assert_memory_equal(now, sum, sizeof(now));
+	assert_non_null(strstr(w->last_text, "was not replaced"));
+}
+
+/* One that says the same is. */
+static void
+test_replaces_a_trigger(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after;
+	FILE *f;
+
+	prepare(w);
+	w->d[0].at.if_exists = MFTD_IF_EXISTS_OVERWRITE;
+	f = fopen(path_of(w, "report.ok"), "w");
+	assert_non_null(f);
+	assert_true(fputs("report.csv is there\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(stat(path_of(w, "report.ok"), &before), 0);
+	run_to_end(w, NULL);
+	assert_done(w, 2);
+	assert_trigger(w, "report.ok", "report.csv is there\n");
+	assert_int_equal(stat(path_of(w, "report.ok"), &after), 0);
+	assert_true(before.st_ino != after.st_ino);
+	assert_string_equal(w->last_text, "");
+}
+
+/* It has the file's permissions whatever the server's umask. */
+static void
+test_mode(void **state)
+{
+	struct world *w = *state;
+	struct stat st;
+	uint32_t k;
+
+	for (k = 0; k < 2; k++) {
+		prepare_one(w, k, "same", 1000 + k);
+		strcpy(w->d[k].at.trigger, "{name}.ok");
+		w->d[k].at.if_exists = MFTD_IF_EXISTS_NUMBER;
+		w->d[k].at.mode = 0637;
+	}
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_DONE);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_DONE);
+	/* anew: the second found its name taken at its rename */
+	assert_int_equal(w->events[MFTD_EVENT_PUBLISH], 3);
+	assert_int_equal(w->events[MFTD_EVENT_RETRY], 0);
+	assert_int_equal(partner_names(&w->partner), 4);
+	assert_int_equal(stat(path_of(w, "same.ok"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0637);
+	assert_int_equal(stat(path_of(w, "same-1.ok"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0637);
+}
+
+/* It is durable there before its file is published. */
+static void
+test_not_durable(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w);
+	w->d[0].tries = 1;
+	partner_fault(&w->partner, "-e inject=fsync:error=EIO:when=2");
+	run_once(w, &calm);
+	partner_fault(&w->partner, "");
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_WAITING);
+	assert_int_equal(partner_names(&w->partner), 0);
+	run_to_end(w, NULL);
+	assert_done(w, 2);
+}
+
+/* What can never be written is not tried. */
+static void
+test_long_names(void **state)
+{
+	struct world *w = *state;
+	char name[256];
+
+	memset(name, 'n', 255);
+	name[255] = '\0';
+	prepare_one(w, 0, name, 100);
+	strcpy(w->d[0].at.trigger, "{name}.ok");
+	prepare_one(w, 1, name, 100);
+	strcpy(w->d[1].at.temp_suffix, ".part");
+	prepare_one(w, 2, name, 100);
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_FAILED);
+	assert_int_equal(w->d[1].state, MFTD_DELIVERY_FAILED);
+	assert_int_equal(w->d[2].state, MFTD_DELIVERY_DELIVERED);
+	assert_non_null(strstr(w->texts[0], "longer than 255 bytes"));
+	assert_non_null(strstr(w->texts[1], "longer than 255 bytes"));
+	assert_int_equal(w->events[MFTD_EVENT_BEGIN], 1);
+}
+
+/* The reason is told, however long the name is. */
+static void
+test_long_reason(void **state)
+{
+	struct world *w = *state;
+	uint8_t sum[32];
+	char name[256];
+
+	memset(name, 'n', 255);
+	name[255] = '\0';
+	prepare_one(w, 0, name, 100);
+	make_file(path_of(w, name), 20, 1, sum);
+	run_to_end(w, NULL);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_FAILED);
+	assert_ptr_equal(strstr(w->last_text, "the name exists at the partner"),
+	    w->last_text);
+}
+
+static void
+test_may_make(void **state)
+{
+	static const struct {
+		const char *template, *name;
+		bool yes;
+	} cases[] = {
+		{ "{name}.ok", "a.csv.ok", true },
+		{ "{name}.ok", ".ok", false },
+		{ "{name}.ok", "a.ok.csv", false },
+		{ "{stem}.done", "x.done", true },
+		{ "{stem}_ok{suffix}", "a_ok.csv", true },
+		{ "{stem}_ok{suffix}", "a_ok", true },
+		{ "{stem}_ok{suffix}", "a_okcsv", false },
+		{ "{stem}_ok{suffix}", "a_ok.csv.gz", false },
+		{ "READY", "READY", true },
+		{ "READY", "READY1", false },
+		{ "READY{name}", "READY1", true },
+		{ "READY{name}", "READY", false },
+		{ "{stem}", "a", false }, /* it says nothing */
+		{ "{nix}a", "a", false },
+	};
+	char name[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (mftd_template_may_make(cases[i].template, cases[i].name) !=
+		    cases[i].yes)
+			fail_msg("%s %s", cases[i].template, cases[i].name);
+	memset(name, 'a', sizeof(name));
+	strcpy(name + 252, ".ok");
+	assert_true(mftd_template_may_make("{name}.ok", name));
+	strcpy(name + 253, ".ok");
+	name[252] = 'a';
+	assert_false(mftd_template_may_make("{name}.ok", name));
+}
+
 static void
 test_names(void **state)
 {
@@ -272,6 +488,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_may_make),
+		cmocka_unit_test(test_file_with_its_name),
+		WITH_PARTNER(test_number_of_a_trigger),
+		WITH_PARTNER(test_replaces_no_file),
+		WITH_PARTNER(test_replaces_a_trigger),
+		WITH_PARTNER(test_mode),
+		WITH_PARTNER(test_not_durable),
+		WITH_PARTNER(test_long_names),
+		WITH_PARTNER(test_long_reason),
 		WITH_PARTNER(test_written_after),
 		WITH_PARTNER(test_empty),
 		WITH_PARTNER(test_numbered),

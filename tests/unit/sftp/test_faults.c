@@ -179,7 +179,7 @@ play(struct run *u)
 
 	rig_start(&r, u->t.path, LIFE_1, NULL, NULL);
 	assert_true(rig_ready(&r));
-	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&r, &s, 1, "alice", "alice"), 0);
 	u->heard->refused = false;
 	u->heard->close = NO_ANSWER;
 	u->steps = steps_new(&u->plan);

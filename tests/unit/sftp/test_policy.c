@@ -57,8 +57,7 @@ static struct peer *
 enter(struct world *w)
 {
 	assert_int_equal(
-	    rig_open(&w->rig, &w->s, ++w->sessions, "alice", "alice", false),
-	    0);
+	    rig_open(&w->rig, &w->s, ++w->sessions, "alice", "alice"), 0);
 	peer_over_policy(&w->p, w->s.id, w->s.volume_id, w->s.c, w->s.root,
 	    w->s.parts, &w->rig.policy, w->s.folders);
 	peer_start(&w->p);

@@ -18,8 +18,7 @@
 static void
 begin(struct world *w, struct rig_session *s, struct peer *p, int n)
 {
-	assert_int_equal(
-	    rig_open(&w->journal, s, n, "alice", "alice", true), 0);
+	assert_int_equal(rig_open(&w->journal, s, n, "alice", "alice"), 0);
 	peer_over_policy(p, s->id, s->volume_id, s->c, s->root, s->parts,
 	    &w->journal.policy, s->folders);
 	peer_start(p);

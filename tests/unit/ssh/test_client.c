@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -305,6 +306,74 @@ takes_no_notice_of_stderr(void **state)
 	expect(p, 0, DATA_BYTES);
 }
 
+/* A port where nobody listens: it stays bound. */
+static int
+take_port(int *fd)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+
+	*fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(*fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(getsockname(*fd, (struct sockaddr *)&at, &len), 0);
+	return ntohs(at.sin_port);
+}
+
+/* A call in vain says so where the address is no host's any more, and only
+ * there: a name that is not found may have had it. */
+static void
+knows_what_is_not_configured(void **state)
+{
+	char address[32], why[MFTD_REASON_BYTES], other[] = "127.0.0.2",
+						  no_name[] = "no such name";
+	char *others[] = { other };
+	struct mftd_ssh_client *c;
+	int fd, port = take_port(&fd);
+	struct mftd_ssh_target t = { .host = "localhost",
+		.port = port,
+		.other_hosts = others,
+		.n_other_hosts = 1,
+		.address = address,
+		.user = "alice",
+		.connect_ms = REQUEST_MS,
+		.request_ms = REQUEST_MS };
+
+	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+	assert_int_equal(
+	    mftd_ssh_client_open(&t, &c, why, sizeof(why)), -ECONNREFUSED);
+	t.port = 1;
+	assert_int_equal(mftd_ssh_client_open(&t, &c, why, sizeof(why)),
+	    -MFTD_E_NOT_CONFIGURED);
+	others[0] = address;
+	assert_int_equal(
+	    mftd_ssh_client_open(&t, &c, why, sizeof(why)), -ECONNREFUSED);
+	others[0] = no_name;
+	assert_int_equal(
+	    mftd_ssh_client_open(&t, &c, why, sizeof(why)), -ECONNREFUSED);
+	close(fd);
+}
+
+/* A host that our source cannot call gives way to the next one, and says why.
+ */
+static void
+passes_over_another_family(void **state)
+{
+	char why[MFTD_REASON_BYTES] = "";
+	struct mftd_ssh_target t = { .host = "::1",
+		.port = 1,
+		.source = "127.0.0.1",
+		.user = "alice",
+		.connect_ms = REQUEST_MS,
+		.request_ms = REQUEST_MS };
+	struct mftd_ssh_client *c;
+
+	assert_int_equal(
+	    mftd_ssh_client_open(&t, &c, why, sizeof(why)), -EAFNOSUPPORT);
+	assert_string_equal(why,
+	    "::1 from 127.0.0.1: Address family not supported by protocol");
+}
+
 static int
 make_host_key(void **state)
 {
@@ -340,6 +409,8 @@ main(int argc, char **argv)
 		    ends_what_ignores_the_window, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    takes_no_notice_of_stderr, set_up, tear_down),
+		cmocka_unit_test(knows_what_is_not_configured),
+		cmocka_unit_test(passes_over_another_family),
 	};
 
 	if (argc > 1)
