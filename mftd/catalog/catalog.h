@@ -224,6 +224,26 @@ int mftd_catalog_raise(struct mftd_catalog *c, const char *queue,
 int mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
     int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max);
 
+/* What a claim comes to. */
+struct mftd_claim {
+	struct mftd_delivery *out; /* the caller's, of max */
+	size_t max, n;
+	size_t others; /* that it has moved, or put behind others of their name;
+			  where n is 0 there may be more to claim */
+};
+
+/*
+ * The same once, in two parts: _send may have done it all by then, or not
+ * waited for the answer; _take returns how many there are, -EAGAIN while that
+ * is not known, but with wait.  to stays until then.  Any other call with c
+ * waits for the end of what was sent.
+ */
+int mftd_catalog_claim_send(struct mftd_catalog *c,
+    const struct mftd_role_row *role, int64_t now_us, const char *busy,
+    struct mftd_claim *to);
+int mftd_catalog_claim_take(
+    struct mftd_catalog *c, struct mftd_claim *to, bool wait);
+
 /* The deliveries that an earlier owner left in CLAIMED to PUBLISHING, up to max
  * (as they are).  Returns how many. */
 int mftd_catalog_inherited(struct mftd_catalog *c,

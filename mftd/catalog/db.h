@@ -144,11 +144,12 @@ struct mftd_db_ops {
 	int (*guarded)(struct mftd_db *db, enum mftd_db_guarded which,
 	    const struct mftd_db_value *v, int n, mftd_db_row_fn row,
 	    void *data);
-	/* The same in two parts, of MFTD_DB_STEPS: send does not wait for the
-	 * answer, take has it: -EAGAIN while it is not there, but with wait.
-	 * What else is asked of db waits for its end.  NULL: it has just
-	 * guarded. */
-	int (*send)(struct mftd_db *db, const struct mftd_db_value *v, int n);
+	/* The same in two parts, of MFTD_DB_STEPS and MFTD_DB_CLAIM: send does
+	 * not wait for the answer, take has it: -EAGAIN while it is not there,
+	 * but with wait.  What else is asked of db waits for its end.  NULL: it
+	 * has just guarded. */
+	int (*send)(struct mftd_db *db, enum mftd_db_guarded which,
+	    const struct mftd_db_value *v, int n);
 	int (*take)(
 	    struct mftd_db *db, bool wait, mftd_db_row_fn row, void *data);
 	/* What can be read when there may be something to take; -1: nothing. */

@@ -210,17 +210,21 @@ ready(struct postgres *p)
 	return r;
 }
 
+/* The one of a statement that is the right one for the hooks that there are. */
+static const char *
+sql_of(const struct postgres *p, enum mftd_db_guarded which)
+{
+	return which == MFTD_DB_CLAIM && p->db.no_hooks ? mftd_claim_postgres
+							: guarded_sql[which];
+}
+
 static int
-postgres_send(struct mftd_db *db, const struct mftd_db_value *v, int n)
+send_steps(struct postgres *p, const struct mftd_db_value *v, int n)
 {
 	struct mftd_db_value arrays[MFTD_POSTGRES_STEPS_VALUES + 1];
-	struct postgres *p = of(db);
-	bool events = !db->no_hooks && mftd_postgres_some_end(v, n);
-	int r = ready(p);
+	bool events = !p->db.no_hooks && mftd_postgres_some_end(v, n);
+	int r = mftd_postgres_arrays(v, n, arrays);
 
-	if (r < 0)
-		return r;
-	r = mftd_postgres_arrays(v, n, arrays);
 	arrays[MFTD_POSTGRES_STEPS_VALUES] = DB_INT(mftd_clock_wall_us());
 	if (r == 0)
 		r = mftd_postgres_send(p,
@@ -228,6 +232,20 @@ postgres_send(struct mftd_db *db, const struct mftd_db_value *v, int n)
 		    arrays, MFTD_POSTGRES_STEPS_VALUES + events);
 	mftd_postgres_arrays_free(arrays);
 	return r;
+}
+
+static int
+postgres_send(struct mftd_db *db, enum mftd_db_guarded which,
+    const struct mftd_db_value *v, int n)
+{
+	struct postgres *p = of(db);
+	int r = ready(p);
+
+	if (r < 0)
+		return r;
+	return which == MFTD_DB_STEPS
+	    ? send_steps(p, v, n)
+	    : mftd_postgres_send(p, sql_of(p, which), v, n);
 }
 
 static int
@@ -251,28 +269,19 @@ postgres_fd(const struct mftd_db *db)
 }
 
 static int
-postgres_steps(struct mftd_db *db, const struct mftd_db_value *v, int n,
-    mftd_db_row_fn row, void *data)
-{
-	int r = postgres_send(db, v, n);
-
-	return r < 0 ? r : postgres_take(db, true, row, data);
-}
-
-static int
 postgres_guarded(struct mftd_db *db, enum mftd_db_guarded which,
     const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
 {
 	struct postgres *p = of(db);
-	const char *sql = guarded_sql[which];
+	const char *sql = sql_of(p, which);
 	char *made = NULL;
 	PGresult *res = NULL;
 	int r;
 
-	if (which == MFTD_DB_STEPS)
-		return postgres_steps(db, v, n, row, data);
-	if (which == MFTD_DB_CLAIM && db->no_hooks)
-		sql = mftd_claim_postgres;
+	if (which == MFTD_DB_STEPS) {
+		r = postgres_send(db, which, v, n);
+		return r < 0 ? r : postgres_take(db, true, row, data);
+	}
 	if (sql == NULL) {
 		made = mftd_postgres_common(which);
 		if (made == NULL)

@@ -192,8 +192,7 @@ take_delivery(void *data, const struct mftd_db_value *row, int n)
 
 /* Of a claim: what was claimed, and how many others it has moved. */
 struct claim {
-	struct list l;
-	size_t others;
+	struct mftd_claim *to;
 	struct mftd_catalog *c;
 };
 
@@ -201,11 +200,18 @@ static int
 take_claimed(void *data, const struct mftd_db_value *row, int n)
 {
 	struct claim *cl = data;
-	struct mftd_delivery *d = &cl->l.out[cl->l.n];
-	int r = take_delivery(&cl->l, row, n);
+	struct mftd_delivery *d = &cl->to->out[cl->to->n];
+	int r;
 
-	if (r < 0 || d->state == MFTD_DELIVERY_CLAIMED)
+	if (cl->to->n == cl->to->max)
+		return -MFTD_E_CORRUPT;
+	r = mftd_db_get_delivery(row, d);
+	if (r < 0)
 		return r;
+	if (d->state == MFTD_DELIVERY_CLAIMED) {
+		cl->to->n++;
+		return 0;
+	}
 	if (d->state == MFTD_DELIVERY_HELD)
 		log_warn("delivery %s (%s to %s): HELD: %s", d->id, d->receipt,
 		    d->partner, d->error);
@@ -214,8 +220,7 @@ take_claimed(void *data, const struct mftd_db_value *row, int n)
 		    d->receipt, d->partner, d->error);
 	else
 		cl->c->versions = true;
-	cl->l.n--;
-	cl->others++;
+	cl->to->others++;
 	return 0;
 }
 
@@ -225,25 +230,54 @@ mftd_catalog_versions(const struct mftd_catalog *c)
 	return c->versions;
 }
 
+int
+mftd_catalog_claim_send(struct mftd_catalog *c,
+    const struct mftd_role_row *role, int64_t now_us, const char *busy,
+    struct mftd_claim *to)
+{
+	struct claim cl = { .to = to, .c = c };
+	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
+		DB_INT(role->epoch), DB_TEXT(role->owner), DB_INT(now_us),
+		DB_INT(to->max), DB_INT(MFTD_CLAIM_PARTNER_MAX),
+		DB_TEXT(busy) };
+	int r;
+
+	to->n = to->others = 0;
+	r = c->db->ops->send != NULL
+	    ? c->db->ops->send(c->db, MFTD_DB_CLAIM, v, N(v))
+	    : c->db->ops->guarded(
+		  c->db, MFTD_DB_CLAIM, v, N(v), take_claimed, &cl);
+	return r < 0 ? r : 0;
+}
+
+int
+mftd_catalog_claim_take(
+    struct mftd_catalog *c, struct mftd_claim *to, bool wait)
+{
+	struct claim cl = { .to = to, .c = c };
+	int r = 0;
+
+	if (c->db->ops->send != NULL)
+		r = c->db->ops->take(c->db, wait, take_claimed, &cl);
+	return r < 0 ? r : (int)to->n;
+}
+
 /* Where all that was found waits for others of its name, there may be more. */
 int
 mftd_catalog_claim(struct mftd_catalog *c, const struct mftd_role_row *role,
     int64_t now_us, const char *busy, struct mftd_delivery *out, size_t max)
 {
-	struct claim cl = { .l = { .out = out, .max = max }, .c = c };
-	int i, r;
-	const struct mftd_db_value v[] = { DB_TEXT(role->queue),
-		DB_INT(role->epoch), DB_TEXT(role->owner), DB_INT(now_us),
-		DB_INT(max), DB_INT(MFTD_CLAIM_PARTNER_MAX), DB_TEXT(busy) };
+	struct mftd_claim to = { .out = out, .max = max };
+	int i, r = 0;
 
 	for (i = 0; i < CLAIM_LOOKS; i++) {
-		cl.others = 0;
-		r = c->db->ops->guarded(
-		    c->db, MFTD_DB_CLAIM, v, N(v), take_claimed, &cl);
-		if (r < 0 || cl.l.n > 0 || cl.others == 0)
+		r = mftd_catalog_claim_send(c, role, now_us, busy, &to);
+		if (r == 0)
+			r = mftd_catalog_claim_take(c, &to, true);
+		if (r != 0 || to.others == 0)
 			break;
 	}
-	return r < 0 ? r : (int)cl.l.n;
+	return r;
 }
 
 int
@@ -348,9 +382,10 @@ mftd_catalog_steps_send(struct mftd_catalog *c,
 		    &t[i], &steps[i]);
 		steps[i].result = -ENOENT;
 	}
-	r = c->db->ops->send != NULL ? c->db->ops->send(c->db, v, (int)most)
-				     : c->db->ops->guarded(c->db, MFTD_DB_STEPS,
-					   v, (int)most, take_moved, &moved);
+	r = c->db->ops->send != NULL
+	    ? c->db->ops->send(c->db, MFTD_DB_STEPS, v, (int)most)
+	    : c->db->ops->guarded(
+		  c->db, MFTD_DB_STEPS, v, (int)most, take_moved, &moved);
 out:
 	free(v);
 	free(t);

@@ -2,14 +2,11 @@
 #include "mftd/outbound/lane.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <unistd.h>
 
 #include "mftd/base/err.h"
-#include "mftd/base/fdio.h"
 #include "mftd/base/log.h"
 #include "mftd/catalog/steps.h"
+#include "mftd/outbound/answer.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
 
@@ -39,15 +36,6 @@ mftd_lanes_open(struct mftd_queue *q)
 	return 0;
 }
 
-static void
-unwatch(struct mftd_lane *l)
-{
-	if (l->fd < 0)
-		return;
-	qb_loop_poll_del(l->q->w->loop, l->fd);
-	mftd_fd_close(&l->fd);
-}
-
 void
 mftd_lanes_close(struct mftd_queue *q)
 {
@@ -55,23 +43,12 @@ mftd_lanes_close(struct mftd_queue *q)
 
 	FOR_EACH_LANE(l, q)
 	{
-		unwatch(l);
+		mftd_answer_unwatch(l->q, &l->fd);
 		if (l->catalog != q->catalog)
 			mftd_catalog_close(l->catalog);
 		l->catalog = NULL;
 	}
 	q->n_lanes = 0;
-}
-
-bool
-mftd_lanes_busy(const struct mftd_queue *q)
-{
-	const struct mftd_lane *l;
-
-	FOR_EACH_LANE(l, q)
-	if (l->n > 0)
-		return true;
-	return false;
 }
 
 /* ---- statements */
@@ -155,25 +132,6 @@ follow(struct mftd_lane *l, struct mftd_attempt *a, size_t n, int r)
 
 static int on_catalog(int fd, int revents, void *data);
 
-/* The socket is the catalog's, who may close it at any time: a copy of it is
- * watched.  False: its answer has to be waited for. */
-static bool
-watch(struct mftd_lane *l)
-{
-	int fd = mftd_catalog_fd(l->catalog);
-
-	fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-	if (fd < 0)
-		return false;
-	if (qb_loop_poll_add(
-		l->q->w->loop, QB_LOOP_MED, fd, POLLIN, l, on_catalog) < 0) {
-		close(fd);
-		return false;
-	}
-	l->fd = fd;
-	return true;
-}
-
 /* Whether there is more to be claimed once it is written. */
 static bool
 frees(const struct mftd_queue *q, const struct mftd_delivery *d)
@@ -206,7 +164,9 @@ write_some(struct mftd_lane *l, size_t n)
 	}
 	make_rows(l, l->attempts, n, false);
 	r = mftd_catalog_steps_send(l->catalog, &l->q->role, l->steps, n);
-	if (r == 0 && watch(l)) {
+	l->fd =
+	    r == 0 ? mftd_answer_watch(l->q, l->catalog, l, on_catalog) : -1;
+	if (l->fd >= 0) {
 		l->n = n;
 		return 0;
 	}
@@ -227,7 +187,7 @@ take(struct mftd_lane *l, bool wait)
 	r = mftd_catalog_steps_take(l->catalog, l->steps, n, wait);
 	if (r == -EAGAIN)
 		return false;
-	unwatch(l);
+	mftd_answer_unwatch(l->q, &l->fd);
 	l->n = 0;
 	follow(l, l->attempts, n, r);
 	return true;
@@ -279,8 +239,9 @@ make_attempt(struct mftd_job *job, struct mftd_attempt *a)
 {
 	if (!job->pending || job->writing)
 		return false;
+	/* a claim that is under way might find what is still in hand */
 	if (mftd_step_make(job, a) == 0)
-		return true;
+		return !job->q->claiming.sent || !frees(job->q, &a->d);
 	log_error("delivery %s: %s in %s refused", job->d.id,
 	    mftd_delivery_event_name(job->step.event),
 	    mftd_delivery_state_name(job->d.state));

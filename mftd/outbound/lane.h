@@ -36,9 +36,6 @@ struct mftd_lane {
 int mftd_lanes_open(struct mftd_queue *q);
 void mftd_lanes_close(struct mftd_queue *q);
 
-/* Whether a statement is under way. */
-bool mftd_lanes_busy(const struct mftd_queue *q);
-
 /* Acts on what has come of the statements that are under way. */
 void mftd_lanes_take(struct mftd_queue *q);
 

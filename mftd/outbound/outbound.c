@@ -24,8 +24,6 @@
 #include "mftd/outbound/unseen.h"
 
 #define TICK_MS 500
-#define CLAIM_MS 1000 /* how often to look for what is due */
-#define CLAIM_MOST MFTD_STEPS_MAX /* at a time */
 #define LOOK_MS 5000 /* for a new configuration, and for the counts */
 #define SAY_MS 5000
 #define RAISE_FIRST_MS 500
@@ -200,83 +198,6 @@ take_inherited(struct mftd_queue *q)
 	free(d);
 }
 
-/* How many more there is room for. */
-static size_t
-room(const struct mftd_queue *q)
-{
-	size_t n = mftd_jobs_wanted(q);
-
-	return n < CLAIM_MOST ? n : CLAIM_MOST;
-}
-
-/* The partners of which nothing is claimed: the busy ones, those that are
- * stopped, and those that are not configured.  The caller frees it; NULL
- * without memory. */
-static char *
-left_out(struct mftd_queue *q)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (f == NULL)
-		return NULL;
-	mftd_jobs_busy(q, f);
-	fputs(q->unknown != NULL ? q->unknown : "", f);
-	mftd_breakers_print(q, f);
-	if (fclose(f) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
-/* Whether nothing was found without just these, lately. */
-static bool
-is_in_vain(const struct mftd_queue *q, const char *without)
-{
-	return mftd_clock_ms() < q->vain_ms && strcmp(without, q->vain) == 0;
-}
-
-static void
-claim(struct mftd_queue *q)
-{
-	struct mftd_delivery *d = NULL;
-	size_t most = room(q);
-	char *without;
-	int i, r;
-
-	if (mftd_clock_ms() < q->claim_ms || most == 0)
-		return;
-	without = left_out(q);
-	if (without == NULL || is_in_vain(q, without))
-		goto out;
-	d = malloc(most * sizeof(*d)); /* as above */
-	if (d == NULL)
-		goto out;
-	q->claim_ms = mftd_clock_ms() + CLAIM_MS;
-	mftd_lanes_before_claim(q);
-	r = mftd_queue_outcome(q, "claim",
-	    mftd_catalog_claim(
-		q->catalog, &q->role, mftd_clock_wall_us(), without, d, most));
-	if (r < 0)
-		q->inherit = true; /* it may have gone through */
-	for (i = 0; i < r; i++)
-		mftd_job_take(q, &d[i]);
-	if (r > 0) {
-		q->claim_ms = 0;
-		mftd_queue_wake(q);
-	}
-	if (r == 0) {
-		free(q->vain);
-		q->vain = without;
-		q->vain_ms = q->claim_ms;
-		without = NULL;
-	}
-out:
-	free(without);
-	free(d);
-}
-
 /* ---- what is said of it */
 
 static void
@@ -362,12 +283,13 @@ work(struct mftd_queue *q)
 	if (q->role.epoch == 0 || q->objects == NULL || !q->breakers_read)
 		return;
 	mftd_lanes_take(q);
+	mftd_claim_take(q);
 	if (!q->stale)
 		mftd_breakers_work(q);
 	if (!q->stale && q->inherit && mftd_lease_held(q->w->lease))
 		take_inherited(q);
 	if (!q->stale && !q->inherit && mftd_lease_held(q->w->lease))
-		claim(q);
+		mftd_claim_begin(q);
 	if (!q->stale)
 		mftd_jobs_work(q);
 	if (!q->stale)
@@ -501,6 +423,7 @@ mftd_outbound_main(struct mftd_worker *w)
 		exit(1);
 	}
 	q->w = w;
+	q->claiming.fd = -1;
 	TAILQ_INIT(&q->jobs);
 	TAILQ_INIT(&q->breakers);
 	mftd_log_context("queue=%s", w->instance);
@@ -517,9 +440,9 @@ mftd_outbound_main(struct mftd_worker *w)
 	mftd_jobs_free(q);
 	mftd_breakers_free(q);
 	mftd_lanes_close(q);
+	mftd_claim_free(q);
 	mftd_catalog_close(q->catalog);
 	mftd_objects_free(q->objects);
-	free(q->vain);
 	free(q->unknown);
 	free(q->hung);
 	free(q);

@@ -16,6 +16,7 @@
 #include "mftd/ipc/worker.h"
 #include "mftd/outbound/breaker.h"
 #include "mftd/outbound/child.h"
+#include "mftd/outbound/claim.h"
 #include "mftd/outbound/delivery.h"
 #include "mftd/outbound/lane.h"
 
@@ -132,6 +133,7 @@ struct mftd_queue {
 	struct mftd_pace *paces; /* MFTD_PACES of them */
 	struct mftd_pulse *pulses; /* the runners' */
 	char *hung; /* partners that do not answer, " a b "; NULL: none */
+	struct mftd_claiming claiming;
 	struct mftd_lane lanes[MFTD_LANES];
 	size_t n_lanes; /* 0: not opened yet */
 	struct mftd_away away[MFTD_VOLUMES_MAX];
