@@ -45,6 +45,11 @@ def visitors(rack):
     namespaces are used again, by anyone, once these are gone.
     """
     inner = f"/proc/{rack['pid']}/root/proc"
+    # before it has mounted its own that is the machine's, with all that others
+    # run there; nobody can have entered by then
+    if kernel.namespace(1, "pid", inner) != kernel.namespace(rack["pid"],
+                                                             "pid"):
+        return []
     ours = {kernel.namespace(pid, kind, inner) for kind in ("mnt", "net")
             for pid in kernel.pids(inner)}
     ours -= {None, *(kernel.namespace("self", k) for k in ("mnt", "net"))}

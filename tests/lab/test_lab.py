@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lab import Lab, LabError, kernel, plan
+from lab import Lab, LabError, kernel, plan, rack
 from lab.container import SCRIPT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -103,6 +103,11 @@ def until(condition, what, timeout_s=60):
         time.sleep(0.01)
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as f:
+        return [int(child) for child in f.read().split()]
+
+
 def rack_is_there(lab):
     return lab.rack() is not None
 
@@ -126,6 +131,22 @@ def interrupted():
     lab = Lab(name_of("int"), quiet=True)
     yield lab
     lab.down()
+
+
+def test_nobody_visits_what_is_not_up():
+    """A rack that has no /proc of its own yet has the machine's: with somebody
+    in namespaces of their own, who is not to be ended with it."""
+    unshare = ["unshare", "--kill-child", "--fork"]
+    with subprocess.Popen([*unshare, "--pid", "sleep", "1000"]) as early, \
+            subprocess.Popen([*unshare, "--net", "--mount", "sleep",
+                              "1000"]) as other:
+        try:
+            for process in early, other:
+                until(lambda p=process: children(p.pid), "the sleeper")
+            assert rack.visitors({"pid": children(early.pid)[0]}) == []
+        finally:
+            early.kill()
+            other.kill()
 
 
 @pytest.mark.parametrize("moment", [rack_is_there, node_is_on, services_run])
