@@ -1,6 +1,7 @@
 # Part of mftd; see LICENSE.
 """A wire between a client and the daemon that breaks when it is told to."""
 import copy
+import ctypes
 import socket
 import struct
 import threading
@@ -57,6 +58,13 @@ class Wire:
         except OSError:
             pass
 
+    @staticmethod
+    def _reset(s):
+        """By RST, which shutdown(2) does not send, and psftp may wait behind a
+        FIN for ever: connect(2) to AF_UNSPEC does, and wakes who waits."""
+        ctypes.CDLL(None).connect(
+            s.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16)
+
     def _accept(self):
         while True:
             try:
@@ -78,9 +86,7 @@ class Wire:
         self.broken.set()
         if self.how == "reset":
             for s in (client, server):
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                             struct.pack("ii", 1, 0))
-                self._end(s)
+                self._reset(s)
 
     def _pass_on(self, source, target, counts):
         seen = 0
