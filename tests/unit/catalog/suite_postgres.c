@@ -366,6 +366,45 @@ lanes_do_not_wait_for_one_another(void **state)
 	PQfinish(other);
 }
 
+/* It is under way as long as somebody has a row that it wants, and no lane is
+ * held up by that. */
+static void
+claim_is_not_waited_for(void **state)
+{
+	struct db *db = *state;
+	PGconn *other = session(db->uri);
+	struct mftd_delivery d[2], found[2];
+	struct mftd_claim to = { .out = found, .max = 2 };
+	struct mftd_catalog *lane;
+	struct mftd_role_row role;
+	struct mftd_row_step step = { .d = &d[0],
+		.from = MFTD_DELIVERY_CLAIMED };
+
+	publish_some(db, 2);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "old", &role), 0);
+	assert_int_equal(
+	    mftd_catalog_claim(db->c, &role, mftd_clock_wall_us(), "", d, 1),
+	    1);
+	d[0].state = MFTD_DELIVERY_SENDING;
+	assert_int_equal(mftd_catalog_beside(db->c, &lane), 1);
+	execute(other, "BEGIN");
+	execute(
+	    other, "UPDATE delivery SET mtime = mtime WHERE state = 'QUEUED'");
+	assert_int_equal(mftd_catalog_claim_send(
+			     db->c, &role, mftd_clock_wall_us(), "", &to),
+	    0);
+	wait_for_blocked(db, 1);
+	assert_int_equal(mftd_catalog_claim_take(db->c, &to, false), -EAGAIN);
+	assert_int_equal(mftd_catalog_steps(lane, &role, &step, 1), 0);
+	assert_int_equal(step.result, 0);
+	execute(other, "COMMIT");
+	assert_int_equal(mftd_catalog_claim_take(db->c, &to, true), 1);
+	assert_int_equal(found[0].state, MFTD_DELIVERY_CLAIMED);
+	assert_string_not_equal(found[0].id, d[0].id);
+	mftd_catalog_close(lane);
+	PQfinish(other);
+}
+
 /* Whoever raises finds the lanes by the name of their queue, too. */
 static void
 raise_ends_lanes(void **state)
@@ -700,6 +739,7 @@ tests_postgres(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(step_that_was_sent_may_be_stale),
 		DB_TEST(connection_is_lost_behind_a_step),
 		DB_TEST(lanes_do_not_wait_for_one_another),
+		DB_TEST(claim_is_not_waited_for),
 		DB_TEST(raise_ends_lanes),
 		DB_TEST(lanes_make_events),
 		DB_TEST(raise_ends_only_its_queue),
