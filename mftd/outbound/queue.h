@@ -69,6 +69,8 @@ struct mftd_runner {
 	struct mftd_chan *chan; /* to it; NULL: it is to end */
 	bool retire; /* no further batch: its configuration is of yesterday */
 	bool probe; /* it calls, and has not said yet how that went */
+	int64_t idle_ms; /* since when it has no batch (mftd_clock_ms); 0: it
+			    has one */
 	char partner[MFTD_TARGET_BYTES];
 	char host[MFTD_NAME_BYTES]; /* just there; "" as configured */
 	char address[MFTD_NAME_BYTES]; /* where it is; "" nowhere yet */
