@@ -7,6 +7,7 @@ import os
 import pathlib
 import pwd
 import re
+import select
 import shutil
 import signal
 import socket
@@ -118,20 +119,27 @@ class Sshd:
 
     def cut(self):
         """Ends all connections: their servers do no more."""
-        _kill(_descendants(self.sshd.pid))
+        if self.sshd is not None:
+            _kill_and_wait(_descendants(self.sshd.pid))
 
     def authorize(self, yes):
-        """Whether mftd's key may log in."""
+        """Whether mftd's key may log in; if not, nobody stays."""
         (self.top / "authorized").write_text(self.public + "\n" if yes
                                              else "")
+        if not yes:
+            self.cut()
 
     def fault(self, *arguments):
-        """What goes wrong in its next servers: strace's arguments."""
+        """What goes wrong in its next servers: strace's arguments.  A deliver
+        that lingers does not keep one from before."""
         (self.top / "fault").write_text(" ".join(arguments))
+        if arguments:
+            self.cut()
 
     def options(self, *arguments):
-        """The next servers', beside the usual."""
+        """Its servers' from now on, beside the usual."""
         (self.top / "options").write_text(" ".join(arguments))
+        self.cut()
 
     def servers(self):
         """Its sftp-servers."""
@@ -184,6 +192,17 @@ def _rsa_key():
 def _kill(pids):
     for pid in pids:
         send(pid)
+
+
+def _kill_and_wait(pids):
+    fds = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            fds.append(os.pidfd_open(pid))
+            signal.pidfd_send_signal(fds[-1], signal.SIGKILL)
+    for fd in fds:
+        select.select([fd], [], [])
+        os.close(fd)
 
 
 def _descendants(pid):
