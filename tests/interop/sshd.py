@@ -103,7 +103,7 @@ class Sshd:
     def stop(self):
         """Ends it and what came of its connections."""
         send(self.sshd.pid, signal.SIGSTOP)     # it takes no further one
-        left = list(_descendants(self.sshd.pid))
+        left = list(descendants(self.sshd.pid))
         self.sshd.terminate()
         send(self.sshd.pid, signal.SIGCONT)
         self.sshd.wait()
@@ -120,7 +120,7 @@ class Sshd:
     def cut(self):
         """Ends all connections: their servers do no more."""
         if self.sshd is not None:
-            _kill_and_wait(_descendants(self.sshd.pid))
+            kill_and_wait(descendants(self.sshd.pid))
 
     def authorize(self, yes):
         """Whether mftd's key may log in; if not, nobody stays."""
@@ -144,7 +144,7 @@ class Sshd:
     def servers(self):
         """Its sftp-servers."""
         found = []
-        for pid in _descendants(self.sshd.pid):
+        for pid in descendants(self.sshd.pid):
             with contextlib.suppress(OSError):
                 comm = pathlib.Path(f"/proc/{pid}/comm").read_text()
                 if comm == "sftp-server\n":
@@ -194,7 +194,8 @@ def _kill(pids):
         send(pid)
 
 
-def _kill_and_wait(pids):
+def kill_and_wait(pids):
+    """Until they are gone."""
     fds = []
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -205,9 +206,10 @@ def _kill_and_wait(pids):
         os.close(fd)
 
 
-def _descendants(pid):
+def descendants(pid):
+    """The processes that it started, and they, and so on."""
     with contextlib.suppress(OSError):
         text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
         for child in map(int, text.split()):
-            yield from _descendants(child)
+            yield from descendants(child)
             yield child
