@@ -111,11 +111,21 @@ next_times(void **state)
 		    "2027-03-28 01:00:00" },
 		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-03-28 01:30:01",
 		    "2027-03-29 00:30:00" },
-		/* … and twice on 31 October, but counts once */
+		/* … and twice on 31 October, but counts once … */
 		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-10-30 12:00:00",
-		    "2027-10-31 01:30:00" },
-		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-10-31 01:30:01",
+		    "2027-10-31 00:30:00" },
+		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-10-31 00:30:01",
 		    "2027-11-01 01:30:00" },
+		/* (by winter time as the other time, too) */
+		{ "30 2 * * *", "Africa/Casablanca", NULL,
+		    "2026-02-14 12:00:00", "2026-02-15 01:30:00" },
+		{ "30 2 * * *", "Africa/Casablanca", NULL,
+		    "2026-02-15 01:30:01", "2026-02-16 02:30:00" },
+		/* … unless each hour does */
+		{ "*/30 * * * *", "Europe/Berlin", NULL, "2027-10-31 00:30:01",
+		    "2027-10-31 01:00:00" },
+		{ "*/30 * * * *", "Europe/Berlin", NULL, "2027-10-31 01:00:01",
+		    "2027-10-31 01:30:00" },
 		{ "0 0 * * *", "nowhere", NULL, "2027-01-31 00:00:00", "-22" },
 	};
 	char got[32];
@@ -192,6 +202,8 @@ zones_and_days(void **state)
 	assert_true(mftd_schedule_zone("Europe/Berlin"));
 	assert_true(mftd_schedule_zone("UTC"));
 	assert_false(mftd_schedule_zone("Europe/Nowhere"));
+	assert_false(mftd_schedule_zone("../zoneinfo/Europe/Berlin"));
+	assert_false(mftd_schedule_zone("/usr/share/zoneinfo/Europe/Berlin"));
 	assert_true(mftd_schedule_day("2028-02-29"));
 	assert_false(mftd_schedule_day("2027-02-29"));
 	assert_false(mftd_schedule_day("+027-02-28"));
