@@ -59,6 +59,7 @@ DISPOSE_ORDER = (*DISPOSE, "durable_in_its_order")
 DISPOSE_FAULTS = (JOURNAL + "test_dispose_faults",)
 DISPOSE_FOUND = (JOURNAL + "test_dispose_found",)
 WATCH = ("tests/unit/outbound/test_watch",)
+HOURS = ("tests/unit/outbound/test_hours",)
 QUOTA = (JOURNAL + "test_quota",)
 PACE = ("tests/unit/outbound/test_pace",)
 CIRCLES = ("tests/unit/catalog/test_route_source",)
@@ -1334,6 +1335,20 @@ MUTATIONS = [
     Mutation("silent_bound", "mftd/outbound/hung.c",
              "silent < MFTD_DELIVERS_SILENT_MAX", "true",
              ("tests/unit/outbound/test_job", "test_so_many_take_no_place")),
+    Mutation("hours_by_a_clock_set_forward", "mftd/outbound/hours.c",
+             "first_us <= h->since_us ? h->ahead_us : 0", "0",
+             (*HOURS, "set_forward")),
+    Mutation("hours_of_later_tries", "mftd/outbound/hours.c",
+             "first_us <= h->since_us ?", "true ?",
+             (*HOURS, "set_forward")),
+    Mutation("hours_by_a_clock_that_is_right_again", "mftd/outbound/hours.c",
+             "	h->ahead_us += by_us;", "	h->ahead_us += by_us > 0 ? by_us : 0;",
+             (*HOURS, "set_back")),
+    Mutation("hours_by_a_clock_set_back", "mftd/outbound/hours.c",
+             "if (h->ahead_us < 0)", "if (false)", (*HOURS, "set_back")),
+    Mutation("hours_by_a_slewed_clock", "mftd/outbound/hours.c",
+             "by_us > -MFTD_HOURS_JUMP_US && by_us < MFTD_HOURS_JUMP_US",
+             "by_us == 0", (*HOURS, "as_it_goes")),
     Mutation("answered_before_all", "mftd/outbound/runner.c",
              "if (!asked || rn->asked > 0 || rn->chan == NULL)",
              "if (!asked || rn->chan == NULL)",

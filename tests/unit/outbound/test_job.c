@@ -91,7 +91,8 @@ test_words_of_the_last_try(void **state)
 		{ 3, 2, "given up after 1 try: why" },
 		{ 2, 0, "given up after 2 tries: why" },
 	};
-	struct mftd_job job = { .pending = false };
+	struct mftd_queue *q = calloc(1, sizeof(*q));
+	struct mftd_job job = { .q = q };
 	struct mftd_attempt a;
 	size_t i;
 
@@ -105,6 +106,7 @@ test_words_of_the_last_try(void **state)
 		assert_int_equal(a.d.state, MFTD_DELIVERY_FAILED);
 		assert_string_equal(a.d.error, cases[i].words);
 	}
+	free(q);
 }
 
 static const char *
