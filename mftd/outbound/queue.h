@@ -18,6 +18,7 @@
 #include "mftd/outbound/child.h"
 #include "mftd/outbound/claim.h"
 #include "mftd/outbound/delivery.h"
+#include "mftd/outbound/hours.h"
 #include "mftd/outbound/lane.h"
 
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
@@ -143,6 +144,7 @@ struct mftd_queue {
 	char due[MFTD_TARGET_BYTES]; /* as far as it was looked for those that
 					wait for too long (due.h) */
 	int64_t due_ms; /* the next look */
+	struct mftd_hours hours; /* of tries */
 	struct mftd_looks *looks; /* looks.h; NULL: none yet */
 	struct mftd_pulls *pulls; /* pulls.h; likewise */
 };

@@ -69,10 +69,11 @@ void
 mftd_runner_answer(struct mftd_job *job, int err, bool ended)
 {
 	struct mftd_runner *rn = job->runner;
+	bool asked = job->asked;
 
 	if (rn == NULL)
 		return;
-	if (job->asked) {
+	if (asked) {
 		job->asked = false;
 		rn->answer.err[job->item] = err;
 		rn->asked--;
@@ -82,7 +83,8 @@ mftd_runner_answer(struct mftd_job *job, int err, bool ended)
 		rn->n--;
 		job->runner = NULL;
 	}
-	if (rn->asked > 0 || rn->chan == NULL)
+	/* what it did not ask for it would take for its next answer */
+	if (!asked || rn->asked > 0 || rn->chan == NULL)
 		return;
 	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
 	mftd_worker_send(rn->q->w, rn->chan, MFTD_MSG_DELIVER_ANSWER, 0,

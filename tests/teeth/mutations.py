@@ -59,6 +59,7 @@ DISPOSE_ORDER = (*DISPOSE, "durable_in_its_order")
 DISPOSE_FAULTS = (JOURNAL + "test_dispose_faults",)
 DISPOSE_FOUND = (JOURNAL + "test_dispose_found",)
 WATCH = ("tests/unit/outbound/test_watch",)
+HOURS = ("tests/unit/outbound/test_hours",)
 QUOTA = (JOURNAL + "test_quota",)
 PACE = ("tests/unit/outbound/test_pace",)
 CIRCLES = ("tests/unit/catalog/test_route_source",)
@@ -104,6 +105,11 @@ def half(name, file, before, after, test=HALF):
 def hook(name, file, before, after):
     return Mutation(name, f"mftd/hook/{file}", before, after,
                     ("tests/unit/hook/test_sign",))
+
+
+def schedule(name, before, after):
+    return Mutation(f"schedule_{name}", "mftd/catalog/schedule.c", before,
+                    after, ("tests/unit/catalog/test_schedule", "next_times"))
 
 
 def lag(name):
@@ -817,8 +823,8 @@ MUTATIONS = [
     catalog("source_looked_at_each_time", "source.c",
             '"WHERE volume = $1 AND source_due = 1 AND "',
             '"WHERE volume = $1 AND "', "sources_that_wait_cost_nothing"),
-    catalog("source_not_due_again", "person.c", '"ELSE temp_try END, due = 1 "',
-            '"ELSE temp_try END "', "ended_once_more"),
+    catalog("source_not_due_again", "person.c", '"ELSE host END, due = 1 "',
+            '"ELSE host END "', "ended_once_more"),
     catalog("source_not_due_by_name", "targets.c",
             "behind = '', due = excluded.due, ", "behind = '', ",
             "ended_once_more"),
@@ -1155,6 +1161,29 @@ MUTATIONS = [
     Mutation("parts_behind_the_look_of_journal", "mftd/outbound/folder.c",
              "return poll(&p, 1, 0) == 0;", "return poll(&p, 1, 0) >= 0;",
              (*DEPOSIT, "journal_is_replaced")),
+    schedule("zone", "at = -1;\n\tGTimeZone *tz = "
+             "g_time_zone_new_identifier(zone);",
+             "at = -1;\n\tGTimeZone *tz = g_time_zone_new_utc();"),
+    schedule("day_of_its_zone", "t = g_date_time_to_timezone(utc, tz);",
+             "t = g_date_time_ref(utc);"),
+    schedule("on_closed_days", " && !is_closed(&day, closed))", ")"),
+    schedule("either_day", "return date || weekday;",
+             "return date && weekday;"),
+    schedule("every_day_is_none", "if (s->any_day || s->any_weekday)",
+             "if (false)"),
+    schedule("sunday_is_7", "(bits[4] | bits[4] >> 7)", "(bits[4])"),
+    schedule("skipped_in_spring", "at = g_date_time_to_unix(t);",
+             "at = g_date_time_get_minute(t) == minute % 60 "
+             "? g_date_time_to_unix(t) : -1;"),
+    Mutation("since_behind_all_ids", "mftd/base/id.c",
+             "if (time_us >= TIME_END)", "if (false)",
+             (*FOUND, "list_since")),
+    Mutation("id_behind_all_ids", "mftd/base/id.c",
+             "r = time_us < TIME_END ?", "r = true ?",
+             ("tests/unit/base/test_id",)),
+    Mutation("id_before_all_ids", "mftd/base/id.c",
+             "if (time_us < 0)\n\t\treturn -EINVAL;", "",
+             ("tests/unit/base/test_id",)),
     Mutation("day_of_23_hours", "mftd/catalog/expected.c",
              "return mftd_schedule_midnight(zone, until_us - 1, since_us);",
              "return *since_us = until_us - 21600000000, 0;",
@@ -1267,11 +1296,23 @@ MUTATIONS = [
          "if (r < 0 || it->own)", "if (it->own = true)",
          (*NAMES, "test_suffix_taken")),
     half("temp_without_its_row", "temp.c",
-         "if (it->begun && a->has_size)", "if (a->has_size)",
+         "if (!it->begun || !it->temp_attrs.has_size)",
+         "if (!it->temp_attrs.has_size)",
          (*NAMES, "test_suffix_taken_after_failure")),
     half("temp_by_its_row", "compare.c",
          "*yes = size == 0;\n\tif (size == 0 ||", "*yes = true;\n\tif (true ||",
          (*NAMES, "test_suffix_taken_since")),
+    half("temp_out_of_doubt", "temp.c",
+         "return it->d.host[0] != '\\0' || is_left_in_doubt(it);",
+         "return it->d.host[0] != '\\0';", (*NAMES, "test_suffix_resent")),
+    half("temp_out_of_doubt_gone_on_with", "deliver.c",
+         "strcmp(d->host, mftd_ssh_client_address(b->client)) == 0;", "true;",
+         (*NAMES, "test_suffix_resent")),
+    half("temp_out_of_doubt_by_its_row", "temp.c",
+         "|| is_left_in_doubt(it);", "|| true;",
+         (*NAMES, "test_suffix_taken_since_doubt")),
+    half("temp_by_a_preserved_mtime", "temp.c", " && !it->d.at.preserve;", ";",
+         (*NAMES, "test_suffix_of_a_preserved_mtime")),
     half("temp_not_let_go", "tell.c", ".let_go = it->let_go,", "",
          (*NAMES, "test_suffix_taken_after_failure")),
     half("temp_in_its_directory", "temp.c",
@@ -1301,7 +1342,7 @@ MUTATIONS = [
              "if (sends_into(&list[k], &list[i]))", "if (false)",
              ("tests/unit/catalog/test_handling",)),
     Mutation("resend_goes_on", "mftd/catalog/person.c",
-             "AND $3 = 'QUEUED' THEN 0 ", "AND $3 = 'QUEUED' THEN 3 ",
+             "AND $3 = 'QUEUED' THEN '' ", "AND $3 = 'QUEUED' THEN 'h' ",
              ("tests/unit/catalog/test_catalog",
               "wish_to_resend_begins_anew")),
 
@@ -1322,6 +1363,32 @@ MUTATIONS = [
     Mutation("silent_bound", "mftd/outbound/hung.c",
              "silent < MFTD_DELIVERS_SILENT_MAX", "true",
              ("tests/unit/outbound/test_job", "test_so_many_take_no_place")),
+    Mutation("hours_by_a_clock_set_forward", "mftd/outbound/hours.c",
+             "first_us <= h->since_us ? h->ahead_us : 0", "0",
+             (*HOURS, "set_forward")),
+    Mutation("hours_of_later_tries", "mftd/outbound/hours.c",
+             "first_us <= h->since_us ?", "1 ?",
+             (*HOURS, "set_forward")),
+    Mutation("hours_by_a_clock_that_is_right_again", "mftd/outbound/hours.c",
+             "	h->ahead_us += by_us;", "	h->ahead_us += by_us > 0 ? by_us : 0;",
+             (*HOURS, "set_back")),
+    Mutation("hours_by_a_clock_set_back", "mftd/outbound/hours.c",
+             "if (h->ahead_us < 0)", "if (0)", (*HOURS, "set_back")),
+    Mutation("hours_by_a_slewed_clock", "mftd/outbound/hours.c",
+             "by_us > -MFTD_HOURS_JUMP_US && by_us < MFTD_HOURS_JUMP_US",
+             "by_us == 0", (*HOURS, "as_it_goes")),
+    Mutation("answered_before_all", "mftd/outbound/runner.c",
+             "if (!asked || rn->asked > 0 || rn->chan == NULL)",
+             "if (!asked || rn->chan == NULL)",
+             ("tests/unit/outbound/test_job", "test_asked_is_answered_once")),
+    Mutation("answered_unasked", "mftd/outbound/runner.c",
+             "if (!asked || rn->asked > 0 || rn->chan == NULL)",
+             "if (rn->asked > 0 || rn->chan == NULL)",
+             ("tests/unit/outbound/test_job", "test_asked_is_answered_once")),
+    Mutation("answered_twice", "mftd/outbound/runner.c",
+             "		job->asked = false;\n\t\trn->answer.err",
+             "		rn->answer.err",
+             ("tests/unit/outbound/test_job", "test_asked_is_answered_once")),
     Mutation("silent_for_us", "mftd/outbound/hung.c", "rn->asked == 0 &&",
              "", ("tests/unit/outbound/test_job", "test_who_does_not_hang")),
     Mutation("hung_claim_little", "mftd/outbound/job.c",

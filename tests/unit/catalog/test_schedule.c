@@ -101,6 +101,9 @@ next_times(void **state)
 		    "2032-01-01\n2033-01-01\n2034-01-01\n2035-01-01\n"
 		    "2036-01-01\n2037-01-01",
 		    "2027-02-01 00:00:00", "-2" },
+		/* and so is the first one that is looked at: Sunday evening */
+		{ "0 22 * * *", "America/New_York", NULL, "2027-02-01 01:00:00",
+		    "2027-02-01 03:00:00" },
 		/* Berlin: one hour before UTC, two in summer */
 		{ "0 6 * * *", "Europe/Berlin", NULL, "2027-01-31 05:00:01",
 		    "2027-02-01 05:00:00" },
