@@ -39,7 +39,6 @@ struct mftd_runner;
 struct mftd_job {
 	TAILQ_ENTRY(mftd_job) link; /* by priority, then as they were taken */
 	struct mftd_queue *q;
-	struct mftd_delivery d;
 	struct mftd_runner *runner; /* whose batch has it; NULL */
 	uint32_t item; /* its place there */
 	bool asked; /* the runner waits to hear of it */
@@ -49,8 +48,6 @@ struct mftd_job {
 	bool begun; /* d.tries counts a try that no row has yet */
 	bool not_called; /* step: its partner was not to be had */
 	int64_t begin_us; /* when a deliver got it */
-	struct mftd_msg_step step;
-	char host[MFTD_NAME_BYTES]; /* where step happened */
 	int64_t start_ms; /* not before (mftd_clock_ms) */
 	bool waited; /* for the journal of its account's volume */
 	uint32_t rounds; /* looks at what became of it */
@@ -61,6 +58,9 @@ struct mftd_job {
 	uint64_t place; /* of its temporary name, if that is a partner's
 			   convention: who has the same waits; 0: it is its own
 			 */
+	struct mftd_delivery d;
+	struct mftd_msg_step step;
+	char host[MFTD_NAME_BYTES]; /* where step happened */
 };
 
 /* A deliver process: it has one batch at a time, all of one partner. */
