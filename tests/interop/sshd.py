@@ -117,8 +117,10 @@ class Sshd:
                     yield int(pid)
 
     def cut(self):
-        """Ends all connections: their servers do no more."""
+        """Ends all connections: their servers do no more, also those whose
+        client is gone by now."""
         _kill(_descendants(self.sshd.pid))
+        _kill(self._orphans())
 
     def authorize(self, yes):
         """Whether mftd's key may log in."""
