@@ -118,9 +118,11 @@ class Sshd:
                     yield int(pid)
 
     def cut(self):
-        """Ends all connections: their servers do no more."""
+        """Ends all connections: their servers do no more, also those whose
+        client is gone by now."""
         if self.sshd is not None:
             kill_and_wait(descendants(self.sshd.pid))
+            kill_and_wait(self._orphans())
 
     def authorize(self, yes):
         """Whether mftd's key may log in; if not, nobody stays."""

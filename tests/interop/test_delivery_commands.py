@@ -100,7 +100,8 @@ def wait_state(rig, id_, state, seconds=PATIENCE_S):
     def look():
         story = show(rig, id_)
         return story if story["state"] == state else None
-    return wait_for(f"{id_} {state}", look, seconds)
+    return rigs.wait_for(f"{id_} {state}", look, seconds, lambda: "".join(
+        [f"{show(rig, id_)}\n", *rig.lines(f".*{id_}.*\n")]))
 
 
 def upload(rig, name, content=b"content", account="alice"):
@@ -478,7 +479,7 @@ def test_claimed_again_while_it_is_sent(rig, partner):
     wait_state(rig, id_, "CLAIMED")
     assert wait_state(rig, id_, "DONE")["tries"] == 2
     assert partner.renames().count("in/again") == 1
-    assert not [n for n in partner.names() if n.startswith(".mft-")]
+    assert not [n for n in partner.names() if n.startswith(f".mft-{id_}.")]
 
 
 @pytest.mark.parametrize("catalog", [None, Postgres])

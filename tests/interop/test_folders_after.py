@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from databases import Postgres
-from deposits import (held, kill, kill_all, rows, stopped, wait_for,
+from deposits import (held, kill, kill_all, rows, wait_for,
                       wait_rows)
 from partner import Partner
 from rig import Rig, USER
@@ -102,7 +102,7 @@ def test_not_before_all_have_it():
 def test_a_newer_one_stays():
     """Which came before anybody was asked to take the older one away."""
     with system(more=DELETE) as (rig, partner, folder):
-        with stopped(rig, "catalog"):
+        with rig.stopped("catalog"):
             put(folder, "file", b"one")
             wait_rows(rig, 1)
             os.unlink(partner.files / "file")
