@@ -4,6 +4,7 @@ whether its link is kept is known when it is published, by all that is configure
 and not when its session began or when its node heard of that route."""
 import contextlib
 import os
+import pathlib
 import signal
 import sqlite3
 import subprocess
@@ -45,6 +46,30 @@ def version(rig):
         return db.execute("SELECT version FROM config").fetchone()[0]
 
 
+def stop_catalog(rig):
+    """Its process, which from now on says nothing, and does not keep others
+    from writing: it was not stopped within a transaction."""
+    catalog, = rig.pids("catalog")
+
+    def stopped():
+        os.kill(catalog, signal.SIGSTOP)
+        wait_for("the stop", lambda: state_of(catalog) == "T", START_S)
+        with contextlib.closing(sqlite3.connect(
+                rig.state / "catalog.db", timeout=0)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(catalog, signal.SIGCONT)
+                return None
+        return catalog
+    return wait_for("a stop between transactions", stopped, START_S)
+
+
+def state_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return text.rpartition(")")[2].split()[0]
+
+
 def arrives(partner, name):
     path = partner.files / name
     wait_for(f"{name} at the partner", lambda: path.exists()
@@ -63,8 +88,7 @@ def test_session_that_is_older_than_any_route():
 def test_node_that_has_not_heard_of_the_route():
     with Rig() as rig, Partner() as partner:
         rig.up(both(rig, partner, "alice"))
-        catalog, = rig.pids("catalog")
-        os.kill(catalog, signal.SIGSTOP)
+        catalog = stop_catalog(rig)
         try:
             rig.mftctl("apply", rig.accounts(both(rig, partner, "alice", "bob")))
             with session(rig, "bob") as sftp:
@@ -78,9 +102,8 @@ def test_apply_returns_when_its_node_has_heard():
     with Rig() as rig, Partner() as partner:
         rig.up(both(rig, partner))
         rig.wait_status(lambda st: st["catalog"]["reachable"], "the catalog")
-        catalog, = rig.pids("catalog")
         with session(rig, "alice") as sftp:
-            os.kill(catalog, signal.SIGSTOP)
+            catalog = stop_catalog(rig)
             with subprocess.Popen(
                     [rig.program("mftctl"), "-f", rig.conf, "apply",
                      rig.accounts(both(rig, partner, "alice"))],
