@@ -33,6 +33,7 @@ FETCH = ("tests/unit/outbound/test_fetch",)
 CLIENT = ("tests/unit/ssh/test_client",)
 FETCH_RESUME = ("tests/unit/outbound/test_fetch_resume",)
 NAMES = ("tests/unit/outbound/test_names",)
+TEMP = ("tests/unit/outbound/test_temp",)
 TIDY = ("tests/unit/outbound/test_tidy",)
 DEPOSIT = ("tests/unit/outbound/test_deposit",)
 PARENT = ("tests/unit/node/test_parent",)
@@ -1236,14 +1237,24 @@ MUTATIONS = [
          "mftd_deliver_name_fault(&it->d) == NULL;", "true;",
          ("tests/unit/outbound/test_trigger", "test_number_of_a_trigger")),
     half("temp_of_anybody", "temp.c",
-         "if (r < 0 || it->own)", "if (it->own = true)",
-         (*NAMES, "test_suffix_taken")),
-    half("temp_without_its_row", "temp.c",
-         "if (it->begun && a->has_size)", "if (a->has_size)",
-         (*NAMES, "test_suffix_taken_after_failure")),
-    half("temp_by_its_row", "compare.c",
-         "*yes = size == 0;\n\tif (size == 0 ||", "*yes = true;\n\tif (true ||",
-         (*NAMES, "test_suffix_taken_since")),
+         "it->own = mftd_temp_is_marked(&it->d, &it->temp_attrs);",
+         "it->own = true;", (*TEMP, "test_beginning_of_others")),
+    half("temp_replaced", "temp.c",
+         "*own = a->content == MFTD_CONTENT_SAME;", "*own = true;",
+         (*TEMP, "test_replaced")),
+    half("temp_like_ours", "temp.c",
+         "(!d->at.preserve || a->atime == mftd_temp_atime(d, mtime))", "true",
+         (*TEMP, "test_replaced_by_its_like")),
+    half("temp_removed_unseen", "temp.c", "it->own = is_own(it, &before);",
+         "it->own = true;", (*TEMP, "test_replaced_and_failed")),
+    half("temp_renamed_unseen", "publish.c", "r = mftd_batch_prove_again(b);",
+         "", (*TEMP, "test_replaced_before_rename")),
+    half("temp_without_mark", "temp.c",
+         "mftd_temp_mark(&it->d), &it->dated)", "0, &it->dated)",
+         (*TEMP, "test_own_is_removed")),
+    half("temp_resumed_unseen", "temp.c",
+         "r = look_by_handle(b, it, &same);", "r = 0;",
+         (*TEMP, "test_others_are_not_resumed")),
     half("temp_not_let_go", "deliver.c", ".let_go = it->let_go,", "",
          (*NAMES, "test_suffix_taken_after_failure")),
     half("temp_in_its_directory", "temp.c",
