@@ -106,6 +106,27 @@ test_words_of_the_last_try(void **state)
 	}
 }
 
+/* The time that it is to have at the partner is in its row before it is sent,
+ * if the deliver wants that (temp.h). */
+static void
+test_time_from_begin_on(void **state)
+{
+	struct mftd_job job = { .d.state = MFTD_DELIVERY_CLAIMED };
+	struct mftd_attempt a;
+
+	mftd_job_set_step(&job, MFTD_EVENT_BEGIN, 0, "");
+	assert_int_equal(mftd_step_make(&job, &a), 0);
+	assert_int_equal(a.d.mtime, 0);
+	job.step.mtime = 1500000000;
+	assert_int_equal(mftd_step_make(&job, &a), 0);
+	assert_int_equal(a.d.mtime, 1500000000);
+	job.d = a.d;
+	/* a try that fails leaves it there */
+	mftd_job_set_step(&job, MFTD_EVENT_RETRY, -EIO, "why");
+	assert_int_equal(mftd_step_make(&job, &a), 0);
+	assert_int_equal(a.d.mtime, 1500000000);
+}
+
 static const char *
 busy(struct mftd_queue *q)
 {
@@ -414,6 +435,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_of_the_last_try),
+		cmocka_unit_test(test_time_from_begin_on),
 		cmocka_unit_test(test_room_for_another_partner),
 		cmocka_unit_test(test_room_always),
 		cmocka_unit_test(test_claims_leave_room),
