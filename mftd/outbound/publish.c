@@ -153,27 +153,6 @@ needs_look(const struct mftd_item *it, const struct mftd_remote_attrs *a)
 	    it->d.at.if_exists == MFTD_IF_EXISTS_SKIP;
 }
 
-/* Looks into what LSTAT did not tell enough of. */
-static int
-look_into(struct mftd_batch *b, struct mftd_item *it)
-{
-	enum mftd_verification how = it->d.has.verified;
-	int r = 0;
-
-	if (it->shared && needs_look(it, &it->temp_attrs)) {
-		r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
-		if (r == 0)
-			r = mftd_item_restore_times(
-			    b, it->temp, &it->temp_attrs);
-	}
-	if (r == 0 && needs_look(it, &it->final_attrs))
-		r = mftd_item_look_into(
-		    b, it, it->final, &it->final_attrs, &how);
-	if (it->final_attrs.content == MFTD_CONTENT_SAME)
-		it->d.has.verified = how;
-	return r;
-}
-
 /* What is known of it, but how the looking went. */
 static struct mftd_evidence
 evidence_of(const struct mftd_item *it)
@@ -190,6 +169,36 @@ evidence_of(const struct mftd_item *it)
 		.shared = it->shared,
 		.resumed = it->resumed,
 		.skipped = it->d.has.skipped != 0 };
+}
+
+/* Whether it matters what stands at a temporary name of a convention: not where
+ * that is looked at again whatever it is.  For who looks leaves a trace, at a
+ * server that does not let it take that back. */
+static bool
+is_temp_wanted(const struct mftd_item *it)
+{
+	struct mftd_evidence e = evidence_of(it);
+
+	return it->shared && (it->settled || mftd_delivery_is_final(&e));
+}
+
+/* Looks into what LSTAT did not tell enough of. */
+static int
+look_into(struct mftd_batch *b, struct mftd_item *it)
+{
+	enum mftd_verification how = it->d.has.verified;
+	int r = 0;
+
+	if (needs_look(it, &it->final_attrs))
+		r = mftd_item_look_into(
+		    b, it, it->final, &it->final_attrs, &how);
+	if (it->final_attrs.content == MFTD_CONTENT_SAME)
+		it->d.has.verified = how;
+	if (r < 0 || !is_temp_wanted(it) || !needs_look(it, &it->temp_attrs))
+		return r;
+	r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
+	return r == 0 ? mftd_item_restore_times(b, it->temp, &it->temp_attrs)
+		      : r;
 }
 
 /* Before a rename is asked for. */

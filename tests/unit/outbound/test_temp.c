@@ -399,6 +399,33 @@ test_others_are_not_resumed(void **state)
 	assert_int_equal(partner_names(&w->partner), 1);
 }
 
+/* Its owner is killed before its rename, and the server does not let anybody
+ * take back that he read it: what that leaves is no reader's trace. */
+static void
+test_preserved_and_killed(void **state)
+{
+	static const struct plan plan = { .at = MFTD_EVENT_PUBLISH,
+		.moment = AFTER_ROW };
+	struct world *w = *state;
+	struct mftd_delivery *d = prepare(w, SIZE);
+	int i;
+
+	d->at.preserve = 1;
+	set_source_time(w, 1234567890);
+	run_once(w, &plan);
+	assert_int_equal(d->state, MFTD_DELIVERY_PUBLISHING);
+	assert_int_equal(d->mtime, 0);
+	/* the first sets those of the witness (traces.h) */
+	partner_fault(&w->partner, "-e inject=utimensat:error=EPERM:when=2+");
+	for (i = 0; i < 4; i++) {
+		w->settled = i == 3;
+		run_once(w, &calm);
+	}
+	partner_fault(&w->partner, "");
+	assert_source_is_there(w);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+}
+
 /* ---- a server that does not keep times */
 
 /* There the content proves it. */
@@ -482,6 +509,7 @@ main(int argc, char **argv)
 		WITH_PARTNER(test_own_is_resumed),
 		WITH_PARTNER(test_own_is_not_resumed),
 		WITH_PARTNER(test_others_are_not_resumed),
+		WITH_PARTNER(test_preserved_and_killed),
 		WITH_PARTNER(test_no_times),
 		WITH_PARTNER(test_no_times_and_replaced),
 	};
