@@ -3,9 +3,12 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <glib.h>
 
 #include "mftd/catalog/handling.h"
 #include "mftd/catalog/template.h"
@@ -114,6 +117,43 @@ is_same_folder(const char *a, const char *b)
 	}
 }
 
+/* How far above the place where its login starts a path begins. */
+static size_t
+level_of(const char *path)
+{
+	size_t n, ups = 0, depth = 0;
+
+	if (path[0] == '/')
+		return SIZE_MAX;
+	for (; (n = next_part(&path)) > 0; path += n) {
+		if (n != 2 || strncmp(path, "..", 2) != 0)
+			depth++;
+		else if (depth > 0)
+			depth--;
+		else
+			ups++;
+	}
+	return ups;
+}
+
+/* The same as far as anybody knows without the partner, who alone knows where a
+ * login starts: of two that begin at different places the one from farther
+ * above may be the other if it ends with it. */
+static bool
+may_be_same_folder(const char *a, const char *b)
+{
+	size_t la = level_of(a), lb = level_of(b);
+	char *high = g_canonicalize_filename(la > lb ? a : b, "/");
+	char *low = g_canonicalize_filename(la > lb ? b : a, "/");
+	bool yes = strcmp(high, low) == 0 ||
+	    (la != lb &&
+		(strcmp(low, "/") == 0 || g_str_has_suffix(high, low)));
+
+	g_free(high);
+	g_free(low);
+	return yes;
+}
+
 /* Whether a has its temporary names where b's files come, and its own do not.
  */
 static bool
@@ -121,7 +161,7 @@ sends_into(const struct mftd_route *a, const struct mftd_route *b)
 {
 	const char *temp = a->at.temp_directory;
 
-	return temp[0] != '\0' && is_same_folder(temp, b->directory) &&
+	return temp[0] != '\0' && may_be_same_folder(temp, b->directory) &&
 	    !is_same_folder(temp, a->directory);
 }
 
@@ -137,24 +177,38 @@ leads_up(const char *path)
 	return false;
 }
 
+static void
+put_place(char *why, size_t size, const char *what, const struct mftd_route *r,
+    bool sure)
+{
+	snprintf(why, size, "%s the %s of route %s%s", sure ? "is" : "may be",
+	    what, r->name,
+	    sure ? ""
+		 : " (only the partner knows where a login starts: write "
+		   "its folders in one way)");
+}
+
 /* What one sends there under a temporary name could be the other's file. */
 static int
 check_places(
     const struct mftd_check *p, const struct mftd_route *list, size_t i)
 {
-	char why[MFTD_NAME_BYTES + 64];
+	char why[MFTD_NAME_BYTES + 160];
+	const char *temp;
 	size_t k;
 
 	for (k = 0; k < i; k++) {
 		if (list[k].partner == NULL ||
 		    strcmp(list[k].partner, list[i].partner) != 0)
 			continue;
-		snprintf(why, sizeof(why), "is the directory of route %s",
-		    list[k].name);
+		temp = list[i].at.temp_directory;
+		put_place(why, sizeof(why), "directory", &list[k],
+		    is_same_folder(temp, list[k].directory));
 		if (sends_into(&list[i], &list[k]))
 			return mftd_check_refuse(p, "temp_directory", why);
-		snprintf(why, sizeof(why), "is the temp_directory of route %s",
-		    list[k].name);
+		temp = list[k].at.temp_directory;
+		put_place(why, sizeof(why), "temp_directory", &list[k],
+		    is_same_folder(temp, list[i].directory));
 		if (sends_into(&list[k], &list[i]))
 			return mftd_check_refuse(p, "directory", why);
 	}

@@ -36,10 +36,10 @@ struct mftd_item {
 	bool drop; /* its temporary name, once its event is told */
 	bool delivered; /* what comes after it is to be done */
 	bool shared; /* its temporary name is a partner's convention */
-	bool begun; /* its row says that an earlier try was at its temporary
-		       name */
-	bool own; /* of a convention: what stands there is its own (temp.h) */
+	bool own; /* of a convention: its own stands there (temp.h) */
 	bool let_go; /* of a convention: nothing of its own stands there */
+	bool held; /* of a convention: the handle of it is open */
+	bool reread; /* it was read to prove it: its atime tells nothing */
 	bool taken; /* its final name is another's: it needs a number */
 	bool going_on; /* its temporary name may hold what a cut try sent */
 	bool resumed; /* an earlier try's server may write to it too */

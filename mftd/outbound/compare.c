@@ -247,48 +247,6 @@ out:
 	return r;
 }
 
-/* Whether both have the same len bytes there. */
-static int
-compare_block(struct mftd_batch *b, const struct mftd_item *it,
-    const struct mftd_remote_file *f, uint64_t off, size_t len, bool *same)
-{
-	struct mftd_remote_answer a = { 0 };
-	uint8_t *own = malloc(BLOCK_BYTES), *theirs = malloc(BLOCK_BYTES);
-	size_t got = 0;
-	int r = own != NULL && theirs != NULL ? 0 : -ENOMEM;
-
-	if (r == 0)
-		r = fetch(b, f, off, theirs, len, &got, &a);
-	*same = r == 0 && got == len &&
-	    mftd_fd_pread_full(it->source, own, len, (int64_t)off) ==
-		(ssize_t)len &&
-	    memcmp(own, theirs, len) == 0;
-	free(own);
-	free(theirs);
-	return r;
-}
-
-int
-mftd_item_is_prefix(struct mftd_batch *b, const struct mftd_item *it,
-    const char *path, uint64_t size, bool *yes)
-{
-	size_t len = size < BLOCK_BYTES ? (size_t)size : BLOCK_BYTES;
-	struct mftd_remote_answer a = { 0 };
-	struct mftd_remote_file f;
-	int r;
-
-	*yes = size == 0;
-	if (size == 0 || size > it->d.size)
-		return 0;
-	r = open_to_read(b, path, &f, &a);
-	if (r < 0 || a.err < 0)
-		return r;
-	r = compare_block(b, it, &f, 0, len, yes);
-	if (r == 0 && *yes && size > len)
-		r = compare_block(b, it, &f, size - len, len, yes);
-	return r == 0 ? close_file(b, &f) : r;
-}
-
 int
 mftd_item_prove_prefix(struct mftd_batch *b, struct mftd_item *it)
 {

@@ -34,12 +34,6 @@ int mftd_item_look_into(struct mftd_batch *b, const struct mftd_item *it,
 int mftd_batch_is_text(struct mftd_batch *b, const char *path, const char *text,
     size_t len, bool *same);
 
-/* Whether the size bytes at path are the beginning of the item's source: the
- * first MFTD_RESUME_READ_BYTES of them, and the last; what cannot be read is
- * not. */
-int mftd_item_is_prefix(struct mftd_batch *b, const struct mftd_item *it,
-    const char *path, uint64_t size, bool *yes);
-
 /* How much of what an earlier try left under the item's temporary name is the
  * source's beginning for certain: to it->from. */
 int mftd_item_prove_prefix(struct mftd_batch *b, struct mftd_item *it);

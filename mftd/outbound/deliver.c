@@ -247,7 +247,6 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 	it->publishing = begun;
 	it->unanswered = it->evidence;
 	it->shared = mftd_deliver_is_shared(&it->d);
-	it->begun = !begun && has->temp_try != 0;
 	it->resumed = has->temp_try != 0 && has->temp_try != it->d.tries;
 	if (!begun)
 		*has = (struct mftd_progress) { .temp_try = has->temp_try };

@@ -279,7 +279,8 @@ is_untouched(const struct mftd_evidence *e)
 	uint32_t mtime = e->mtime != 0 ? (uint32_t)e->mtime : a->mtime;
 
 	return !e->blind && a->links == 1 && a->has_mtime &&
-	    a->atime == mftd_delivery_atime(mtime);
+	    (a->atime == mftd_delivery_atime(mtime) ||
+		(e->atime != 0 && a->atime == e->atime));
 }
 
 /* Whether half a rename may have published it. */

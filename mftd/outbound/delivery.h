@@ -90,6 +90,8 @@ struct mftd_evidence {
 	uint64_t size; /* of the source */
 	int64_t mtime; /* the one that was set and seen set; 0: none, or it is
 			  not this delivery's alone */
+	uint32_t atime; /* that was set with it, if that is not the one of
+			   mftd_delivery_atime; 0: it is */
 	enum mftd_if_exists if_exists; /* its route's word */
 	bool shared; /* the temporary name is not this delivery's alone */
 	bool resumed; /* an earlier try's server may write to it still, and so

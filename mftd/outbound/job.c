@@ -6,7 +6,6 @@
 
 #include "mftd/base/clock.h"
 #include "mftd/outbound/away.h"
-#include "mftd/outbound/names.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
@@ -30,40 +29,21 @@ is_in_hand(enum mftd_delivery_state s)
 	    s == MFTD_DELIVERY_SENT || mftd_delivery_is_published(s);
 }
 
-static uint64_t
-hash(uint64_t h, const char *text)
-{
-	for (; *text != '\0'; text++) /* FNV-1a */
-		h = (h ^ (unsigned char)*text) * 0x100000001b3;
-	return h;
-}
-
-/* Two that are one by chance only wait for each other. */
-static uint64_t
-place_of(const struct mftd_delivery *d)
-{
-	char temp[2 * MFTD_PATH_BYTES + 2];
-
-	if (!mftd_deliver_is_shared(d) ||
-	    mftd_deliver_temp_name(d, d->tries, temp, sizeof(temp)) < 0)
-		return 0;
-	return hash(hash(0xcbf29ce484222325, d->partner), temp) | 1;
-}
-
-/* Whether an older one, or one that may be at it, has the same place. */
+/* Whether an older one, or one that may be at it, has a name that it has. */
 static bool
 is_kept_waiting(const struct mftd_job *job)
 {
 	const struct mftd_job *other;
 	bool older = true;
 
-	if (job->place == 0 || mftd_delivery_is_published(job->d.state))
+	if (mftd_delivery_is_published(job->d.state) ||
+	    !mftd_places_may_meet(&job->q->places, &job->place))
 		return false;
 	TAILQ_FOREACH(other, &job->q->jobs, link) {
 		if (other == job)
 			older = false;
-		else if (other->place == job->place &&
-		    is_in_hand(other->d.state) &&
+		else if (is_in_hand(other->d.state) &&
+		    mftd_place_meets(&other->place, &job->place) &&
 		    (older || other->runner != NULL || other->pending ||
 			mftd_delivery_is_published(other->d.state)))
 			return true;
@@ -84,7 +64,8 @@ mftd_job_take(struct mftd_queue *q, const struct mftd_delivery *d)
 		return false;
 	job->q = q;
 	job->d = *d;
-	job->place = place_of(d);
+	mftd_place_of(d, &job->place);
+	mftd_places_enter(&q->places, &job->place);
 	at = TAILQ_LAST(&q->jobs, mftd_jobs);
 	while (at != NULL && at->d.priority < d->priority)
 		at = TAILQ_PREV(at, mftd_jobs, link);
@@ -221,6 +202,7 @@ mftd_job_begin(struct mftd_job *job)
 static void
 forget(struct mftd_job *job)
 {
+	mftd_places_leave(&job->q->places, &job->place);
 	TAILQ_REMOVE(&job->q->jobs, job, link);
 	job->q->n_jobs--;
 	free(job);

@@ -7,6 +7,7 @@
 #include "mftd/base/log.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/compare.h"
+#include "mftd/outbound/temp.h"
 #include "mftd/outbound/traces.h"
 
 /* ---- removing */
@@ -15,16 +16,18 @@
 static int
 remove_temp(struct mftd_batch *b, struct mftd_item *it)
 {
+	if (it->shared)
+		return mftd_item_remove_seen(b, it);
 	memset(&it->removed, 0, sizeof(it->removed));
 	return mftd_remote_remove(b->remote, it->temp, &it->removed);
 }
 
-/* And its trigger file, which nobody will rename.  At a name of a convention
- * only what is its own. */
+/* And its trigger file, which nobody will rename.  At a name of a convention it
+ * takes more (temp.h). */
 static int
 remove_all(struct mftd_batch *b, struct mftd_item *it)
 {
-	int r = !it->shared || it->own ? remove_temp(b, it) : 0;
+	int r = !it->shared ? remove_temp(b, it) : 0;
 
 	if (r == 0 && it->trigger_temp[0] != '\0')
 		r = mftd_remote_remove(
@@ -40,12 +43,26 @@ say_what_stays(const struct mftd_item *it)
 		    "%s stays at the partner: %s", it->temp, it->removed.why);
 }
 
+static bool
+is_to_drop(const struct mftd_item *it)
+{
+	return it->active && it->drop;
+}
+
+static bool
+is_left_behind(const struct mftd_item *it)
+{
+	return !it->active && it->drop;
+}
+
 void
 mftd_batch_drop_shared(struct mftd_batch *b)
 {
 	struct mftd_item *it;
 	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
 
+	if (r == 0)
+		r = mftd_batch_remove_shared(b, is_to_drop);
 	FOR_EACH_ACTIVE(it, b)
 	if (r == 0 && it->shared && it->drop)
 		r = remove_all(b, it);
@@ -55,8 +72,7 @@ mftd_batch_drop_shared(struct mftd_batch *b)
 	{
 		if (!it->shared || !it->drop)
 			continue;
-		it->let_go |= r == 0 && it->own &&
-		    (it->removed.err == 0 || it->removed.err == -ENOENT);
+		it->let_go |= r == 0 && !it->own;
 		it->drop = false;
 	}
 	if (r < 0 && b->remote != NULL)
@@ -69,6 +85,8 @@ mftd_batch_drop(struct mftd_batch *b)
 	struct mftd_item *it, *end = b->items + b->n;
 	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
 
+	if (r == 0)
+		r = mftd_batch_remove_shared(b, is_left_behind);
 	for (it = b->items; r == 0 && it < end; it++)
 		if (!it->active && it->drop)
 			r = remove_all(b, it);
@@ -135,6 +153,35 @@ needs_look(const struct mftd_item *it, const struct mftd_remote_attrs *a)
 	    it->d.at.if_exists == MFTD_IF_EXISTS_SKIP;
 }
 
+/* What is known of it, but how the looking went. */
+static struct mftd_evidence
+evidence_of(const struct mftd_item *it)
+{
+	const struct mftd_remote_attrs *a = &it->temp_attrs;
+	uint32_t mtime = it->mtime != 0 ? (uint32_t)it->mtime : a->mtime;
+
+	return (struct mftd_evidence) { .temp = it->temp_attrs,
+		.final = it->final_attrs,
+		.size = it->d.size,
+		.mtime = it->mtime,
+		.atime = mftd_temp_atime(&it->d, mtime),
+		.if_exists = (enum mftd_if_exists)it->d.at.if_exists,
+		.shared = it->shared,
+		.resumed = it->resumed,
+		.skipped = it->d.has.skipped != 0 };
+}
+
+/* Whether it matters what stands at a temporary name of a convention: not where
+ * that is looked at again whatever it is.  For who looks leaves a trace, at a
+ * server that does not let it take that back. */
+static bool
+is_temp_wanted(const struct mftd_item *it)
+{
+	struct mftd_evidence e = evidence_of(it);
+
+	return it->shared && (it->settled || mftd_delivery_is_final(&e));
+}
+
 /* Looks into what LSTAT did not tell enough of. */
 static int
 look_into(struct mftd_batch *b, struct mftd_item *it)
@@ -142,32 +189,16 @@ look_into(struct mftd_batch *b, struct mftd_item *it)
 	enum mftd_verification how = it->d.has.verified;
 	int r = 0;
 
-	if (it->shared && needs_look(it, &it->temp_attrs)) {
-		r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
-		if (r == 0)
-			r = mftd_item_restore_times(
-			    b, it->temp, &it->temp_attrs);
-	}
-	if (r == 0 && needs_look(it, &it->final_attrs))
+	if (needs_look(it, &it->final_attrs))
 		r = mftd_item_look_into(
 		    b, it, it->final, &it->final_attrs, &how);
 	if (it->final_attrs.content == MFTD_CONTENT_SAME)
 		it->d.has.verified = how;
-	return r;
-}
-
-/* What is known of it, but how the looking went. */
-static struct mftd_evidence
-evidence_of(const struct mftd_item *it)
-{
-	return (struct mftd_evidence) { .temp = it->temp_attrs,
-		.final = it->final_attrs,
-		.size = it->d.size,
-		.mtime = it->mtime,
-		.if_exists = (enum mftd_if_exists)it->d.at.if_exists,
-		.shared = it->shared,
-		.resumed = it->resumed,
-		.skipped = it->d.has.skipped != 0 };
+	if (r < 0 || !is_temp_wanted(it) || !needs_look(it, &it->temp_attrs))
+		return r;
+	r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
+	return r == 0 ? mftd_item_restore_times(b, it->temp, &it->temp_attrs)
+		      : r;
 }
 
 /* Before a rename is asked for. */
@@ -446,6 +477,7 @@ mftd_batch_rename(struct mftd_batch *b)
 		mftd_batch_lost(b, -MFTD_E_CLOSED);
 	if (b->remote == NULL || !mftd_batch_may_go_on(b))
 		return;
+	r = mftd_batch_prove_again(b);
 	FOR_EACH_ACTIVE(it, b)
 	{
 		if (!it->renaming)

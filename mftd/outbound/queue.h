@@ -20,6 +20,7 @@
 #include "mftd/outbound/delivery.h"
 #include "mftd/outbound/hours.h"
 #include "mftd/outbound/lane.h"
+#include "mftd/outbound/place.h"
 
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
  * spawn.c and breakers.c share it. */
@@ -55,9 +56,7 @@ struct mftd_job {
 			  in the configuration any more */
 	bool seen; /* by one of them, under its final name */
 	bool counted; /* while partners' jobs are */
-	uint64_t place; /* of its temporary name, if that is a partner's
-			   convention: who has the same waits; 0: it is its own
-			 */
+	struct mftd_place place; /* its names: who has one of them waits */
 	struct mftd_delivery d;
 	struct mftd_msg_step step;
 	char host[MFTD_NAME_BYTES]; /* where step happened */
@@ -130,6 +129,7 @@ struct mftd_queue {
 	int64_t said_ms;
 	TAILQ_HEAD(mftd_jobs, mftd_job) jobs;
 	size_t n_jobs; /* up to MFTD_JOBS_MAX */
+	struct mftd_places places; /* theirs */
 	TAILQ_HEAD(mftd_breakers, mftd_breaker) breakers;
 	bool breakers_read; /* since the epoch is ours */
 	struct mftd_runner runners[MFTD_RUNNERS_MAX];

@@ -98,9 +98,7 @@ remove_old_temps(struct mftd_batch *b, struct mftd_item *it)
 	int r = 0;
 
 	if (it->shared)
-		return it->from == 0 && it->own
-		    ? mftd_remote_remove(b->remote, it->temp, &it->removed)
-		    : 0;
+		return 0;
 	for (; r == 0 && t < d->tries; t++) {
 		if (t == d->has.temp_try)
 			continue;
@@ -172,13 +170,13 @@ send_one(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 	if (r == 0 && it->d.at.mode != 0)
 		r = mftd_remote_set_mode(
 		    b->remote, &it->file, it->d.at.mode, &it->allowed);
-	if (r == 0)
-		r = mftd_remote_set_times(b->remote, &it->file, mtime,
-		    mftd_delivery_atime(mtime), &it->dated);
-	if (r == 0)
-		r = mftd_remote_close(b->remote, &it->file, &it->closed);
 	mftd_fd_close(&it->source);
-	return r;
+	if (r < 0 || it->held)
+		return r; /* the rest in mftd_batch_finish_shared */
+	r = mftd_remote_set_times(b->remote, &it->file, mtime,
+	    mftd_delivery_atime(mtime), &it->dated);
+	return r == 0 ? mftd_remote_close(b->remote, &it->file, &it->closed)
+		      : r;
 }
 
 /* Until it is whole it is for its owner only, who has to go on with it after a
@@ -199,6 +197,26 @@ struct group {
 	size_t n;
 };
 
+/* Until it has its mark nobody knows whose one of a convention is: that comes
+ * first. */
+static int
+mark_some(struct mftd_batch *b, const struct group *g)
+{
+	struct mftd_item *it;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < g->n; i++) {
+		it = g->items[i];
+		if (!it->shared)
+			continue;
+		r = mftd_remote_await(b->remote, &it->opened);
+		if (r == 0)
+			r = mftd_item_opened_shared(b, it);
+	}
+	return r;
+}
+
 /* Asks for the handles of the next few, from *at on. */
 static int
 open_some(struct mftd_batch *b, uint32_t *at, struct group *g)
@@ -214,7 +232,7 @@ open_some(struct mftd_batch *b, uint32_t *at, struct group *g)
 		g->items[g->n++] = it;
 		r = open_temp(b, it);
 	}
-	return r;
+	return r == 0 ? mark_some(b, g) : r;
 }
 
 /* Sends those whose handles were asked for.  What else they are answered is
@@ -229,12 +247,11 @@ send_some(struct mftd_batch *b, const struct group *g, void *data, size_t chunk)
 	for (i = 0; r == 0 && i < g->n; i++) {
 		it = g->items[i];
 		r = mftd_remote_await(b->remote, &it->opened);
-		if (r == 0 && it->shared)
-			mftd_item_opened_shared(it);
-		if (r == 0 && !mftd_item_refused(it, &it->opened, it->temp))
+		if (r == 0 && mftd_item_goes_on(it) &&
+		    !mftd_item_refused(it, &it->opened, it->temp))
 			r = send_one(b, it, data, chunk);
 	}
-	return r;
+	return r == 0 ? mftd_batch_finish_shared(b, g->items, g->n) : r;
 }
 
 /* The next ones are opened before those that are open are sent, so that the
@@ -273,6 +290,8 @@ check_answers(struct mftd_item *it)
 static void
 check_hash(struct mftd_item *it)
 {
+	if (it->temp_attrs.content == MFTD_CONTENT_SAME)
+		return; /* as was found by looking into it */
 	it->d.has.verified = MFTD_VERIFIED_SIZE;
 	if (!it->remote_sum.known)
 		return;
@@ -301,7 +320,6 @@ check_temp(struct mftd_item *it)
 	if (mftd_item_refused(it, &it->looked, "stat"))
 		return;
 	if (!a->exists || !a->has_size || a->size != d->size) {
-		it->own = false; /* of a convention: whose it is is not known */
 		mftd_item_fail(it, -MFTD_E_PARTNER, "check",
 		    "the size at the partner is another");
 	} else if (source_is_right(it)) {
@@ -325,7 +343,7 @@ look_at_temps(struct mftd_batch *b)
 			continue;
 		r = mftd_remote_lstat(
 		    b->remote, it->temp, &it->temp_attrs, &it->looked);
-		if (r == 0 && mftd_batch_may_sum(b, it->d.size))
+		if (r == 0 && !it->shared && mftd_batch_may_sum(b, it->d.size))
 			r = mftd_remote_sum(b->remote, it->temp, 0,
 			    &it->remote_sum, &it->checked);
 	}
@@ -342,7 +360,8 @@ date_summed(struct mftd_batch *b)
 
 	FOR_EACH_ACTIVE(it, b)
 	{
-		if (r < 0 || !is_to_send(it) || !it->remote_sum.known)
+		if (r < 0 || !is_to_send(it) || it->shared ||
+		    !it->remote_sum.known)
 			continue;
 		mtime = (uint32_t)it->d.mtime;
 		r = mftd_remote_set_times_of(b->remote, it->temp, mtime,
@@ -360,11 +379,17 @@ say_what_stays(const struct mftd_item *it)
 		    it->d.id, it->removed.why);
 }
 
+static bool
+is_to_begin_anew(const struct mftd_item *it)
+{
+	return is_to_send(it) && it->from == 0;
+}
+
 static int
 tidy_up(struct mftd_batch *b)
 {
 	struct mftd_item *it;
-	int r = 0;
+	int r = mftd_batch_remove_shared(b, is_to_begin_anew);
 
 	FOR_EACH_ACTIVE(it, b)
 	if (r == 0 && is_to_send(it))
@@ -445,6 +470,7 @@ take_up(struct mftd_batch *b, struct mftd_item *it)
 {
 	int r = mftd_item_prove_prefix(b, it);
 
+	it->reread = it->shared;
 	it->resumed = it->from > 0;
 	if (it->resumed)
 		log_info("delivery %s: goes on at %llu of %llu bytes", it->d.id,
@@ -489,6 +515,8 @@ mftd_batch_send(struct mftd_batch *b)
 
 	if (b->remote == NULL)
 		return;
+	FOR_EACH_ACTIVE(it, b)
+	it->mtime = mftd_item_is_fresh(it) ? 0 : it->mtime;
 	r = plan(b);
 	if (r == 0)
 		r = send_all(b);
@@ -499,6 +527,8 @@ mftd_batch_send(struct mftd_batch *b)
 		r = look_at_temps(b);
 	if (r == 0)
 		r = date_summed(b);
+	if (r == 0)
+		r = mftd_batch_prove_shared(b, is_to_send);
 	FOR_EACH_ACTIVE(it, b)
 	if (r == 0 && is_to_send(it))
 		check_temp(it);

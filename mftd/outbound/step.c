@@ -164,7 +164,8 @@ mftd_step_make(struct mftd_job *job, struct mftd_attempt *a)
 		d->has_sha256 = s->has_sha256 != 0;
 		memcpy(d->sha256, s->sha256, sizeof(d->sha256));
 	}
-	if (s->event == MFTD_EVENT_PUBLISH)
+	if (s->event == MFTD_EVENT_PUBLISH ||
+	    (s->event == MFTD_EVENT_BEGIN && s->mtime != 0))
 		d->mtime = s->mtime;
 	if (s->event == MFTD_EVENT_BEGIN || s->event == MFTD_EVENT_PUBLISH)
 		snprintf(d->host, sizeof(d->host), "%s", job->host);

@@ -2,9 +2,70 @@
 #include "mftd/outbound/temp.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "mftd/base/err.h"
+#include "mftd/base/log.h"
 #include "mftd/outbound/compare.h"
+
+#define MARK_FIRST UINT32_C(1893456000) /* 2030-01-01 */
+#define MARK_SPREAD (UINT32_C(1) << 27) /* up to 2034 */
+#define LEAD_SPREAD_S (7 * 86400)
+
+/* ---- marks */
+
+static uint32_t
+hash_id(const struct mftd_delivery *d)
+{
+	const char *c;
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (c = d->id; *c != '\0'; c++) /* FNV-1a */
+		h = (h ^ (unsigned char)*c) * 0x100000001b3;
+	return (uint32_t)(h >> 32) ^ (uint32_t)h;
+}
+
+uint32_t
+mftd_temp_mark(const struct mftd_delivery *d)
+{
+	return MARK_FIRST + hash_id(d) % MARK_SPREAD;
+}
+
+uint32_t
+mftd_temp_atime(const struct mftd_delivery *d, uint32_t mtime)
+{
+	uint32_t atime = mftd_delivery_atime(mtime);
+	uint32_t lead = hash_id(d) % LEAD_SPREAD_S;
+
+	return mftd_deliver_is_shared(d) && atime > lead ? atime - lead : atime;
+}
+
+bool
+mftd_temp_is_marked(
+    const struct mftd_delivery *d, const struct mftd_remote_attrs *a)
+{
+	uint32_t mtime = (uint32_t)d->mtime;
+
+	if (!a->exists || !a->has_mtime)
+		return false;
+	if (a->atime == mftd_temp_mark(d))
+		return true;
+	return d->mtime != 0 && a->mtime == mtime &&
+	    (!d->at.preserve || a->atime == mftd_temp_atime(d, mtime));
+}
+
+/* Whether a name shows the same as before.  Who reads a file changes its
+ * atime. */
+static bool
+is_same(const struct mftd_remote_attrs *a, const struct mftd_remote_attrs *b,
+    bool read)
+{
+	return a->exists && b->exists && a->has_size && b->has_size &&
+	    a->size == b->size && a->has_mtime && b->has_mtime &&
+	    a->mtime == b->mtime && (read || a->atime == b->atime);
+}
 
 static bool
 is_concerned(const struct mftd_item *it)
@@ -110,44 +171,18 @@ look(struct mftd_batch *b)
 	return r == 0 ? mftd_remote_drain(b->remote) : r;
 }
 
-/* Out of doubt, by a person's word: its file had been whole there, and may have
- * been renamed since, so that another one can stand there.  Only the mtime that
- * no other file has tells it from that. */
-static bool
-is_left_in_doubt(const struct mftd_item *it)
-{
-	const struct mftd_remote_attrs *a = &it->temp_attrs;
-
-	return a->size == it->d.size && a->has_mtime &&
-	    a->mtime == (uint32_t)it->d.mtime && !it->d.at.preserve;
-}
-
-/* Its row, and what the server says of the file, let it be its own. */
-static bool
-may_be_own(const struct mftd_item *it)
-{
-	if (!it->begun || !it->temp_attrs.has_size)
-		return false;
-	return it->d.host[0] != '\0' || is_left_in_doubt(it);
-}
-
 /* Something stands there. */
-static int
-judge(struct mftd_batch *b, struct mftd_item *it)
+static void
+judge(struct mftd_item *it)
 {
-	int r = 0;
-
-	if (may_be_own(it))
-		r = mftd_item_is_prefix(
-		    b, it, it->temp, it->temp_attrs.size, &it->own);
-	if (r < 0 || it->own)
-		return r;
+	it->own = mftd_temp_is_marked(&it->d, &it->temp_attrs);
+	if (it->own)
+		return;
 	mftd_item_fail(it, -EEXIST,
 	    "what stands at its temporary name is not known to be its own",
 	    it->temp);
 	it->drop = false;
 	it->let_go = true;
-	return 0;
 }
 
 void
@@ -166,22 +201,310 @@ mftd_batch_look_at_shared(struct mftd_batch *b)
 		if (r < 0 || !is_concerned(it) ||
 		    mftd_item_refused(it, &it->looked, "stat"))
 			continue;
+		/* so that its row has it when nothing else has */
+		it->mtime = it->d.at.preserve ? 0 : it->d.mtime;
 		if (it->temp_attrs.exists)
-			r = judge(b, it);
+			judge(it);
 	}
 	if (r < 0)
 		mftd_batch_lost(b, r);
 }
 
-void
-mftd_item_opened_shared(struct mftd_item *it)
-{
-	bool removed = it->removed.err == 0 || it->removed.err == -ENOENT;
+/* ---- writing */
 
-	if (it->opened.err == 0) {
-		it->own = true;
-	} else if (it->from == 0 && (removed || !it->own)) {
-		it->own = false; /* somebody else was there first */
+/* An earlier try's file may have been replaced since it was looked at. */
+static int
+look_by_handle(struct mftd_batch *b, struct mftd_item *it, bool *same)
+{
+	struct mftd_remote_answer answer = { 0 };
+	struct mftd_remote_attrs a = { 0 };
+	int r = mftd_remote_fstat(b->remote, &it->file, &a, &answer);
+
+	if (r == 0)
+		r = mftd_remote_await(b->remote, &answer);
+	a.exists = answer.err == 0;
+	*same = a.exists &&
+	    (mftd_temp_is_marked(&it->d, &a) ||
+		is_same(&a, &it->temp_attrs, it->reread));
+	return r;
+}
+
+int
+mftd_item_opened_shared(struct mftd_batch *b, struct mftd_item *it)
+{
+	bool same = true;
+	int r = 0;
+
+	it->held = it->opened.err == 0;
+	if (!it->held) {
+		/* somebody else was there first */
+		it->let_go = it->from == 0 && !it->own;
+		return 0;
+	}
+	if (it->from > 0)
+		r = look_by_handle(b, it, &same);
+	it->own = same;
+	if (r == 0 && !same) {
+		mftd_item_fail(it, -EEXIST,
+		    "what stands at its temporary name is its own no more",
+		    it->temp);
+		it->drop = false;
 		it->let_go = true;
 	}
+	return r == 0 && same
+	    ? mftd_remote_set_times(b->remote, &it->file, (uint32_t)it->d.mtime,
+		  mftd_temp_mark(&it->d), &it->dated)
+	    : r;
+}
+
+/* One that has failed keeps the mark: it is not whole. */
+static bool
+is_written(const struct mftd_item *it)
+{
+	return it->held && mftd_item_goes_on(it) && it->wrote.err == 0 &&
+	    (it->synced.err == 0 || it->synced.err == -EOPNOTSUPP) &&
+	    it->allowed.err == 0;
+}
+
+/* The server reads for that: before the times are set. */
+static int
+ask_for_sums(struct mftd_batch *b, struct mftd_item *const *items, size_t n)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < n; i++)
+		if (is_written(items[i]) &&
+		    mftd_batch_may_sum(b, items[i]->d.size))
+			r = mftd_remote_sum(b->remote, items[i]->temp, 0,
+			    &items[i]->remote_sum, &items[i]->checked);
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
+}
+
+int
+mftd_batch_finish_shared(
+    struct mftd_batch *b, struct mftd_item *const *items, size_t n)
+{
+	struct mftd_item *it;
+	uint32_t mtime;
+	size_t i, held = 0;
+	int r = 0;
+
+	for (i = 0; i < n; i++)
+		held += items[i]->held;
+	if (held > 0)
+		r = mftd_remote_drain(b->remote);
+	if (r == 0 && held > 0)
+		r = ask_for_sums(b, items, n);
+	for (i = 0; r == 0 && i < n; i++) {
+		it = items[i];
+		mtime = (uint32_t)it->d.mtime;
+		if (is_written(it))
+			r = mftd_remote_set_times(b->remote, &it->file, mtime,
+			    mftd_temp_atime(&it->d, mtime), &it->dated);
+		if (r == 0 && it->held)
+			r = mftd_remote_close(
+			    b->remote, &it->file, &it->closed);
+		it->held = false;
+	}
+	return r;
+}
+
+/* ---- proofs */
+
+/* By the mark, or else, at a server that does not keep such times or where
+ * somebody has touched it, by its content. */
+static int
+prove(struct mftd_batch *b, struct mftd_item *it, bool *own)
+{
+	enum mftd_verification how = MFTD_VERIFIED_NOT;
+	struct mftd_remote_attrs *a = &it->temp_attrs;
+	int r;
+
+	*own = a->exists && a->has_size && a->size == it->d.size;
+	if (mftd_temp_is_marked(&it->d, a)) {
+		*own |= !it->publishing; /* check_temp says what it lacks */
+		return 0;
+	}
+	if (!*own || a->content == MFTD_CONTENT_SAME)
+		return 0;
+	r = mftd_item_look_into(b, it, it->temp, a, &how);
+	*own = a->content == MFTD_CONTENT_SAME;
+	if (*own)
+		it->d.has.verified = how;
+	return r;
+}
+
+static void
+fail_foreign(struct mftd_item *it)
+{
+	static const char why[] =
+	    "what stands at its temporary name is not what was sent";
+
+	it->own = false;
+	if (it->publishing && !it->unanswered) {
+		/* no rename was asked for, ever */
+		it->event = MFTD_EVENT_REFUSED;
+		it->err = -MFTD_E_PARTNER;
+		snprintf(it->why, sizeof(it->why), "%s", why);
+		it->renaming = false;
+		log_warn("delivery %s: %s: %s", it->d.id, why, it->temp);
+	} else {
+		mftd_item_fail(it, -MFTD_E_PARTNER, why, it->temp);
+	}
+	it->drop = false;
+	it->let_go = !it->publishing || !it->unanswered;
+}
+
+int
+mftd_batch_prove_shared(
+    struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+{
+	struct mftd_item *it;
+	bool own;
+	int r = 0;
+
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !it->shared || !chosen(it) ||
+		    mftd_item_refused(it, &it->looked, "stat"))
+			continue;
+		r = prove(b, it, &own);
+		if (r == 0 && !own && it->temp_attrs.exists)
+			fail_foreign(it);
+	}
+	return r;
+}
+
+static bool
+is_to_rename(const struct mftd_item *it)
+{
+	return it->active && it->renaming && it->shared;
+}
+
+int
+mftd_batch_prove_again(struct mftd_batch *b)
+{
+	struct mftd_remote_attrs *now, *before;
+	struct mftd_item *it;
+	int r = 0;
+
+	before = calloc(MFTD_DELIVER_BATCH_MAX, sizeof(*before));
+	if (before == NULL)
+		return -ENOMEM;
+	FOR_EACH_ACTIVE(it, b)
+	{
+		if (r < 0 || !is_to_rename(it))
+			continue;
+		now = &it->temp_attrs;
+		before[it - b->items] = *now;
+		memset(&it->looked, 0, sizeof(it->looked));
+		r = mftd_remote_lstat(b->remote, it->temp, now, &it->looked);
+	}
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	FOR_EACH_ACTIVE(it, b)
+	if (is_to_rename(it) &&
+	    is_same(&it->temp_attrs, &before[it - b->items], false))
+		it->temp_attrs.content = before[it - b->items].content;
+	free(before);
+	return r == 0 ? mftd_batch_prove_shared(b, is_to_rename) : r;
+}
+
+/* ---- removing */
+
+/* What it shows has the mark, or is what was read before, but for atime. */
+static bool
+is_own(const struct mftd_item *it, const struct mftd_remote_attrs *before)
+{
+	return mftd_temp_is_marked(&it->d, &it->temp_attrs) ||
+	    (it->reread && is_same(&it->temp_attrs, before, true));
+}
+
+static int
+remove_marked(struct mftd_batch *b, struct mftd_item *it)
+{
+	struct mftd_remote_attrs before = it->temp_attrs;
+	int r;
+
+	memset(&it->looked, 0, sizeof(it->looked));
+	memset(&it->removed, 0, sizeof(it->removed));
+	r = mftd_remote_lstat(
+	    b->remote, it->temp, &it->temp_attrs, &it->looked);
+	if (r == 0)
+		r = mftd_remote_await(b->remote, &it->looked);
+	if (r < 0 || it->looked.err < 0)
+		return r;
+	it->own = is_own(it, &before);
+	if (it->temp_attrs.exists && !it->own)
+		log_warn("delivery %s: %s at the partner is not known to be "
+			 "its own, and stays",
+		    it->d.id, it->temp);
+	return it->own ? mftd_remote_remove(b->remote, it->temp, &it->removed)
+		       : 0;
+}
+
+int
+mftd_batch_remove_shared(
+    struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it))
+{
+	struct mftd_item *it, *end = b->items + b->n;
+	int r = 0;
+
+	for (it = b->items; r == 0 && it < end; it++)
+		if (it->shared && it->own && chosen(it))
+			r = remove_marked(b, it);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	for (it = b->items; r == 0 && it < end; it++)
+		if (it->shared && it->own && chosen(it))
+			it->own =
+			    it->removed.err < 0 && it->removed.err != -ENOENT;
+	return r;
+}
+
+int
+mftd_item_remove_seen(struct mftd_batch *b, struct mftd_item *it)
+{
+	struct mftd_remote_answer answer = { 0 };
+	struct mftd_remote_attrs now;
+	int r = mftd_remote_lstat(b->remote, it->temp, &now, &answer);
+
+	if (r == 0)
+		r = mftd_remote_await(b->remote, &answer);
+	if (r < 0 || answer.err < 0 || !is_same(&now, &it->temp_attrs, true))
+		return r;
+	memset(&it->removed, 0, sizeof(it->removed));
+	return mftd_remote_remove(b->remote, it->temp, &it->removed);
+}
+
+/* ---- reading leaves no trace */
+
+int
+mftd_item_restore_times(
+    struct mftd_batch *b, const char *path, const struct mftd_remote_attrs *a)
+{
+	struct mftd_remote_answer answer = { 0 }, other = { 0 };
+	struct mftd_remote_attrs now = { 0 };
+	struct mftd_remote_file f;
+	int r;
+
+	if (!a->has_mtime)
+		return 0;
+	r = mftd_remote_open_file(
+	    b->remote, path, MFTD_REMOTE_LOOK, 0, &f, &answer);
+	if (r == 0)
+		r = mftd_remote_await(b->remote, &answer);
+	if (r < 0 || answer.err < 0)
+		return r;
+	r = mftd_remote_fstat(b->remote, &f, &now, &answer);
+	if (r == 0)
+		r = mftd_remote_await(b->remote, &answer);
+	now.exists = answer.err == 0;
+	if (r == 0 && is_same(&now, a, true))
+		r = mftd_remote_set_times(
+		    b->remote, &f, a->mtime, a->atime, &other);
+	if (r == 0)
+		r = mftd_remote_close(b->remote, &f, &other);
+	return r == 0 ? mftd_remote_drain(b->remote) : r;
 }

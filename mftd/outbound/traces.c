@@ -262,17 +262,3 @@ mftd_batch_trace(
 
 	return r == 0 ? try_readers(b, chosen) : r;
 }
-
-int
-mftd_item_restore_times(
-    struct mftd_batch *b, const char *path, const struct mftd_remote_attrs *a)
-{
-	struct mftd_remote_answer answer = { 0 };
-	int r;
-
-	if (!a->has_mtime)
-		return 0;
-	r = mftd_remote_set_times_of(
-	    b->remote, path, a->mtime, a->atime, &answer);
-	return r == 0 ? mftd_remote_drain(b->remote) : r;
-}

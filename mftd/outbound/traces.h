@@ -19,9 +19,4 @@
 int mftd_batch_trace(
     struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it));
 
-/* What was read by us shows no other reader any more: sets path's times as a
- * has them.  That this is refused is no failure. */
-int mftd_item_restore_times(
-    struct mftd_batch *b, const char *path, const struct mftd_remote_attrs *a);
-
 #endif

@@ -299,6 +299,41 @@ def test_trigger_outlives_its_owner(sshd):
         path.unlink()
 
 
+def test_trigger_and_file_of_another_route(sshd):
+    """A file that would be where a trigger is on its way to waits, and then finds
+    it there."""
+    partner = sshd.partner
+    partner.fault("-e",
+                  "inject=?rename,?renameat,?renameat2:delay_enter=5s")
+    id_ = sshd.upload("trigger", "both")
+    sshd.ends(id_, "DELIVERED")
+    partner.fault()
+    file = sshd.upload("alice", "both.done", b"delivered")
+    story = sshd.ends(file, "FAILED")
+    assert "the name exists" in story["error"]
+    sshd.ends(id_)
+    assert sshd.names() == ["both", "both.done"]
+    assert (sshd.dir / "both.done").read_text() == "both\n"
+    for path in sshd.dir.iterdir():
+        path.unlink()
+
+
+def test_suffix_and_file_of_another_route(sshd):
+    """Likewise one that would be where another is sent to."""
+    partner = sshd.partner
+    partner.fault("-e", "inject=fsync:delay_enter=5s")
+    id_ = sshd.upload("suffix", "sent")
+    wait_for("its temporary name", lambda: sshd.names() == ["sent.up"])
+    partner.fault()
+    sshd.ends(sshd.upload("over", "sent.up", b"another"))
+    assert sshd.show(id_)["state"] == "DONE"
+    assert sshd.names() == ["sent", "sent.up"]
+    assert (sshd.dir / "sent").read_bytes() == b"content"
+    assert (sshd.dir / "sent.up").read_bytes() == b"another"
+    for path in sshd.dir.iterdir():
+        path.unlink()
+
+
 def test_suffix_after_a_failure(sshd):
     """A failed try removes what it wrote, and its row says so: what stands there
     at the next one is another's, whatever is in it."""

@@ -167,6 +167,31 @@ route_says_how_wrongly(void **state)
 	    "  - {name: s, account: alice, partner: acme, "
 	    "directory: ./in/a}\n",
 	    ":17: routes[1].directory: is the temp_directory of route r");
+	/* where its login starts only the partner knows */
+	refused(ACCOUNT PARTNER ROUTE
+	    "    directory: in\n    temp_directory: /home/p/in/a\n"
+	    "  - {name: s, account: alice, partner: acme, "
+	    "directory: ./in/a}\n",
+	    ":18: routes[1].directory: may be the temp_directory of route r "
+	    "(only the partner knows where a login starts: write its folders "
+	    "in "
+	    "one way)");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    directory: /home/p/in/a\n"
+	    "  - {name: s, account: alice, partner: acme, "
+	    "temp_directory: in//a}\n",
+	    ":17: routes[1].temp_directory: may be the directory of route r "
+	    "(only the partner knows where a login starts: write its folders "
+	    "in "
+	    "one way)");
+	refused(ACCOUNT PARTNER ROUTE
+	    "    directory: ../p/in/a\n"
+	    "  - {name: s, account: alice, partner: acme, "
+	    "temp_directory: in/a}\n",
+	    ":17: routes[1].temp_directory: may be the directory of route r "
+	    "(only the partner knows where a login starts: write its folders "
+	    "in "
+	    "one way)");
 	/* two owners, of which each takes the other's for leftovers */
 	refused(ACCOUNT PARTNER ROUTE
 	    "    temp_suffix: .part\n"

@@ -105,7 +105,8 @@ apply(struct world *w, const struct mftd_msg_step *s, const char *host)
 	w->seen[s->item] |= s->seen != 0;
 	if (s->event == MFTD_EVENT_BEGIN)
 		snprintf(d->host, sizeof(d->host), "%s", host);
-	if (s->event == MFTD_EVENT_PUBLISH)
+	if (s->event == MFTD_EVENT_PUBLISH ||
+	    (s->event == MFTD_EVENT_BEGIN && s->mtime != 0))
 		d->mtime = s->mtime;
 	if (s->event == MFTD_EVENT_BEGIN || s->event == MFTD_EVENT_SENT ||
 	    s->event == MFTD_EVENT_PUBLISH || s->event == MFTD_EVENT_DELIVERED)
@@ -237,7 +238,9 @@ run_once(struct world *w, const struct plan *plan)
 		if (now && plan->moment == BEFORE_ROW)
 			break;
 		left -= apply_all(w, &m, map, &answer);
-		if (w->amid != NULL && has_event(&m, MFTD_EVENT_PUBLISH))
+		if (w->amid != NULL &&
+		    has_event(&m,
+			w->amid_begin ? MFTD_EVENT_BEGIN : MFTD_EVENT_PUBLISH))
 			w->amid(w);
 		last = now;
 		if (last && plan->moment == AFTER_ROW)

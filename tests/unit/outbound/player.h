@@ -40,9 +40,10 @@ struct world {
 	char texts[MFTD_DELIVER_BATCH_MAX][MFTD_REASON_BYTES];
 	int last_err;
 	int settled_after; /* looks */
-	/* Called when PUBLISH is written, before it is answered; NULL: nothing
-	 */
+	/* Called when PUBLISH is written, or BEGIN, before it is answered;
+	 * NULL: nothing */
 	void (*amid)(struct world *w);
+	bool amid_begin;
 	struct steps *steps; /* what its calls are, or NULL */
 	enum mftd_delivery_event steps_from; /* NEVER: from its first job on */
 	char last_text[MFTD_REASON_BYTES];

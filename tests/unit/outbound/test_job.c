@@ -109,6 +109,29 @@ test_words_of_the_last_try(void **state)
 	free(q);
 }
 
+/* The time that it is to have at the partner is in its row before it is sent,
+ * if the deliver wants that (temp.h). */
+static void
+test_time_from_begin_on(void **state)
+{
+	struct mftd_queue *q = calloc(1, sizeof(*q));
+	struct mftd_job job = { .q = q, .d.state = MFTD_DELIVERY_CLAIMED };
+	struct mftd_attempt a;
+
+	mftd_job_set_step(&job, MFTD_EVENT_BEGIN, 0, "");
+	assert_int_equal(mftd_step_make(&job, &a), 0);
+	assert_int_equal(a.d.mtime, 0);
+	job.step.mtime = 1500000000;
+	assert_int_equal(mftd_step_make(&job, &a), 0);
+	assert_int_equal(a.d.mtime, 1500000000);
+	job.d = a.d;
+	/* a try that fails leaves it there */
+	mftd_job_set_step(&job, MFTD_EVENT_RETRY, -EIO, "why");
+	assert_int_equal(mftd_step_make(&job, &a), 0);
+	assert_int_equal(a.d.mtime, 1500000000);
+	free(q);
+}
+
 static const char *
 busy(struct mftd_queue *q)
 {
@@ -387,11 +410,92 @@ test_hung_claim_little(void **state)
 	drop_queue(q);
 }
 
+static struct mftd_job *
+take_named(struct mftd_queue *q, const char *directory, const char *name)
+{
+	static unsigned int number;
+	struct mftd_delivery d = { .state = MFTD_DELIVERY_CLAIMED,
+		.partner = "acme" };
+
+	snprintf(d.id, sizeof(d.id), "n-%u", number++);
+	snprintf(d.directory, sizeof(d.directory), "%s", directory);
+	snprintf(d.name, sizeof(d.name), "%s", name);
+	assert_true(mftd_job_take(q, &d));
+	return TAILQ_LAST(&q->jobs, mftd_jobs);
+}
+
+/* As if its route said so. */
+static struct mftd_job *
+take_handled(struct mftd_queue *q, const char *directory, const char *name,
+    const char *suffix, const char *temp, const char *trigger)
+{
+	struct mftd_job *job = take_named(q, directory, name);
+
+	mftd_places_leave(&q->places, &job->place);
+	strcpy(job->d.at.temp_suffix, suffix);
+	strcpy(job->d.at.temp_directory, temp);
+	strcpy(job->d.at.trigger, trigger);
+	mftd_place_of(&job->d, &job->place);
+	mftd_places_enter(&q->places, &job->place);
+	return job;
+}
+
+/* One that has a name as its final one, and one that has it as another. */
+static void
+test_names_of_other_kinds(void **state)
+{
+	static const struct {
+		const char *directory, *name; /* of who comes second */
+		const char *suffix, *temp, *trigger; /* of the first: "in/x" */
+		bool waits;
+	} cases[] = {
+		{ "in", "x.up", ".up", "", "", true },
+		{ "in", "x", ".up", "", "", false },
+		{ "in", "y.up", ".up", "", "", false },
+		{ "out", "x.up", ".up", "", "", false },
+		{ "/home/p/in", "x.up", ".up", "", "", true },
+		{ "./in/", "x.up", ".up", "", "", true },
+		{ "a//b/./in", "x.up", ".up", "", "", true },
+		{ "tmp", "x", "", "tmp", "", true },
+		{ "tmp", "x", ".up", "tmp", "", false },
+		{ "in", "x.done", "", "", "{name}.done", true },
+		{ "in", "x.done", "", "", "{name}.end", false },
+		{ "in", "x", "", "", "{name}.done", false },
+	};
+	static struct mftd_partner acme = { .name = (char *)"acme" };
+	static struct mftd_objects objects = { .partners = &acme,
+		.n_partners = 1 };
+	struct mftd_queue *q;
+	struct mftd_job *one, *two;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		q = make_queue();
+		q->objects = &objects;
+		one = take_handled(q, "in", "x", cases[i].suffix, cases[i].temp,
+		    cases[i].trigger);
+		two = take_named(q, cases[i].directory, cases[i].name);
+		assert_true(mftd_job_is_ready(one));
+		assert_int_equal(mftd_job_is_ready(two), !cases[i].waits);
+		/* until its trigger is there, too */
+		one->d.state = MFTD_DELIVERY_DELIVERED;
+		assert_int_equal(mftd_job_is_ready(two), !cases[i].waits);
+		one->d.state = MFTD_DELIVERY_DONE;
+		assert_true(mftd_job_is_ready(two));
+		/* and so does the first for the second that is at it */
+		one->d.state = MFTD_DELIVERY_CLAIMED;
+		two->d.state = MFTD_DELIVERY_PUBLISHING;
+		assert_int_equal(mftd_job_is_ready(one), !cases[i].waits);
+		drop_queue(q);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_of_the_last_try),
+		cmocka_unit_test(test_time_from_begin_on),
 		cmocka_unit_test(test_room_for_another_partner),
 		cmocka_unit_test(test_room_always),
 		cmocka_unit_test(test_claims_leave_room),
@@ -401,6 +505,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_so_many_take_no_place),
 		cmocka_unit_test(test_who_does_not_hang),
 		cmocka_unit_test(test_hung_claim_little),
+		cmocka_unit_test(test_names_of_other_kinds),
 	};
 
 	if (argc > 1) /* one of them */

@@ -1,0 +1,54 @@
+/* Part of mftd; see LICENSE. */
+#ifndef MFTD_OUTBOUND_PLACE_H
+#define MFTD_OUTBOUND_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mftd/catalog/catalog.h"
+
+/*
+ * The names at its partner that a delivery is at, so that those of one owner
+ * are at none together, whatever their routes: who sends to a temporary name of
+ * a convention, who publishes a file and who publishes a trigger file.
+ *
+ * All pure.  Names are kept as hashes: two that are one by chance only wait for
+ * each other.
+ */
+enum mftd_place_kind {
+	MFTD_PLACE_FINAL,
+	MFTD_PLACE_TEMP, /* of a convention; else it is its own */
+	MFTD_PLACE_TRIGGER,
+	MFTD_PLACE_KINDS
+};
+
+struct mftd_place {
+	uint64_t shared; /* TEMP, by its whole path; 0: none */
+	/* By the name and the directory that it is in, without where that is:
+	 * one route may have an absolute path and the other a relative one.
+	 * 0: none. */
+	uint64_t names[MFTD_PLACE_KINDS];
+};
+
+/* To an account's folder: none. */
+void mftd_place_of(const struct mftd_delivery *d, struct mftd_place *out);
+
+/* Whether both have a name that only one may be at: the same temporary one, or
+ * one that is of another kind with the other. */
+bool mftd_place_meets(const struct mftd_place *a, const struct mftd_place *b);
+
+/* How many have each name, by some bits of it: mostly nobody has to look
+ * further.  Zeroed before. */
+#define MFTD_PLACE_SLOTS 4096
+struct mftd_places {
+	uint16_t n[MFTD_PLACE_KINDS][MFTD_PLACE_SLOTS];
+};
+
+void mftd_places_enter(struct mftd_places *all, const struct mftd_place *p);
+void mftd_places_leave(struct mftd_places *all, const struct mftd_place *p);
+
+/* False: it meets none that has entered. */
+bool mftd_places_may_meet(
+    const struct mftd_places *all, const struct mftd_place *p);
+
+#endif
