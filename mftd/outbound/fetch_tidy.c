@@ -131,19 +131,44 @@ check_gone(struct mftd_fetch_state *f, struct errand *e)
 		  "the server says that it did, and it is there still");
 }
 
+/* Another file may have got its name while the row was written, or it was read:
+ * it is looked at once more, and the table asked again.  *same: with the same
+ * answer. */
 static int
-change(struct mftd_fetch_state *f, struct errand *e, bool rename)
+look_last(struct mftd_fetch_state *f, struct errand *e,
+    enum mftd_tidy_action action, bool *same)
 {
-	struct mftd_remote_answer a = { 0 };
-	int r = mftd_lease_held(f->j->lease) ? 0 : -MFTD_E_NO_LEASE;
+	const struct mftd_remote_attrs was = e->t.source;
+	int r = look_at(f, e);
 
-	if (r == 0 && rename)
+	if (r == 0 && e->t.source.exists && e->t.source.size == was.size &&
+	    e->t.source.mtime == was.mtime)
+		e->t.source.content = was.content;
+	*same = r == 0 && mftd_tidy_next(&e->t, e->fresh) == action;
+	return r;
+}
+
+/* Between the look and the change there is but the network's round trip. */
+static int
+change(
+    struct mftd_fetch_state *f, struct errand *e, enum mftd_tidy_action action)
+{
+	const bool rename = action == MFTD_TIDY_RENAME;
+	struct mftd_remote_answer a = { 0 };
+	bool same;
+	int r = look_last(f, e, action, &same);
+
+	e->fresh = false;
+	if (r < 0 || !same)
+		return r;
+	if (!mftd_lease_held(f->j->lease))
+		r = -MFTD_E_NO_LEASE;
+	else if (rename)
 		r = mftd_remote_rename(f->remote, e->source, e->target, &a);
-	else if (r == 0)
+	else
 		r = mftd_remote_remove(f->remote, e->source, &a);
 	if (r == 0)
 		r = mftd_remote_drain(f->remote);
-	e->fresh = false;
 	r = mftd_fetch_result(f, r, &a, rename ? "rename" : "remove");
 	return r == 0 ? check_gone(f, e) : r;
 }
@@ -163,12 +188,14 @@ is_to_be_sure(struct errand *e)
 static int
 run_errand(struct mftd_fetch_state *f, struct errand *e)
 {
+	enum mftd_tidy_action next;
 	int steps, r = look_at(f, e);
 
 	if (r == 0 && e->t.source.exists)
 		r = look_into(f, e);
 	for (steps = 0; r == 0 && steps < STEPS_MAX; steps++) {
-		switch (mftd_tidy_next(&e->t, e->fresh)) {
+		next = mftd_tidy_next(&e->t, e->fresh);
+		switch (next) {
 		case MFTD_TIDY_BEGIN:
 			r = begin(f, e);
 			break;
@@ -176,10 +203,8 @@ run_errand(struct mftd_fetch_state *f, struct errand *e)
 			r = read_it(f, e);
 			break;
 		case MFTD_TIDY_REMOVE:
-			r = change(f, e, false);
-			break;
 		case MFTD_TIDY_RENAME:
-			r = change(f, e, true);
+			r = change(f, e, next);
 			break;
 		case MFTD_TIDY_NAME:
 			r = name_target(f, e);

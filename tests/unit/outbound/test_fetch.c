@@ -385,6 +385,43 @@ leaves_a_new_version(void **state)
 	(void)state;
 }
 
+/* The catalog may take its time to write that it is begun. */
+static void
+grow_while_it_is_begun(void *data)
+{
+	struct rig *g = data;
+
+	if (!g->rows[0].begun)
+		put_file(g, "a", 1001, 2);
+}
+
+static void
+looks_again_once_begun(void **state)
+{
+	const struct plan amid = { .at = MFTD_MSG_FETCH_TIDY,
+		.amid = grow_while_it_is_begun };
+	enum mftd_fetched what;
+
+	for (what = MFTD_FETCHED_DELETE; what <= MFTD_FETCHED_MOVE; what++) {
+		struct rig *g;
+
+		assert_int_equal(setup((void **)&g), 0);
+		g->wish = what;
+		put_file(g, "a", 1000, 1);
+		run(g, 2, &amid);
+		assert_int_equal(g->n_rows, 1);
+		assert_true(g->rows[0].begun && g->rows[0].forgotten);
+		assert_int_equal(partner_names(&g->partner), 1);
+		assert_int_equal(count_names(g->done), 0);
+		run(g, 3, NULL);
+		assert_int_equal(g->n_rows, 2);
+		check_row(g, 1, "a", 1001, 2);
+		assert_int_equal(partner_names(&g->partner), 0);
+		teardown((void **)&g);
+	}
+	(void)state;
+}
+
 /* The row says BEGUN, and an equal file is there: one that has other bytes is
  * another one. */
 static void
@@ -551,6 +588,7 @@ main(int argc, char *argv[])
 		T(forgets_in_one_life),
 		T(moves),
 		cmocka_unit_test(leaves_a_new_version),
+		cmocka_unit_test(looks_again_once_begun),
 		T(begun_and_replaced),
 		T(tidies_where_it_was_fetched),
 		T(what_is_still_there_is_not_forgotten),
