@@ -98,7 +98,8 @@ partner_place(struct circles *c, const char *partner, const char *directory)
 /* ---- places that may be one
  *
  * Where the login starts only the partner knows, so an absolute path may be any
- * relative one that it ends with. */
+ * relative one that it ends with, and "../a/b" b, or a/b: where the login
+ * starts at the root that has nothing above it. */
 
 #define PARTNER "partner "
 
@@ -120,8 +121,8 @@ is_relative(const char *place)
 	return path != NULL && path[-1] != ' ';
 }
 
-/* What an absolute path and the relative ones have in common that it may be:
- * the partner, and the last name; without one: where the login starts. */
+/* What a path and the relative ones have in common that it may be: the partner,
+ * and the last name; without one: where the login starts. */
 static char *
 key_of(const char *place, bool with_name)
 {
@@ -141,28 +142,60 @@ find_same(const struct circles *c, const char *place)
 	return place;
 }
 
+/* How many folders above the login's a relative place begins. */
+static unsigned long
+place_ups(const char *place)
+{
+	return strtoul(
+	    strchr(place + strlen(PARTNER), ' ') + strlen(" ~"), NULL, 10);
+}
+
+static unsigned long
+depth_of(const char *path)
+{
+	unsigned long depth = 0;
+
+	for (; path[0] != '\0' && path[1] != '\0'; path++)
+		depth += path[0] == '/';
+	return depth;
+}
+
+/* Of two relative ones the one from further up begins with at most as many
+ * names that the login's own place may have. */
 static bool
-may_be(const char *absolute, const char *relative)
+has_names_for(const char *high, const char *low)
+{
+	unsigned long ups = place_ups(high), others = place_ups(low);
+
+	return ups > others &&
+	    depth_of(known_path(high)) <=
+	    depth_of(known_path(low)) + ups - others;
+}
+
+static bool
+may_be(const char *place, const char *relative)
 {
 	const char *tail = known_path(relative);
-	const char *path = known_path(absolute);
+	const char *path = known_path(place);
 
+	if (is_relative(place) && !has_names_for(place, relative))
+		return false;
 	return tail[1] == '\0' || g_str_has_suffix(path, tail);
 }
 
 static void
-unite_with(struct circles *c, GHashTable *relatives, const char *absolute,
-    bool with_name)
+unite_with(
+    struct circles *c, GHashTable *relatives, const char *place, bool with_name)
 {
-	char *key = key_of(absolute, with_name);
+	char *key = key_of(place, with_name);
 	const GPtrArray *list = g_hash_table_lookup(relatives, key);
 	const char *a, *b;
 	guint i;
 
 	for (i = 0; list != NULL && i < list->len; i++) {
-		if (!may_be(absolute, list->pdata[i]))
+		if (!may_be(place, list->pdata[i]))
 			continue;
-		a = find_same(c, absolute);
+		a = find_same(c, place);
 		b = find_same(c, list->pdata[i]);
 		if (strcmp(a, b) != 0)
 			g_hash_table_insert(c->same, (char *)a, (char *)b);
@@ -202,7 +235,8 @@ unite_places(struct circles *c)
 	}
 	for (i = 0; i < c->words->len; i++) {
 		place = c->words->pdata[i];
-		if (known_path(place) == NULL || is_relative(place))
+		if (known_path(place) == NULL ||
+		    (is_relative(place) && place_ups(place) == 0))
 			continue;
 		unite_with(c, relatives, place, true);
 		unite_with(c, relatives, place, false);
@@ -446,8 +480,9 @@ refuse(struct mftd_check *p, const struct circles *c, const size_t *way,
 		    "%s%s", i > begin ? " -> " : "", c->list[way[i]].r->name);
 	if (is_guess(c, way, begin, end) && used < sizeof(text))
 		snprintf(text + used, sizeof(text) - used,
-		    " (an absolute path may be a relative one: write the "
-		    "partner's folders in one way)");
+		    " (an absolute path, or one with \"..\", may be "
+		    "another one: write the partner's folders in one "
+		    "way)");
 	p->index = (size_t)(last->r - c->routes);
 	return mftd_check_refuse(p, last->field, text);
 }

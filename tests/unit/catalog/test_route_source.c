@@ -160,9 +160,9 @@ what_makes_no_sense_is_refused(void **state)
 #define PULL(more) "from_partner: {partner: p, volume: v" more "}"
 #define LOOK(path) "from_folder: {volume: v, path: " path "}"
 #define COME "its files would come back to where they came from: "
-#define GUESS                                                            \
-	" (an absolute path may be a relative one: write the partner's " \
-	"folders in one way)"
+#define GUESS                                                          \
+	" (an absolute path, or one with \"..\", may be another one: " \
+	"write the partner's folders in one way)"
 
 static void
 circles_are_refused(void **state)
@@ -201,7 +201,36 @@ circles_are_refused(void **state)
 		    NULL },
 		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
 			R("name: s, account: a, partner: p, "
-			  "directory: ../in/c"),
+			  "directory: ../in/d"),
+		    NULL },
+		/* so may one that begins further up: the login's place may
+		 * have these names, or be the root */
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../home~/in/c"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: x/../../in/c"))
+			R("name: s, account: a, partner: p, directory: in/c"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(""))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../../home/u"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: ../in"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../../home/in"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../home/u/in/c"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../xin/c"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, directory: ../c"),
 		    NULL },
 		/* where the login starts any may be */
 		{ R("name: r, to_account: a, " PULL(""))
