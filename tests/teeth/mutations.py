@@ -94,6 +94,7 @@ def stage(name, before, after):
 
 DELIVERY = ("tests/unit/outbound/test_delivery",)
 HALF = ("tests/unit/outbound/test_half",)
+AGAIN = ("tests/unit/outbound/test_again",)
 
 
 def half(name, file, before, after, test=HALF):
@@ -1279,6 +1280,24 @@ MUTATIONS = [
     Mutation("directory_others_send_into", "mftd/catalog/handling_file.c",
              "if (sends_into(&list[k], &list[i]))", "if (false)",
              ("tests/unit/catalog/test_handling",)),
+    Mutation("resend_is_not_looked_into", "mftd/outbound/publish.c",
+             "MFTD_IF_EXISTS_SKIP || may_be_its(it);", "MFTD_IF_EXISTS_SKIP;",
+             (*AGAIN, "test_again_and_there")),
+    Mutation("resend_of_what_nobody_can_read", "mftd/outbound/publish.c",
+             "} else if (may_be_its(it)) {", "} else if (false) {",
+             (*AGAIN, "test_again_and_unreadable")),
+    Mutation("resend_by_its_bytes_alone", "mftd/outbound/publish.c",
+             "return !kept || !a->has_mtime || a->mtime == temp->mtime;",
+             "return kept || true;", (*AGAIN, "test_again_and_taken")),
+    Mutation("resend_forgets_its_number", "mftd/outbound/publish.c",
+             "has->may_be_there ? has->number : 0,", "0,",
+             (*AGAIN, "test_again_and_numbered")),
+    Mutation("resend_of_all", "mftd/outbound/publish.c",
+             "if (!it->d.has.may_be_there || !a->exists ||",
+             "if (!a->exists ||", (*AGAIN, "test_first_and_there")),
+    Mutation("resend_is_not_known", "mftd/catalog/queue.c",
+             "= row[MFTD_DB_MAY_BE_THERE_AT].i != 0;", "= 0;",
+             ("tests/unit/catalog/test_catalog", "sent_again_may_be_there")),
     Mutation("resend_goes_on", "mftd/catalog/person.c",
              "AND $3 = 'QUEUED' THEN 0 ", "AND $3 = 'QUEUED' THEN 3 ",
              ("tests/unit/catalog/test_catalog",
