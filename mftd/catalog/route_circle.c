@@ -11,6 +11,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/catalog/after.h"
+#include "mftd/catalog/partner_path.h"
 #include "mftd/catalog/route_folder.h"
 
 #define CHAIN_BYTES 400 /* of a refusal */
@@ -58,27 +59,6 @@ folder_place(struct circles *c, const char *volume, const char *path)
 	return keep_word(c, g_strdup_printf("folder %s %s", volume, path));
 }
 
-/* How many folders above the login's a relative path goes at first. */
-static unsigned
-ups_of(const char *path)
-{
-	unsigned ups = 0, depth = 0;
-	size_t len;
-
-	for (; *path != '\0'; path += len + (path[len] == '/')) {
-		len = strcspn(path, "/");
-		if (len == 0 || (len == 1 && path[0] == '.'))
-			continue;
-		if (len != 2 || strncmp(path, "..", 2) != 0)
-			depth++;
-		else if (depth > 0)
-			depth--;
-		else
-			ups++;
-	}
-	return ups;
-}
-
 /* As its words go: links at the partner nobody knows.  "~N/a" is a, seen from N
  * folders above the one where the login starts. */
 static const char *
@@ -88,18 +68,14 @@ partner_place(struct circles *c, const char *partner, const char *directory)
 	const char *place = keep_word(c,
 	    directory[0] == '/'
 		? g_strdup_printf("partner %s %s", partner, path)
-		: g_strdup_printf(
-		      "partner %s ~%u%s", partner, ups_of(directory), path));
+		: g_strdup_printf("partner %s ~%u%s", partner,
+		      mftd_partner_path_ups(directory), path));
 
 	g_free(path);
 	return place;
 }
 
-/* ---- places that may be one
- *
- * Where the login starts only the partner knows, so an absolute path may be any
- * relative one that it ends with, and "../a/b" b, or a/b: where the login
- * starts at the root that has nothing above it. */
+/* ---- places that may be one (partner_path.h) */
 
 #define PARTNER "partner "
 
@@ -142,45 +118,15 @@ find_same(const struct circles *c, const char *place)
 	return place;
 }
 
-/* How many folders above the login's a relative place begins. */
-static unsigned long
-place_ups(const char *place)
+/* How many folders above the login's it begins. */
+static unsigned
+ups_of(const char *place)
 {
-	return strtoul(
-	    strchr(place + strlen(PARTNER), ' ') + strlen(" ~"), NULL, 10);
-}
+	const char *name = strchr(place + strlen(PARTNER), ' ');
 
-static unsigned long
-depth_of(const char *path)
-{
-	unsigned long depth = 0;
-
-	for (; path[0] != '\0' && path[1] != '\0'; path++)
-		depth += path[0] == '/';
-	return depth;
-}
-
-/* Of two relative ones the one from further up begins with at most as many
- * names that the login's own place may have. */
-static bool
-has_names_for(const char *high, const char *low)
-{
-	unsigned long ups = place_ups(high), others = place_ups(low);
-
-	return ups > others &&
-	    depth_of(known_path(high)) <=
-	    depth_of(known_path(low)) + ups - others;
-}
-
-static bool
-may_be(const char *place, const char *relative)
-{
-	const char *tail = known_path(relative);
-	const char *path = known_path(place);
-
-	if (is_relative(place) && !has_names_for(place, relative))
-		return false;
-	return tail[1] == '\0' || g_str_has_suffix(path, tail);
+	return is_relative(place)
+	    ? (unsigned)strtoul(name + strlen(" ~"), NULL, 10)
+	    : MFTD_PARTNER_PATH_ROOT;
 }
 
 static void
@@ -189,14 +135,16 @@ unite_with(
 {
 	char *key = key_of(place, with_name);
 	const GPtrArray *list = g_hash_table_lookup(relatives, key);
-	const char *a, *b;
+	const char *a, *b, *other;
 	guint i;
 
 	for (i = 0; list != NULL && i < list->len; i++) {
-		if (!may_be(place, list->pdata[i]))
+		other = list->pdata[i];
+		if (!mftd_partner_path_meets(ups_of(place), known_path(place),
+			ups_of(other), known_path(other)))
 			continue;
 		a = find_same(c, place);
-		b = find_same(c, list->pdata[i]);
+		b = find_same(c, other);
 		if (strcmp(a, b) != 0)
 			g_hash_table_insert(c->same, (char *)a, (char *)b);
 	}
@@ -235,8 +183,7 @@ unite_places(struct circles *c)
 	}
 	for (i = 0; i < c->words->len; i++) {
 		place = c->words->pdata[i];
-		if (known_path(place) == NULL ||
-		    (is_relative(place) && place_ups(place) == 0))
+		if (known_path(place) == NULL || ups_of(place) == 0)
 			continue;
 		unite_with(c, relatives, place, true);
 		unite_with(c, relatives, place, false);
@@ -480,9 +427,8 @@ refuse(struct mftd_check *p, const struct circles *c, const size_t *way,
 		    "%s%s", i > begin ? " -> " : "", c->list[way[i]].r->name);
 	if (is_guess(c, way, begin, end) && used < sizeof(text))
 		snprintf(text + used, sizeof(text) - used,
-		    " (an absolute path, or one with \"..\", may be "
-		    "another one: write the partner's folders in one "
-		    "way)");
+		    " (only the partner knows where a login starts: write its "
+		    "folders in one way)");
 	p->index = (size_t)(last->r - c->routes);
 	return mftd_check_refuse(p, last->field, text);
 }

@@ -160,9 +160,9 @@ what_makes_no_sense_is_refused(void **state)
 #define PULL(more) "from_partner: {partner: p, volume: v" more "}"
 #define LOOK(path) "from_folder: {volume: v, path: " path "}"
 #define COME "its files would come back to where they came from: "
-#define GUESS                                                          \
-	" (an absolute path, or one with \"..\", may be another one: " \
-	"write the partner's folders in one way)"
+#define GUESS                                                       \
+	" (only the partner knows where a login starts: write its " \
+	"folders in one way)"
 
 static void
 circles_are_refused(void **state)
@@ -301,6 +301,59 @@ circles_are_refused(void **state)
 	}
 }
 
+/* What one takes away the other would not get. */
+static void
+fetched_files_are_of_one_route(void **state)
+{
+#define ALONE ":8: routes[1].from_partner.directory: another route "
+#define TAKES                                                                \
+	"takes from it, and one of both would take its files away from the " \
+	"other"
+#define MAY_TAKE                                                              \
+	"may take from it, and one would take its files away from the other " \
+	"(only the partner knows where a login starts: write its folders in " \
+	"one way)"
+	static const struct {
+		const char *routes, *why;
+	} cases[] = {
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: in, fetched: delete"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: ./in/")),
+		    ALONE TAKES },
+		{ R("name: r, to_account: a, " PULL(", directory: /u/in"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: in, fetched: delete")),
+		    ALONE MAY_TAKE },
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: in, fetched: move, move_to: old"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: ../u/in")),
+		    ALONE MAY_TAKE },
+		{ R("name: r, to_account: a, " PULL(", directory: /u/in"))
+			R("name: s, to_account: b, " PULL(", directory: in")),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: /u/in, fetched: delete"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: /in, fetched: delete")),
+		    NULL },
+	};
+	struct mftd_objects *o;
+	char why[512];
+	size_t i;
+	int r;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = load_with(PARTNERS, cases[i].routes, &o, why, sizeof(why));
+		assert_string_equal(
+		    why, cases[i].why != NULL ? cases[i].why : "");
+		assert_int_equal(r, cases[i].why != NULL ? -MFTD_E_CONF : 0);
+		mftd_objects_free(o);
+	}
+}
+
 /* Uploads that another route takes would lose their names. */
 static void
 uploads_are_kept(void **state)
@@ -332,6 +385,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(folder_is_taken),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(circles_are_refused),
+		cmocka_unit_test(fetched_files_are_of_one_route),
 		cmocka_unit_test(uploads_are_kept),
 	};
 
