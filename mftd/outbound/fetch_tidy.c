@@ -131,6 +131,64 @@ check_gone(struct mftd_fetch_state *f, struct errand *e)
 		  "the server says that it did, and it is there still");
 }
 
+/* By a plain RENAME, which replaces nothing.  Where a third one has the name
+ * already, it stays where it is, and somebody is told. */
+static int
+put_back(struct mftd_fetch_state *f, const struct errand *e)
+{
+	struct mftd_remote_answer a = { 0 };
+	int r = mftd_lease_held(f->j->lease) ? 0 : -MFTD_E_NO_LEASE;
+
+	if (r == 0)
+		r = mftd_remote_rename(f->remote, e->target, e->source, &a);
+	if (r == 0)
+		r = mftd_remote_drain(f->remote);
+	if (r < 0)
+		return mftd_fetch_result(f, r, &a, "rename back");
+	if (a.err < 0)
+		log_warn("%s is a new %s that came while the old one was "
+			 "moved: it is not fetched: %s",
+		    e->target, e->w.file.name, a.why);
+	else
+		log_info("a new %s came while the old one was moved: it is "
+			 "back",
+		    e->w.file.name);
+	return 0;
+}
+
+/* Whether what was moved is another file: *other.  There are servers that give
+ * a file another mtime with its name. */
+static int
+compare_moved(struct mftd_fetch_state *f, const struct errand *e, bool *other)
+{
+	const struct mftd_remote_attrs *a = &e->t.target;
+	uint8_t sum[MFTD_SHA256_BYTES];
+	int r;
+
+	*other = a->exists && a->has_size && a->size != e->t.size;
+	if (*other || !a->exists || !a->has_mtime ||
+	    (int64_t)a->mtime == e->t.mtime || f->redates)
+		return 0;
+	f->refused = false;
+	r = mftd_fetch_read(f, e->target, e->t.size, a->mtime, -1, sum);
+	if (r < 0)
+		return r == -ESTALE || f->refused ? 0 : r;
+	*other = memcmp(sum, e->w.sha256, sizeof(sum)) != 0;
+	f->redates = !*other;
+	return 0;
+}
+
+/* In the last moment another file may have come to the name: that is no more
+ * than out of its place. */
+static int
+check_moved(struct mftd_fetch_state *f, const struct errand *e)
+{
+	bool other;
+	int r = compare_moved(f, e, &other);
+
+	return r == 0 && other ? put_back(f, e) : r;
+}
+
 /* Another file may have got its name while the row was written, or it was read:
  * it is looked at once more, and the table asked again.  *same: with the same
  * answer. */
@@ -170,7 +228,9 @@ change(
 	if (r == 0)
 		r = mftd_remote_drain(f->remote);
 	r = mftd_fetch_result(f, r, &a, rename ? "rename" : "remove");
-	return r == 0 ? check_gone(f, e) : r;
+	if (r == 0)
+		r = check_gone(f, e);
+	return r == 0 && rename ? check_moved(f, e) : r;
 }
 
 /* Another file there than it was: once forgotten, the old one would be a new
