@@ -167,15 +167,15 @@ int mftd_delivery_state_of(const char *name);
 #define MFTD_TARGET_BYTES (MFTD_NAME_BYTES + 1)
 
 struct mftd_delivery {
+	/* what is often looked at stands together: a thousand of these are more
+	 * than a processor's cache has room for */
+	enum mftd_delivery_state state;
+	uint32_t tries;
+	char partner[MFTD_TARGET_BYTES];
 	char id[MFTD_ID_BYTES];
 	char receipt[MFTD_ID_BYTES];
 	char route[MFTD_NAME_BYTES];
-	char partner[MFTD_TARGET_BYTES];
 	char volume[MFTD_NAME_BYTES];
-	char directory[MFTD_PATH_BYTES];
-	char name[MFTD_PATH_BYTES]; /* final name at the partner */
-	enum mftd_delivery_state state;
-	uint32_t tries;
 	uint64_t size;
 	bool has_sha256;
 	uint8_t sha256[MFTD_SHA256_BYTES];
@@ -191,6 +191,8 @@ struct mftd_delivery {
 	uint32_t priority; /* 0 to 9, which goes first */
 	bool ordered; /* the next one of its route waits for it */
 	char queue[MFTD_QUEUE_BYTES]; /* only of a list (person.h) */
+	char directory[MFTD_PATH_BYTES];
+	char name[MFTD_PATH_BYTES]; /* final name at the partner */
 };
 
 /* The account that it goes to; NULL: it goes to a partner. */

@@ -233,15 +233,15 @@ move(struct mftd_catalog *c, const struct change *ch)
 
 	/* what somebody wants to go out has all its tries before it again; of
 	 * one in doubt the partner may have the file that its temporary name
-	 * is of: nobody is to go on with that */
+	 * is of: no host has what is to be gone on with */
 	r = mftd_db_run(c,
 	    "UPDATE delivery SET state = $3, "
 	    "due_us = coalesce(CAST($4 AS BIGINT), due_us), "
 	    "tries_before = CASE WHEN $3 = 'QUEUED' THEN tries "
 	    "ELSE tries_before END, "
 	    "first_us = CASE WHEN $3 = 'QUEUED' THEN 0 ELSE first_us END, "
-	    "temp_try = CASE WHEN $2 = 'IN_DOUBT' AND $3 = 'QUEUED' THEN 0 "
-	    "ELSE temp_try END, due = 1 "
+	    "host = CASE WHEN $2 = 'IN_DOUBT' AND $3 = 'QUEUED' THEN '' "
+	    "ELSE host END, due = 1 "
 	    "WHERE id = $1 AND state = $2",
 	    v, N(v), NULL, NULL);
 	return r == 0 ? -ENOENT : r;

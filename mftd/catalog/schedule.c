@@ -13,6 +13,7 @@
 
 #define US_PER_S 1000000
 #define DAYS_MOST 3660 /* that are looked at */
+#define EACH_HOUR 0xffffff /* of struct mftd_schedule */
 
 static const char *const month_names[] = { "jan", "feb", "mar", "apr", "may",
 	"jun", "jul", "aug", "sep", "oct", "nov", "dec", NULL };
@@ -134,7 +135,10 @@ mftd_schedule_parse(const char *text, struct mftd_schedule *out)
 bool
 mftd_schedule_zone(const char *zone)
 {
-	GTimeZone *tz = g_time_zone_new_identifier(zone);
+	/* GLib would open what "../" leads to */
+	GTimeZone *tz = strstr(zone, "..") == NULL && zone[0] != '/'
+	    ? g_time_zone_new_identifier(zone)
+	    : NULL;
 
 	if (tz != NULL)
 		g_time_zone_unref(tz);
@@ -189,30 +193,58 @@ takes_day(const struct mftd_schedule *s, const GDate *day)
 	return date || weekday;
 }
 
+/*
+ * When it is so many minutes past midnight of that day: from at[0] on to at[1],
+ * which is later where that time comes twice.  False: it does not come.
+ */
+static bool
+moments(GTimeZone *tz, const GDate *day, int minutes, int64_t at[2])
+{
+	static const GTimeType types[] = { G_TIME_TYPE_STANDARD,
+		G_TIME_TYPE_DAYLIGHT };
+	GDateTime *t = g_date_time_new(tz, g_date_get_year(day),
+	    (int)g_date_get_month(day), g_date_get_day(day), minutes / 60,
+	    minutes % 60, 0);
+	int64_t local, one;
+	size_t i;
+	int n;
+
+	if (t == NULL)
+		return false;
+	at[0] = at[1] = g_date_time_to_unix(t);
+	local = at[0] + g_date_time_get_utc_offset(t) / US_PER_S;
+	g_date_time_unref(t);
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		n = g_time_zone_find_interval(tz, types[i], local);
+		if (n < 0)
+			continue;
+		one = local - g_time_zone_get_offset(tz, n);
+		at[0] = one < at[0] ? one : at[0];
+		at[1] = one > at[1] ? one : at[1];
+	}
+	return true;
+}
+
 /* The first time of that day at or after after_s; -1: none. */
 static int64_t
 first_of_day(const struct mftd_schedule *s, GTimeZone *tz, const GDate *day,
     int64_t after_s)
 {
-	GDateTime *t;
-	int64_t at, first = -1;
-	int minute;
+	/* who asks for each hour asks for the one that comes again, too */
+	const int comings = s->hours == EACH_HOUR ? 2 : 1;
+	int64_t at[2], first = -1;
+	int minute, i;
 
 	/* when clocks are put forward, what is skipped may come behind what is
 	 * not: all are looked at */
 	for (minute = 0; minute < 24 * 60; minute++) {
 		if ((s->hours >> (minute / 60) & 1) == 0 ||
-		    (s->minutes >> (minute % 60) & 1) == 0)
+		    (s->minutes >> (minute % 60) & 1) == 0 ||
+		    !moments(tz, day, minute, at))
 			continue;
-		t = g_date_time_new(tz, g_date_get_year(day),
-		    (int)g_date_get_month(day), g_date_get_day(day),
-		    minute / 60, minute % 60, 0);
-		if (t == NULL)
-			continue;
-		at = g_date_time_to_unix(t);
-		g_date_time_unref(t);
-		if (at >= after_s && (first < 0 || at < first))
-			first = at;
+		for (i = 0; i < comings; i++)
+			if (at[i] >= after_s && (first < 0 || at[i] < first))
+				first = at[i];
 	}
 	return first;
 }
@@ -241,7 +273,7 @@ int
 mftd_schedule_midnight(const char *zone, int64_t at_us, int64_t *begin_us)
 {
 	const struct mftd_schedule each_minute = { .minutes = UINT64_MAX,
-		.hours = UINT32_MAX };
+		.hours = EACH_HOUR };
 	GTimeZone *tz = g_time_zone_new_identifier(zone);
 	GDate day;
 	int r = -EINVAL;

@@ -42,9 +42,10 @@ int mftd_schedule_midnight(const char *zone, int64_t at_us, int64_t *begin_us);
 /*
  * The first time at or after after_us (microseconds since the epoch) that s
  * names; closed: days in the zone, a line each, or NULL.  A time that comes
- * twice when clocks are put back counts once; one that is skipped when they are
- * put forward is the moment behind that.  Returns 0, -EINVAL for a zone that is
- * none, or -ENOENT: none in ten years.
+ * twice when clocks are put back counts the first time, and both where s has
+ * each hour; one that is skipped when they are put forward is the moment behind
+ * that.  Returns 0, -EINVAL for a zone that is none, or -ENOENT: none in ten
+ * years.
  */
 int mftd_schedule_next(const struct mftd_schedule *s, const char *zone,
     const char *closed, int64_t after_us, int64_t *next_us);

@@ -80,12 +80,22 @@ walk(int fd, dev_t dev, bool top, struct mftd_tally *t)
 	return r;
 }
 
+/* The session's descriptor shares its offset with all that were made of it, and
+ * an earlier count left that at the end. */
+static int
+open_anew(int root)
+{
+	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static _Noreturn void
 child(const struct mftd_count *k, pid_t parent, int out)
 {
 	struct result res = { 0 };
 	struct stat st;
-	int keep[2] = { out, k->root };
+	int root, keep[2] = { out, k->root };
 
 	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -93,10 +103,13 @@ child(const struct mftd_count *k, pid_t parent, int out)
 		_exit(1);
 	prctl(PR_SET_NAME, "mftd:count");
 	mftd_fd_keep_only(keep, 2); /* above all: no lock of ours */
-	if (fstat(k->root, &st) < 0)
+	root = open_anew(k->root);
+	if (root < 0)
+		res.err = root;
+	else if (fstat(root, &st) < 0)
 		res.err = -errno;
 	else
-		res.err = walk(k->root, st.st_dev, true, &res.tally);
+		res.err = walk(root, st.st_dev, true, &res.tally);
 	_exit(mftd_fd_write_full(out, &res, sizeof(res)) == 0 ? 0 : 1);
 }
 

@@ -33,21 +33,17 @@ went(struct look *l, uint64_t seq)
 static size_t
 look_at_record(struct look *l, const uint8_t *at, size_t len, uint32_t crc)
 {
+	size_t blank = mftd_segment_blank(at, len);
 	struct mftd_entry e;
 
+	/* a length may begin with zeros, and is not all zeros */
+	if (blank >= sizeof(uint32_t))
+		return blank - (sizeof(uint32_t) - 1);
 	if (mftd_entry_get(at, len, crc, &e) != 1 || e.seq <= l->read ||
 	    e.seq - l->read > l->most)
 		return 1;
 	went(l, mftd_entry_durable(&e));
 	return e.bytes;
-}
-
-static bool
-is_blank(const uint8_t *at, size_t len)
-{
-	while (len > 0 && at[len - 1] == 0)
-		len--;
-	return len == 0;
 }
 
 /* Looks through a segment of len bytes (more are there, zeros) from one on. */
@@ -63,8 +59,9 @@ look_at_segment(struct look *l, const uint8_t *all, size_t len, uint64_t from)
 		for (i = from; i < len;)
 			i += look_at_record(l, all + i, len - i, s.crc);
 	} else if (len > MFTD_SEGMENT_HEADER_BYTES &&
-	    !is_blank(all + MFTD_SEGMENT_HEADER_BYTES,
-		len - MFTD_SEGMENT_HEADER_BYTES)) {
+	    mftd_segment_blank(all + MFTD_SEGMENT_HEADER_BYTES,
+		len - MFTD_SEGMENT_HEADER_BYTES) <
+		len - MFTD_SEGMENT_HEADER_BYTES) {
 		/* its header was durable before anything behind it was written;
 		 * of whose crash that was the end, had nothing there yet */
 		went(l, l->read + 1);

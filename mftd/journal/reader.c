@@ -186,7 +186,6 @@ check_tail(struct mftd_reader *r)
 {
 	uint64_t off = r->offset;
 	ssize_t n;
-	int i;
 
 	r->len = 0;
 	for (;;) {
@@ -194,9 +193,8 @@ check_tail(struct mftd_reader *r)
 		    r->fd, r->window, sizeof(r->window), (int64_t)off);
 		if (n <= 0)
 			return (int)n;
-		for (i = 0; i < n; i++)
-			if (r->window[i] != 0)
-				return -MFTD_E_CORRUPT;
+		if (mftd_segment_blank(r->window, (size_t)n) < (size_t)n)
+			return -MFTD_E_CORRUPT;
 		off += (uint64_t)n;
 	}
 }

@@ -178,6 +178,21 @@ mftd_entry_get(
 	return 1;
 }
 
+size_t
+mftd_segment_blank(const uint8_t *in, size_t len)
+{
+	static const uint8_t zeros[4096];
+	size_t n = 0;
+
+	/* most of a segment is; one by one that takes longer than to read it */
+	while (len - n >= sizeof(zeros) &&
+	    memcmp(in + n, zeros, sizeof(zeros)) == 0)
+		n += sizeof(zeros);
+	while (n < len && in[n] == 0)
+		n++;
+	return n;
+}
+
 uint64_t
 mftd_entry_durable(const struct mftd_entry *e)
 {

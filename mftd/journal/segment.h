@@ -80,6 +80,9 @@ int mftd_entry_put(struct mftd_buf *b, uint32_t crc, struct mftd_entry *e);
 int mftd_entry_get(
     const uint8_t *in, size_t len, uint32_t crc, struct mftd_entry *e);
 
+/* How many of len bytes, from the first one on, are zero. */
+size_t mftd_segment_blank(const uint8_t *in, size_t len);
+
 /* The last record that was durable when e was written; 0: none. */
 uint64_t mftd_entry_durable(const struct mftd_entry *e);
 

@@ -19,7 +19,8 @@
  * Deliveries on their way together, in phases: what is asked of the partner in
  * one phase is asked for all of them before the answers are waited for, and the
  * rows of one phase are written together before the next begins.  Who fails
- * drops out; the others go on.  deliver.c, send.c and publish.c share it.
+ * drops out; the others go on.  deliver.c, tell.c, send.c and publish.c share
+ * it.
  */
 #define MFTD_REMOTE_PATH_BYTES (2 * MFTD_PATH_BYTES + 2)
 #define MFTD_OPEN_MOST 16 /* handles asked for at a time: servers have few */
@@ -98,20 +99,9 @@ void mftd_item_fail(
 bool mftd_item_refused(
     struct mftd_item *it, const struct mftd_remote_answer *a, const char *what);
 
-/* Tells the events of all items and waits until their rows are written; who is
- * to be let alone, or has ended, is active no more.  An error: outbound is
- * gone. */
-int mftd_batch_tell(struct mftd_batch *b);
-
 /* Waits until so many bytes may go, by the partner's bandwidth.  An error: the
  * lease is gone. */
 int mftd_batch_pace(struct mftd_batch *b, size_t bytes);
-
-/* Says event of all that are to be sent, and go on. */
-void mftd_batch_say(struct mftd_batch *b, enum mftd_delivery_event event);
-
-/* Waits for the next batch.  -MFTD_E_CLOSED: there is none. */
-int mftd_batch_take(struct mftd_batch *b);
 
 /* The connection failed by err: gives it up, and fails every item that has no
  * event yet. */
@@ -136,6 +126,25 @@ mftd_item_is_fresh(const struct mftd_item *it)
 
 /* Gives it the temporary name of its own try. */
 void mftd_item_begin_anew(struct mftd_item *it);
+
+/* ---- tell.c */
+
+/* Waits for the next batch.  -MFTD_E_CLOSED: there is none. */
+int mftd_batch_take(struct mftd_batch *b);
+
+/* Tells of the call, and n steps, and waits for the answer.  What this process
+ * has done so far is nothing that could not wait: no deadline.  An error:
+ * outbound is gone. */
+int mftd_batch_ask(struct mftd_batch *b, const struct mftd_msg_step *steps,
+    uint32_t n, struct mftd_msg_deliver_answer *answer);
+
+/* Tells the events of all items and waits until their rows are written; who is
+ * to be let alone, or has ended, is active no more.  An error: outbound is
+ * gone. */
+int mftd_batch_tell(struct mftd_batch *b);
+
+/* Says event of all that are to be sent, and go on. */
+void mftd_batch_say(struct mftd_batch *b, enum mftd_delivery_event event);
 
 /* ---- send.c */
 

@@ -223,6 +223,7 @@ look(struct mftd_queue *q)
 	if (mftd_clock_ms() < q->look_ms)
 		return;
 	q->look_ms = mftd_clock_ms() + LOOK_MS;
+	mftd_hours_read(&q->hours);
 	count(q, &q->counts);
 	mftd_breakers_read(q);
 	if (mftd_queue_outcome(q, "versions",

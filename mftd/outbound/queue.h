@@ -18,6 +18,7 @@
 #include "mftd/outbound/child.h"
 #include "mftd/outbound/claim.h"
 #include "mftd/outbound/delivery.h"
+#include "mftd/outbound/hours.h"
 #include "mftd/outbound/lane.h"
 
 /* The state of the outbound process; outbound.c, job.c, step.c, runner.c,
@@ -38,7 +39,6 @@ struct mftd_runner;
 struct mftd_job {
 	TAILQ_ENTRY(mftd_job) link; /* by priority, then as they were taken */
 	struct mftd_queue *q;
-	struct mftd_delivery d;
 	struct mftd_runner *runner; /* whose batch has it; NULL */
 	uint32_t item; /* its place there */
 	bool asked; /* the runner waits to hear of it */
@@ -48,8 +48,6 @@ struct mftd_job {
 	bool begun; /* d.tries counts a try that no row has yet */
 	bool not_called; /* step: its partner was not to be had */
 	int64_t begin_us; /* when a deliver got it */
-	struct mftd_msg_step step;
-	char host[MFTD_NAME_BYTES]; /* where step happened */
 	int64_t start_ms; /* not before (mftd_clock_ms) */
 	bool waited; /* for the journal of its account's volume */
 	uint32_t rounds; /* looks at what became of it */
@@ -60,6 +58,9 @@ struct mftd_job {
 	uint64_t place; /* of its temporary name, if that is a partner's
 			   convention: who has the same waits; 0: it is its own
 			 */
+	struct mftd_delivery d;
+	struct mftd_msg_step step;
+	char host[MFTD_NAME_BYTES]; /* where step happened */
 };
 
 /* A deliver process: it has one batch at a time, all of one partner. */
@@ -69,6 +70,8 @@ struct mftd_runner {
 	struct mftd_chan *chan; /* to it; NULL: it is to end */
 	bool retire; /* no further batch: its configuration is of yesterday */
 	bool probe; /* it calls, and has not said yet how that went */
+	int64_t idle_ms; /* since when it has no batch (mftd_clock_ms); 0: it
+			    has one */
 	char partner[MFTD_TARGET_BYTES];
 	char host[MFTD_NAME_BYTES]; /* just there; "" as configured */
 	char address[MFTD_NAME_BYTES]; /* where it is; "" nowhere yet */
@@ -141,6 +144,7 @@ struct mftd_queue {
 	char due[MFTD_TARGET_BYTES]; /* as far as it was looked for those that
 					wait for too long (due.h) */
 	int64_t due_ms; /* the next look */
+	struct mftd_hours hours; /* of tries */
 	struct mftd_looks *looks; /* looks.h; NULL: none yet */
 	struct mftd_pulls *pulls; /* pulls.h; likewise */
 };

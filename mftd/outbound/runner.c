@@ -17,6 +17,8 @@
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
 
+#define LINGER_MS 3000
+
 #define FOR_EACH_RUNNER(rn, q)                                            \
 	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_RUNNERS_MAX; \
 	     (rn)++)
@@ -67,10 +69,11 @@ void
 mftd_runner_answer(struct mftd_job *job, int err, bool ended)
 {
 	struct mftd_runner *rn = job->runner;
+	bool asked = job->asked;
 
 	if (rn == NULL)
 		return;
-	if (job->asked) {
+	if (asked) {
 		job->asked = false;
 		rn->answer.err[job->item] = err;
 		rn->asked--;
@@ -80,7 +83,8 @@ mftd_runner_answer(struct mftd_job *job, int err, bool ended)
 		rn->n--;
 		job->runner = NULL;
 	}
-	if (rn->asked > 0 || rn->chan == NULL)
+	/* what it did not ask for it would take for its next answer */
+	if (!asked || rn->asked > 0 || rn->chan == NULL)
 		return;
 	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
 	mftd_worker_send(rn->q->w, rn->chan, MFTD_MSG_DELIVER_ANSWER, 0,
@@ -320,6 +324,7 @@ hand_over(struct mftd_runner *rn)
 		rn->jobs[i] = batch[i];
 	}
 	rn->n = n;
+	rn->idle_ms = 0;
 	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
 	for (i = 0; i < n; i++)
 		send_job(rn, batch[i], n - i - 1);
@@ -503,15 +508,26 @@ start(struct mftd_queue *q, struct mftd_job *job)
 	mftd_job_set_step(job, MFTD_EVENT_RETRY, r, why);
 }
 
+/* Its partner's first job that is ready; NULL: none is. */
+static struct mftd_job *
+first_ready(const struct mftd_runner *rn)
+{
+	struct mftd_job *job;
+
+	TAILQ_FOREACH(job, &rn->q->jobs, link)
+		if (strcmp(job->d.partner, rn->partner) == 0 &&
+		    mftd_job_is_ready(job))
+			return job;
+	return NULL;
+}
+
 /* Whether it is to go on: not where another partner has none and all places are
- * taken, nor when it is a fetch's turn, nor past an older job of its own that
- * wants another host. */
+ * taken, nor when it is a fetch's turn. */
 static bool
-may_go_on(struct mftd_runner *rn)
+may_go_on(const struct mftd_runner *rn)
 {
 	struct mftd_queue *q = rn->q;
 	const struct mftd_share s = mftd_runners_share(q, rn->partner);
-	struct mftd_job *job;
 
 	if (rn->retire || !mftd_lease_held(q->w->lease) ||
 	    mftd_share_is_over(&s))
@@ -522,13 +538,39 @@ may_go_on(struct mftd_runner *rn)
 	if (mftd_places_taken(q) == MFTD_DELIVERS_MAX &&
 	    (find_waiting(q, true) != NULL || mftd_breakers_want_probe(q)))
 		return false;
-	if (mftd_partner_hangs(q, rn->partner) && count(q, rn->partner) > 1)
+	return !mftd_partner_hangs(q, rn->partner) ||
+	    count(q, rn->partner) <= 1;
+}
+
+/* Whether it may stay without a batch, for the next one needs no call then: for
+ * LINGER_MS, and not where another wants its place or its connection.  What
+ * goes to an account calls nobody. */
+static bool
+may_linger(struct mftd_runner *rn)
+{
+	struct mftd_queue *q = rn->q;
+	const struct mftd_share s = mftd_runners_share(q, rn->partner);
+
+	if (rn->idle_ms == 0)
+		rn->idle_ms = mftd_clock_ms();
+	return rn->partner[0] != '@' &&
+	    mftd_clock_ms() < rn->idle_ms + LINGER_MS &&
+	    mftd_places_taken(q) < MFTD_DELIVERS_MAX &&
+	    !mftd_share_is_wanted(&s);
+}
+
+/* Between two batches.  False: it is to end.  It does not go past an older job
+ * of its own that wants another host. */
+static bool
+go_on(struct mftd_runner *rn)
+{
+	const struct mftd_job *job = first_ready(rn);
+
+	if (!may_go_on(rn))
 		return false;
-	TAILQ_FOREACH(job, &q->jobs, link)
-		if (mftd_job_is_ready(job) &&
-		    strcmp(job->d.partner, rn->partner) == 0)
-			return suits(rn, job);
-	return false;
+	if (job == NULL)
+		return may_linger(rn);
+	return suits(rn, job) && hand_over(rn);
 }
 
 void
@@ -540,7 +582,7 @@ mftd_runners_work(struct mftd_queue *q)
 	mftd_hung_look(q);
 	FOR_EACH_RUNNER(rn, q)
 	if (rn->chan != NULL && rn->n == 0 && rn->asked == 0 && !rn->probe &&
-	    (!may_go_on(rn) || !hand_over(rn)))
+	    !go_on(rn))
 		hang_up(rn);
 	while (mftd_lease_held(q->w->lease) &&
 	    mftd_places_taken(q) < MFTD_DELIVERS_MAX) {

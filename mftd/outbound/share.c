@@ -24,7 +24,13 @@ mftd_share_for_fetch(const struct mftd_share *s)
 }
 
 bool
+mftd_share_is_wanted(const struct mftd_share *s)
+{
+	return left(s) == 0 && s->fetch_waits;
+}
+
+bool
 mftd_share_is_over(const struct mftd_share *s)
 {
-	return left(s) == 0 && s->fetch_waits && !s->fetch_was_last;
+	return mftd_share_is_wanted(s) && !s->fetch_was_last;
 }

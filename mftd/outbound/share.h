@@ -20,7 +20,9 @@ struct mftd_share {
 bool mftd_share_for_deliver(const struct mftd_share *s);
 bool mftd_share_for_fetch(const struct mftd_share *s);
 
-/* Whether a deliver that is between two batches is to make place. */
+/* Whether a deliver that is between two batches is to make place; whether one
+ * is that has no batch. */
 bool mftd_share_is_over(const struct mftd_share *s);
+bool mftd_share_is_wanted(const struct mftd_share *s);
 
 #endif

@@ -70,7 +70,9 @@ count_try(const struct mftd_job *job, struct mftd_delivery *d)
 	}
 	if (d->first_us == 0)
 		d->first_us = job->begin_us;
-	if (!mftd_delivery_is_spent(d, mftd_clock_wall_us()))
+	mftd_hours_read(&job->q->hours);
+	if (!mftd_delivery_is_spent(
+		d, mftd_hours_since_us(&job->q->hours, d->first_us)))
 		return event;
 	if (event == MFTD_EVENT_REFUSED)
 		return MFTD_EVENT_REJECTED;

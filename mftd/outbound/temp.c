@@ -110,15 +110,36 @@ look(struct mftd_batch *b)
 	return r == 0 ? mftd_remote_drain(b->remote) : r;
 }
 
+/* Out of doubt, by a person's word: its file had been whole there, and may have
+ * been renamed since, so that another one can stand there.  Only the mtime that
+ * no other file has tells it from that. */
+static bool
+is_left_in_doubt(const struct mftd_item *it)
+{
+	const struct mftd_remote_attrs *a = &it->temp_attrs;
+
+	return a->size == it->d.size && a->has_mtime &&
+	    a->mtime == (uint32_t)it->d.mtime && !it->d.at.preserve;
+}
+
+/* Its row, and what the server says of the file, let it be its own. */
+static bool
+may_be_own(const struct mftd_item *it)
+{
+	if (!it->begun || !it->temp_attrs.has_size)
+		return false;
+	return it->d.host[0] != '\0' || is_left_in_doubt(it);
+}
+
 /* Something stands there. */
 static int
 judge(struct mftd_batch *b, struct mftd_item *it)
 {
-	const struct mftd_remote_attrs *a = &it->temp_attrs;
 	int r = 0;
 
-	if (it->begun && a->has_size)
-		r = mftd_item_is_prefix(b, it, it->temp, a->size, &it->own);
+	if (may_be_own(it))
+		r = mftd_item_is_prefix(
+		    b, it, it->temp, it->temp_attrs.size, &it->own);
 	if (r < 0 || it->own)
 		return r;
 	mftd_item_fail(it, -EEXIST,

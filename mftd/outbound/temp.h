@@ -9,7 +9,10 @@
  * file may stand there, also one that was delivered; so what is removed or
  * written over is this delivery's own, for certain: this worker has made it
  * (OPEN with EXCL), or an earlier try's row says that it was about to and what
- * stands there is the source's beginning.
+ * stands there is the source's beginning.  Of what is sent again out of doubt,
+ * whose row names no host any more (person.c), it is all of the source, with
+ * the delivery's own mtime; one whose mtime is the source's is nobody's for
+ * certain.
  */
 
 /* Before BEGIN, which is that row: looks at the names of those that are to be

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/outbound/known.h"
 #include "mftd/outbound/queue.h"
@@ -72,7 +71,7 @@ put_text(const struct mftd_job *job, const struct mftd_unseen *u, char *text,
 void
 mftd_unseen_conclude(struct mftd_job *job)
 {
-	const struct mftd_queue *q = job->q;
+	struct mftd_queue *q = job->q;
 	const char *partner = job->d.partner;
 	struct mftd_unseen u = { .gone = job->gone, .looks = job->rounds };
 	char text[MFTD_REASON_BYTES];
@@ -81,7 +80,9 @@ mftd_unseen_conclude(struct mftd_job *job)
 		return;
 	u.unknown = mftd_known_partner(q, partner) == NULL;
 	u.away = mftd_breaker_is_away(q, partner);
-	u.late = mftd_delivery_is_late(&job->d, mftd_clock_wall_us());
+	mftd_hours_read(&q->hours);
+	u.late = mftd_delivery_is_late(
+	    &job->d, mftd_hours_since_us(&q->hours, job->d.first_us));
 	if (!mftd_delivery_is_unseen(&u))
 		return;
 	put_text(job, &u, text, sizeof(text));

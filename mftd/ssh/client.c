@@ -2,6 +2,7 @@
 #include "mftd/ssh/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -480,6 +481,14 @@ mftd_ssh_scan(const struct mftd_ssh_target *t, const char *algorithm,
 }
 
 /* ---- the stream */
+
+bool
+mftd_ssh_client_is_closed(const struct mftd_ssh_client *c)
+{
+	struct pollfd p = { .fd = ssh_get_fd(c->session), .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
 
 static int
 may_go_on(struct mftd_ssh_client *c)

@@ -5,8 +5,14 @@ import os
 import struct
 import subprocess
 
+from rig import wait_for
+
 SIZE_BYTES = 4 << 30        # sparse: what is never written takes no room
 MKFS = {"ext4": ["mkfs.ext4", "-q", "-m", "0"], "xfs": ["mkfs.xfs", "-q"]}
+# Nothing becomes durable by itself, as it does on ext4 every 5 s.
+MOUNT = {"ext4": "loop,commit=300", "xfs": "loop"}
+
+BUSY_S = 10     # of which a moment is enough
 
 # <linux/fs.h> has it since 6.13, each file system's own header before
 FS_IOC_SHUTDOWN = 0x8004587d
@@ -18,6 +24,7 @@ class Disk:
 
     def __init__(self, kind, top):
         self.image, self.at = top / "image", top / "disk"
+        self.options = MOUNT[kind]
         self.at.mkdir()
         with open(self.image, "wb") as f:
             f.truncate(SIZE_BYTES)
@@ -26,7 +33,7 @@ class Disk:
 
     def mount(self):
         """After a cut this is where the file system's own log is replayed."""
-        subprocess.run(["mount", "-o", "loop", self.image, self.at],
+        subprocess.run(["mount", "-o", self.options, self.image, self.at],
                        check=True)
 
     def cut(self):
@@ -39,7 +46,9 @@ class Disk:
             os.close(fd)
 
     def unmount(self):
-        subprocess.run(["umount", self.at], check=True)
+        """After a cut it was seen busy for longer than its processes lived."""
+        wait_for("unmounted", lambda: subprocess.run(
+            ["umount", "-q", self.at], check=False).returncode == 0, BUSY_S)
 
     def remove(self):
         self.unmount()

@@ -1,8 +1,10 @@
 # Part of mftd; see LICENSE.
 """A cluster on paper: a CIB file, the scheduler, and the graphs it makes."""
+import functools
 import os
 import re
 import subprocess
+import tempfile
 
 from lxml import etree
 
@@ -168,3 +170,12 @@ class Cluster:
                 for node in e.iter("node"):
                     found[node.get("name")] = e.get("role")
         return found
+
+
+@functools.cache
+def fenced(kind):
+    """The CIB with the fence devices alone, as a tool makes it in seconds."""
+    with tempfile.TemporaryDirectory() as top:
+        cluster = Cluster(os.path.join(top, "cib.xml"))
+        cluster.load(kind, generate(kind, "--bmc", BMCS))
+        return cluster.cib

@@ -3,7 +3,7 @@
 fencing and by nothing else."""
 import pytest
 
-from cluster import ADDRESSES, BMCS, NODES, Cluster, generate
+from cluster import ADDRESSES, NODES, Cluster, fenced, generate
 
 KINDS = ["crm", "pcs"]
 
@@ -13,8 +13,7 @@ def running(tmp_path_factory):
     made = {}
     for kind in KINDS:
         path = str(tmp_path_factory.mktemp(kind) / "cib.xml")
-        made[kind] = up = Cluster(path)
-        up.load(kind, generate(kind, "--bmc", BMCS))
+        made[kind] = up = Cluster(path, fenced(kind))
         up.load(kind, generate(kind, "--addresses", ADDRESSES, "--controller"))
         up.settle()
         up.score("n1", 10)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from cluster import ADDRESSES, BMCS, NODES, QUEUES, Cluster, generate
+from cluster import ADDRESSES, NODES, QUEUES, Cluster, fenced, generate
 
 KINDS = ["crm", "pcs"]
 HOME = {"outbound-banks": "n1", "outbound-shops": "n2"}
@@ -18,8 +18,7 @@ def empty(tmp_path_factory):
     made = {}
     for kind in KINDS:
         path = str(tmp_path_factory.mktemp(kind) / "cib.xml")
-        made[kind] = Cluster(path)
-        made[kind].load(kind, generate(kind, "--bmc", BMCS))
+        made[kind] = Cluster(path, fenced(kind))
         made[kind].load(
             kind, generate(kind, "--addresses", ADDRESSES, *QUEUES))
     return made

@@ -2,7 +2,7 @@
 """What the watched volume makes Pacemaker do, by its own scheduler."""
 import pytest
 
-from cluster import ADDRESSES, BMCS, NODES, Cluster, generate
+from cluster import ADDRESSES, NODES, Cluster, fenced, generate
 
 KINDS = ["crm", "pcs"]
 NAME = "mft-storage"
@@ -14,8 +14,7 @@ def running(tmp_path_factory):
     made = {}
     for kind in KINDS:
         path = str(tmp_path_factory.mktemp(kind) / "cib.xml")
-        made[kind] = up = Cluster(path)
-        up.load(kind, generate(kind, "--bmc", BMCS))
+        made[kind] = up = Cluster(path, fenced(kind))
         up.load(kind, generate(kind, "--addresses", ADDRESSES,
                                "--storage", "/srv/mft"))
         up.settle()

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from cluster import ADDRESSES, BMCS, GENERATE, HERE, NODES, QUEUES, Cluster
-from cluster import generate
+from cluster import fenced, generate
 
 KINDS = ["crm", "pcs"]
 EACH_NODE = pytest.mark.parametrize("node", NODES)
@@ -20,8 +20,7 @@ def empty(tmp_path_factory):
     made = {}
     for kind in KINDS:
         path = str(tmp_path_factory.mktemp(kind) / "cib.xml")
-        made[kind] = Cluster(path)
-        made[kind].load(kind, generate(kind, "--bmc", BMCS))
+        made[kind] = Cluster(path, fenced(kind))
         made[kind].load(kind, generate(kind, "--addresses", ADDRESSES))
     return made
 

@@ -7,7 +7,6 @@ import os
 import pathlib
 import re
 import signal
-import sqlite3
 import subprocess
 
 from history import deliveries, found as finds, receipts, recorder
@@ -109,30 +108,6 @@ def kill_all(rig):
     os.kill(rig.daemon.pid, signal.SIGKILL)
     wait_for(rig, "the end of all", lambda: all(
         is_killed(pid) or _waits(pid) for pid in rig.processes()))
-
-
-def _stop(rig, pid):
-    """Stops it, unless it is at work on the catalog."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        with contextlib.closing(sqlite3.connect(
-                rig.state / "catalog.db", timeout=1)) as db:
-            db.execute("BEGIN IMMEDIATE")
-        return True
-    except sqlite3.OperationalError:
-        os.kill(pid, signal.SIGCONT)
-        return False
-
-
-@contextlib.contextmanager
-def stopped(rig, kind):
-    """That process does nothing meanwhile, and holds no lock of the catalog."""
-    pid = process(rig, kind)
-    wait_for(rig, "no lock", lambda: _stop(rig, pid))
-    try:
-        yield pid
-    finally:
-        send(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import rig
+from sshd import descendants, kill_and_wait
 
 SERVER = "/usr/lib/openssh/sftp-server"
 PASSWORD = "open sesame"
@@ -32,7 +33,8 @@ Subsystem sftp {top}/sftp
 # SHLVL above: bash, started by sshd, else reads the user's .bashrc
 _SFTP = """#!/bin/sh
 exec 2>>{top}/files.log
-exec {server} -e -l INFO -d {top}/in
+# shellcheck disable=SC2046
+exec {server} -e -l INFO $(cat {top}/options) -d {top}/in
 """
 _PAM = """auth required pam_unix.so
 account required pam_permit.so
@@ -81,6 +83,7 @@ class Partner:
         (self.top / "sftp").write_text(
             _SFTP.format(top=self.top, server=SERVER))
         (self.top / "sftp").chmod(0o755)
+        (self.top / "options").touch()
         self.log = self.top / "log"
         self.files_log = self.top / "files.log"
         self.files_log.touch()
@@ -98,6 +101,11 @@ class Partner:
         self.server.terminate()
         self.server.wait(20)
         shutil.rmtree(self.top)
+
+    def options(self, *arguments):
+        """Its servers' from now on, beside the usual."""
+        (self.top / "options").write_text(" ".join(arguments))
+        kill_and_wait(descendants(self.server.pid))
 
     def said(self):
         return self.log.read_text(errors="replace")

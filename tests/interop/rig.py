@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -112,6 +113,12 @@ def parent_of(pid):
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
         return int(text.rpartition(")")[2].split()[1])
     return None
+
+
+def _has_stopped(pid):
+    """A signal that was sent is not yet one that was taken."""
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return text.rpartition(")")[2].split()[0] in "TtZX"
 
 
 class Rig:
@@ -276,6 +283,41 @@ class Rig:
         while not send(pid := self.pid(kind)):
             pass
         return pid
+
+    def stop_process(self, pid):
+        """Stops one that is not at work in an SQLite catalog: whoever else is
+        to write there would wait for it until it goes on."""
+        def look():
+            os.kill(pid, signal.SIGSTOP)
+            wait_for("a process has stopped", lambda: _has_stopped(pid),
+                     START_S)
+            if self._catalog_is_free():
+                return True
+            os.kill(pid, signal.SIGCONT)
+            return False
+        wait_for("a process that holds no lock", look, START_S, self.log_tail)
+
+    def _catalog_is_free(self):
+        path = self.state / "catalog.db"
+        if not path.exists():
+            return True
+        try:
+            with contextlib.closing(sqlite3.connect(path, timeout=1)) as db:
+                db.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError:
+            return False
+
+    @contextlib.contextmanager
+    def stopped(self, kind):
+        """Its only process of that kind does nothing meanwhile, and holds no
+        lock of the catalog; who ends it has another started."""
+        pid = self.pid(kind)
+        self.stop_process(pid)
+        try:
+            yield pid
+        finally:
+            send(pid, signal.SIGCONT)
 
     def control(self, **request):
         """One request on the control socket, as an agent makes it."""

@@ -7,6 +7,7 @@ import os
 import pathlib
 import pwd
 import re
+import select
 import shutil
 import signal
 import socket
@@ -102,7 +103,7 @@ class Sshd:
     def stop(self):
         """Ends it and what came of its connections."""
         send(self.sshd.pid, signal.SIGSTOP)     # it takes no further one
-        left = list(_descendants(self.sshd.pid))
+        left = list(descendants(self.sshd.pid))
         self.sshd.terminate()
         send(self.sshd.pid, signal.SIGCONT)
         self.sshd.wait()
@@ -117,26 +118,35 @@ class Sshd:
                     yield int(pid)
 
     def cut(self):
-        """Ends all connections: their servers do no more."""
-        _kill(_descendants(self.sshd.pid))
+        """Ends all connections: their servers do no more, also those whose
+        client is gone by now."""
+        if self.sshd is not None:
+            kill_and_wait(descendants(self.sshd.pid))
+            kill_and_wait(self._orphans())
 
     def authorize(self, yes):
-        """Whether mftd's key may log in."""
+        """Whether mftd's key may log in; if not, nobody stays."""
         (self.top / "authorized").write_text(self.public + "\n" if yes
                                              else "")
+        if not yes:
+            self.cut()
 
     def fault(self, *arguments):
-        """What goes wrong in its next servers: strace's arguments."""
+        """What goes wrong in its next servers: strace's arguments.  A deliver
+        that lingers does not keep one from before."""
         (self.top / "fault").write_text(" ".join(arguments))
+        if arguments:
+            self.cut()
 
     def options(self, *arguments):
-        """The next servers', beside the usual."""
+        """Its servers' from now on, beside the usual."""
         (self.top / "options").write_text(" ".join(arguments))
+        self.cut()
 
     def servers(self):
         """Its sftp-servers."""
         found = []
-        for pid in _descendants(self.sshd.pid):
+        for pid in descendants(self.sshd.pid):
             with contextlib.suppress(OSError):
                 comm = pathlib.Path(f"/proc/{pid}/comm").read_text()
                 if comm == "sftp-server\n":
@@ -186,9 +196,22 @@ def _kill(pids):
         send(pid)
 
 
-def _descendants(pid):
+def kill_and_wait(pids):
+    """Until they are gone."""
+    fds = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            fds.append(os.pidfd_open(pid))
+            signal.pidfd_send_signal(fds[-1], signal.SIGKILL)
+    for fd in fds:
+        select.select([fd], [], [])
+        os.close(fd)
+
+
+def descendants(pid):
+    """The processes that it started, and they, and so on."""
     with contextlib.suppress(OSError):
         text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
         for child in map(int, text.split()):
-            yield from _descendants(child)
+            yield from descendants(child)
             yield child

@@ -238,17 +238,6 @@ def test_lag_is_true(served):
     check(db, names, rig.volume)
 
 
-@contextlib.contextmanager
-def catalog_hangs(rig):
-    """Its process, as on a disk that does."""
-    pid = rig.pid("catalog")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def two_volumes(rig):
     """Account bob with alice's key on a second one.  Gives its path."""
     second = rig.top / "second"
@@ -271,7 +260,7 @@ def test_two_volumes_while_the_catalogs_process_hangs():
         db = Sqlite(rig.state / "catalog.db")
         (rig.top / "file").write_bytes(b"content")
         wait_forwarded(rig, db, rig.volume, second)
-        with catalog_hangs(rig):
+        with rig.stopped("catalog"):
             marks = db.marks()
             names = upload(rig, "a")
             names += upload(rig, "b", 2 * FILES, user="bob")
@@ -300,7 +289,7 @@ def test_journal_starts_anew_while_the_catalogs_process_hangs():
     with Rig() as rig:
         rig.up()
         (rig.top / "file").write_bytes(b"content")
-        with catalog_hangs(rig):
+        with rig.stopped("catalog"):
             upload(rig, "a")
             before, = rig.wait_status(
                 lambda st: st["catalog"]["lag_records"] >= 2 * FILES,

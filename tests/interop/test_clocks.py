@@ -18,11 +18,13 @@ _OBJECTS = """accounts:
 partners:
 {partner}routes:
   - {{name: up, account: alice, partner: acme, directory: in, settle_s: 0,
-      if_exists: overwrite, except: ["*.slow", "*.nightly"]}}
+      if_exists: overwrite, except: ["*.slow", "*.nightly", "*.lost"]}}
   - {{name: slow, account: alice, partner: acme, directory: in, settle_s: 20,
       files: ["*.slow"]}}
   - {{name: nightly, account: alice, partner: acme, directory: in,
       settle_s: 0, files: ["*.nightly"]{schedule}}}
+  - {{name: lost, account: alice, partner: acme, directory: missing,
+      settle_s: 0, files: ["*.lost"], retry: {{tries: 1000, hours: 1}}}}
   - {{name: found, from_folder: {{volume: main, path: drop, every_s: 1,
       stable_s: 1}}, partner: acme, directory: in, if_exists: overwrite}}
 calendars:
@@ -106,6 +108,23 @@ def test_nothing_waits_for_it(world):
     assert world.show(id_)["state"] == "QUEUED"
     world.ends(id_)
     assert world.rig.lines("route slow: 1 deliveries to acme were to wait")
+
+
+def test_hours_of_tries(world):
+    """What the clock is set forward by is none of them; what passes is."""
+    id_ = world.upload("alice", "x.lost")
+    world.ends(id_, "WAITING")
+    world.set(2 * HOUR)
+    story = wait_for("another try", lambda: (
+        s := world.show(id_))["tries"] > 1
+        and s["state"] in ("WAITING", "FAILED") and s)
+    assert story["state"] == "WAITING", story
+    assert world.rig.lines("the clock was set forward by 7[12]")
+    # of an owner that knows nothing of that
+    world.rig.stop()
+    world.start()
+    story = world.ends(id_, "FAILED")
+    assert story["error"].startswith("given up after")
 
 
 def test_schedule(world):

@@ -37,9 +37,9 @@ _ROUTE = """  - name: from-{account}
     settle_s: {settle_s}
 """
 # alice's go at once, bob's after a while, carol's in an hour; dora's to where
-# nothing is
+# nothing is, and emil's with a suffix
 ACCOUNTS = {"alice": ("in", 0), "bob": ("in", 2), "carol": ("in", 3600),
-            "dora": ("missing", 0)}
+            "dora": ("missing", 0), "emil": ("suffixed", 0)}
 
 
 def objects(rig, partner):
@@ -49,7 +49,8 @@ def objects(rig, partner):
             + "partners:\n" + partner.objects() + "routes:\n"
             + "".join(_ROUTE.format(account=name, directory=where,
                                     settle_s=settle)
-                      for name, (where, settle) in ACCOUNTS.items()))
+                      for name, (where, settle) in ACCOUNTS.items())
+            + "    temp_suffix: .part\n")
 
 
 @pytest.fixture(scope="module", name="partner")
@@ -90,16 +91,17 @@ def wish(rig, *args):
     return {line["id"]: (line["from"], line["to"]) for line in lines}
 
 
-def wait_for(what, look):
-    return rigs.wait_for(what, look, PATIENCE_S)
+def wait_for(what, look, seconds=PATIENCE_S):
+    return rigs.wait_for(what, look, seconds)
 
 
-def wait_state(rig, id_, state):
+def wait_state(rig, id_, state, seconds=PATIENCE_S):
     """The delivery once it is in that state."""
     def look():
         story = show(rig, id_)
         return story if story["state"] == state else None
-    return wait_for(f"{id_} {state}", look)
+    return rigs.wait_for(f"{id_} {state}", look, seconds, lambda: "".join(
+        [f"{show(rig, id_)}\n", *rig.lines(f".*{id_}.*\n")]))
 
 
 def upload(rig, name, content=b"content", account="alice"):
@@ -333,6 +335,25 @@ def test_resolve_resend_of_one_that_is_there(rig, partner):
         n for n in partner.names() if n.startswith(".mft-")])
 
 
+def test_resolve_resend_with_a_suffix(rig, partner):
+    """What it has left is known for its own, though somebody read it."""
+    (partner.home / "suffixed").mkdir()
+    partner.fault("-e", "inject=?link,?linkat:delay_enter=30s")
+    id_ = upload(rig, "again.csv", account="emil")
+    wait_state(rig, id_, "PUBLISHING")
+    partner.fault()
+    left = partner.home / "suffixed/again.csv.part"
+    os.utime(left, (time.time(), left.stat().st_mtime))
+    rig.kill("outbound")
+    partner.cut()
+    # of a shared name only when no server is at the old rename any more
+    wait_state(rig, id_, "IN_DOUBT", 4 * PATIENCE_S)
+    assert partner.names("suffixed") == ["again.csv.part"]
+    wish(rig, "resolve", id_, "resend")
+    assert wait_state(rig, id_, "DONE")["tries"] == 2
+    assert partner.names("suffixed") == ["again.csv"]
+
+
 # ---- list and show
 
 def test_list_filters(rig):
@@ -458,7 +479,7 @@ def test_claimed_again_while_it_is_sent(rig, partner):
     wait_state(rig, id_, "CLAIMED")
     assert wait_state(rig, id_, "DONE")["tries"] == 2
     assert partner.renames().count("in/again") == 1
-    assert not [n for n in partner.names() if n.startswith(".mft-")]
+    assert not [n for n in partner.names() if n.startswith(f".mft-{id_}.")]
 
 
 @pytest.mark.parametrize("catalog", [None, Postgres])

@@ -14,7 +14,7 @@ import clients
 import pytest
 from databases import Postgres
 from deposits import (DepositRun, held, is_killed, kill, objects, PATIENCE_S,
-                      process, rows, stopped, wait_for, wait_rows)
+                      process, rows, wait_for, wait_rows)
 from history import recorder
 from rig import Rig, USER
 
@@ -127,7 +127,7 @@ def test_killed_while_it_is_published(tmp_path, capsys, victim, nth):
     """Journal was asked to publish two files and is about to publish the nth:
     what is published stays, once, and what is not is brought anew."""
     with chain(tmp_path) as (rig, run, alice):
-        with stopped(rig, "outbound"):
+        with rig.stopped("outbound"):
             assert alice.put("one", b"1") and alice.put("two", b"22")
             wait_for(rig, "two rows", lambda: len(rows(rig)) == 2)
             journal = held(rig, "journal", "linkat", nth)
@@ -196,7 +196,7 @@ def test_killed_before_journal_hears_of_it(tmp_path, capsys):
                 assert alice.put("big", os.urandom(BIG))
                 wait_for(rig, "a part", lambda: any(
                     path.stat().st_size >= PART for path in parts(rig, "bob")))
-                stack.enter_context(stopped(rig, "journal"))
+                stack.enter_context(rig.stopped("journal"))
             wait_for(rig, "its row", lambda: [
                 row["state"] for row in rows(rig)] == ["PUBLISHING"])
             kill(rig, "deposit")
@@ -222,7 +222,7 @@ def test_owner_that_was_overtaken(tmp_path, capsys, kind, call, state):
     the next owner, and what it would have asked for does not happen."""
     with chain(tmp_path) as (rig, run, alice):
         with contextlib.ExitStack() as stack:
-            with stopped(rig, "outbound"):
+            with rig.stopped("outbound"):
                 assert alice.put("big", os.urandom(BIG))
                 wait_for(rig, "its row", lambda: rows(rig))
                 # before it forks: what is there already is not looked at
@@ -354,7 +354,7 @@ def test_source_that_was_changed_is_not_brought():
     received."""
     with Rig() as rig:
         bob_to_alice(rig)
-        with stopped(rig, "outbound"):
+        with rig.stopped("outbound"):
             bob_puts(rig, "x", b"as it was received")
             wait_for(rig, "its row", lambda: rows(rig))
             (rig.volume / "bob/x").write_bytes(b"as it was changed!")

@@ -4,14 +4,13 @@ with OpenSSH's server."""
 import contextlib
 import json
 import os
-import signal
 import sqlite3
 import time
 
 import pytest
 
 from databases import Postgres
-from rig import Rig, send, USER, wait_for
+from rig import Rig, USER, wait_for
 from sshd import Sshd
 
 PATIENCE_S = 60
@@ -95,16 +94,6 @@ class World:
 
     def alerts(self):
         return self.rig.log.read_text().count("partner acme is stopped")
-
-    @contextlib.contextmanager
-    def outbound_stopped(self):
-        """Nothing is claimed; who ends it meanwhile has another started."""
-        pid = self.rig.pid("outbound")
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            send(pid, signal.SIGCONT)
 
     def source(self, id_):
         return self.rig.volume / ".mft/out" / self.show(id_)["receipt"]
@@ -282,7 +271,7 @@ def _taken_away(world, begin):
         account="bob", partner="beta", directory="in")
     world.rig.up(whole)
     world.rig.mftctl("apply", world.rig.accounts(whole))
-    with world.outbound_stopped():
+    with world.rig.stopped("outbound"):
         ids = [world.upload("for-acme"), world.upload("for-carol", "bob")]
         if begin:
             world.execute("UPDATE delivery SET state = 'SENDING'")
@@ -325,7 +314,7 @@ def test_volume_away(world):
     all of it."""
     world.up()
     out, away = world.rig.volume / ".mft/out", world.rig.volume / ".mft/away"
-    with world.outbound_stopped():
+    with world.rig.stopped("outbound"):
         ids = [world.upload(f"far{n}") for n in range(3)]
         os.rename(out, away)
     for id_ in ids:

@@ -63,14 +63,10 @@ def test_session_that_is_older_than_any_route():
 def test_node_that_has_not_heard_of_the_route():
     with Rig() as rig, Partner() as partner:
         rig.up(both(rig, partner, "alice"))
-        catalog, = rig.pids("catalog")
-        os.kill(catalog, signal.SIGSTOP)
-        try:
+        with rig.stopped("catalog"):
             rig.mftctl("apply", rig.accounts(both(rig, partner, "alice", "bob")))
             with session(rig, "bob") as sftp:
                 put(sftp, "unheard")
-        finally:
-            os.kill(catalog, signal.SIGCONT)
         arrives(partner, "unheard")
 
 
@@ -78,9 +74,9 @@ def test_apply_returns_when_its_node_has_heard():
     with Rig() as rig, Partner() as partner:
         rig.up(both(rig, partner))
         rig.wait_status(lambda st: st["catalog"]["reachable"], "the catalog")
-        catalog, = rig.pids("catalog")
+        catalog = rig.pid("catalog")
         with session(rig, "alice") as sftp:
-            os.kill(catalog, signal.SIGSTOP)
+            rig.stop_process(catalog)
             with subprocess.Popen(
                     [rig.program("mftctl"), "-f", rig.conf, "apply",
                      rig.accounts(both(rig, partner, "alice"))],

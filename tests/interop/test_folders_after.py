@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from databases import Postgres
-from deposits import (held, kill, kill_all, rows, stopped, wait_for,
+from deposits import (held, kill, kill_all, rows, wait_for,
                       wait_rows)
 from partner import Partner
 from rig import Rig, USER
@@ -82,8 +82,7 @@ def test_not_before_all_have_it():
         put(folder, "a.csv", b"one")
         wait_rows(rig, 2)
         wait_for(rig, "it is gone", lambda: not names(folder))
-        # no such folder at the partner any more: that one does not get it
-        os.rename(partner.files, partner.files.parent / "away")
+        partner.options("-R")   # it does not get them
         put(folder, "b.csv", b"two")
         put(folder, "c", b"three")
         wait_for(rig, "the box", lambda: (
@@ -91,7 +90,7 @@ def test_not_before_all_have_it():
         wait_rows(rig, 5, ("DONE", "WAITING", "FAILED"))
         # what is deleted later than that is not
         assert names(folder) == {"b.csv", "c"}
-        os.rename(partner.files.parent / "away", partner.files)
+        partner.options()
         for row in rows(rig):
             if row["state"] != "DONE":
                 rig.mftctl("delivery", "retry", row["id"], check=False)
@@ -103,7 +102,7 @@ def test_not_before_all_have_it():
 def test_a_newer_one_stays():
     """Which came before anybody was asked to take the older one away."""
     with system(more=DELETE) as (rig, partner, folder):
-        with stopped(rig, "catalog"):
+        with rig.stopped("catalog"):
             put(folder, "file", b"one")
             wait_rows(rig, 1)
             os.unlink(partner.files / "file")

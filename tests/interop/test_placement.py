@@ -164,7 +164,7 @@ def test_inbound_takes_its_place_along(rig, partner):
     node's next start.  The other places are not its own."""
     controller = owner(rig, CONTROLLER)
     pid, = owner(rig, NODE)
-    os.kill(pid, signal.SIGSTOP)    # so that it is there until it is killed
+    rig.stop_process(pid)   # so that it is there until it is killed
     upload(rig, "one")
     wait_delivered(rig, CONTROLLER, 1)
     assert service(rig, "stop")["state"] == "stopped"
@@ -254,7 +254,7 @@ def test_nobody_to_ask(uri, partner):
 def test_route_that_moves(rig, partner):
     """What waits stays where it was: the place is needed until it is done."""
     pid, = owner(rig, NODE)
-    os.kill(pid, signal.SIGSTOP)
+    rig.stop_process(pid)
     upload(rig, "one")
     wait_delivered(rig, CONTROLLER, 1)
     wait_waiting(rig, NODE, 1)

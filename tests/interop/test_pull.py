@@ -104,6 +104,15 @@ def wait_empty(rig):
     wait_for(rig, "nothing staged", lambda: not staged(rig))
 
 
+def wait_forgotten(rig, count):
+    """Until so many were taken away at the partner, which is more than that they
+    are gone: what comes before it has been looked for takes their place, and is
+    called the old one until it is read, a minute later."""
+    wait_for(rig, "it is forgotten", lambda: [
+        json.loads(rig.mftctl("-j", "delivery", "show", row["id"]).stdout).get(
+            "fetched_state") for row in rows(rig)] == ["DONE"] * count)
+
+
 def wait_looks(rig, partner, n=3):
     """So many more looks, by the server's own word of their connections."""
     before = partner.count("Starting session: subsystem")
@@ -154,10 +163,10 @@ def test_taken_away(fetched, catalog):
     """Once it is delivered; then it is forgotten: one of equal name, size and
     time is a new one."""
     with system(route(fetched=fetched), catalog=catalog) as (rig, partner):
-        for data in (b"one", b"two"):
+        for i, data in enumerate((b"one", b"two")):
             put(partner, "x", data)
-            wait_for(rig, "it is taken away", lambda: not content(
-                partner.files / "from"))
+            wait_forgotten(rig, i + 1)
+            assert not content(partner.files / "from")
         found = wait_rows(rig, 2, ("DONE", "FAILED", "WAITING"))
         assert len({row["receipt"] for row in found}) == 2
         taken = content(partner.files / "taken")

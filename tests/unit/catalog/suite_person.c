@@ -275,18 +275,18 @@ wish_takes_it_from_its_owner(void **state)
 	assert_int_equal(e.tries, 0);
 }
 
-/* What is sent again out of doubt goes on with nothing that is at the partner;
- * all else may. */
+/* What is sent again out of doubt goes on with nothing that is at any host; all
+ * else may.  Whose temporary name was the last one stays known. */
 static void
 wish_to_resend_begins_anew(void **state)
 {
 	static const struct {
 		enum mftd_delivery_state from, to;
-		uint32_t temp_try;
+		const char *host;
 	} cases[] = {
-		{ MFTD_DELIVERY_IN_DOUBT, MFTD_DELIVERY_QUEUED, 0 },
-		{ MFTD_DELIVERY_IN_DOUBT, MFTD_DELIVERY_DELIVERED, 3 },
-		{ MFTD_DELIVERY_FAILED, MFTD_DELIVERY_QUEUED, 3 },
+		{ MFTD_DELIVERY_IN_DOUBT, MFTD_DELIVERY_QUEUED, "" },
+		{ MFTD_DELIVERY_IN_DOUBT, MFTD_DELIVERY_DELIVERED, "h" },
+		{ MFTD_DELIVERY_FAILED, MFTD_DELIVERY_QUEUED, "h" },
 	};
 	struct db *db = *state;
 	struct mftd_role_row role;
@@ -301,6 +301,7 @@ wish_to_resend_begins_anew(void **state)
 	for (i = 0; i < 3; i++) {
 		d[i].state = cases[i].from;
 		d[i].has.temp_try = 3;
+		strcpy(d[i].host, "h");
 		assert_int_equal(mftd_catalog_step(db->c, &role, &d[i],
 				     MFTD_DELIVERY_CLAIMED),
 		    0);
@@ -309,7 +310,8 @@ wish_to_resend_begins_anew(void **state)
 		    0);
 		assert_true(find_delivery(db, d[i].receipt, &e));
 		assert_int_equal(e.state, cases[i].to);
-		assert_int_equal(e.has.temp_try, cases[i].temp_try);
+		assert_string_equal(e.host, cases[i].host);
+		assert_int_equal(e.has.temp_try, 3);
 	}
 }
 

@@ -101,6 +101,9 @@ next_times(void **state)
 		    "2032-01-01\n2033-01-01\n2034-01-01\n2035-01-01\n"
 		    "2036-01-01\n2037-01-01",
 		    "2027-02-01 00:00:00", "-2" },
+		/* and so is the first one that is looked at: Sunday evening */
+		{ "0 22 * * *", "America/New_York", NULL, "2027-02-01 01:00:00",
+		    "2027-02-01 03:00:00" },
 		/* Berlin: one hour before UTC, two in summer */
 		{ "0 6 * * *", "Europe/Berlin", NULL, "2027-01-31 05:00:01",
 		    "2027-02-01 05:00:00" },
@@ -111,11 +114,21 @@ next_times(void **state)
 		    "2027-03-28 01:00:00" },
 		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-03-28 01:30:01",
 		    "2027-03-29 00:30:00" },
-		/* … and twice on 31 October, but counts once */
+		/* … and twice on 31 October, but counts once … */
 		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-10-30 12:00:00",
-		    "2027-10-31 01:30:00" },
-		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-10-31 01:30:01",
+		    "2027-10-31 00:30:00" },
+		{ "30 2 * * *", "Europe/Berlin", NULL, "2027-10-31 00:30:01",
 		    "2027-11-01 01:30:00" },
+		/* (by winter time as the other time, too) */
+		{ "30 2 * * *", "Africa/Casablanca", NULL,
+		    "2026-02-14 12:00:00", "2026-02-15 01:30:00" },
+		{ "30 2 * * *", "Africa/Casablanca", NULL,
+		    "2026-02-15 01:30:01", "2026-02-16 02:30:00" },
+		/* … unless each hour does */
+		{ "*/30 * * * *", "Europe/Berlin", NULL, "2027-10-31 00:30:01",
+		    "2027-10-31 01:00:00" },
+		{ "*/30 * * * *", "Europe/Berlin", NULL, "2027-10-31 01:00:01",
+		    "2027-10-31 01:30:00" },
 		{ "0 0 * * *", "nowhere", NULL, "2027-01-31 00:00:00", "-22" },
 	};
 	char got[32];
@@ -192,6 +205,8 @@ zones_and_days(void **state)
 	assert_true(mftd_schedule_zone("Europe/Berlin"));
 	assert_true(mftd_schedule_zone("UTC"));
 	assert_false(mftd_schedule_zone("Europe/Nowhere"));
+	assert_false(mftd_schedule_zone("../zoneinfo/Europe/Berlin"));
+	assert_false(mftd_schedule_zone("/usr/share/zoneinfo/Europe/Berlin"));
 	assert_true(mftd_schedule_day("2028-02-29"));
 	assert_false(mftd_schedule_day("2027-02-29"));
 	assert_false(mftd_schedule_day("+027-02-28"));

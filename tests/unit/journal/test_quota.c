@@ -425,6 +425,31 @@ restart_counts_again(void **state)
 	rig_close(&w->s);
 }
 
+/* Each count of a session that stays finds all: here they follow recoveries. */
+static void
+counts_of_one_session(void **state)
+{
+	struct world *w = *state;
+	struct mftd_msg_recover ask = { .incarnation = LIFE_2 };
+	struct mftd_msg m;
+	int i;
+
+	mkdirat(w->t.fd, "alice", 0750);
+	tree_write(&w->t, "alice/x", "123");
+	enter(&w->rig, &w->s, 1);
+	for (i = 0; i < 3; i++) {
+		uses(&w->s, 3, 1);
+		mftd_chan_send(w->rig.coordinator, MFTD_MSG_RECOVER, 1, &ask,
+		    sizeof(ask), NULL, 0);
+		assert_true(
+		    rig_wait(w->rig.coordinator, MFTD_MSG_RECOVERED, &m));
+		mftd_msg_close(&m);
+		will_be_counted(w);
+	}
+	uses(&w->s, 3, 1);
+	rig_close(&w->s);
+}
+
 static void
 parts_count_what_they_shadow_does_not(void **state)
 {
@@ -624,6 +649,7 @@ main(int argc, char **argv)
 		WITH(two_nodes_one_fits),
 		WITH(held_lock_is_no_hang),
 		WITH(restart_counts_again),
+		WITH(counts_of_one_session),
 		WITH(parts_count_what_they_shadow_does_not),
 		WITH(smaller_quota),
 		cmocka_unit_test(changes_during_a_count),

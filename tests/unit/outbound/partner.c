@@ -336,6 +336,13 @@ partner_await_idle(const struct partner *p)
 }
 
 bool
+partner_hang_up(struct partner *p)
+{
+	kill_children(p->acceptor, 5);
+	return partner_await_idle(p);
+}
+
+bool
 partner_idle(const struct partner *p)
 {
 	char path[64];

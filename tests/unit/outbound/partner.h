@@ -40,6 +40,9 @@ void partner_fault(struct partner *p, const char *what);
 /* How often its log has the words. */
 int partner_count(const struct partner *p, const char *words);
 
+/* Kills the servers of all connections that there are, and waits for that. */
+bool partner_hang_up(struct partner *p);
+
 /* Waits until no server of a connection is left: what they were asked is done,
  * or never will be. */
 bool partner_await_idle(const struct partner *p);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,7 +91,8 @@ test_words_of_the_last_try(void **state)
 		{ 3, 2, "given up after 1 try: why" },
 		{ 2, 0, "given up after 2 tries: why" },
 	};
-	struct mftd_job job = { .pending = false };
+	struct mftd_queue *q = calloc(1, sizeof(*q));
+	struct mftd_job job = { .q = q };
 	struct mftd_attempt a;
 	size_t i;
 
@@ -104,6 +106,7 @@ test_words_of_the_last_try(void **state)
 		assert_int_equal(a.d.state, MFTD_DELIVERY_FAILED);
 		assert_string_equal(a.d.error, cases[i].words);
 	}
+	free(q);
 }
 
 static const char *
@@ -235,6 +238,61 @@ drop_queue(struct mftd_queue *q)
 	free(q);
 }
 
+/* An answer is a beat of its pulse. */
+static bool
+is_answered(struct mftd_runner *rn)
+{
+	struct mftd_pulse *pulse = mftd_runner_pulse(rn);
+	int64_t past_ms = mftd_clock_ms() - MFTD_SILENT_MS;
+	bool yes = mftd_pulse_ms(pulse) > past_ms;
+
+	mftd_pulse_beat(pulse, past_ms);
+	return yes;
+}
+
+/* A deliver that asks about some of its jobs has one answer, once all of these
+ * are answered; what became of the others is none. */
+static void
+test_asked_is_answered_once(void **state)
+{
+	struct mftd_worker w = { .attached = NULL };
+	struct mftd_queue *q = make_runners();
+	struct mftd_runner *rn = run(q, "a", 1, MFTD_SILENT_MS);
+	struct mftd_job jobs[4] = { { .runner = rn } };
+	int fds[2];
+	uint32_t i;
+
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	q->w = &w;
+	rn->chan = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
+	assert_non_null(rn->chan);
+	for (i = 0; i < 4; i++) {
+		jobs[i] = (struct mftd_job) { .q = q, .runner = rn, .item = i };
+		rn->jobs[i] = &jobs[i];
+	}
+	rn->n = 4;
+	jobs[0].asked = jobs[1].asked = true;
+	rn->asked = 2;
+	mftd_runner_answer(&jobs[2], -ENOENT, true);
+	mftd_runner_answer(&jobs[0], 0, false);
+	mftd_runner_answer(&jobs[0], -ENOENT, true);
+	assert_int_equal(rn->asked, 1);
+	assert_int_equal(rn->n, 2);
+	assert_false(is_answered(rn));
+	mftd_runner_answer(&jobs[1], -ECANCELED, true);
+	assert_int_equal(rn->asked, 0);
+	assert_true(is_answered(rn));
+	assert_int_equal(rn->answer.err[0], 0);
+	assert_int_equal(rn->answer.err[1], -ECANCELED);
+	mftd_runner_answer(&jobs[3], -ENOENT, true);
+	assert_int_equal(rn->asked, 0);
+	assert_int_equal(rn->n, 0);
+	assert_false(is_answered(rn));
+	mftd_chan_free(rn->chan);
+	close(fds[1]);
+	drop_queue(q);
+}
+
 /* Partners that hang fill a queue, and then no more. */
 static void
 test_hung_take_no_place(void **state)
@@ -330,7 +388,7 @@ test_hung_claim_little(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_of_the_last_try),
@@ -338,11 +396,14 @@ main(void)
 		cmocka_unit_test(test_room_always),
 		cmocka_unit_test(test_claims_leave_room),
 		cmocka_unit_test(test_published_leave_room),
+		cmocka_unit_test(test_asked_is_answered_once),
 		cmocka_unit_test(test_hung_take_no_place),
 		cmocka_unit_test(test_so_many_take_no_place),
 		cmocka_unit_test(test_who_does_not_hang),
 		cmocka_unit_test(test_hung_claim_little),
 	};
 
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

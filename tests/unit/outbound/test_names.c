@@ -367,6 +367,74 @@ test_suffix_taken_after_failure(void **state)
 	assert_waits_for(w, "report.csv.part");
 }
 
+/* In doubt, with its own file at the temporary name, which somebody has read;
+ * then a person has it sent again, as mftd_catalog_wish does. */
+static void
+resend_with_suffix(struct world *w)
+{
+	static const struct plan plan = { .at = MFTD_EVENT_PUBLISH,
+		.moment = AFTER_ROW };
+	struct timespec t[2] = { { .tv_sec = 1600000000 },
+		{ .tv_nsec = UTIME_OMIT } };
+
+	w->d[0].tries = 1;
+	strcpy(w->d[0].at.temp_suffix, ".part");
+	run_once(w, &plan);
+	assert_int_equal(
+	    utimensat(AT_FDCWD, path_of(w, "report.csv.part"), t, 0), 0);
+	run_to_end(w, NULL);
+	assert_state(w, MFTD_DELIVERY_IN_DOUBT);
+	assert_is_source(w, "report.csv.part", true);
+	w->d[0].state = MFTD_DELIVERY_CLAIMED;
+	w->d[0].host[0] = '\0';
+}
+
+/* What it has left is its own, but the partner may have it by now: it is not
+ * gone on with. */
+static void
+test_suffix_resent(void **state)
+{
+	struct world *w = *state;
+	struct stat left, sent;
+	char taken[128];
+
+	prepare(w, MFTD_RESUME_BYTES)->at.resume = true;
+	resend_with_suffix(w);
+	snprintf(taken, sizeof(taken), "%s/taken", w->partner.dir);
+	assert_int_equal(link(path_of(w, "report.csv.part"), taken), 0);
+	w->d[0].tries++;
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
+	assert_int_equal(stat(taken, &left), 0);
+	assert_int_equal(stat(path_of(w, "report.csv"), &sent), 0);
+	assert_true(sent.st_ino != left.st_ino);
+	assert_int_equal(unlink(taken), 0);
+}
+
+/* It was renamed after all, and the very same content is what another has put
+ * there since. */
+static void
+test_suffix_taken_since_doubt(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 300000);
+	resend_with_suffix(w);
+	copy_source(w, "report.csv.part");
+	assert_waits_for(w, "report.csv.part");
+}
+
+/* An mtime that others have too proves nothing. */
+static void
+test_suffix_of_a_preserved_mtime(void **state)
+{
+	struct world *w = *state;
+
+	prepare(w, 300000)->at.preserve = true;
+	resend_with_suffix(w);
+	assert_waits_for(w, "report.csv.part");
+}
+
 /* The file has another temporary one's name: nothing is sent. */
 static void
 test_suffix_of_a_file(void **state)
@@ -739,7 +807,7 @@ test_failed_with_suffix(void **state)
 	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_PARTNER(test_overwrite),
@@ -755,6 +823,9 @@ main(void)
 		WITH_PARTNER(test_suffix_taken),
 		WITH_PARTNER(test_suffix_taken_since),
 		WITH_PARTNER(test_suffix_taken_after_failure),
+		WITH_PARTNER(test_suffix_resent),
+		WITH_PARTNER(test_suffix_taken_since_doubt),
+		WITH_PARTNER(test_suffix_of_a_preserved_mtime),
 		WITH_PARTNER(test_suffix_of_a_file),
 		WITH_PARTNER(test_directory),
 		WITH_PARTNER(test_directory_itself),
@@ -777,5 +848,7 @@ main(void)
 	if (!partner_possible())
 		return 77;
 	mftd_log_open("stderr", "error");
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

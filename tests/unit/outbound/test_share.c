@@ -16,33 +16,33 @@ each_state(void **state)
 {
 	static const struct {
 		struct mftd_share s;
-		bool deliver, fetch, over;
+		bool deliver, fetch, over, wanted;
 	} rows[] = {
 #define ROW(most, d, f, dw, fw, last, ...) \
 	{ { most, d, f, dw, fw, last }, __VA_ARGS__ }
 		/* there is enough */
-		ROW(2, 0, 0, true, true, false, true, true, false),
-		ROW(2, 0, 0, true, true, true, true, true, false),
+		ROW(2, 0, 0, true, true, false, true, true, false, false),
+		ROW(2, 0, 0, true, true, true, true, true, false, false),
 		/* none is left */
-		ROW(1, 1, 0, true, false, false, false, false, false),
-		ROW(1, 0, 1, true, false, true, false, false, false),
-		ROW(2, 1, 1, true, true, true, false, false, false),
-		ROW(1, 2, 0, true, true, true, false, false, false),
+		ROW(1, 1, 0, true, false, false, false, false, false, false),
+		ROW(1, 0, 1, true, false, true, false, false, false, false),
+		ROW(2, 1, 1, true, true, true, false, false, false, true),
+		ROW(1, 2, 0, true, true, true, false, false, false, true),
 		/* the last one, and one who waits */
-		ROW(1, 0, 0, true, false, false, true, true, false),
-		ROW(1, 0, 0, true, false, true, true, false, false),
-		ROW(1, 0, 0, false, true, false, false, true, false),
-		ROW(1, 0, 0, false, true, true, true, true, false),
+		ROW(1, 0, 0, true, false, false, true, true, false, false),
+		ROW(1, 0, 0, true, false, true, true, false, false, false),
+		ROW(1, 0, 0, false, true, false, false, true, false, false),
+		ROW(1, 0, 0, false, true, true, true, true, false, false),
 		/* and two: by turns */
-		ROW(1, 0, 0, true, true, false, false, true, false),
-		ROW(1, 0, 0, true, true, true, true, false, false),
-		ROW(4, 3, 0, true, true, false, false, true, false),
-		ROW(4, 3, 0, true, true, true, true, false, false),
+		ROW(1, 0, 0, true, true, false, false, true, false, false),
+		ROW(1, 0, 0, true, true, true, true, false, false, false),
+		ROW(4, 3, 0, true, true, false, false, true, false, false),
+		ROW(4, 3, 0, true, true, true, true, false, false, false),
 		/* between two batches */
-		ROW(1, 1, 0, true, true, false, false, false, true),
-		ROW(4, 4, 0, false, true, false, false, false, true),
-		ROW(4, 3, 1, true, true, true, false, false, false),
-		ROW(4, 3, 0, false, true, false, false, true, false),
+		ROW(1, 1, 0, true, true, false, false, false, true, true),
+		ROW(4, 4, 0, false, true, false, false, false, true, true),
+		ROW(4, 3, 1, true, true, true, false, false, false, true),
+		ROW(4, 3, 0, false, true, false, false, true, false, false),
 	};
 	size_t i;
 
@@ -50,7 +50,8 @@ each_state(void **state)
 	for (i = 0; i < N(rows); i++)
 		if (mftd_share_for_deliver(&rows[i].s) != rows[i].deliver ||
 		    mftd_share_for_fetch(&rows[i].s) != rows[i].fetch ||
-		    mftd_share_is_over(&rows[i].s) != rows[i].over)
+		    mftd_share_is_over(&rows[i].s) != rows[i].over ||
+		    mftd_share_is_wanted(&rows[i].s) != rows[i].wanted)
 			fail_msg("row %zu", i);
 }
 

@@ -1,0 +1,133 @@
+/* Part of mftd; see LICENSE. */
+/*
+ * A deliver that has nothing to do keeps its connection for a while: the next
+ * upload needs no call.  The outbound process with a catalog of its own
+ * (SQLite) and a real partner; the test plays parent and coordinator.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "mftd/base/clock.h"
+#include "mftd/base/log.h"
+#include "mftd/catalog/catalog.h"
+#include "tests/unit/outbound/queue_rig.h"
+
+#define STAYS_MS 3000 /* runner.c's LINGER_MS */
+#define TURNS_MOST 20
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	*state = w;
+	return w != NULL && world_open(w) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	world_close(w);
+	free(w);
+	return 0;
+}
+
+struct wanted {
+	struct world *w;
+	int n;
+};
+
+static bool
+are_done(void *data)
+{
+	struct wanted *x = data;
+	struct tally t;
+
+	listen_to(x->w);
+	look(x->w, &t);
+	return t.by_state[MFTD_DELIVERY_DONE] == x->n;
+}
+
+/* The n'th upload, until it is DONE. */
+static void
+deliver(struct world *w, int n)
+{
+	struct wanted x = { w, n };
+	char id[32];
+
+	snprintf(id, sizeof(id), "r-%d", n);
+	upload(w, id, 5000);
+	assert_true(await(are_done, &x));
+}
+
+static int
+calls(const struct world *w)
+{
+	return partner_count(&w->partner, "session opened");
+}
+
+/* Who was quicker than the deliver's time finds it there still. */
+static void
+test_next_upload(void **state)
+{
+	struct world *w = *state;
+	int64_t began_ms;
+	int n = 1, had;
+
+	make_catalog(w);
+	start(w);
+	deliver(w, n);
+	do {
+		assert_in_range(n, 1, TURNS_MOST);
+		had = calls(w);
+		began_ms = mftd_clock_ms();
+		deliver(w, ++n);
+	} while (mftd_clock_ms() - began_ms >= STAYS_MS);
+	assert_int_equal(calls(w), had);
+	/* and it does not stay for ever */
+	assert_true(partner_await_idle(&w->partner));
+}
+
+/* The partner ends the connection meanwhile: that costs no try. */
+static void
+test_ended_by_the_partner(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+
+	make_catalog(w);
+	start(w);
+	deliver(w, 1);
+	assert_true(partner_hang_up(&w->partner));
+	deliver(w, 2);
+	look(w, &t);
+	assert_string_equal(t.last.name, "r-2.csv");
+	assert_int_equal(t.last.tries, 1);
+	assert_int_equal(calls(w), 2);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int
+main(int argc, char *argv[])
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_next_upload),
+		TEST(test_ended_by_the_partner),
+	};
+
+	if (!partner_possible())
+		return 77;
+	mftd_log_open("stderr", getenv("VERBOSE") != NULL ? "info" : "error");
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
