@@ -238,7 +238,8 @@ const char mftd_claim_sqlite[] =
     "UPDATE delivery AS d SET " BECOMES "FROM judged j WHERE $2 IS NOT NULL "
     "AND $3 IS NOT NULL AND d.rowid = j.at AND " MOVES
     "RETURNING id, receipt, route, partner, volume, directory, name, state, "
-    "tries, size, sha256, host, mtime, due_us, error, " MFTD_DB_DELIVERY_MORE;
+    "tries, size, sha256, host, mtime, due_us, error, " MFTD_DB_DELIVERY_MORE
+    ", " MFTD_DB_MAY_BE_THERE("id");
 
 const char mftd_inherited_sqlite[] =
     "SELECT " MFTD_DB_DELIVERY_COLUMNS " FROM delivery d WHERE "

@@ -207,12 +207,21 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_DELIVERY_COLUMNS                                        \
 	"d.id, d.receipt, d.route, d.partner, d.volume, d.directory, "  \
 	"d.name, d.state, d.tries, d.size, d.sha256, d.host, d.mtime, " \
-	"d.due_us, d.error, " MFTD_DB_DELIVERY_MORE
+	"d.due_us, d.error, " MFTD_DB_DELIVERY_MORE                     \
+	", " MFTD_DB_MAY_BE_THERE("d.id")
 /* Those that no other table has. */
 #define MFTD_DB_DELIVERY_MORE                                            \
 	MFTD_DB_HANDLING_COLUMNS                                         \
 	", retry_tries, retry_hours, tries_before, first_us, priority, " \
 	"ordered"
+/* Whether a try has perhaps published it before a person had it sent again: 1.
+ * Both tables are asked only of what a person has sent again. */
+#define MFTD_DB_MAY_BE_THERE(id)                                    \
+	"CASE WHEN tries_before > 0 AND (EXISTS (SELECT 1 FROM "    \
+	"delivery_wish w WHERE w.delivery = " id                    \
+	" AND w.from_state = 'IN_DOUBT') OR EXISTS (SELECT 1 FROM " \
+	"delivery_try y WHERE y.delivery = " id                     \
+	" AND y.outcome IN ('DOUBT', 'DELIVERED'))) THEN 1 ELSE 0 END"
 /* What a delivery has of its route (struct mftd_handling), in table route too;
  * with what it came to (struct mftd_progress). */
 #define MFTD_DB_ROUTE_HANDLING_COLUMNS                       \
@@ -225,7 +234,8 @@ int mftd_db_take_int(void *data, const struct mftd_db_value *row, int n);
 #define MFTD_DB_STATE_AT 7
 #define MFTD_DB_HANDLING_AT 15 /* the first of these */
 #define MFTD_DB_BOUNDS_AT 27 /* retry_tries */
-#define MFTD_DB_DELIVERY_VALUES 33
+#define MFTD_DB_MAY_BE_THERE_AT 33
+#define MFTD_DB_DELIVERY_VALUES 34
 /* What a delivery copies of its route when it is made: columns of both. */
 #define MFTD_DB_COPIED_COLUMNS                                        \
 	MFTD_DB_ROUTE_HANDLING_COLUMNS                                \

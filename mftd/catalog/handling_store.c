@@ -56,9 +56,9 @@ take_text(const struct mftd_db_value *v, char *out, size_t size)
 static bool
 take_progress(const struct mftd_db_value *row, struct mftd_progress *has)
 {
-	has->temp_try = (uint32_t)row[0].i;
-	has->number = (uint32_t)row[1].i;
-	has->skipped = row[3].i != 0;
+	*has = (struct mftd_progress) { .temp_try = (uint32_t)row[0].i,
+		.number = (uint32_t)row[1].i,
+		.skipped = row[3].i != 0 };
 	return take_word(&row[2], mftd_verified_words, &has->verified);
 }
 

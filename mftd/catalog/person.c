@@ -140,7 +140,7 @@ mftd_catalog_deliveries(struct mftd_catalog *c,
 	const struct mftd_delivery_filter *f = filter != NULL ? filter : &every;
 	struct page p = { .fn = fn, .data = data };
 	char after[MFTD_ID_BYTES] = "";
-	char sql[1536];
+	char sql[2048];
 	struct query q;
 	int r = 0;
 

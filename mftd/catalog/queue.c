@@ -109,7 +109,9 @@ mftd_db_get_delivery(const struct mftd_db_value *row, struct mftd_delivery *d)
 	d->first_us = row[MFTD_DB_BOUNDS_AT + 3].i;
 	d->priority = (uint32_t)row[MFTD_DB_BOUNDS_AT + 4].i;
 	d->ordered = row[MFTD_DB_BOUNDS_AT + 5].i != 0;
-	return mftd_handling_get(row + MFTD_DB_HANDLING_AT, &d->at, &d->has);
+	r = mftd_handling_get(row + MFTD_DB_HANDLING_AT, &d->at, &d->has);
+	d->has.may_be_there = row[MFTD_DB_MAY_BE_THERE_AT].i != 0;
+	return r;
 }
 
 /* ---- the role */

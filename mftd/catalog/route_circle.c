@@ -11,6 +11,7 @@
 
 #include "mftd/base/err.h"
 #include "mftd/catalog/after.h"
+#include "mftd/catalog/partner_path.h"
 #include "mftd/catalog/route_folder.h"
 
 #define CHAIN_BYTES 400 /* of a refusal */
@@ -58,27 +59,6 @@ folder_place(struct circles *c, const char *volume, const char *path)
 	return keep_word(c, g_strdup_printf("folder %s %s", volume, path));
 }
 
-/* How many folders above the login's a relative path goes at first. */
-static unsigned
-ups_of(const char *path)
-{
-	unsigned ups = 0, depth = 0;
-	size_t len;
-
-	for (; *path != '\0'; path += len + (path[len] == '/')) {
-		len = strcspn(path, "/");
-		if (len == 0 || (len == 1 && path[0] == '.'))
-			continue;
-		if (len != 2 || strncmp(path, "..", 2) != 0)
-			depth++;
-		else if (depth > 0)
-			depth--;
-		else
-			ups++;
-	}
-	return ups;
-}
-
 /* As its words go: links at the partner nobody knows.  "~N/a" is a, seen from N
  * folders above the one where the login starts. */
 static const char *
@@ -88,17 +68,14 @@ partner_place(struct circles *c, const char *partner, const char *directory)
 	const char *place = keep_word(c,
 	    directory[0] == '/'
 		? g_strdup_printf("partner %s %s", partner, path)
-		: g_strdup_printf(
-		      "partner %s ~%u%s", partner, ups_of(directory), path));
+		: g_strdup_printf("partner %s ~%u%s", partner,
+		      mftd_partner_path_ups(directory), path));
 
 	g_free(path);
 	return place;
 }
 
-/* ---- places that may be one
- *
- * Where the login starts only the partner knows, so an absolute path may be any
- * relative one that it ends with. */
+/* ---- places that may be one (partner_path.h) */
 
 #define PARTNER "partner "
 
@@ -120,8 +97,8 @@ is_relative(const char *place)
 	return path != NULL && path[-1] != ' ';
 }
 
-/* What an absolute path and the relative ones have in common that it may be:
- * the partner, and the last name; without one: where the login starts. */
+/* What a path and the relative ones have in common that it may be: the partner,
+ * and the last name; without one: where the login starts. */
 static char *
 key_of(const char *place, bool with_name)
 {
@@ -141,29 +118,33 @@ find_same(const struct circles *c, const char *place)
 	return place;
 }
 
-static bool
-may_be(const char *absolute, const char *relative)
+/* How many folders above the login's it begins. */
+static unsigned
+ups_of(const char *place)
 {
-	const char *tail = known_path(relative);
-	const char *path = known_path(absolute);
+	const char *name = strchr(place + strlen(PARTNER), ' ');
 
-	return tail[1] == '\0' || g_str_has_suffix(path, tail);
+	return is_relative(place)
+	    ? (unsigned)strtoul(name + strlen(" ~"), NULL, 10)
+	    : MFTD_PARTNER_PATH_ROOT;
 }
 
 static void
-unite_with(struct circles *c, GHashTable *relatives, const char *absolute,
-    bool with_name)
+unite_with(
+    struct circles *c, GHashTable *relatives, const char *place, bool with_name)
 {
-	char *key = key_of(absolute, with_name);
+	char *key = key_of(place, with_name);
 	const GPtrArray *list = g_hash_table_lookup(relatives, key);
-	const char *a, *b;
+	const char *a, *b, *other;
 	guint i;
 
 	for (i = 0; list != NULL && i < list->len; i++) {
-		if (!may_be(absolute, list->pdata[i]))
+		other = list->pdata[i];
+		if (!mftd_partner_path_meets(ups_of(place), known_path(place),
+			ups_of(other), known_path(other)))
 			continue;
-		a = find_same(c, absolute);
-		b = find_same(c, list->pdata[i]);
+		a = find_same(c, place);
+		b = find_same(c, other);
 		if (strcmp(a, b) != 0)
 			g_hash_table_insert(c->same, (char *)a, (char *)b);
 	}
@@ -202,7 +183,7 @@ unite_places(struct circles *c)
 	}
 	for (i = 0; i < c->words->len; i++) {
 		place = c->words->pdata[i];
-		if (known_path(place) == NULL || is_relative(place))
+		if (known_path(place) == NULL || ups_of(place) == 0)
 			continue;
 		unite_with(c, relatives, place, true);
 		unite_with(c, relatives, place, false);
@@ -446,8 +427,8 @@ refuse(struct mftd_check *p, const struct circles *c, const size_t *way,
 		    "%s%s", i > begin ? " -> " : "", c->list[way[i]].r->name);
 	if (is_guess(c, way, begin, end) && used < sizeof(text))
 		snprintf(text + used, sizeof(text) - used,
-		    " (an absolute path may be a relative one: write the "
-		    "partner's folders in one way)");
+		    " (only the partner knows where a login starts: write its "
+		    "folders in one way)");
 	p->index = (size_t)(last->r - c->routes);
 	return mftd_check_refuse(p, last->field, text);
 }

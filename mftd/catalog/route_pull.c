@@ -12,6 +12,7 @@
 #include "mftd/base/id.h"
 #include "mftd/catalog/fetched.h"
 #include "mftd/catalog/handling.h"
+#include "mftd/catalog/partner_path.h"
 
 #define EVERY_S 60
 #define STABLE_S 10
@@ -46,20 +47,6 @@ check_seconds(const struct mftd_check *p, const char *name, int *v, int silent)
 	return 0;
 }
 
-/* Whether both name one folder, for all that their words say: links at the
- * partner nobody knows.  A path begins where the login starts. */
-static bool
-is_same_path(const char *a, const char *b)
-{
-	char *x = g_canonicalize_filename(a, "/~"),
-	     *y = g_canonicalize_filename(b, "/~");
-	bool same = strcmp(x, y) == 0;
-
-	g_free(x);
-	g_free(y);
-	return same;
-}
-
 /* What is to become of the files there. */
 static int
 check_fetched(const struct mftd_check *p, struct mftd_route_pull *pull)
@@ -85,7 +72,7 @@ check_fetched(const struct mftd_check *p, struct mftd_route_pull *pull)
 	if (!mftd_check_plain(pull->move_to))
 		return mftd_check_refuse(
 		    p, "from_partner.move_to", "holds a control character");
-	return !is_same_path(pull->move_to, pull->directory)
+	return !mftd_partner_path_is_one(pull->move_to, pull->directory)
 	    ? 0
 	    : mftd_check_refuse(p, "from_partner.move_to",
 		  "is the folder that they come from");
@@ -109,7 +96,18 @@ is_same_folder(
     const struct mftd_route_pull *a, const char *partner, const char *directory)
 {
 	return strcmp(a->partner, partner) == 0 &&
-	    is_same_path(a->directory, directory);
+	    mftd_partner_path_is_one(a->directory, directory);
+}
+
+static int
+refuse_alone(const struct mftd_check *p, bool sure)
+{
+	return mftd_check_refuse(p, "from_partner.directory",
+	    sure ? "another route takes from it, and one of both would take "
+		   "its files away from the other"
+		 : "another route may take from it, and one would take its "
+		   "files away from the other (only the partner knows where a "
+		   "login starts: write its folders in one way)");
 }
 
 /* Who deletes or moves what it fetched takes it away from the others. */
@@ -118,17 +116,20 @@ check_alone(const struct mftd_check *p, const struct mftd_route *routes)
 {
 	const struct mftd_route_pull *own = routes[p->index].pull, *other;
 	size_t i;
+	bool sure;
 
 	for (i = 0; i < p->index; i++) {
 		other = routes[i].pull;
 		if (other == NULL ||
-		    !is_same_folder(own, other->partner, other->directory))
+		    strcmp(own->partner, other->partner) != 0 ||
+		    (strcmp(own->fetched, "keep") == 0 &&
+			strcmp(other->fetched, "keep") == 0))
 			continue;
-		if (strcmp(own->fetched, "keep") != 0 ||
-		    strcmp(other->fetched, "keep") != 0)
-			return mftd_check_refuse(p, "from_partner.directory",
-			    "another route takes from it, and one of both "
-			    "would take its files away from the other");
+		sure = is_same_folder(own, other->partner, other->directory);
+		if (sure ||
+		    mftd_partner_path_may_be_one(
+			own->directory, other->directory))
+			return refuse_alone(p, sure);
 	}
 	return 0;
 }

@@ -46,6 +46,9 @@ struct mftd_progress {
 	uint32_t number; /* in the final name; 0: it is as the route calls it */
 	uint32_t verified; /* enum mftd_verification */
 	uint32_t skipped; /* the partner had it: no rename was asked for */
+	uint32_t may_be_there; /* a try has perhaps published it, before a
+				  person had it sent again */
+	uint32_t unused;
 };
 
 #endif

@@ -162,6 +162,10 @@ void mftd_batch_tidy_again(struct mftd_batch *b);
 
 /* ---- publish.c */
 
+/* Before a new try of it: forgets what earlier ones came to, but for where they
+ * may have left it. */
+void mftd_item_start_over(struct mftd_item *it);
+
 /* Those that were SENT: does with the ones whose name exists what their route
  * says, and says PUBLISH of the others. */
 void mftd_batch_announce(struct mftd_batch *b);

@@ -249,7 +249,7 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 	it->shared = mftd_deliver_is_shared(&it->d);
 	it->resumed = has->temp_try != 0 && has->temp_try != it->d.tries;
 	if (!begun)
-		*has = (struct mftd_progress) { .temp_try = has->temp_try };
+		mftd_item_start_over(it);
 	r = make_names(it);
 	fault = begun ? NULL : mftd_deliver_name_fault(&it->d);
 	if (r < 0)

@@ -131,21 +131,106 @@ check_gone(struct mftd_fetch_state *f, struct errand *e)
 		  "the server says that it did, and it is there still");
 }
 
+/* By a plain RENAME, which replaces nothing.  Where a third one has the name
+ * already, it stays where it is, and somebody is told. */
 static int
-change(struct mftd_fetch_state *f, struct errand *e, bool rename)
+put_back(struct mftd_fetch_state *f, const struct errand *e)
 {
 	struct mftd_remote_answer a = { 0 };
 	int r = mftd_lease_held(f->j->lease) ? 0 : -MFTD_E_NO_LEASE;
 
-	if (r == 0 && rename)
+	if (r == 0)
+		r = mftd_remote_rename(f->remote, e->target, e->source, &a);
+	if (r == 0)
+		r = mftd_remote_drain(f->remote);
+	if (r < 0)
+		return mftd_fetch_result(f, r, &a, "rename back");
+	if (a.err < 0)
+		log_warn("%s is a new %s that came while the old one was "
+			 "moved: it is not fetched: %s",
+		    e->target, e->w.file.name, a.why);
+	else
+		log_info("a new %s came while the old one was moved: it is "
+			 "back",
+		    e->w.file.name);
+	return 0;
+}
+
+/* Whether what was moved is another file: *other.  There are servers that give
+ * a file another mtime with its name. */
+static int
+compare_moved(struct mftd_fetch_state *f, const struct errand *e, bool *other)
+{
+	const struct mftd_remote_attrs *a = &e->t.target;
+	uint8_t sum[MFTD_SHA256_BYTES];
+	int r;
+
+	*other = a->exists && a->has_size && a->size != e->t.size;
+	if (*other || !a->exists || !a->has_mtime ||
+	    (int64_t)a->mtime == e->t.mtime || f->redates)
+		return 0;
+	f->refused = false;
+	r = mftd_fetch_read(f, e->target, e->t.size, a->mtime, -1, sum);
+	if (r < 0)
+		return r == -ESTALE || f->refused ? 0 : r;
+	*other = memcmp(sum, e->w.sha256, sizeof(sum)) != 0;
+	f->redates = !*other;
+	return 0;
+}
+
+/* In the last moment another file may have come to the name: that is no more
+ * than out of its place. */
+static int
+check_moved(struct mftd_fetch_state *f, const struct errand *e)
+{
+	bool other;
+	int r = compare_moved(f, e, &other);
+
+	return r == 0 && other ? put_back(f, e) : r;
+}
+
+/* Another file may have got its name while the row was written, or it was read:
+ * it is looked at once more, and the table asked again.  *same: with the same
+ * answer. */
+static int
+look_last(struct mftd_fetch_state *f, struct errand *e,
+    enum mftd_tidy_action action, bool *same)
+{
+	const struct mftd_remote_attrs was = e->t.source;
+	int r = look_at(f, e);
+
+	if (r == 0 && e->t.source.exists && e->t.source.size == was.size &&
+	    e->t.source.mtime == was.mtime)
+		e->t.source.content = was.content;
+	*same = r == 0 && mftd_tidy_next(&e->t, e->fresh) == action;
+	return r;
+}
+
+/* Between the look and the change there is but the network's round trip. */
+static int
+change(
+    struct mftd_fetch_state *f, struct errand *e, enum mftd_tidy_action action)
+{
+	const bool rename = action == MFTD_TIDY_RENAME;
+	struct mftd_remote_answer a = { 0 };
+	bool same;
+	int r = look_last(f, e, action, &same);
+
+	e->fresh = false;
+	if (r < 0 || !same)
+		return r;
+	if (!mftd_lease_held(f->j->lease))
+		r = -MFTD_E_NO_LEASE;
+	else if (rename)
 		r = mftd_remote_rename(f->remote, e->source, e->target, &a);
-	else if (r == 0)
+	else
 		r = mftd_remote_remove(f->remote, e->source, &a);
 	if (r == 0)
 		r = mftd_remote_drain(f->remote);
-	e->fresh = false;
 	r = mftd_fetch_result(f, r, &a, rename ? "rename" : "remove");
-	return r == 0 ? check_gone(f, e) : r;
+	if (r == 0)
+		r = check_gone(f, e);
+	return r == 0 && rename ? check_moved(f, e) : r;
 }
 
 /* Another file there than it was: once forgotten, the old one would be a new
@@ -163,12 +248,14 @@ is_to_be_sure(struct errand *e)
 static int
 run_errand(struct mftd_fetch_state *f, struct errand *e)
 {
+	enum mftd_tidy_action next;
 	int steps, r = look_at(f, e);
 
 	if (r == 0 && e->t.source.exists)
 		r = look_into(f, e);
 	for (steps = 0; r == 0 && steps < STEPS_MAX; steps++) {
-		switch (mftd_tidy_next(&e->t, e->fresh)) {
+		next = mftd_tidy_next(&e->t, e->fresh);
+		switch (next) {
 		case MFTD_TIDY_BEGIN:
 			r = begin(f, e);
 			break;
@@ -176,10 +263,8 @@ run_errand(struct mftd_fetch_state *f, struct errand *e)
 			r = read_it(f, e);
 			break;
 		case MFTD_TIDY_REMOVE:
-			r = change(f, e, false);
-			break;
 		case MFTD_TIDY_RENAME:
-			r = change(f, e, true);
+			r = change(f, e, next);
 			break;
 		case MFTD_TIDY_NAME:
 			r = name_target(f, e);

@@ -322,6 +322,39 @@ examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
 
 /* ---- before the rename */
 
+void
+mftd_item_start_over(struct mftd_item *it)
+{
+	struct mftd_progress *has = &it->d.has;
+
+	*has = (struct mftd_progress) { .temp_try = has->temp_try,
+		.number = has->may_be_there ? has->number : 0,
+		.may_be_there = has->may_be_there };
+}
+
+/* Whether what has its name may be its own, of a try that was in doubt: of its
+ * size, and of its mtime, where the server keeps those, which the new temporary
+ * file shows; and not of other content. */
+static bool
+may_be_its(const struct mftd_item *it)
+{
+	const struct mftd_remote_attrs *a = &it->final_attrs;
+	const struct mftd_remote_attrs *temp = &it->temp_attrs;
+	bool kept = temp->has_mtime && temp->mtime == (uint32_t)it->d.mtime;
+
+	if (!it->d.has.may_be_there || !a->exists ||
+	    a->content == MFTD_CONTENT_OTHER ||
+	    (a->has_size && a->size != it->d.size))
+		return false;
+	return !kept || !a->has_mtime || a->mtime == temp->mtime;
+}
+
+static bool
+needs_content(const struct mftd_item *it)
+{
+	return it->d.at.if_exists == MFTD_IF_EXISTS_SKIP || may_be_its(it);
+}
+
 /* A name that exists is seen to before anything is at stake, also with servers
  * whose RENAME would replace it.  Only: it may be ours. */
 static void
@@ -336,6 +369,11 @@ announce(struct mftd_item *it)
 		it->evidence = true;
 		it->d.has.skipped =
 		    it->final_attrs.content == MFTD_CONTENT_SAME;
+	} else if (may_be_its(it)) {
+		it->lasting = true;
+		mftd_item_fail(it, -EEXIST, it->final,
+		    "a file of its size has the name, and cannot be read: it "
+		    "may have arrived before");
 	} else if (v != MFTD_VERDICT_RENAME &&
 	    it->d.at.if_exists == MFTD_IF_EXISTS_NUMBER) {
 		it->taken = true;
@@ -369,8 +407,7 @@ announce_all(struct mftd_batch *b)
 			announce_skipped(it);
 		else if (mftd_item_refused(it, &it->looked, "stat"))
 			continue;
-		else if (it->d.at.if_exists != MFTD_IF_EXISTS_SKIP ||
-		    (r = look_into(b, it)) == 0)
+		else if (!needs_content(it) || (r = look_into(b, it)) == 0)
 			announce(it);
 	}
 	return r == 0 ? mftd_batch_number(b) : r;

@@ -10,7 +10,8 @@
 
 /*
  * What to do at the partner with a file that was fetched and delivered: pure.
- * It is touched only while it is what was fetched: of the same size and mtime.
+ * It is touched only while it is what was fetched: of the same size and mtime,
+ * by a look after whatever took its time.
  * Its row says BEGIN before that.  When it said so already, and nobody knows
  * what came of it, an equal file may be the one, or one that came after it:
  * then its bytes must be the same, too.
@@ -35,8 +36,8 @@ enum mftd_tidy_action {
 	MFTD_TIDY_ACTIONS
 };
 
-/* fresh: begun by this very process, and nothing was asked since: what is there
- * is still what it looked at before. */
+/* fresh: begun by this very process, and nothing was asked since: what looks as
+ * it did before is the same. */
 enum mftd_tidy_action mftd_tidy_next(const struct mftd_tidy *t, bool fresh);
 
 /* The n-th name to try in the folder for a file of that name and id: its own,

@@ -39,6 +39,13 @@ tries_of(struct db *db, const char *delivery)
 	return all;
 }
 
+/* How many are claimed, of one. */
+static int
+claim(struct db *db, const struct mftd_role_row *role, struct mftd_delivery *d)
+{
+	return mftd_catalog_claim(db->c, role, mftd_clock_wall_us(), "", d, 1);
+}
+
 /* A delivery that is claimed. */
 static void
 claim_one(struct db *db, struct mftd_role_row *role, struct mftd_delivery *d)
@@ -201,6 +208,58 @@ wish_ends_a_try_and_counts_anew(void **state)
 	assert_int_equal(d.tries, 4);
 	assert_int_equal(d.tries_before, 4);
 	assert_true(d.first_us == 0);
+}
+
+/* Of what a person has sent again it is known whether a try may have published
+ * it: of one in doubt for good, whatever becomes of the tries' rows. */
+static void
+sent_again_may_be_there(void **state)
+{
+	static const struct {
+		enum mftd_delivery_state end;
+		const char *outcome;
+		uint32_t there;
+	} cases[] = {
+		{ MFTD_DELIVERY_IN_DOUBT, "DOUBT", 1 },
+		{ MFTD_DELIVERY_FAILED, "FAIL", 0 },
+		{ MFTD_DELIVERY_FAILED, "DELIVERED", 1 },
+	};
+	struct db *db = *state;
+	struct mftd_role_row role;
+	struct mftd_delivery d, e;
+	struct mftd_try t;
+	int i, n;
+
+	publish_some(db, 3);
+	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
+	for (i = 0; i < 3; i++) {
+		t = (struct mftd_try) { .begin_us = 1000 };
+		assert_int_equal(claim(db, &role, &d), 1);
+		assert_int_equal(d.has.may_be_there, 0);
+		d.tries = 1;
+		d.has.number = 7;
+		assert_int_equal(
+		    step(db, &role, &d, MFTD_DELIVERY_SENDING, &t), 0);
+		t.end_us = 2000;
+		strcpy(t.outcome, cases[i].outcome);
+		assert_int_equal(step(db, &role, &d, cases[i].end, &t), 0);
+		assert_int_equal(
+		    wish(db, d.id, "again", cases[i].end, MFTD_DELIVERY_QUEUED),
+		    0);
+		for (n = 2; n < (i == 0 ? 2 * MFTD_TRIES_KEPT : 5); n++) {
+			assert_int_equal(claim(db, &role, &e), 1);
+			assert_string_equal(e.id, d.id);
+			assert_int_equal(e.has.may_be_there, cases[i].there);
+			assert_int_equal(e.has.number, 7);
+			e.tries++;
+			strcpy(t.outcome, "RETRY");
+			assert_int_equal(
+			    step(db, &role, &e, MFTD_DELIVERY_WAITING, &t), 0);
+		}
+		assert_int_equal(claim(db, &role, &e), 1);
+		assert_int_equal(
+		    step(db, &role, &e, MFTD_DELIVERY_DONE, &t), 0);
+	}
 }
 
 static void
@@ -410,6 +469,7 @@ tests_failure(const struct CMUnitTest **t, size_t *n)
 		DB_TEST(try_of_no_step_is_not_written),
 		DB_TEST(last_tries_are_kept),
 		DB_TEST(wish_ends_a_try_and_counts_anew),
+		DB_TEST(sent_again_may_be_there),
 		DB_TEST(delivery_has_its_routes_bounds),
 		DB_TEST(partner_state_is_kept),
 		DB_TEST(partner_state_is_guarded),

@@ -293,7 +293,10 @@ step_stores_all_and_checks_the_state(void **state)
 	strcpy(d.host, "10.0.0.1");
 	strcpy(d.error, "no\xffroom\n");
 	memset(d.sha256, 9, sizeof(d.sha256));
-	d.has = (struct mftd_progress) { 2, 17, MFTD_VERIFIED_READ, 1 };
+	d.has = (struct mftd_progress) { .temp_try = 2,
+		.number = 17,
+		.verified = MFTD_VERIFIED_READ,
+		.skipped = 1 };
 	assert_int_equal(
 	    mftd_catalog_step(db->c, &role, &d, MFTD_DELIVERY_SENDING),
 	    -ENOENT);

@@ -160,8 +160,8 @@ what_makes_no_sense_is_refused(void **state)
 #define PULL(more) "from_partner: {partner: p, volume: v" more "}"
 #define LOOK(path) "from_folder: {volume: v, path: " path "}"
 #define COME "its files would come back to where they came from: "
-#define GUESS                                                            \
-	" (an absolute path may be a relative one: write the partner's " \
+#define GUESS                                                       \
+	" (only the partner knows where a login starts: write its " \
 	"folders in one way)"
 
 static void
@@ -201,7 +201,36 @@ circles_are_refused(void **state)
 		    NULL },
 		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
 			R("name: s, account: a, partner: p, "
-			  "directory: ../in/c"),
+			  "directory: ../in/d"),
+		    NULL },
+		/* so may one that begins further up: the login's place may
+		 * have these names, or be the root */
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../home~/in/c"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: x/../../in/c"))
+			R("name: s, account: a, partner: p, directory: in/c"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(""))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../../home/u"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: ../in"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../../home/in"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../home/u/in/c"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, "
+			  "directory: ../xin/c"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
+			R("name: s, account: a, partner: p, directory: ../c"),
 		    NULL },
 		/* where the login starts any may be */
 		{ R("name: r, to_account: a, " PULL(""))
@@ -272,6 +301,59 @@ circles_are_refused(void **state)
 	}
 }
 
+/* What one takes away the other would not get. */
+static void
+fetched_files_are_of_one_route(void **state)
+{
+#define ALONE ":8: routes[1].from_partner.directory: another route "
+#define TAKES                                                                \
+	"takes from it, and one of both would take its files away from the " \
+	"other"
+#define MAY_TAKE                                                              \
+	"may take from it, and one would take its files away from the other " \
+	"(only the partner knows where a login starts: write its folders in " \
+	"one way)"
+	static const struct {
+		const char *routes, *why;
+	} cases[] = {
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: in, fetched: delete"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: ./in/")),
+		    ALONE TAKES },
+		{ R("name: r, to_account: a, " PULL(", directory: /u/in"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: in, fetched: delete")),
+		    ALONE MAY_TAKE },
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: in, fetched: move, move_to: old"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: ../u/in")),
+		    ALONE MAY_TAKE },
+		{ R("name: r, to_account: a, " PULL(", directory: /u/in"))
+			R("name: s, to_account: b, " PULL(", directory: in")),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(
+		      ", directory: /u/in, fetched: delete"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: /in, fetched: delete")),
+		    NULL },
+	};
+	struct mftd_objects *o;
+	char why[512];
+	size_t i;
+	int r;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = load_with(PARTNERS, cases[i].routes, &o, why, sizeof(why));
+		assert_string_equal(
+		    why, cases[i].why != NULL ? cases[i].why : "");
+		assert_int_equal(r, cases[i].why != NULL ? -MFTD_E_CONF : 0);
+		mftd_objects_free(o);
+	}
+}
+
 /* Uploads that another route takes would lose their names. */
 static void
 uploads_are_kept(void **state)
@@ -303,6 +385,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(folder_is_taken),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(circles_are_refused),
+		cmocka_unit_test(fetched_files_are_of_one_route),
 		cmocka_unit_test(uploads_are_kept),
 	};
 

@@ -385,6 +385,134 @@ leaves_a_new_version(void **state)
 	(void)state;
 }
 
+/* The catalog may take its time to write that it is begun. */
+static void
+grow_while_it_is_begun(void *data)
+{
+	struct rig *g = data;
+
+	if (!g->rows[0].begun)
+		put_file(g, "a", 1001, 2);
+}
+
+static void
+looks_again_once_begun(void **state)
+{
+	const struct plan amid = { .at = MFTD_MSG_FETCH_TIDY,
+		.amid = grow_while_it_is_begun };
+	enum mftd_fetched what;
+
+	for (what = MFTD_FETCHED_DELETE; what <= MFTD_FETCHED_MOVE; what++) {
+		struct rig *g;
+
+		assert_int_equal(setup((void **)&g), 0);
+		g->wish = what;
+		put_file(g, "a", 1000, 1);
+		run(g, 2, &amid);
+		assert_int_equal(g->n_rows, 1);
+		assert_true(g->rows[0].begun && g->rows[0].forgotten);
+		assert_int_equal(partner_names(&g->partner), 1);
+		assert_int_equal(count_names(g->done), 0);
+		run(g, 3, NULL);
+		assert_int_equal(g->n_rows, 2);
+		check_row(g, 1, "a", 1001, 2);
+		assert_int_equal(partner_names(&g->partner), 0);
+		teardown((void **)&g);
+	}
+	(void)state;
+}
+
+/* What the partner does once its server was asked to rename, which is held up.
+ */
+struct last {
+	uint64_t size;
+	unsigned seed;
+	int later; /* its mtime, by so many seconds */
+	bool back; /* it is another one */
+};
+
+static bool
+is_asked(void *data)
+{
+	struct rig *g = data;
+
+	return partner_count(&g->partner, "rename old") > 0;
+}
+
+/* Ends with 0 if it was in time. */
+static pid_t
+come_last(struct rig *g, const struct last *l)
+{
+	const struct timespec times[2] = { { .tv_sec = MTIME + l->later },
+		{ .tv_sec = MTIME + l->later } };
+	char path[256];
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	if (!await(is_asked, g))
+		_exit(1);
+	put_file(g, "a", l->size, l->seed);
+	snprintf(path, sizeof(path), "%s/a", g->partner.in);
+	if (utimensat(AT_FDCWD, path, times, 0) < 0)
+		_exit(1);
+	_exit(count_names(g->done) == 0 ? 0 : 1);
+}
+
+/* Whether it was in time. */
+static bool
+play_last(struct rig *g, const struct last *l)
+{
+	int status;
+	pid_t pid;
+
+	g->wish = MFTD_FETCHED_MOVE;
+	put_file(g, "a", 1000, 1);
+	partner_fault(&g->partner, "-e inject=?link,linkat:delay_enter=3s");
+	pid = come_last(g, l);
+	run(g, 2, NULL);
+	partner_fault(&g->partner, "");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status == 0;
+}
+
+/* Another file that came in the last moment is moved back, and fetched; the
+ * same with another time stays. */
+static void
+moves_back_what_came_last(void **state)
+{
+	static const struct last cases[] = { { 1001, 2, 0, true },
+		{ 1000, 2, 1, true }, { 1000, 1, 1, false } };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct last *l = &cases[i];
+		struct rig *g;
+		bool in_time;
+		int tries = 0;
+
+		do {
+			assert_true(tries++ < 9);
+			assert_int_equal(setup((void **)&g), 0);
+			in_time = play_last(g, l);
+			if (!in_time)
+				teardown((void **)&g);
+		} while (!in_time);
+		assert_true(g->rows[0].forgotten);
+		assert_int_equal(partner_names(&g->partner), l->back);
+		assert_int_equal(count_names(g->done), !l->back);
+		run(g, 3, NULL);
+		assert_int_equal(g->n_rows, 1 + l->back);
+		if (l->back)
+			check_row(g, 1, "a", l->size, l->seed);
+		assert_int_equal(partner_names(&g->partner), 0);
+		assert_int_equal(count_names(g->done), 1);
+		teardown((void **)&g);
+	}
+}
+
 /* The row says BEGUN, and an equal file is there: one that has other bytes is
  * another one. */
 static void
@@ -551,6 +679,8 @@ main(int argc, char *argv[])
 		T(forgets_in_one_life),
 		T(moves),
 		cmocka_unit_test(leaves_a_new_version),
+		cmocka_unit_test(looks_again_once_begun),
+		cmocka_unit_test(moves_back_what_came_last),
 		T(begun_and_replaced),
 		T(tidies_where_it_was_fetched),
 		T(what_is_still_there_is_not_forgotten),
