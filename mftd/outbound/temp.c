@@ -382,8 +382,10 @@ is_to_rename(const struct mftd_item *it)
 	return it->active && it->renaming && it->shared;
 }
 
-int
-mftd_batch_prove_again(struct mftd_batch *b)
+/* What shows the same as before has the content that it had; read: it was read
+ * in between. */
+static int
+look_again(struct mftd_batch *b, bool read)
 {
 	struct mftd_remote_attrs *now, *before;
 	struct mftd_item *it;
@@ -405,10 +407,44 @@ mftd_batch_prove_again(struct mftd_batch *b)
 		r = mftd_remote_drain(b->remote);
 	FOR_EACH_ACTIVE(it, b)
 	if (is_to_rename(it) &&
-	    is_same(&it->temp_attrs, &before[it - b->items], false))
+	    is_same(&it->temp_attrs, &before[it - b->items], read))
 		it->temp_attrs.content = before[it - b->items].content;
 	free(before);
-	return r == 0 ? mftd_batch_prove_shared(b, is_to_rename) : r;
+	return r;
+}
+
+/* Of several files one may have been read for long since it was looked at. */
+static int
+look_behind_reading(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+	bool any = false;
+	int r;
+
+	FOR_EACH_ACTIVE(it, b)
+	any |=
+	    is_to_rename(it) && !mftd_temp_is_marked(&it->d, &it->temp_attrs);
+	if (!any)
+		return 0;
+	r = look_again(b, true);
+	FOR_EACH_ACTIVE(it, b)
+	if (r == 0 && is_to_rename(it) &&
+	    !mftd_item_refused(it, &it->looked, "stat") &&
+	    it->temp_attrs.exists &&
+	    it->temp_attrs.content != MFTD_CONTENT_SAME &&
+	    !mftd_temp_is_marked(&it->d, &it->temp_attrs))
+		fail_foreign(it);
+	return r;
+}
+
+int
+mftd_batch_prove_again(struct mftd_batch *b)
+{
+	int r = look_again(b, false);
+
+	if (r == 0)
+		r = mftd_batch_prove_shared(b, is_to_rename);
+	return r == 0 ? look_behind_reading(b) : r;
 }
 
 /* ---- removing */

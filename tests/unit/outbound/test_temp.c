@@ -456,6 +456,56 @@ test_no_times_and_replaced(void **state)
 	assert_other_is_there(w, SIZE);
 }
 
+static bool
+is_read_again(void *data)
+{
+	const struct world *w = data;
+
+	return partner_count(&w->partner, TEMP "\" flags READ") >= 2;
+}
+
+/* Somebody reads it. */
+static void
+touch(struct world *w)
+{
+	const struct timespec times[2] = { { .tv_sec = 1234567890 },
+		{ .tv_nsec = UTIME_OMIT } };
+
+	w->amid = NULL;
+	assert_int_equal(utimensat(AT_FDCWD, path_of(w, TEMP), times, 0), 0);
+}
+
+/* Nor what comes there while that is read once more. */
+static void
+test_no_times_and_replaced_amid(void **state)
+{
+	struct world *w = *state;
+	char fault[192];
+	int status;
+	pid_t pid;
+
+	prepare(w, SIZE);
+	snprintf(fault, sizeof(fault),
+	    "-P %s -e inject=?utimensat,?utimes:error=EPERM "
+	    "-e inject=pread64,read:delay_enter=50ms",
+	    path_of(w, TEMP));
+	partner_fault(&w->partner, fault);
+	w->amid = touch;
+	pid = fork();
+	if (pid == 0) {
+		if (!await(is_read_again, w))
+			_exit(1);
+		put_other(w, SIZE, 1234567890);
+		_exit(0);
+	}
+	run_once(w, &calm);
+	partner_fault(&w->partner, "");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_waits(w, "not what was sent");
+	assert_other_is_there(w, SIZE);
+}
+
 /* ---- marks */
 
 static void
@@ -512,6 +562,7 @@ main(int argc, char **argv)
 		WITH_PARTNER(test_preserved_and_killed),
 		WITH_PARTNER(test_no_times),
 		WITH_PARTNER(test_no_times_and_replaced),
+		WITH_PARTNER(test_no_times_and_replaced_amid),
 	};
 
 	if (!partner_possible())
