@@ -11,6 +11,7 @@
 #include <glib.h>
 
 #include "mftd/catalog/handling.h"
+#include "mftd/catalog/partner_path.h"
 #include "mftd/catalog/template.h"
 
 static int
@@ -143,8 +144,8 @@ static bool
 may_be_same_folder(const char *a, const char *b)
 {
 	size_t la = level_of(a), lb = level_of(b);
-	char *high = g_canonicalize_filename(la > lb ? a : b, "/");
-	char *low = g_canonicalize_filename(la > lb ? b : a, "/");
+	char *high = mftd_partner_path_plain(la > lb ? a : b);
+	char *low = mftd_partner_path_plain(la > lb ? b : a);
 	bool yes = strcmp(high, low) == 0 ||
 	    (la != lb &&
 		(strcmp(low, "/") == 0 || g_str_has_suffix(high, low)));

@@ -54,13 +54,22 @@ mftd_partner_path_meets(
 	    (low[1] == '\0' || g_str_has_suffix(path, low));
 }
 
+/* Two slashes at its beginning say something to GLib, and nothing to SFTP. */
+char *
+mftd_partner_path_plain(const char *path)
+{
+	while (path[0] == '/' && path[1] == '/')
+		path++;
+	return g_canonicalize_filename(path, "/");
+}
+
 static bool
 compare(const char *a, const char *b, bool sure)
 {
 	unsigned ups_a = mftd_partner_path_ups(a);
 	unsigned ups_b = mftd_partner_path_ups(b);
-	char *x = g_canonicalize_filename(a, "/");
-	char *y = g_canonicalize_filename(b, "/");
+	char *x = mftd_partner_path_plain(a);
+	char *y = mftd_partner_path_plain(b);
 	bool yes = ups_a == ups_b ? strcmp(x, y) == 0
 	    : sure		  ? false
 	    : ups_a > ups_b	  ? mftd_partner_path_meets(ups_a, x, ups_b, y)

@@ -23,6 +23,10 @@ unsigned mftd_partner_path_ups(const char *path);
 bool mftd_partner_path_meets(
     unsigned ups, const char *path, unsigned low_ups, const char *low);
 
+/* The path from there without what says nothing ("//", "."), which the caller
+ * frees (g_free). */
+char *mftd_partner_path_plain(const char *path);
+
 /* Whether two paths as configured are one folder, or may be. */
 bool mftd_partner_path_is_one(const char *a, const char *b);
 bool mftd_partner_path_may_be_one(const char *a, const char *b);

@@ -64,7 +64,7 @@ folder_place(struct circles *c, const char *volume, const char *path)
 static const char *
 partner_place(struct circles *c, const char *partner, const char *directory)
 {
-	char *path = g_canonicalize_filename(directory, "/");
+	char *path = mftd_partner_path_plain(directory);
 	const char *place = keep_word(c,
 	    directory[0] == '/'
 		? g_strdup_printf("partner %s %s", partner, path)

@@ -63,7 +63,6 @@ struct mftd_fetch_state {
 	uint32_t fetched; /* by this look */
 	char why[MFTD_REASON_BYTES]; /* what went wrong in it */
 	bool refused; /* the server says so of a file; the call goes on */
-	bool redates; /* the server: a file that is renamed has another mtime */
 	int one_err; /* of the first file that it had no luck with, or 0 */
 	char one_why[MFTD_REASON_BYTES];
 };

@@ -167,14 +167,13 @@ compare_moved(struct mftd_fetch_state *f, const struct errand *e, bool *other)
 
 	*other = a->exists && a->has_size && a->size != e->t.size;
 	if (*other || !a->exists || !a->has_mtime ||
-	    (int64_t)a->mtime == e->t.mtime || f->redates)
+	    (int64_t)a->mtime == e->t.mtime)
 		return 0;
 	f->refused = false;
 	r = mftd_fetch_read(f, e->target, e->t.size, a->mtime, -1, sum);
 	if (r < 0)
 		return r == -ESTALE || f->refused ? 0 : r;
 	*other = memcmp(sum, e->w.sha256, sizeof(sum)) != 0;
-	f->redates = !*other;
 	return 0;
 }
 

@@ -48,6 +48,17 @@ end_of(char *path)
 	return strncmp(end, "./", 2) == 0 ? end + 2 : end;
 }
 
+static void
+put(struct mftd_place *out, enum mftd_place_kind kind,
+    const struct mftd_delivery *d, char *path)
+{
+	const char *end = end_of(path), *slash = strrchr(end, '/');
+
+	out->names[kind] = hash_at(d, end);
+	out->bases[kind] = hash_at(d, slash != NULL ? slash + 1 : end);
+	out->anywhere[kind] = slash == NULL;
+}
+
 void
 mftd_place_of(const struct mftd_delivery *d, struct mftd_place *out)
 {
@@ -57,15 +68,22 @@ mftd_place_of(const struct mftd_delivery *d, struct mftd_place *out)
 	if (mftd_delivery_account(d) != NULL)
 		return;
 	if (mftd_deliver_final_name(d, path, sizeof(path)) == 0)
-		out->names[MFTD_PLACE_FINAL] = hash_at(d, end_of(path));
+		put(out, MFTD_PLACE_FINAL, d, path);
 	if (mftd_deliver_is_shared(d) &&
 	    mftd_deliver_temp_name(d, d->tries, path, sizeof(path)) == 0) {
 		out->shared = hash_at(d, path);
-		out->names[MFTD_PLACE_TEMP] = hash_at(d, end_of(path));
+		put(out, MFTD_PLACE_TEMP, d, path);
 	}
 	if (d->at.trigger[0] != '\0' &&
 	    mftd_deliver_trigger_name(d, path, sizeof(path)) == 0)
-		out->names[MFTD_PLACE_TRIGGER] = hash_at(d, end_of(path));
+		put(out, MFTD_PLACE_TRIGGER, d, path);
+}
+
+static bool
+may_be_one(const struct mftd_place *a, int i, const struct mftd_place *b, int k)
+{
+	return a->bases[i] != 0 && a->bases[i] == b->bases[k] &&
+	    (a->anywhere[i] || b->anywhere[k] || a->names[i] == b->names[k]);
 }
 
 bool
@@ -77,8 +95,7 @@ mftd_place_meets(const struct mftd_place *a, const struct mftd_place *b)
 		return true;
 	for (i = 0; i < MFTD_PLACE_KINDS; i++)
 		for (k = 0; k < MFTD_PLACE_KINDS; k++)
-			if (i != k && a->names[i] != 0 &&
-			    a->names[i] == b->names[k])
+			if (i != k && may_be_one(a, i, b, k))
 				return true;
 	return false;
 }
@@ -95,8 +112,8 @@ mftd_places_enter(struct mftd_places *all, const struct mftd_place *p)
 	int i;
 
 	for (i = 0; i < MFTD_PLACE_KINDS; i++)
-		if (p->names[i] != 0)
-			all->n[i][slot_of(p->names[i])]++;
+		if (p->bases[i] != 0)
+			all->n[i][slot_of(p->bases[i])]++;
 }
 
 void
@@ -105,8 +122,8 @@ mftd_places_leave(struct mftd_places *all, const struct mftd_place *p)
 	int i;
 
 	for (i = 0; i < MFTD_PLACE_KINDS; i++)
-		if (p->names[i] != 0)
-			all->n[i][slot_of(p->names[i])]--;
+		if (p->bases[i] != 0)
+			all->n[i][slot_of(p->bases[i])]--;
 }
 
 bool
@@ -118,8 +135,8 @@ mftd_places_may_meet(const struct mftd_places *all, const struct mftd_place *p)
 		return true;
 	for (i = 0; i < MFTD_PLACE_KINDS; i++)
 		for (k = 0; k < MFTD_PLACE_KINDS; k++)
-			if (i != k && p->names[i] != 0 &&
-			    all->n[k][slot_of(p->names[i])] > 0)
+			if (i != k && p->bases[i] != 0 &&
+			    all->n[k][slot_of(p->bases[i])] > 0)
 				return true;
 	return false;
 }

@@ -25,9 +25,11 @@ enum mftd_place_kind {
 struct mftd_place {
 	uint64_t shared; /* TEMP, by its whole path; 0: none */
 	/* By the name and the directory that it is in, without where that is:
-	 * one route may have an absolute path and the other a relative one.
-	 * 0: none. */
-	uint64_t names[MFTD_PLACE_KINDS];
+	 * one route may have an absolute path and the other a relative one;
+	 * and by the name alone, for whoever is where the login starts may be
+	 * in any.  0: none. */
+	uint64_t names[MFTD_PLACE_KINDS], bases[MFTD_PLACE_KINDS];
+	bool anywhere[MFTD_PLACE_KINDS];
 };
 
 /* To an account's folder: none. */

@@ -2,7 +2,6 @@
 #include "mftd/ssh/client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -483,11 +482,11 @@ mftd_ssh_scan(const struct mftd_ssh_target *t, const char *algorithm,
 /* ---- the stream */
 
 bool
-mftd_ssh_client_is_closed(const struct mftd_ssh_client *c)
+mftd_ssh_client_is_closed(struct mftd_ssh_client *c)
 {
-	struct pollfd p = { .fd = ssh_get_fd(c->session), .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) > 0;
+	return ssh_event_dopoll(c->event, 0) == SSH_ERROR ||
+	    ssh_get_error_code(c->session) == SSH_FATAL || c->overrun ||
+	    ssh_channel_is_eof(c->channel) || !ssh_channel_is_open(c->channel);
 }
 
 static int

@@ -84,8 +84,9 @@ int mftd_ssh_scan(const struct mftd_ssh_target *t, const char *algorithm,
 /* Ends the connection; c may be NULL. */
 void mftd_ssh_client_close(struct mftd_ssh_client *c);
 
-/* Whether the server has ended the connection while nothing was asked of it. */
-bool mftd_ssh_client_is_closed(const struct mftd_ssh_client *c);
+/* Whether the server has ended the connection, or the channel, while nothing
+ * was asked of it. */
+bool mftd_ssh_client_is_closed(struct mftd_ssh_client *c);
 
 /* The peer's numeric address with its port, in the form of t->address. */
 const char *mftd_ssh_client_address(const struct mftd_ssh_client *c);

@@ -325,6 +325,10 @@ fetched_files_are_of_one_route(void **state)
 			R("name: s, to_account: b, " PULL(
 			    ", directory: in, fetched: delete")),
 		    ALONE MAY_TAKE },
+		{ R("name: r, to_account: a, " PULL(", directory: //u/in"))
+			R("name: s, to_account: b, " PULL(
+			    ", directory: /u/in, fetched: delete")),
+		    ALONE TAKES },
 		{ R("name: r, to_account: a, " PULL(
 		      ", directory: in, fetched: move, move_to: old"))
 			R("name: s, to_account: b, " PULL(

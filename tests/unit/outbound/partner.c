@@ -342,6 +342,50 @@ partner_hang_up(struct partner *p)
 	return partner_await_idle(p);
 }
 
+/* How many processes below parent have that name; end: they are killed. */
+static int
+each_named(pid_t parent, const char *name, bool end)
+{
+	char path[64], comm[32] = "";
+	FILE *f, *g;
+	int pid, n = 0;
+
+	snprintf(
+	    path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	f = fopen(path, "r");
+	while (f != NULL && fscanf(f, "%d", &pid) == 1) {
+		n += each_named(pid, name, end);
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		g = fopen(path, "r");
+		if (g != NULL && fscanf(g, "%31s", comm) == 1 &&
+		    strcmp(comm, name) == 0) {
+			n++;
+			if (end)
+				kill(pid, SIGKILL);
+		}
+		if (g != NULL)
+			fclose(g);
+	}
+	if (f != NULL)
+		fclose(f);
+	return n;
+}
+
+static bool
+has_no_channel(void *data)
+{
+	const struct partner *p = data;
+
+	return each_named(p->acceptor, "sftp-server", false) == 0;
+}
+
+bool
+partner_end_channels(struct partner *p)
+{
+	return each_named(p->acceptor, "sftp-server", true) > 0 &&
+	    await(has_no_channel, p);
+}
+
 bool
 partner_idle(const struct partner *p)
 {

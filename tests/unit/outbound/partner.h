@@ -43,6 +43,10 @@ int partner_count(const struct partner *p, const char *words);
 /* Kills the servers of all connections that there are, and waits for that. */
 bool partner_hang_up(struct partner *p);
 
+/* Kills their sftp-servers only, and waits until they are reaped: the channels
+ * end, the connections stay. */
+bool partner_end_channels(struct partner *p);
+
 /* Waits until no server of a connection is left: what they were asked is done,
  * or never will be. */
 bool partner_await_idle(const struct partner *p);

@@ -114,6 +114,24 @@ test_ended_by_the_partner(void **state)
 	assert_int_equal(calls(w), 2);
 }
 
+/* Or its channel alone, as one that waits for something to do for too long. */
+static void
+test_channel_ended(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+
+	make_catalog(w);
+	start(w);
+	deliver(w, 1);
+	if (!partner_end_channels(&w->partner))
+		assert_true(partner_await_idle(&w->partner));
+	deliver(w, 2);
+	look(w, &t);
+	assert_int_equal(t.last.tries, 1);
+	assert_int_equal(calls(w), 2);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int
@@ -122,6 +140,7 @@ main(int argc, char *argv[])
 	const struct CMUnitTest tests[] = {
 		TEST(test_next_upload),
 		TEST(test_ended_by_the_partner),
+		TEST(test_channel_ended),
 	};
 
 	if (!partner_possible())
