@@ -3,12 +3,9 @@
 
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <glib.h>
 
 #include "mftd/catalog/handling.h"
 #include "mftd/catalog/partner_path.h"
@@ -100,61 +97,6 @@ next_part(const char **at)
 	return len;
 }
 
-/* Whether both are one folder, however it is written. */
-static bool
-is_same_folder(const char *a, const char *b)
-{
-	size_t n, m;
-
-	if ((a[0] == '/') != (b[0] == '/'))
-		return false;
-	for (;; a += n, b += m) {
-		n = next_part(&a);
-		m = next_part(&b);
-		if (n != m || strncmp(a, b, n) != 0)
-			return false;
-		if (n == 0)
-			return true;
-	}
-}
-
-/* How far above the place where its login starts a path begins. */
-static size_t
-level_of(const char *path)
-{
-	size_t n, ups = 0, depth = 0;
-
-	if (path[0] == '/')
-		return SIZE_MAX;
-	for (; (n = next_part(&path)) > 0; path += n) {
-		if (n != 2 || strncmp(path, "..", 2) != 0)
-			depth++;
-		else if (depth > 0)
-			depth--;
-		else
-			ups++;
-	}
-	return ups;
-}
-
-/* The same as far as anybody knows without the partner, who alone knows where a
- * login starts: of two that begin at different places the one from farther
- * above may be the other if it ends with it. */
-static bool
-may_be_same_folder(const char *a, const char *b)
-{
-	size_t la = level_of(a), lb = level_of(b);
-	char *high = mftd_partner_path_plain(la > lb ? a : b);
-	char *low = mftd_partner_path_plain(la > lb ? b : a);
-	bool yes = strcmp(high, low) == 0 ||
-	    (la != lb &&
-		(strcmp(low, "/") == 0 || g_str_has_suffix(high, low)));
-
-	g_free(high);
-	g_free(low);
-	return yes;
-}
-
 /* Whether a has its temporary names where b's files come, and its own do not.
  */
 static bool
@@ -162,8 +104,9 @@ sends_into(const struct mftd_route *a, const struct mftd_route *b)
 {
 	const char *temp = a->at.temp_directory;
 
-	return temp[0] != '\0' && may_be_same_folder(temp, b->directory) &&
-	    !is_same_folder(temp, a->directory);
+	return temp[0] != '\0' &&
+	    mftd_partner_path_may_be_one(temp, b->directory) &&
+	    !mftd_partner_path_is_one(temp, a->directory);
 }
 
 /* A way back up could be one into the directory itself. */
@@ -204,12 +147,12 @@ check_places(
 			continue;
 		temp = list[i].at.temp_directory;
 		put_place(why, sizeof(why), "directory", &list[k],
-		    is_same_folder(temp, list[k].directory));
+		    mftd_partner_path_is_one(temp, list[k].directory));
 		if (sends_into(&list[i], &list[k]))
 			return mftd_check_refuse(p, "temp_directory", why);
 		temp = list[k].at.temp_directory;
 		put_place(why, sizeof(why), "temp_directory", &list[k],
-		    is_same_folder(temp, list[i].directory));
+		    mftd_partner_path_is_one(temp, list[i].directory));
 		if (sends_into(&list[k], &list[i]))
 			return mftd_check_refuse(p, "directory", why);
 	}
@@ -231,7 +174,7 @@ check_temp(const struct mftd_check *p, const struct mftd_route *r)
 	if (leads_up(at->temp_directory))
 		return mftd_check_refuse(p, "temp_directory", "holds a \"..\"");
 	if (at->temp_suffix[0] == '\0' && at->temp_directory[0] != '\0' &&
-	    is_same_folder(at->temp_directory, r->directory))
+	    mftd_partner_path_is_one(at->temp_directory, r->directory))
 		return mftd_check_refuse(p, "temp_directory",
 		    "is the directory itself, and there is no temp_suffix");
 	return 0;
