@@ -212,6 +212,16 @@ complete_trigger(char *text, size_t size)
 	return 0;
 }
 
+/* It would be one of the names that its files have while they are sent. */
+static bool
+ends_as_temporary(const struct mftd_route *r)
+{
+	const char *end = r->at.temp_suffix, *trigger = r->at.trigger;
+	size_t n = strlen(end), len = strlen(trigger);
+
+	return n > 0 && len >= n && strcmp(trigger + len - n, end) == 0;
+}
+
 static int
 check_trigger(const struct mftd_check *p, struct mftd_route *r)
 {
@@ -228,6 +238,8 @@ check_trigger(const struct mftd_check *p, struct mftd_route *r)
 	    mftd_template_make(r->at.trigger, &v, name, sizeof(name)) == 0 &&
 	    strcmp(name, v.name) == 0)
 		fault = "is the file's own name";
+	if (fault == NULL && ends_as_temporary(r))
+		fault = "ends as the temporary names do (temp_suffix)";
 	if (fault != NULL)
 		return mftd_check_refuse(p, "trigger", fault);
 	if (r->at.trigger_line[0] == '\0')

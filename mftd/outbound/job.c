@@ -29,26 +29,55 @@ is_in_hand(enum mftd_delivery_state s)
 	    s == MFTD_DELIVERY_SENT || mftd_delivery_is_published(s);
 }
 
-/* Whether an older one, or one that may be at it, has a name that it has. */
+/* Whether it may be at its names at this time. */
 static bool
-is_kept_waiting(const struct mftd_job *job)
+is_at_it(const struct mftd_job *job)
+{
+	return is_in_hand(job->d.state) &&
+	    (job->runner != NULL || job->pending ||
+		mftd_delivery_is_published(job->d.state));
+}
+
+/* An older one, or one that may be at it, that has a name that it has. */
+static const struct mftd_job *
+waits_for(const struct mftd_job *job)
 {
 	const struct mftd_job *other;
 	bool older = true;
 
 	if (mftd_delivery_is_published(job->d.state) ||
 	    !mftd_places_may_meet(&job->q->places, &job->place))
-		return false;
+		return NULL;
 	TAILQ_FOREACH(other, &job->q->jobs, link) {
 		if (other == job)
 			older = false;
-		else if (is_in_hand(other->d.state) &&
-		    mftd_place_meets(&other->place, &job->place) &&
-		    (older || other->runner != NULL || other->pending ||
-			mftd_delivery_is_published(other->d.state)))
-			return true;
+		else if (((older && is_in_hand(other->d.state)) ||
+			     is_at_it(other)) &&
+		    mftd_place_meets(&other->place, &job->place))
+			return other;
 	}
-	return false;
+	return NULL;
+}
+
+bool
+mftd_job_may_be_called(struct mftd_job *job, uint32_t number)
+{
+	struct mftd_delivery d = job->d;
+	struct mftd_place place;
+	const struct mftd_job *other;
+
+	if (d.at.if_exists != MFTD_IF_EXISTS_NUMBER)
+		return true;
+	d.has.number = number;
+	mftd_place_of(&d, &place);
+	TAILQ_FOREACH(other, &job->q->jobs, link)
+		if (other != job && is_at_it(other) &&
+		    mftd_place_meets(&other->place, &place))
+			return false;
+	mftd_places_leave(&job->q->places, &job->place);
+	job->place = place;
+	mftd_places_enter(&job->q->places, &job->place);
+	return true;
 }
 
 bool
@@ -168,7 +197,7 @@ mftd_job_is_ready(const struct mftd_job *job)
 {
 	return job->runner == NULL && !job->pending &&
 	    is_in_hand(job->d.state) && !is_finished(&job->d) &&
-	    mftd_clock_ms() >= job->start_ms && !is_kept_waiting(job) &&
+	    mftd_clock_ms() >= job->start_ms && waits_for(job) == NULL &&
 	    mftd_breaker_stops(job->q, job->d.partner) == NULL &&
 	    has_target(job);
 }
@@ -245,6 +274,28 @@ stops(struct mftd_queue *q, const struct mftd_delivery *d)
 	return why;
 }
 
+/* Behind one that itself waits, for its next look or for its trigger, it does
+ * so in its row, where it says why and a person can cancel it. */
+static void
+wait_behind(struct mftd_job *job)
+{
+	const struct mftd_job *other = waits_for(job);
+	char text[MFTD_REASON_BYTES];
+	int64_t wait_ms;
+
+	if (other == NULL || other->pending || other->runner != NULL)
+		return;
+	wait_ms = other->start_ms - mftd_clock_ms();
+	if (wait_ms <= 0)
+		return;
+	snprintf(text, sizeof(text),
+	    "waits for delivery %s, which has a name at the partner that it "
+	    "would have: %.150s",
+	    other->d.id, other->d.error);
+	mftd_job_put_back(job, 0, text);
+	job->wait_ms = wait_ms;
+}
+
 /* Those that are in hand for nothing: their owner died between the two rows, or
  * their partner was stopped, or taken away, before a deliver got them. */
 static void
@@ -265,6 +316,8 @@ conclude(struct mftd_queue *q)
 		why = stops(q, &job->d);
 		if (why != NULL)
 			mftd_job_put_back(job, 0, why);
+		else
+			wait_behind(job);
 	}
 }
 

@@ -130,6 +130,17 @@ mftd_deliver_witness_name(const struct mftd_delivery *d, char *out, size_t size)
 	return hidden_name(d, "look.part", out, size);
 }
 
+/* Whether the name is what another file of the route is called while it is
+ * sent. */
+static bool
+is_temporary(const struct mftd_delivery *d, const char *base)
+{
+	size_t len = strlen(base), n = strlen(d->at.temp_suffix);
+
+	return n > 0 && len > n &&
+	    strcmp(base + len - n, d->at.temp_suffix) == 0;
+}
+
 /* Who waits for a trigger takes what has such a name for one, and may remove
  * it; and the trigger of the file in question would replace it. */
 static const char *
@@ -141,6 +152,9 @@ trigger_fault(const struct mftd_delivery *d, char *final)
 	if (expand(d, d->at.trigger, final, name, sizeof(name)) < 0)
 		return "trigger: of this name it makes one that no file can "
 		       "have: empty, or longer than 255 bytes";
+	if (is_temporary(d, name))
+		return "trigger: it would end as the temporary names of its "
+		       "route (temp_suffix)";
 	if (strcmp(name, base) == 0)
 		return "trigger: it would have the file's own name, and "
 		       "replace it";
@@ -148,17 +162,6 @@ trigger_fault(const struct mftd_delivery *d, char *final)
 		return "trigger: the file's name is one that a trigger file of "
 		       "its route may have";
 	return NULL;
-}
-
-/* What another file of the route is called while it is sent. */
-static bool
-is_temporary(const struct mftd_delivery *d, char *final)
-{
-	const char *base = base_of(final);
-	size_t len = strlen(base), n = strlen(d->at.temp_suffix);
-
-	return n > 0 && len > n &&
-	    strcmp(base + len - n, d->at.temp_suffix) == 0;
 }
 
 const char *
@@ -173,7 +176,7 @@ mftd_deliver_name_fault(const struct mftd_delivery *d)
 	if (strlen(base_of(final)) + strlen(d->at.temp_suffix) > NAME_MAX)
 		return "temp_suffix: the temporary name would be longer than "
 		       "255 bytes";
-	if (is_temporary(d, final))
+	if (is_temporary(d, base_of(final)))
 		return "temp_suffix: the file's name ends as the temporary "
 		       "names of its route";
 	return d->at.trigger[0] != '\0' ? trigger_fault(d, final) : NULL;

@@ -48,6 +48,7 @@ struct mftd_job {
 	bool unsure; /* an attempt to write it may have gone through */
 	bool begun; /* d.tries counts a try that no row has yet */
 	bool not_called; /* step: its partner was not to be had */
+	int64_t wait_ms; /* not_called: for so long at least */
 	int64_t begin_us; /* when a deliver got it */
 	int64_t start_ms; /* not before (mftd_clock_ms) */
 	bool waited; /* for the journal of its account's volume */
@@ -186,6 +187,10 @@ void mftd_jobs_busy(struct mftd_queue *q, FILE *f);
 /* Whether a deliver may have it now. */
 bool mftd_job_is_ready(const struct mftd_job *job);
 
+/* Whether it may have the name that is its own with that number, which it takes
+ * then; false: another one is at it, or at its trigger's. */
+bool mftd_job_may_be_called(struct mftd_job *job, uint32_t number);
+
 /* Any number; by the clock where there is no entropy. */
 uint32_t mftd_job_any_number(void);
 
@@ -203,6 +208,10 @@ void mftd_jobs_free(struct mftd_queue *q);
 /* An event of our own. */
 void mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event,
     int err, const char *text);
+
+/* What its deliver says of it, with that head. */
+void mftd_job_said(struct mftd_job *job,
+    const struct mftd_msg_deliver_step *head, const struct mftd_msg_step *s);
 
 /* Its partner is not to be had, in those words: what has not come to PUBLISHING
  * goes back, and the try that was to begin does not count. */

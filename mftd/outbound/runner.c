@@ -161,12 +161,7 @@ mftd_runner_on_step(void *data, struct mftd_chan *c, struct mftd_msg *m)
 		job = rn->jobs[s[i].item];
 		if (s[i].event == MFTD_EVENT_DELIVERED)
 			mftd_hung_forget(rn->q, rn->partner);
-		job->step = s[i];
-		snprintf(job->host, sizeof(job->host), "%s", head->host);
-		job->pending = job->asked = true;
-		job->unsure = false;
-		job->not_called = head->called == MFTD_CALLED_IN_VAIN &&
-		    (s[i].event == MFTD_EVENT_PUT_BACK || is_stopped(job));
+		mftd_job_said(job, head, &s[i]);
 	}
 	/* what others say meanwhile is written together with it */
 	mftd_queue_wake(rn->q);

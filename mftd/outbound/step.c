@@ -24,6 +24,36 @@ mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
 	snprintf(job->step.text, sizeof(job->step.text), "%s", text);
 	job->pending = true;
 	job->unsure = job->not_called = false;
+	job->wait_ms = 0;
+}
+
+/* Nothing was renamed yet: what it has sent stays there as if its deliver had
+ * died. */
+static void
+refuse_name(struct mftd_job *job)
+{
+	job->step.event = MFTD_EVENT_RETRY;
+	job->step.err = -EAGAIN;
+	snprintf(job->step.text, sizeof(job->step.text), "%s",
+	    "another delivery is at the name that it would have");
+	mftd_runner_answer(job, -EAGAIN, true);
+}
+
+void
+mftd_job_said(struct mftd_job *job, const struct mftd_msg_deliver_step *head,
+    const struct mftd_msg_step *s)
+{
+	job->step = *s;
+	snprintf(job->host, sizeof(job->host), "%s", head->host);
+	job->pending = job->asked = true;
+	job->unsure = false;
+	job->wait_ms = 0;
+	job->not_called = head->called == MFTD_CALLED_IN_VAIN &&
+	    (s->event == MFTD_EVENT_PUT_BACK ||
+		mftd_breaker_stops(job->q, job->d.partner) != NULL);
+	if (s->event == MFTD_EVENT_PUBLISH &&
+	    !mftd_job_may_be_called(job, s->has.number))
+		refuse_name(job);
 }
 
 void
@@ -45,6 +75,8 @@ wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
 		return 0;
 	if (mftd_away_is_step(job))
 		return mftd_away_wait_ms(job->q, &job->d);
+	if (job->not_called && job->wait_ms > 0)
+		return job->wait_ms;
 	if (job->not_called)
 		return mftd_breaker_backoff_ms(job->q, job->d.partner);
 	if (job->step.err == -MFTD_E_PARTNER_KEY ||

@@ -31,6 +31,7 @@ ROUTES = {
                "mtime": "preserve"},
     "resume": {"resume": "verify"},
     "trigger": {"trigger": ".done", "trigger_line": '"{name}"'},
+    "numbers": {"trigger": ".done", "if_exists": "number"},
     "replace": {"trigger": '"{stem}.done"', "if_exists": "overwrite"},
 }
 
@@ -314,6 +315,64 @@ def test_trigger_and_file_of_another_route(sshd):
     sshd.ends(id_)
     assert sshd.names() == ["both", "both.done"]
     assert (sshd.dir / "both.done").read_text() == "both\n"
+    for path in sshd.dir.iterdir():
+        path.unlink()
+
+
+def test_trigger_that_does_not_go_through(sshd):
+    """A file that would be at its name says that it waits, and for what; a person
+    can take it back, and the others go on as soon as it has gone through."""
+    partner = sshd.partner
+    partner.fault("-e", "inject=?rename,?renameat,?renameat2:error=EACCES")
+    id_ = sshd.upload("trigger", "stuck")
+    wait_for("the first look in vain", lambda: "ermission denied"
+             in sshd.show(id_).get("error", ""))
+    files = [sshd.upload("alice", "stuck.done", b"delivered"),
+             sshd.upload("over", "stuck.done", b"delivered")]
+    for file in files:
+        story = sshd.ends(file, "WAITING")
+        assert f"waits for delivery {id_}" in story["error"]
+        assert story["tries"] == 0
+    sshd.ctl("cancel", files[0])
+    sshd.ends(files[0], "CANCELLED")
+    partner.fault()
+    sshd.ends(id_)
+    sshd.ends(files[1])
+    assert sshd.names() == ["stuck", "stuck.done"]
+    assert (sshd.dir / "stuck.done").read_bytes() == b"delivered"
+    for path in sshd.dir.iterdir():
+        path.unlink()
+
+
+def test_trigger_of_a_number(sshd):
+    """Its name is known on the way only: whoever is at it then, the other one
+    comes after it."""
+    partner = sshd.partner
+    sshd.put("n", b"theirs")
+    partner.fault("-e",
+                  "inject=?rename,?renameat,?renameat2:delay_enter=30s")
+    id_ = sshd.upload("numbers", "n")
+    sshd.ends(id_, "DELIVERED")
+    partner.fault()
+    file = sshd.upload("alice", "n-1.done", b"delivered")
+    sshd.ends(file, "CLAIMED")
+    partner.cut()
+    story = sshd.ends(file, "FAILED")
+    assert "the name exists" in story["error"]
+    sshd.ends(id_)
+    assert (sshd.dir / "n-1.done").read_bytes() == b""
+    partner.fault("-e", "inject=?link,?linkat:delay_enter=30s")
+    file = sshd.upload("alice", "n-2.done", b"delivered")
+    sshd.ends(file, "PUBLISHING")
+    partner.fault()
+    id_ = sshd.upload("numbers", "n")
+    story = sshd.ends(id_, "WAITING")
+    assert "another delivery is at the name" in story["error"]
+    partner.cut()
+    sshd.ends(file)
+    assert sshd.ends(id_)["numbered"] == "in/n-2"
+    assert sshd.names() == ["n", "n-1", "n-1.done", "n-2", "n-2.done"]
+    assert (sshd.dir / "n-2.done").read_bytes() == b"delivered"
     for path in sshd.dir.iterdir():
         path.unlink()
 

@@ -493,10 +493,97 @@ test_names_of_other_kinds(void **state)
 	}
 }
 
+/* Of a name with a number that is known on the way only: who is at it then goes
+ * first, and who comes then waits. */
+static void
+test_number_on_the_way(void **state)
+{
+	static struct mftd_partner acme = { .name = (char *)"acme" };
+	static struct mftd_objects objects = { .partners = &acme,
+		.n_partners = 1 };
+	struct mftd_msg_deliver_step head = { .n = 1 };
+	struct mftd_msg_step s = { .event = MFTD_EVENT_PUBLISH,
+		.has = { .number = 1 } };
+	struct mftd_queue *q = make_runners();
+	struct mftd_runner *rn = run(q, "acme", 1, 0);
+	struct mftd_job *one, *other, *late;
+
+	q->objects = &objects;
+	one = take_handled(q, "in", "x", "", "", "{name}.done");
+	one->d.at.if_exists = MFTD_IF_EXISTS_NUMBER;
+	one->d.state = MFTD_DELIVERY_SENDING;
+	one->runner = rn;
+	rn->jobs[0] = one;
+	rn->n = rn->asked = 1;
+	other = take_named(q, "in", "x-1.done");
+	assert_true(mftd_job_is_ready(other)); /* nobody knows yet */
+	other->d.state = MFTD_DELIVERY_PUBLISHING;
+	mftd_job_said(one, &head, &s);
+	assert_null(one->runner);
+	assert_int_equal(rn->answer.err[0], -EAGAIN);
+	assert_int_equal(rn->asked, 0);
+	assert_true(one->pending);
+	assert_int_equal(one->step.event, MFTD_EVENT_RETRY);
+	/* the next time */
+	other->d.state = MFTD_DELIVERY_DONE;
+	one->runner = rn;
+	rn->jobs[0] = one;
+	rn->n = rn->asked = 1;
+	mftd_job_said(one, &head, &s);
+	assert_ptr_equal(one->runner, rn);
+	assert_int_equal(one->step.event, MFTD_EVENT_PUBLISH);
+	late = take_named(q, "in", "x-1.done");
+	assert_false(mftd_job_is_ready(late));
+	late = take_named(q, "in", "x.done");
+	assert_true(mftd_job_is_ready(late));
+	one->runner = NULL;
+	drop_queue(q);
+}
+
+/* Behind one that is to be looked at later: its row says so, and it is no try.
+ */
+static void
+test_waits_in_its_row(void **state)
+{
+	static struct mftd_partner acme = { .name = (char *)"acme" };
+	static struct mftd_objects objects = { .partners = &acme,
+		.n_partners = 1 };
+	struct mftd_queue *q = make_queue();
+	struct mftd_job *one, *two;
+	struct mftd_attempt a;
+
+	q->objects = &objects;
+	q->stale = true; /* nothing is started */
+	one = take_handled(q, "in", "x", "", "", "{name}.done");
+	one->d.state = MFTD_DELIVERY_DELIVERED;
+	one->d.retry_hours = 24;
+	two = take_named(q, "in", "x.done");
+	mftd_jobs_work(q);
+	assert_false(two->pending);
+	one->start_ms = mftd_clock_ms() + 60000;
+	one->pending = true; /* its looks go on */
+	mftd_jobs_work(q);
+	assert_false(two->pending);
+	one->pending = false;
+	mftd_jobs_work(q);
+	assert_true(two->pending);
+	assert_non_null(strstr(two->step.text, one->d.id));
+	assert_int_equal(mftd_step_make(two, &a), 0);
+	assert_int_equal(a.d.state, MFTD_DELIVERY_WAITING);
+	assert_int_equal(a.d.tries, 0);
+	assert_true(a.wait_ms > 50000 && a.wait_ms <= 60000);
+	mftd_job_set_step(two, MFTD_EVENT_PUT_BACK, 0, "");
+	assert_int_equal(mftd_step_make(two, &a), 0);
+	assert_true(a.wait_ms < 50000);
+	drop_queue(q);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_waits_in_its_row),
+		cmocka_unit_test(test_number_on_the_way),
 		cmocka_unit_test(test_words_of_the_last_try),
 		cmocka_unit_test(test_time_from_begin_on),
 		cmocka_unit_test(test_room_for_another_partner),
