@@ -1152,10 +1152,26 @@ MUTATIONS = [
              'g_strdup_printf("partner %p /", path)',
              (*CIRCLES, "circles_are_refused")),
     Mutation("circle_by_an_absolute_path", "mftd/catalog/route_circle.c",
-             "	unite_places(&c);\n", "",
+             "	note_all_others(&c);\n", "",
              (*CIRCLES, "circles_are_refused")),
     Mutation("circle_where_the_login_starts", "mftd/catalog/route_circle.c",
-             "		unite_with(c, relatives, place, false);\n", "",
+             "		note_others(c, relatives, place, false);\n", "",
+             (*CIRCLES, "circles_are_refused")),
+    Mutation("circle_by_a_third_place", "mftd/catalog/route_circle.c",
+             "		g_ptr_array_add(list_of(c->others, g_strdup(place)), "
+             "other);\n",
+             "		GPtrArray *x = list_of(c->others, g_strdup(other));\n"
+             "		GPtrArray *y = list_of(c->others, g_strdup(place));\n"
+             "		for (guint k = 0; k < x->len; k++)\n"
+             "			g_ptr_array_add(y, x->pdata[k]);\n"
+             "		g_ptr_array_add(y, other);\n",
+             (*CIRCLES, "circles_are_refused")),
+    Mutation("circle_by_the_first_place_alone", "mftd/catalog/route_circle.c",
+             "|| e->other == e->others->len)", "|| e->other == 1)",
+             (*CIRCLES, "circles_are_refused")),
+    Mutation("circle_from_the_other_side", "mftd/catalog/route_circle.c",
+             "		g_ptr_array_add(list_of(c->others, g_strdup(other)), "
+             "place);\n", "",
              (*CIRCLES, "circles_are_refused")),
     Mutation("circle_by_part_of_a_name", "mftd/catalog/partner_path.c",
              "g_str_has_suffix(path, low)",
