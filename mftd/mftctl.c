@@ -293,18 +293,6 @@ tell_daemon(const struct ctl *ctl, uint64_t version)
 		(json_int_t)version)));
 }
 
-/* Whether the daemon works by it, or does not reach the catalog now: who comes
- * back does not wait for that. */
-static bool
-is_taken(json_t *status, uint64_t version)
-{
-	json_t *c = json_object_get(status, "catalog");
-
-	return !json_is_true(json_object_get(c, "reachable")) ||
-	    (uint64_t)json_integer_value(
-		json_object_get(c, "config_version")) >= version;
-}
-
 /* Until this node works by what was applied: what is uploaded then goes by it.
  * The daemon's status, or NULL if it does not answer. */
 static json_t *
@@ -315,7 +303,7 @@ wait_taken(const struct ctl *ctl, uint64_t version)
 
 	for (;;) {
 		status = ask_daemon(ctl, json_pack("{s:s}", "cmd", "status"));
-		if (status == NULL || is_taken(status, version))
+		if (status == NULL || mftctl_is_taken(status, version))
 			return status;
 		if (mftd_clock_ms() >= until_ms)
 			break;

@@ -22,8 +22,9 @@ struct edge {
 	const struct mftd_route *r;
 	const char *from, *to;
 	const char *field; /* that says to */
-	const char *from_said, *to_said; /* before places were united */
-	size_t next; /* of those that begin where it ends */
+	const GPtrArray *others; /* places that to may be as well; NULL */
+	guint other; /* how many of them were gone on from */
+	size_t next; /* of those that begin at the last of these */
 	enum { NEW, OPEN, DONE } state; /* OPEN: on the way to here */
 };
 
@@ -32,8 +33,8 @@ struct circles {
 	size_t n_routes;
 	mftd_account_at_fn account;
 	const void *data;
-	GPtrArray *words; /* all places that were named */
-	GHashTable *same; /* of a place the one that it may be */
+	GHashTable *words; /* all places that were named */
+	GHashTable *others; /* of a place those that it may be as well */
 	struct edge *list;
 	size_t n, room;
 };
@@ -43,8 +44,14 @@ struct circles {
 static const char *
 keep_word(struct circles *c, char *word)
 {
-	g_ptr_array_add(c->words, word);
-	return word;
+	char *known = g_hash_table_lookup(c->words, word);
+
+	if (known == NULL) {
+		g_hash_table_add(c->words, word);
+		return word;
+	}
+	g_free(word);
+	return known;
 }
 
 static const char *
@@ -108,16 +115,6 @@ key_of(const char *place, bool with_name)
 	    with_name ? strrchr(place, '/') : "/");
 }
 
-static const char *
-find_same(const struct circles *c, const char *place)
-{
-	const char *next;
-
-	while ((next = g_hash_table_lookup(c->same, place)) != NULL)
-		place = next;
-	return place;
-}
-
 /* How many folders above the login's it begins. */
 static unsigned
 ups_of(const char *place)
@@ -129,13 +126,28 @@ ups_of(const char *place)
 	    : MFTD_PARTNER_PATH_ROOT;
 }
 
+/* The list under that key, which it takes. */
+static GPtrArray *
+list_of(GHashTable *lists, char *key)
+{
+	GPtrArray *list = g_hash_table_lookup(lists, key);
+
+	if (list == NULL) {
+		list = g_ptr_array_new();
+		g_hash_table_insert(lists, key, list);
+	} else {
+		g_free(key);
+	}
+	return list;
+}
+
 static void
-unite_with(
-    struct circles *c, GHashTable *relatives, const char *place, bool with_name)
+note_others(
+    struct circles *c, GHashTable *relatives, char *place, bool with_name)
 {
 	char *key = key_of(place, with_name);
 	const GPtrArray *list = g_hash_table_lookup(relatives, key);
-	const char *a, *b, *other;
+	char *other;
 	guint i;
 
 	for (i = 0; list != NULL && i < list->len; i++) {
@@ -143,10 +155,8 @@ unite_with(
 		if (!mftd_partner_path_meets(ups_of(place), known_path(place),
 			ups_of(other), known_path(other)))
 			continue;
-		a = find_same(c, place);
-		b = find_same(c, other);
-		if (strcmp(a, b) != 0)
-			g_hash_table_insert(c->same, (char *)a, (char *)b);
+		g_ptr_array_add(list_of(c->others, g_strdup(place)), other);
+		g_ptr_array_add(list_of(c->others, g_strdup(other)), place);
 	}
 	g_free(key);
 }
@@ -157,42 +167,35 @@ free_list(void *list)
 	g_ptr_array_free(list, TRUE);
 }
 
-/* Takes all places for one that may be one. */
-static void
-unite_places(struct circles *c)
+static GHashTable *
+new_lists(void)
 {
-	GHashTable *relatives =
-	    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
-	GPtrArray *list;
-	const char *place;
-	char *key;
-	size_t i;
+	return g_hash_table_new_full(
+	    g_str_hash, g_str_equal, g_free, free_list);
+}
 
-	for (i = 0; i < c->words->len; i++) {
-		place = c->words->pdata[i];
-		if (!is_relative(place))
-			continue;
-		key = key_of(place, true);
-		list = g_hash_table_lookup(relatives, key);
-		if (list == NULL) {
-			list = g_ptr_array_new();
-			g_hash_table_insert(relatives, g_strdup(key), list);
-		}
-		g_ptr_array_add(list, (char *)place);
-		g_free(key);
-	}
-	for (i = 0; i < c->words->len; i++) {
-		place = c->words->pdata[i];
+/* Notes of each place which others it may be: two by two, for two that a third
+ * one may be need not be one. */
+static void
+note_all_others(struct circles *c)
+{
+	GHashTable *relatives = new_lists();
+	GHashTableIter iter;
+	void *place;
+
+	g_hash_table_iter_init(&iter, c->words);
+	while (g_hash_table_iter_next(&iter, &place, NULL))
+		if (is_relative(place))
+			g_ptr_array_add(
+			    list_of(relatives, key_of(place, true)), place);
+	g_hash_table_iter_init(&iter, c->words);
+	while (g_hash_table_iter_next(&iter, &place, NULL)) {
 		if (known_path(place) == NULL || ups_of(place) == 0)
 			continue;
-		unite_with(c, relatives, place, true);
-		unite_with(c, relatives, place, false);
+		note_others(c, relatives, place, true);
+		note_others(c, relatives, place, false);
 	}
 	g_hash_table_destroy(relatives);
-	for (i = 0; i < c->n; i++) {
-		c->list[i].from = find_same(c, c->list[i].from_said);
-		c->list[i].to = find_same(c, c->list[i].to_said);
-	}
 }
 
 static const struct mftd_account *
@@ -223,9 +226,8 @@ add_edge(struct circles *c, const struct mftd_route *r, const char *from,
 		c->list = list;
 		c->room = room;
 	}
-	c->list[c->n++] = (struct edge) {
-		.r = r, .from_said = from, .to_said = to, .field = field
-	};
+	c->list[c->n++] =
+	    (struct edge) { .r = r, .from = from, .to = to, .field = field };
 	return 0;
 }
 
@@ -364,34 +366,55 @@ first_of(const struct edge *e, size_t n, const char *place)
 
 /* Enters an edge: the way behind it is walked next. */
 static void
-enter(struct edge *e, size_t n, size_t k, size_t *way, size_t *depth)
+enter(struct circles *c, size_t k, size_t *way, size_t *depth)
 {
-	e[k].state = OPEN;
-	e[k].next = first_of(e, n, e[k].to);
+	struct edge *e = &c->list[k];
+
+	e->state = OPEN;
+	e->others = g_hash_table_lookup(c->others, e->to);
+	e->next = first_of(c->list, c->n, e->to);
 	way[(*depth)++] = k;
+}
+
+/* The next edge that goes on from where e ends: from that place, and then from
+ * those that it may be.  n: there is none. */
+static size_t
+next_of(const struct circles *c, struct edge *e)
+{
+	const char *place =
+	    e->other > 0 ? e->others->pdata[e->other - 1] : e->to;
+
+	for (;;) {
+		if (e->next < c->n && strcmp(c->list[e->next].from, place) == 0)
+			return e->next++;
+		if (e->others == NULL || e->other == e->others->len)
+			return c->n;
+		place = e->others->pdata[e->other++];
+		e->next = first_of(c->list, c->n, place);
+	}
 }
 
 /* Walks all ways from the edge at first.  How many edges the way has that
  * closes a loop, and in *begin where the loop begins in it; or 0. */
 static size_t
-walk(struct edge *e, size_t n, size_t first, size_t *way, size_t *begin)
+walk(struct circles *c, size_t first, size_t *way, size_t *begin)
 {
 	size_t depth = 0, k;
 	struct edge *here;
 
-	enter(e, n, first, way, &depth);
+	enter(c, first, way, &depth);
 	while (depth > 0) {
-		here = &e[way[depth - 1]];
-		k = here->next++;
-		if (k >= n || strcmp(e[k].from, here->to) != 0) {
+		here = &c->list[way[depth - 1]];
+		k = next_of(c, here);
+		if (k == c->n) {
 			here->state = DONE;
 			depth--;
-		} else if (e[k].state == OPEN) {
+		} else if (c->list[k].state == OPEN) {
 			for (*begin = 0; way[*begin] != k; ++*begin)
 				;
 			return depth;
-		} else if (e[k].state == NEW) {
-			enter(e, n, k, way, &depth);
+		} else if (c->list[k].state == NEW) {
+			enter(c, k, way, &depth);
 		}
 	}
 	return 0;
@@ -405,8 +428,7 @@ is_guess(const struct circles *c, const size_t *way, size_t begin, size_t end)
 
 	for (i = begin; i < end; i++) {
 		next = i + 1 < end ? i + 1 : begin;
-		if (strcmp(c->list[way[i]].to_said,
-			c->list[way[next]].from_said) != 0)
+		if (strcmp(c->list[way[i]].to, c->list[way[next]].from) != 0)
 			return true;
 	}
 	return false;
@@ -441,8 +463,9 @@ mftd_routes_check_loops(struct mftd_check *p, const struct mftd_route *routes,
 		.n_routes = n,
 		.account = account,
 		.data = data,
-		.words = g_ptr_array_new_with_free_func(g_free),
-		.same = g_hash_table_new(g_str_hash, g_str_equal) };
+		.words = g_hash_table_new_full(
+		    g_str_hash, g_str_equal, g_free, NULL),
+		.others = new_lists() };
 	size_t *way = NULL, i, begin = 0, end = 0;
 	int r = 0;
 
@@ -454,15 +477,15 @@ mftd_routes_check_loops(struct mftd_check *p, const struct mftd_route *routes,
 	way = calloc(c.n, sizeof(*way));
 	if (way == NULL)
 		goto out;
-	unite_places(&c);
+	note_all_others(&c);
 	qsort(c.list, c.n, sizeof(*c.list), compare);
 	for (i = 0; i < c.n && end == 0; i++)
 		if (c.list[i].state == NEW)
-			end = walk(c.list, c.n, i, way, &begin);
+			end = walk(&c, i, way, &begin);
 	r = end > 0 ? refuse(p, &c, way, begin, end) : 0;
 out:
-	g_hash_table_destroy(c.same);
-	g_ptr_array_free(c.words, TRUE);
+	g_hash_table_destroy(c.others);
+	g_hash_table_destroy(c.words);
 	free(c.list);
 	free(way);
 	return r;

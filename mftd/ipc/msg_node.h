@@ -119,6 +119,7 @@ struct mftd_msg_session_yield {
 struct mftd_msg_outbound_state {
 	char queue[MFTD_NAME_BYTES];
 	uint64_t epoch; /* 0: not raised yet */
+	uint64_t config_version; /* that it works by; 0: none yet */
 	uint32_t stale; /* another owner has the queue: report failed */
 	uint64_t queued; /* QUEUED and WAITING */
 	uint64_t active;

@@ -101,21 +101,14 @@ on_service_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 static int
 on_outbound_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 {
-	struct mftd_coordinator *co = data;
-	const struct mftd_msg_outbound_state *st = m->data;
-	struct mftd_co_service *s;
-	uint64_t before;
-
-	s = mftd_co_service_find(co, MFTD_SERVICE_OUTBOUND, st->queue);
-	if (s == NULL)
-		return 0;
-	before = s->out_known ? s->out.epoch : 0;
-	s->out = *st;
-	s->out_known = true;
-	if (st->epoch != before)
-		mftd_cluster_role(co->cluster, MFTD_SERVICE_OUTBOUND, st->queue,
-		    s->state.role, st->epoch);
+	mftd_co_outbound_state(data, c, m->data);
 	return 0;
+}
+
+static void
+outbound_down(void *data, struct mftd_chan *c)
+{
+	mftd_co_outbound_down(data, c);
 }
 
 /* ---- sessions */
@@ -206,8 +199,10 @@ on_catalog_state(void *data, struct mftd_chan *c, struct mftd_msg *m)
 	uint64_t before = co->catalog_state.config_version;
 
 	co->catalog_state = *st;
-	if (st->config_version > before)
+	if (st->config_version > before) {
 		mftd_cluster_config(co->cluster, st->config_version);
+		mftd_co_outbound_config(co, st->config_version);
+	}
 	return 0;
 }
 
@@ -370,6 +365,7 @@ ev_config(void *data, uint64_t version)
 	if (version > co->catalog_state.config_version)
 		mftd_worker_send(co->w, co->catalog, MFTD_MSG_CONFIG_POKE, 0,
 		    &poke, sizeof(poke));
+	mftd_co_outbound_config(co, version);
 }
 
 static void
@@ -545,7 +541,7 @@ static const struct mftd_link links[] = {
 	{ MFTD_PROC_AUTH, from_auth, NULL, NULL },
 	{ MFTD_PROC_LISTENER, from_listener, listener_up, listener_down },
 	{ MFTD_PROC_SESSION, from_session, NULL, session_down },
-	{ MFTD_PROC_OUTBOUND, from_outbound, NULL, NULL },
+	{ MFTD_PROC_OUTBOUND, from_outbound, NULL, outbound_down },
 };
 
 void

@@ -24,6 +24,7 @@ struct mftd_co_service {
 	struct mftd_msg_service_state state;
 	struct mftd_msg_outbound_state out; /* of an outbound queue */
 	bool out_known;
+	struct mftd_chan *outbound; /* its process; NULL: not heard yet */
 };
 
 /* A control request that waits for the parent, and then for the group: what is
@@ -131,6 +132,15 @@ json_t *mftd_co_service_json(
 json_t *mftd_co_status(struct mftd_coordinator *co);
 
 /* ---- queues.c: all queues, whichever node has them */
+
+/* What a queue's process here says of itself, and its end. */
+void mftd_co_outbound_state(struct mftd_coordinator *co, struct mftd_chan *c,
+    const struct mftd_msg_outbound_state *st);
+void mftd_co_outbound_down(struct mftd_coordinator *co, struct mftd_chan *c);
+
+/* Tells those here of the configuration, which they would find by themselves,
+ * but later. */
+void mftd_co_outbound_config(struct mftd_coordinator *co, uint64_t version);
 
 /* What the catalog says that each still has to do. */
 void mftd_co_queues_backlog(

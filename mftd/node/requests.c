@@ -269,6 +269,7 @@ cmd_config_changed(struct mftd_coordinator *co, uint64_t client, json_t *req)
 
 	mftd_worker_send(
 	    co->w, co->catalog, MFTD_MSG_CONFIG_POKE, 0, &poke, sizeof(poke));
+	mftd_co_outbound_config(co, (uint64_t)v);
 	mftd_cluster_config(co->cluster, (uint64_t)v);
 	return json_pack("{s:b}", "ok", 1);
 }

@@ -21,6 +21,10 @@
  * key exchange that crawls): SIGALRM ends this process. */
 #define WATCHDOG_S MFTD_CALL_WATCHDOG_S
 
+#define QUIET_MS 200 /* so long unheard a server is asked whether it is there \
+		      */
+#define ANSWER_MS 3000 /* for its answer */
+
 /* ---- items */
 
 /* The reason is not to be cut off behind a long name. */
@@ -151,14 +155,57 @@ put_back_all(struct mftd_batch *b)
 	}
 }
 
+/* Whether the server answers on the connection that waited between two
+ * batches: while nothing is at stake, for amid a batch it would cost a try.
+ * What it says does not matter. */
+static bool
+is_answered(struct mftd_batch *b)
+{
+	const int request_ms = b->call.target.request_ms;
+	struct mftd_remote_answer answer = { 0 };
+	struct mftd_remote_attrs a;
+	int r;
+
+	if (mftd_clock_ms() - mftd_remote_heard_ms(b->remote) < QUIET_MS)
+		return true;
+	alarm(WATCHDOG_S);
+	if (request_ms > ANSWER_MS)
+		b->call.target.request_ms = ANSWER_MS;
+	r = mftd_remote_lstat(b->remote, ".", &a, &answer);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	b->call.target.request_ms = request_ms;
+	if (r < 0)
+		log_info("%s does not answer any more (%s): called again",
+		    mftd_ssh_client_address(b->client),
+		    mftd_remote_why(b->remote));
+	return r == 0;
+}
+
+/* Evidence is looked for just where PUBLISHING happened (runner.c, suits): the
+ * call may have led to another of the partner's hosts. */
+static void
+check_host(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+
+	if (b->remote == NULL || b->j->host != NULL)
+		return;
+	FOR_EACH_ACTIVE(it, b)
+	if (mftd_item_goes_on(it) && it->publishing && it->d.host[0] != '\0' &&
+	    strcmp(it->d.host, mftd_ssh_client_address(b->client)) != 0)
+		mftd_item_fail(it, -MFTD_E_CLOSED,
+		    "the connection to the host where it is was lost", "");
+}
+
 static void
 connect_partner(struct mftd_batch *b)
 {
 	char why[MFTD_REASON_BYTES] = "";
 	int r;
 
-	/* between two batches it may have waited */
-	if (b->client != NULL && mftd_ssh_client_is_closed(b->client))
+	if (b->client != NULL &&
+	    (mftd_ssh_client_is_closed(b->client) || !is_answered(b)))
 		disconnect(b);
 	if (b->remote != NULL)
 		return;
@@ -372,6 +419,7 @@ do_batch(struct mftd_batch *b)
 	prepare(b, it);
 	if (any_goes_on(b))
 		connect_partner(b);
+	check_host(b);
 	r = send_batch(b);
 	if (r == 0) {
 		mftd_batch_drop(b);

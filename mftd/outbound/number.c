@@ -46,7 +46,7 @@ give_up(struct mftd_item *it)
 		it->event = MFTD_EVENT_REJECTED;
 		it->err = -EEXIST;
 		snprintf(it->why, sizeof(it->why), "%s", why);
-		it->drop = !it->shared;
+		it->drop = true;
 		return;
 	}
 	it->lasting = true;

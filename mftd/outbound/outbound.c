@@ -246,6 +246,7 @@ say(struct mftd_queue *q)
 	struct mftd_msg_outbound_state st = q->counts;
 
 	st.epoch = q->role.epoch;
+	st.config_version = q->objects != NULL ? q->objects->version : 0;
 	st.stale = q->stale;
 	st.delivered = q->delivered;
 	snprintf(st.queue, sizeof(st.queue), "%.*s", (int)sizeof(st.queue) - 1,
@@ -312,6 +313,9 @@ on_wake(void *data)
 	q->awake = false;
 	if (!q->stale)
 		work(q);
+	/* somebody waits for that */
+	if (q->objects != NULL && q->objects->version != q->said.config_version)
+		say(q);
 }
 
 /* Without a timer the next tick does it. */
@@ -340,9 +344,13 @@ tick(void *data)
 static int
 on_config_poke(void *data, struct mftd_chan *c, struct mftd_msg *m)
 {
+	const struct mftd_msg_config_poke *poke = m->data;
 	struct mftd_queue *q = data;
 
+	if (q->objects != NULL && q->objects->version >= poke->version)
+		return 0;
 	q->reload = true;
+	mftd_queue_wake(q);
 	return 0;
 }
 

@@ -43,10 +43,12 @@ say_what_stays(const struct mftd_item *it)
 		    "%s stays at the partner: %s", it->temp, it->removed.why);
 }
 
+/* In PUBLISHING it is what proves that nothing was published: it goes once the
+ * row says something else. */
 static bool
 is_to_drop(const struct mftd_item *it)
 {
-	return it->active && it->drop;
+	return it->active && it->drop && !it->publishing;
 }
 
 static bool
@@ -64,13 +66,13 @@ mftd_batch_drop_shared(struct mftd_batch *b)
 	if (r == 0)
 		r = mftd_batch_remove_shared(b, is_to_drop);
 	FOR_EACH_ACTIVE(it, b)
-	if (r == 0 && it->shared && it->drop)
+	if (r == 0 && it->shared && is_to_drop(it))
 		r = remove_all(b, it);
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
 	FOR_EACH_ACTIVE(it, b)
 	{
-		if (!it->shared || !it->drop)
+		if (!it->shared || !is_to_drop(it))
 			continue;
 		it->let_go |= r == 0 && !it->own;
 		it->drop = false;
@@ -175,16 +177,17 @@ evidence_of(const struct mftd_item *it)
  * that is looked at again whatever it is.  For who looks leaves a trace, at a
  * server that does not let it take that back. */
 static bool
-is_temp_wanted(const struct mftd_item *it)
+is_temp_wanted(const struct mftd_item *it, bool refused)
 {
 	struct mftd_evidence e = evidence_of(it);
 
-	return it->shared && (it->settled || mftd_delivery_is_final(&e));
+	return it->shared &&
+	    (refused || it->settled || mftd_delivery_is_final(&e));
 }
 
 /* Looks into what LSTAT did not tell enough of. */
 static int
-look_into(struct mftd_batch *b, struct mftd_item *it)
+look_into(struct mftd_batch *b, struct mftd_item *it, bool refused)
 {
 	enum mftd_verification how = it->d.has.verified;
 	int r = 0;
@@ -194,7 +197,8 @@ look_into(struct mftd_batch *b, struct mftd_item *it)
 		    b, it, it->final, &it->final_attrs, &how);
 	if (it->final_attrs.content == MFTD_CONTENT_SAME)
 		it->d.has.verified = how;
-	if (r < 0 || !is_temp_wanted(it) || !needs_look(it, &it->temp_attrs))
+	if (r < 0 || !is_temp_wanted(it, refused) ||
+	    !needs_look(it, &it->temp_attrs))
 		return r;
 	r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
 	return r == 0 ? mftd_item_restore_times(b, it->temp, &it->temp_attrs)
@@ -244,10 +248,10 @@ act(struct mftd_item *it, enum mftd_verdict v)
 
 	log_info("delivery %s: the names at the partner say: %s", it->d.id,
 	    mftd_delivery_verdict_name(v));
-	/* only once its row has left PUBLISHING */
-	it->drop = !it->shared &&
-	    (v == MFTD_VERDICT_RESTART || v == MFTD_VERDICT_REFUSED ||
-		v == MFTD_VERDICT_REJECTED);
+	/* what is tried again finds a shared one, and knows it for its own */
+	it->drop = v == MFTD_VERDICT_REJECTED ||
+	    (!it->shared &&
+		(v == MFTD_VERDICT_RESTART || v == MFTD_VERDICT_REFUSED));
 	switch (v) {
 	case MFTD_VERDICT_RENUMBER:
 		it->taken = true; /* and then: */
@@ -307,7 +311,7 @@ examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
 			continue;
 		if (mftd_item_refused(it, &it->looked, "stat"))
 			continue;
-		r = look_into(b, it);
+		r = look_into(b, it, refused);
 		if (r < 0)
 			break;
 		v = judge(it, refused);
@@ -407,7 +411,8 @@ announce_all(struct mftd_batch *b)
 			announce_skipped(it);
 		else if (mftd_item_refused(it, &it->looked, "stat"))
 			continue;
-		else if (!needs_content(it) || (r = look_into(b, it)) == 0)
+		else if (!needs_content(it) ||
+		    (r = look_into(b, it, false)) == 0)
 			announce(it);
 	}
 	return r == 0 ? mftd_batch_number(b) : r;

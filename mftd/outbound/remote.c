@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mftd/base/buf.h"
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/base/limits.h"
 #include "mftd/outbound/longname.h"
@@ -39,6 +40,12 @@ uint64_t
 mftd_remote_answers(const struct mftd_remote *m)
 {
 	return m->answers;
+}
+
+int64_t
+mftd_remote_heard_ms(const struct mftd_remote *m)
+{
+	return m->heard_ms;
 }
 
 /* ---- answers */
@@ -263,6 +270,7 @@ land(struct mftd_remote *m, struct flying *f)
 {
 	f->answer->open--;
 	m->answers++;
+	m->heard_ms = mftd_clock_ms();
 	f->want = 0;
 	m->n_flying--;
 	m->flying_bytes -= f->bytes;
@@ -556,6 +564,7 @@ mftd_remote_open(struct mftd_ssh_client *c, struct mftd_remote **out)
 		return -ENOMEM;
 	m->c = c;
 	r = start(m);
+	m->heard_ms = mftd_clock_ms();
 	if (r < 0) {
 		mftd_remote_free(m);
 		return r;

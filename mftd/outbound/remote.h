@@ -42,6 +42,9 @@ const char *mftd_remote_offers(const struct mftd_remote *m);
 /* How many requests were answered on it so far. */
 uint64_t mftd_remote_answers(const struct mftd_remote *m);
 
+/* When the last one came, or it was opened (mftd_clock_ms). */
+int64_t mftd_remote_heard_ms(const struct mftd_remote *m);
+
 /* Why the connection is of no use any more. */
 const char *mftd_remote_why(const struct mftd_remote *m);
 

@@ -73,6 +73,7 @@ struct mftd_remote {
 	struct flying flying[FLIGHT_REQUESTS]; /* by id */
 	size_t n_flying, flying_bytes;
 	uint64_t answers; /* that came */
+	int64_t heard_ms; /* the last of them, or VERSION */
 	size_t chunk, read_chunk;
 	bool has_sync, has_limits, has_posix_rename, has_check_file;
 	char why[MFTD_REASON_BYTES];

@@ -29,6 +29,8 @@ ROUTES = {
     "suffix": {"temp_suffix": ".up"},
     "folder": {"temp_directory": "tmp", "mode": '"0640"',
                "mtime": "preserve"},
+    "preserved": {"temp_suffix": ".up", "mtime": "preserve",
+                  "if_exists": "number"},
     "resume": {"resume": "verify"},
     "trigger": {"trigger": ".done", "trigger_line": '"{name}"'},
     "numbers": {"trigger": ".done", "if_exists": "number"},
@@ -315,6 +317,31 @@ def test_trigger_and_file_of_another_route(sshd):
     sshd.ends(id_)
     assert sshd.names() == ["both", "both.done"]
     assert (sshd.dir / "both.done").read_text() == "both\n"
+    for path in sshd.dir.iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("account", ["folder", "preserved"])
+def test_taken_on_the_way(sshd, account):
+    """The partner's own program takes the name between the look and the rename,
+    which is refused then: nothing is in doubt, wherever it was sent to."""
+    partner = sshd.partner
+    (partner.home / "tmp").mkdir(exist_ok=True)
+    partner.fault("-e", "inject=?link,?linkat:delay_enter=5s")
+    id_ = sshd.upload(account, "taken", extra="-p")
+    sshd.ends(id_, "PUBLISHING")
+    sshd.put("taken", b"theirs")
+    story = sshd.ends(id_, "FAILED" if account == "folder" else "DONE")
+    partner.fault()
+    if account == "folder":
+        assert "the name exists" in story["error"]
+        assert sshd.names() == ["taken"]
+    else:
+        assert story["numbered"] == "in/taken-1"
+        assert sshd.names() == ["taken", "taken-1"]
+    assert (sshd.dir / "taken").read_bytes() == b"theirs"
+    wait_for("its temporary file's end",
+             lambda: not os.listdir(partner.home / "tmp"))
     for path in sshd.dir.iterdir():
         path.unlink()
 

@@ -239,12 +239,39 @@ circles_are_refused(void **state)
 		{ R("name: r, to_account: a, " PULL(", directory: /"))
 			R("name: s, account: a, partner: p, directory: /in"),
 		    NULL },
-		/* two relative ones by way of an absolute one */
+		/* two that a third one may be are not one for that: two
+		 * relative ones, and two absolute ones */
 		{ R("name: r, to_account: a, " PULL(", directory: in/c"))
 			R("name: s, account: a, partner: p, directory: c")
 			    R("name: t, account: b, partner: p, "
 			      "directory: /in/c"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(", directory: /x"))
+			R("name: s, account: a, partner: p, directory: /y")
+			    R("name: t, account: b, partner: p"),
+		    NULL },
+		{ R("name: r, to_account: a, " PULL(", directory: /y"))
+			R("name: s, account: a, partner: p, directory: /x")
+			    R("name: t, to_account: b, " PULL("")),
+		    NULL },
+		/* each that one may be is gone on from */
+		{ R("name: r, to_account: a, " PULL(", directory: /x/in"))
+			R("name: s, account: a, partner: p, directory: in")
+			    R("name: t, account: b, partner: p, "
+			      "directory: /y/in"),
 		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: /y/in"))
+			R("name: s, account: a, partner: p, directory: in")
+			    R("name: t, account: b, partner: p, "
+			      "directory: /x/in"),
+		    ":7: routes[0].to_account: " COME "s -> r" GUESS },
+		{ R("name: r, to_account: a, " PULL(", directory: /x")) R(
+		      "name: s, account: a, partner: p, directory: c")
+			R("name: t, to_account: b, " PULL(", directory: /y/c"))
+			    R("name: u, account: b, partner: p, "
+			      "directory: x"),
+		    ":7: routes[0].to_account: " COME
+		    "s -> t -> u -> r" GUESS },
 		{ R("name: r, to_account: a, " PULL(
 		      ", directory: in, fetched: move, move_to: /u/in")),
 		    ":7: routes[0].from_partner.move_to: " COME "r" GUESS },

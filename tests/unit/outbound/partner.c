@@ -156,7 +156,7 @@ own_run(void)
 }
 
 static void
-kill_children(pid_t parent, int depth)
+signal_children(pid_t parent, int depth, int sig)
 {
 	char path[64];
 	FILE *f;
@@ -171,8 +171,8 @@ kill_children(pid_t parent, int depth)
 		return;
 	}
 	while (fscanf(f, "%d", &pid) == 1) {
-		kill_children(pid, depth - 1);
-		kill(pid, SIGKILL);
+		signal_children(pid, depth - 1, sig);
+		kill(pid, sig);
 	}
 	fclose(f);
 }
@@ -185,7 +185,7 @@ clean_up(const struct partner *p)
 	int i;
 
 	for (i = 0; i < 50; i++) {
-		kill_children(getpid(), 5);
+		signal_children(getpid(), 5, SIGKILL);
 		poll(NULL, 0, 2);
 	}
 	remove_tree(p->dir);
@@ -338,8 +338,14 @@ partner_await_idle(const struct partner *p)
 bool
 partner_hang_up(struct partner *p)
 {
-	kill_children(p->acceptor, 5);
+	signal_children(p->acceptor, 5, SIGKILL);
 	return partner_await_idle(p);
+}
+
+void
+partner_fall_silent(struct partner *p)
+{
+	signal_children(p->acceptor, 5, SIGSTOP);
 }
 
 /* How many processes below parent have that name; end: they are killed. */

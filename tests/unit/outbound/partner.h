@@ -43,6 +43,10 @@ int partner_count(const struct partner *p, const char *words);
 /* Kills the servers of all connections that there are, and waits for that. */
 bool partner_hang_up(struct partner *p);
 
+/* Stops the servers of all connections that there are: they answer no more, and
+ * stay.  It takes new ones. */
+void partner_fall_silent(struct partner *p);
+
 /* Kills their sftp-servers only, and waits until they are reaped: the channels
  * end, the connections stay. */
 bool partner_end_channels(struct partner *p);

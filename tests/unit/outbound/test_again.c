@@ -204,6 +204,29 @@ test_again_and_unreadable(void **state)
 	}
 }
 
+/* A server that keeps no mtime shows another one: that is no sign of others
+ * there, but the bytes are. */
+static void
+test_again_and_undated(void **state)
+{
+	struct world *w = *state;
+	ino_t before;
+
+	prepare_again(w, MFTD_IF_EXISTS_NUMBER);
+	partner_fault(&w->partner, "-e inject=utimensat:retval=0");
+	before = put_copy(w, "report.csv", DATED + 1000);
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
+	assert_false(is_replaced(w, "report.csv", before));
+	assert_int_equal(w->d[0].has.verified, MFTD_VERIFIED_READ);
+	assert_int_equal(unlink(path_of(w, "report.csv")), 0);
+	put_other(w, "report.csv", 300000);
+	prepare_again(w, MFTD_IF_EXISTS_NUMBER);
+	partner_fault(&w->partner, "-e inject=utimensat:retval=0");
+	run_to_end(w, NULL);
+	assert_delivered(w, "report-1.csv", 2);
+}
+
 /* One that was never in doubt has a number, though it is the same as another:
  * that is what its route wants. */
 static void
@@ -228,6 +251,7 @@ main(int argc, char *argv[])
 		WITH_PARTNER(test_again_and_numbered),
 		WITH_PARTNER(test_again_and_taken),
 		cmocka_unit_test(test_again_and_unreadable),
+		WITH_PARTNER(test_again_and_undated),
 		WITH_PARTNER(test_first_and_there),
 	};
 

@@ -308,6 +308,36 @@ test_old_and_new_together(void **state)
 	assert_int_equal(partner_count(&w->partner, "session opened"), 2);
 }
 
+/* What may have been renamed at another of the partner's hosts than the one
+ * that was called says nothing here, and stays as it is; a new one goes out. */
+static void
+test_old_is_elsewhere(void **state)
+{
+	static const struct plan plan = { .at = MFTD_EVENT_PUBLISH,
+		.moment = AFTER_ROW };
+	struct world *w = *state;
+	char here[MFTD_NAME_BYTES];
+
+	prepare_one(w, 0, "f", 1000);
+	next_round(w);
+	run_once(w, &plan);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_PUBLISHING);
+	snprintf(here, sizeof(here), "%s", w->d[0].host);
+	snprintf(w->d[0].host, sizeof(w->d[0].host), "127.0.0.1:1");
+	prepare_one(w, 1, "g", 5000);
+	w->settled = true;
+	next_round(w);
+	run_once(w, &calm);
+	assert_there(w, 1);
+	assert_int_equal(w->d[0].state, MFTD_DELIVERY_PUBLISHING);
+	assert_int_equal(w->events[MFTD_EVENT_RETRY], 1);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 1);
+	snprintf(w->d[0].host, sizeof(w->d[0].host), "%s", here);
+	run_to_end(w, NULL);
+	assert_all_there(w);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 2);
+}
+
 /* The lease goes between the rows of PUBLISH and the renames: none is done. */
 static void
 test_no_lease_no_rename(void **state)
@@ -358,7 +388,7 @@ test_late_temp_is_removed(void **state)
 	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		WITH_PARTNER(test_all_arrive),
@@ -372,6 +402,7 @@ main(void)
 		cmocka_unit_test(test_killed_anywhere),
 		WITH_PARTNER(test_killed_amid_renames),
 		WITH_PARTNER(test_old_and_new_together),
+		WITH_PARTNER(test_old_is_elsewhere),
 		WITH_PARTNER(test_no_lease_no_rename),
 		WITH_PARTNER(test_late_temp_is_removed),
 	};
@@ -379,5 +410,7 @@ main(void)
 	if (!partner_possible())
 		return 77;
 	mftd_log_open("stderr", getenv("VERBOSE") != NULL ? "info" : "error");
+	if (argc > 1) /* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

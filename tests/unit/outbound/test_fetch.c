@@ -513,6 +513,86 @@ moves_back_what_came_last(void **state)
 	}
 }
 
+static bool
+is_asked_back(void *data)
+{
+	struct rig *g = data;
+
+	return partner_count(&g->partner, "rename old") > 1;
+}
+
+/* Another file comes in the last moment, and a third one before that is moved
+ * back.  Ends with 0 if both were in time. */
+static pid_t
+come_twice(struct rig *g)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	if (!await(is_asked, g))
+		_exit(1);
+	put_file(g, "a", 1001, 2);
+	if (count_names(g->done) != 0 || !await(is_asked_back, g))
+		_exit(1);
+	put_file(g, "a", 1002, 3);
+	_exit(count_names(g->done) == 1 ? 0 : 1);
+}
+
+/* Whether they were. */
+static bool
+play_twice(struct rig *g)
+{
+	int status;
+	pid_t pid;
+
+	g->wish = MFTD_FETCHED_MOVE;
+	put_file(g, "a", 1000, 1);
+	partner_fault(&g->partner,
+	    "-e inject=?link,linkat,?rename,renameat,renameat2:delay_enter=3s");
+	pid = come_twice(g);
+	run(g, 2, NULL);
+	partner_fault(&g->partner, "");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status == 0;
+}
+
+/* The third one keeps the name, and is fetched; the other one stays where it
+ * was moved to, whole. */
+static void
+leaves_its_name_to_a_third(void **state)
+{
+	struct rig *g = NULL;
+	bool in_time = false;
+	uint8_t sum[32], want[32];
+	char path[300];
+	int tries = 0;
+
+	(void)state;
+	while (!in_time) {
+		assert_true(tries++ < 9);
+		assert_int_equal(setup((void **)&g), 0);
+		in_time = play_twice(g);
+		if (!in_time)
+			teardown((void **)&g);
+	}
+	assert_true(g->rows[0].forgotten);
+	assert_int_equal(partner_names(&g->partner), 1);
+	assert_int_equal(count_names(g->done), 1);
+	snprintf(path, sizeof(path), "%s/a", g->done);
+	sum_file(path, sum);
+	snprintf(path, sizeof(path), "%s/same", g->partner.dir);
+	make_file(path, 1001, 2, want);
+	assert_memory_equal(sum, want, sizeof(sum));
+	run(g, 3, NULL);
+	assert_int_equal(g->n_rows, 2);
+	check_row(g, 1, "a", 1002, 3);
+	assert_int_equal(partner_names(&g->partner), 0);
+	assert_int_equal(count_names(g->done), 2);
+	teardown((void **)&g);
+}
+
 /* The row says BEGUN, and an equal file is there: one that has other bytes is
  * another one. */
 static void
@@ -681,6 +761,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(leaves_a_new_version),
 		cmocka_unit_test(looks_again_once_begun),
 		cmocka_unit_test(moves_back_what_came_last),
+		cmocka_unit_test(leaves_its_name_to_a_third),
 		T(begun_and_replaced),
 		T(tidies_where_it_was_fetched),
 		T(what_is_still_there_is_not_forgotten),

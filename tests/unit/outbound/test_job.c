@@ -316,6 +316,148 @@ test_asked_is_answered_once(void **state)
 	drop_queue(q);
 }
 
+/* What a deliver says, and whose runner it comes to. */
+struct said {
+	struct mftd_msg_deliver_step head;
+	struct mftd_msg_step steps[3];
+};
+
+struct saying {
+	struct mftd_runner *rn;
+	struct mftd_job jobs[2];
+	struct said said;
+	struct mftd_msg m;
+};
+
+static void
+be_asked_before(struct saying *s)
+{
+	s->rn->asked = 1;
+}
+
+static void
+be_a_probe(struct saying *s)
+{
+	s->rn->probe = true;
+}
+
+static void
+say_nothing(struct saying *s)
+{
+	s->said.head.n = 0;
+	s->m.len = sizeof(s->said.head);
+}
+
+static void
+say_less(struct saying *s)
+{
+	s->m.len -= sizeof(s->said.steps[0]);
+}
+
+static void
+say_more(struct saying *s)
+{
+	s->m.len += sizeof(s->said.steps[0]);
+}
+
+static void
+fail_let_in(struct saying *s)
+{
+	s->said.head.called = MFTD_CALLED_LET_IN;
+	s->said.head.err = -ETIMEDOUT;
+}
+
+static void
+call_in_vain(struct saying *s)
+{
+	s->said.head.called = MFTD_CALLED_IN_VAIN;
+}
+
+static void
+say_of_none(struct saying *s)
+{
+	s->said.steps[1].item = MFTD_DELIVER_BATCH_MAX;
+}
+
+static void
+say_of_an_ended(struct saying *s)
+{
+	s->rn->jobs[1] = NULL;
+}
+
+static void
+say_twice(struct saying *s)
+{
+	s->said.steps[1].item = 0;
+}
+
+static void
+say_of_a_pending(struct saying *s)
+{
+	s->jobs[1].pending = true;
+}
+
+static void
+say_without_end(struct saying *s)
+{
+	memset(s->said.steps[1].text, 'x', sizeof(s->said.steps[1].text));
+}
+
+/* Two steps, of which the second is about the second job. */
+static void
+make_saying(struct saying *s, struct mftd_queue *q, struct mftd_runner *rn)
+{
+	uint32_t i;
+
+	*s = (struct saying) { .rn = rn };
+	rn->asked = 0;
+	rn->probe = false;
+	for (i = 0; i < 2; i++) {
+		s->jobs[i] = (struct mftd_job) { .q = q, .runner = rn };
+		rn->jobs[i] = &s->jobs[i];
+		s->said.steps[i].item = i;
+		s->said.steps[i].event = MFTD_EVENT_SENT;
+	}
+	s->said.head.n = rn->n = 2;
+	s->m.type = MFTD_MSG_DELIVER_STEP;
+	s->m.data = &s->said;
+	s->m.len = sizeof(s->said.head) + 2 * sizeof(s->said.steps[0]);
+}
+
+/* What makes no sense of a deliver is refused, and nothing comes of it. */
+static void
+test_unsound_is_refused(void **state)
+{
+	static void (*const faults[])(struct saying *) = { NULL,
+		be_asked_before, be_a_probe, say_nothing, say_less, say_more,
+		fail_let_in, call_in_vain, say_of_none, say_of_an_ended,
+		say_twice, say_of_a_pending, say_without_end };
+	struct mftd_queue *q = make_runners();
+	struct mftd_runner *rn = run(q, "a", 1, 0);
+	struct mftd_chan *c;
+	struct saying s;
+	size_t i;
+	int fds[2], r;
+
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
+	assert_non_null(c);
+	mftd_chan_set_data(c, rn);
+	q->awake = true; /* there is no loop */
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		make_saying(&s, q, rn);
+		if (faults[i] != NULL)
+			faults[i](&s);
+		r = mftd_runner_on_step(q, c, &s.m);
+		if ((r == 0) != (faults[i] == NULL))
+			fail_msg("fault %zu: %d", i, r);
+		assert_int_equal(s.jobs[0].pending, faults[i] == NULL);
+	}
+	mftd_chan_free(c);
+	close(fds[1]);
+	drop_queue(q);
+}
+
 /* Partners that hang fill a queue, and then no more. */
 static void
 test_hung_take_no_place(void **state)
@@ -591,6 +733,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_claims_leave_room),
 		cmocka_unit_test(test_published_leave_room),
 		cmocka_unit_test(test_asked_is_answered_once),
+		cmocka_unit_test(test_unsound_is_refused),
 		cmocka_unit_test(test_hung_take_no_place),
 		cmocka_unit_test(test_so_many_take_no_place),
 		cmocka_unit_test(test_who_does_not_hang),

@@ -4,6 +4,7 @@
  * upload needs no call.  The outbound process with a catalog of its own
  * (SQLite) and a real partner; the test plays parent and coordinator.
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@
 
 #define STAYS_MS 3000 /* runner.c's LINGER_MS */
 #define TURNS_MOST 20
+#define QUIET_MS 300 /* more than deliver.c's */
 
 static int
 setup(void **state)
@@ -132,6 +134,68 @@ test_channel_ended(void **state)
 	assert_int_equal(calls(w), 2);
 }
 
+/* Or it does not answer any more: it is asked before a try begins. */
+static void
+test_fallen_silent(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+
+	w->partner.p.request_s = 5;
+	make_catalog(w);
+	start(w);
+	deliver(w, 1);
+	poll(NULL, 0, QUIET_MS); /* for so long it is believed unasked */
+	partner_fall_silent(&w->partner);
+	deliver(w, 2);
+	look(w, &t);
+	assert_string_equal(t.last.name, "r-2.csv");
+	assert_int_equal(t.last.tries, 1);
+	assert_int_equal(calls(w), 2);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 2);
+}
+
+static bool
+is_unclear(void *data)
+{
+	struct world *w = data;
+	struct tally t;
+
+	listen_to(w);
+	look(w, &t);
+	return t.last.state == MFTD_DELIVERY_PUBLISHING &&
+	    t.last.error[0] != '\0';
+}
+
+/* And so of one whose rename was refused, and nobody could see what is there:
+ * the look at it goes by the next connection. */
+static void
+test_silent_before_a_look(void **state)
+{
+	struct world *w = *state;
+	struct tally t;
+	char fault[256];
+
+	w->partner.p.request_s = 600; /* its answer has less */
+	make_catalog(w);
+	snprintf(fault, sizeof(fault),
+	    "-P %s/r-1.csv -e inject=?link,linkat:error=EACCES "
+	    "-e inject=?lstat,newfstatat:error=EACCES:when=2+",
+	    w->partner.in);
+	partner_fault(&w->partner, fault);
+	start(w);
+	upload(w, "r-1", 5000);
+	assert_true(await(is_unclear, w));
+	partner_fall_silent(&w->partner);
+	partner_fault(&w->partner, "");
+	assert_true(await(are_done, &(struct wanted) { w, 1 }));
+	look(w, &t);
+	assert_int_equal(t.last.tries, 1);
+	assert_int_equal(calls(w), 2);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 2);
+	assert_int_equal(partner_names(&w->partner), 1);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int
@@ -141,6 +205,8 @@ main(int argc, char *argv[])
 		TEST(test_next_upload),
 		TEST(test_ended_by_the_partner),
 		TEST(test_channel_ended),
+		TEST(test_fallen_silent),
+		TEST(test_silent_before_a_look),
 	};
 
 	if (!partner_possible())

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "mftd/base/clock.h"
 #include "mftd/base/err.h"
 #include "mftd/ssh/internal.h"
 #include "mftd/ssh/packet.h"
@@ -31,6 +33,8 @@
 #define KEEPS 'k' /* to the window, and takes nothing before it has used it */
 #define FLOODS 'f' /* sends without end, and takes nothing */
 #define TALKS 't' /* more than a window on stderr, and then data */
+
+#define ENDS 'e' /* its channel */
 
 #define CLIENT_WINDOW ((8 << 20) + 64000)
 #define DATA_BYTES (20 << 20)
@@ -158,6 +162,11 @@ act(struct mftd_ssh_chan *c, struct act *a)
 		send_raw(c);
 	if (a->what == FLOODS)
 		a->what = 1;
+	if (a->what == ENDS) {
+		a->what = 1;
+		mftd_ssh_chan_close(c, 0);
+		return;
+	}
 	mftd_ssh_chan_resume(c);
 }
 
@@ -306,6 +315,39 @@ takes_no_notice_of_stderr(void **state)
 	expect(p, 0, DATA_BYTES);
 }
 
+static void
+await_closed(struct mftd_ssh_client *c)
+{
+	int64_t end = mftd_clock_ms() + REQUEST_MS;
+
+	while (!mftd_ssh_client_is_closed(c)) {
+		assert_true(mftd_clock_ms() < end);
+		poll(NULL, 0, 5);
+	}
+}
+
+/* That the server has ended the connection is known without asking it, … */
+static void
+sees_the_end(void **state)
+{
+	struct peer *p = *state;
+
+	assert_false(mftd_ssh_client_is_closed(p->c));
+	kill(p->server, SIGKILL);
+	await_closed(p->c);
+}
+
+/* … and of the channel alone. */
+static void
+sees_the_end_of_the_channel(void **state)
+{
+	struct peer *p = *state;
+
+	p->bytes[0] = ENDS;
+	assert_int_equal(mftd_ssh_client_write(p->c, p->bytes, 1), 0);
+	await_closed(p->c);
+}
+
 /* A port where nobody listens: it stays bound. */
 static int
 take_port(int *fd)
@@ -409,6 +451,10 @@ main(int argc, char **argv)
 		    ends_what_ignores_the_window, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    takes_no_notice_of_stderr, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    sees_the_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    sees_the_end_of_the_channel, set_up, tear_down),
 		cmocka_unit_test(knows_what_is_not_configured),
 		cmocka_unit_test(passes_over_another_family),
 	};
