@@ -21,9 +21,10 @@
  * key exchange that crawls): SIGALRM ends this process. */
 #define WATCHDOG_S MFTD_CALL_WATCHDOG_S
 
-#define QUIET_MS 200 /* so long unheard a server is asked whether it is there \
-		      */
-#define ANSWER_MS 3000 /* for its answer */
+/* A server that was not heard for so long is asked whether it is there, and has
+ * so long to say so. */
+#define QUIET_MS 200
+#define ANSWER_MS 3000
 
 /* ---- items */
 

@@ -8,11 +8,14 @@
  * The clock for the hours of a delivery's tries.  When its first try began says
  * the wall clock, for another owner has to go by it.  When that is set forward
  * these hours have not passed: what it was set forward by while this owner is
- * at work is not counted.  Pure, but for mftd_hours_read.
+ * at work is not counted.  Where it only makes good what it was set back by,
+ * that holds just for what may have begun in between.  Pure, but for
+ * mftd_hours_read.
  *
  * Not seen: a clock that was set before this owner began.  Where it is set
  * forward twice, what was first tried in between has the first of these times
- * more.
+ * more; where it is set back and forward again, so has what was first tried by
+ * less than that before.
  */
 
 /* By less it is not set, but read at two moments. */
@@ -23,6 +26,11 @@ struct mftd_hours {
 	int64_t wall_us, boot_us; /* as last seen */
 	int64_t ahead_us; /* it was set forward, and not back since */
 	int64_t since_us; /* before it was, last */
+	int64_t behind_us; /* it was set back, and not forward since */
+	int64_t low_us; /* by then the earliest that it said */
+	int64_t good_us; /* of that was made good */
+	int64_t made_good_us; /* the most that ever was, … */
+	int64_t from_us, to_us; /* … for what began from here to there */
 };
 
 /* Takes in what both clocks say at one moment, in microseconds: the wall clock
@@ -34,7 +42,8 @@ int64_t mftd_hours_see(struct mftd_hours *h, int64_t wall_us, int64_t boot_us);
  * time of it. */
 int64_t mftd_hours_since_us(const struct mftd_hours *h, int64_t first_us);
 
-/* Sees them now, and logs what it was set by. */
+/* Sees them now, and logs what it was set forward by, beyond where it had been
+ * set back from. */
 void mftd_hours_read(struct mftd_hours *h);
 
 #endif

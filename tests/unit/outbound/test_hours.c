@@ -93,6 +93,73 @@ set_back(void **state)
 	assert_int_equal(passed(&h, BEGIN), 2 * HOUR + S);
 }
 
+/* What it was set back by is made good: it is right again for what began
+ * before, and set forward for what began in between. */
+static void
+set_back_and_forward(void **state)
+{
+	struct mftd_hours h = begin();
+	int64_t between_us, later_us;
+
+	(void)state;
+	pass(&h, 3 * HOUR, 3 * HOUR);
+	assert_int_equal(pass(&h, S, S - HOUR), -HOUR);
+	between_us = h.wall_us;
+	pass(&h, 10 * S, 10 * S);
+	assert_int_equal(pass(&h, S, S + HOUR), HOUR);
+	assert_int_equal(passed(&h, BEGIN), 3 * HOUR + 12 * S);
+	assert_int_equal(passed(&h, between_us), 11 * S);
+	later_us = h.wall_us;
+	pass(&h, HOUR, HOUR);
+	assert_int_equal(passed(&h, later_us), HOUR);
+	assert_int_equal(passed(&h, between_us), HOUR + 11 * S);
+	assert_int_equal(passed(&h, BEGIN), 4 * HOUR + 12 * S);
+}
+
+/* In several steps, and further than from where it had been set back. */
+static void
+set_back_and_too_far(void **state)
+{
+	struct mftd_hours h = begin();
+	int64_t between_us;
+
+	(void)state;
+	pass(&h, 9 * HOUR, 9 * HOUR);
+	pass(&h, S, S - HOUR);
+	pass(&h, S, S - HOUR);
+	between_us = h.wall_us;
+	assert_int_equal(pass(&h, S, S + 5 * HOUR), 5 * HOUR);
+	assert_int_equal(passed(&h, BEGIN), 9 * HOUR + 3 * S);
+	assert_int_equal(passed(&h, between_us), S);
+	/* and right */
+	assert_int_equal(pass(&h, S, S - 3 * HOUR), -3 * HOUR);
+	assert_int_equal(passed(&h, BEGIN), 9 * HOUR + 4 * S);
+	assert_int_equal(passed(&h, between_us), 2 * S);
+}
+
+/* More than once: nothing that began in between has less than its hours. */
+static void
+set_back_time_and_again(void **state)
+{
+	struct mftd_hours h = begin();
+	int64_t between_us[3], began_us[3];
+	int i, k;
+
+	(void)state;
+	pass(&h, 9 * HOUR, 9 * HOUR);
+	for (i = 0; i < 3; i++) {
+		pass(&h, HOUR, -i * HOUR);
+		between_us[i] = h.wall_us;
+		began_us[i] = h.boot_us;
+		pass(&h, S, S + (i + 1) * HOUR);
+		for (k = 0; k <= i; k++)
+			assert_true(passed(&h, between_us[k]) <=
+			    h.boot_us - began_us[k]);
+		assert_int_equal(
+		    passed(&h, BEGIN), 9 * HOUR + (i + 1) * (HOUR + S));
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -100,6 +167,9 @@ main(int argc, char **argv)
 		cmocka_unit_test(as_it_goes),
 		cmocka_unit_test(set_forward),
 		cmocka_unit_test(set_back),
+		cmocka_unit_test(set_back_and_forward),
+		cmocka_unit_test(set_back_and_too_far),
+		cmocka_unit_test(set_back_time_and_again),
 	};
 
 	if (argc > 1) /* one of them */
