@@ -53,8 +53,8 @@ int mftctl_partner_state(const struct ctl *ctl, int argc, char **argv);
 void mftctl_warn_places(
     const struct ctl *ctl, const struct mftd_objects *o, const json_t *status);
 
-/* Whether the daemon of that status works by that configuration, sending too, or
- * does not reach the catalog now: who comes back does not wait for that. */
+/* Whether the daemon of that status works by that configuration, sending too,
+ * or does not reach the catalog now: who comes back does not wait for that. */
 bool mftctl_is_taken(const json_t *status, uint64_t version);
 
 /* Who is at it: "bob@n1", "bob as root@n1". */
