@@ -131,7 +131,7 @@ json_t *mftd_co_service_json(
 /* `mftctl status`. */
 json_t *mftd_co_status(struct mftd_coordinator *co);
 
-/* ---- queues.c: all queues, whichever node has them */
+/* ---- outbounds.c */
 
 /* What a queue's process here says of itself, and its end. */
 void mftd_co_outbound_state(struct mftd_coordinator *co, struct mftd_chan *c,
@@ -141,6 +141,8 @@ void mftd_co_outbound_down(struct mftd_coordinator *co, struct mftd_chan *c);
 /* Tells those here of the configuration, which they would find by themselves,
  * but later. */
 void mftd_co_outbound_config(struct mftd_coordinator *co, uint64_t version);
+
+/* ---- queues.c: all queues, whichever node has them */
 
 /* What the catalog says that each still has to do. */
 void mftd_co_queues_backlog(

@@ -45,6 +45,7 @@ struct mftd_item {
 	bool resumed; /* an earlier try's server may write to it too */
 	bool unanswered; /* an earlier connection's rename of it may be */
 	bool seen; /* its file was, under its final name (delivery.h) */
+	bool silent; /* a server was asked to rename it (delivery.h) */
 	bool tracing; /* its directory is being looked at for it (traces.h) */
 	bool blind; /* there who reads a file leaves no trace */
 	uint64_t from; /* what is before this the partner has */

@@ -84,11 +84,23 @@ disconnect(struct mftd_batch *b)
 	b->client = NULL;
 }
 
+/* Who was asked to rename, and has not said that it did: it may yet. */
+static void
+note_silent(struct mftd_batch *b)
+{
+	struct mftd_item *it;
+
+	FOR_EACH_ACTIVE(it, b)
+	it->silent |= it->renaming && it->renamed.open > 0;
+}
+
 void
 mftd_batch_lost(struct mftd_batch *b, int err)
 {
 	const char *why = b->remote != NULL ? mftd_remote_why(b->remote) : "";
 
+	if (err == -ETIMEDOUT)
+		note_silent(b);
 	fail_all(b, err, why[0] != '\0' ? why : mftd_strerror(err), "");
 	disconnect(b);
 }

@@ -307,7 +307,7 @@ mftd_delivery_judge(const struct mftd_evidence *e)
 	if (e->shared && !e->settled && !e->refused && !e->skipped &&
 	    v != MFTD_VERDICT_DELIVERED)
 		v = MFTD_VERDICT_LOOK_AGAIN;
-	if (is_denial(v) && is_traced(e))
+	if (is_denial(v) && (is_traced(e) || (e->shared && e->silent)))
 		v = e->settled ? MFTD_VERDICT_IN_DOUBT
 			       : MFTD_VERDICT_LOOK_AGAIN;
 	return v;

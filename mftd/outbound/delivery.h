@@ -100,6 +100,8 @@ struct mftd_evidence {
 	bool unanswered; /* one may have been, of which no answer came */
 	bool blind; /* where it lies who reads it leaves no trace */
 	bool seen; /* an earlier look found its file under its final name */
+	bool silent; /* a server was asked to rename and did not answer in
+			time, on a connection that nobody had cut */
 	bool refused; /* this worker's rename was answered with a refusal */
 	bool settled; /* looked at for so long that no server is at it still */
 };
@@ -125,7 +127,9 @@ const char *mftd_delivery_verdict_name(enum mftd_verdict v);
  * temporary name of a partner's convention counts only with such a proof: else
  * it is somebody else's, and ours is gone; and a RENAME of ours that is still
  * under way at a dead connection's server could take what another delivery
- * writes there, so nothing but DELIVERED is concluded before it is settled.
+ * writes there, so nothing but DELIVERED is concluded before it is settled; and
+ * where that server has fallen silent it may be at it for as long as it likes:
+ * nothing more is sent to that name before a person has looked (IN_DOUBT).
  *
  * Overwriting is one step at the server (posix-rename): the temporary name is
  * there before it, and not after it, whatever the final name shows.

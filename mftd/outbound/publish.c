@@ -211,6 +211,11 @@ judge_fresh(const struct mftd_item *it)
 {
 	struct mftd_evidence e = evidence_of(it);
 
+	/* it has just been written: what was seen of it before tells nothing */
+	e.temp = (struct mftd_remote_attrs) { .exists = true,
+		.has_size = true,
+		.size = e.size,
+		.content = MFTD_CONTENT_SAME };
 	e.settled = true;
 	return mftd_delivery_judge(&e);
 }
@@ -224,6 +229,7 @@ judge(struct mftd_item *it, bool refused)
 	e.unanswered = it->unanswered && !e.skipped;
 	e.blind = it->blind;
 	e.seen = it->seen;
+	e.silent = it->silent;
 	e.settled = it->settled;
 	e.refused = refused;
 	it->seen |= !e.skipped && mftd_delivery_is_final(&e);
@@ -238,6 +244,20 @@ conclude(struct mftd_item *it, enum mftd_delivery_event event, int err,
 	it->err = err;
 	snprintf(it->why, sizeof(it->why), "%s", why);
 	it->renaming = false;
+}
+
+/* Why a person is to look. */
+static const char *
+doubt_of(const struct mftd_item *it)
+{
+	if (it->silent && it->shared && it->temp_attrs.exists)
+		return "a server was asked to rename its temporary file, and "
+		       "fell silent: it may do so yet";
+	if (it->temp_attrs.exists)
+		return "its temporary file is still at the partner, but "
+		       "nothing excludes that it was published too";
+	return "what is at the partner neither proves nor excludes that it "
+	       "arrived";
 }
 
 /* What the verdict means for its row. */
@@ -285,12 +305,7 @@ act(struct mftd_item *it, enum mftd_verdict v)
 		    "the name exists at the partner");
 		break;
 	default:
-		conclude(it, MFTD_EVENT_DOUBT, -MFTD_E_PARTNER,
-		    it->temp_attrs.exists
-			? "its temporary file is still at the partner, but "
-			  "nothing excludes that it was published too"
-			: "what is at the partner neither proves nor excludes "
-			  "that it arrived");
+		conclude(it, MFTD_EVENT_DOUBT, -MFTD_E_PARTNER, doubt_of(it));
 	}
 }
 

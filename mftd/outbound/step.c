@@ -233,6 +233,7 @@ mftd_step_act(const struct mftd_attempt *a)
 	set_row(job, &a->d);
 	job->pending = job->unsure = false;
 	job->seen |= job->step.seen != 0;
+	job->silent |= job->step.silent != 0;
 	if (a->action == MFTD_ACTION_EVIDENCE) {
 		job->rounds += !job->not_called;
 		mftd_unseen_note(job);

@@ -19,6 +19,7 @@ put_step(
 		.event = it->event,
 		.err = it->err,
 		.seen = it->seen,
+		.silent = it->silent,
 		.let_go = it->let_go,
 		.mtime = it->mtime,
 		.bytes = it->sent,
@@ -162,6 +163,7 @@ take_job(struct mftd_item *it, const struct mftd_msg_deliver_job *job)
 	it->evidence = job->evidence != 0;
 	it->settled = job->settled != 0;
 	it->seen = job->seen != 0;
+	it->silent = job->silent != 0;
 	it->source = -1;
 	it->active = true;
 	it->event = MFTD_EVENT_COUNT;

@@ -103,6 +103,7 @@ apply(struct world *w, const struct mftd_msg_step *s, const char *host)
 	snprintf(w->texts[s->item], sizeof(w->texts[0]), "%s", s->text);
 	d->state = next;
 	w->seen[s->item] |= s->seen != 0;
+	w->silent[s->item] |= s->silent != 0;
 	if (s->event == MFTD_EVENT_BEGIN)
 		snprintf(d->host, sizeof(d->host), "%s", host);
 	if (s->event == MFTD_EVENT_PUBLISH ||
@@ -154,6 +155,7 @@ send_batch(struct world *w, struct mftd_chan *c, uint32_t *map)
 		job.delivered = d->state == MFTD_DELIVERY_DELIVERED;
 		job.settled = w->settled;
 		job.seen = w->seen[map[i]];
+		job.silent = w->silent[map[i]];
 		job.at = d->at;
 		job.has = d->has;
 		job.tries = d->tries;

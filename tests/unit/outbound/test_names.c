@@ -627,6 +627,87 @@ test_preserve_in_doubt(void **state)
 	assert_state(w, MFTD_DELIVERY_IN_DOUBT);
 }
 
+/* With a convention, too: what is to be renamed was just written. */
+static void
+test_preserve_overwrites(void **state)
+{
+	struct world *w = *state;
+	struct mftd_delivery *d = prepare(w, 300000);
+
+	d->at.preserve = 1;
+	d->at.if_exists = MFTD_IF_EXISTS_OVERWRITE;
+	strcpy(d->at.temp_suffix, ".up");
+	date_source(w, 1234567890);
+	put_other(w, "report.csv", 300000);
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
+	assert_int_equal(d->tries, 1);
+}
+
+/* A refusal that was answered leaves no doubt, wherever it was sent to. */
+static void
+test_preserve_refused(void **state)
+{
+	struct world *w = *state;
+	struct mftd_delivery *d = prepare(w, 300000);
+
+	d->at.preserve = 1;
+	strcpy(d->at.temp_suffix, ".up");
+	d->tries = 1;
+	date_source(w, 1234567890);
+	partner_fault(&w->partner, "-e inject=?link,linkat:error=EACCES");
+	run_once(w, &calm);
+	partner_fault(&w->partner, "");
+	assert_state(w, MFTD_DELIVERY_WAITING);
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
+}
+
+/* Nobody takes it from under a server that may rename it yet, nor sends another
+ * file there: a person looks. */
+static void
+fall_silent(struct world *w)
+{
+	partner_fall_silent(&w->partner);
+}
+
+static void
+rename_in_silence(struct world *w, const char *suffix)
+{
+	strcpy(prepare(w, 300000)->at.temp_suffix, suffix);
+	w->partner.p.request_s = 1;
+	w->amid = fall_silent;
+	w->d[0].tries = 1;
+	run_once(w, &calm);
+	assert_state(w, MFTD_DELIVERY_PUBLISHING);
+	assert_true(w->silent[0]);
+	w->amid = NULL;
+	w->partner.p.request_s = 30;
+	run_to_end(w, NULL);
+}
+
+static void
+test_silence_at_a_suffix(void **state)
+{
+	struct world *w = *state;
+
+	rename_in_silence(w, ".up");
+	assert_state(w, MFTD_DELIVERY_IN_DOUBT);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+	assert_true(partner_has(&w->partner, "report.csv.up"));
+	assert_int_equal(partner_names(&w->partner), 1);
+}
+
+/* Its own name is another one in the next try. */
+static void
+test_silence(void **state)
+{
+	struct world *w = *state;
+
+	rename_in_silence(w, "");
+	assert_delivered(w, "report.csv", 1);
+}
+
 /* ---- cut files */
 
 static const char *
@@ -852,6 +933,10 @@ main(int argc, char **argv)
 		WITH_PARTNER(test_mode),
 		WITH_PARTNER(test_preserve),
 		WITH_PARTNER(test_preserve_in_doubt),
+		WITH_PARTNER(test_preserve_overwrites),
+		WITH_PARTNER(test_preserve_refused),
+		WITH_PARTNER(test_silence_at_a_suffix),
+		WITH_PARTNER(test_silence),
 		WITH_PARTNER(test_resume),
 		WITH_PARTNER(test_restart),
 		WITH_PARTNER(test_restart_elsewhere),
