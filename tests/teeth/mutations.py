@@ -1815,6 +1815,13 @@ MUTATIONS = [
              "mftd_orphans_kill(p) >= 0 && !listens",
              "mftd_orphans_kill(p) | !listens",
              (*SERVICE, "sessions_not_listed")),
+    Mutation("late_without_a_name", "mftd/node/service.c",
+             "ch->pid > 0 && !ch->ready &&", "false &&",
+             (*SERVICE, "late_start_names_who")),
+    Mutation("late_demotion_as_a_start", "mftd/node/service.c",
+             "	if (s->proving) {\n		snprintf(",
+             "	if (false) {\n		snprintf(",
+             (*SERVICE, "late_demotion_is_no_late_start")),
 
     # the agents
     Mutation("told_not_a_listener", "ocf/listener.c",
