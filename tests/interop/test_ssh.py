@@ -584,7 +584,9 @@ def test_client_that_ignores_its_window_loses_the_channel():
         rig.up("accounts:\n  - name: alice\n    volume: main\n"
                f"    root: alice\n    keys: [\"{rig.alice}\"]\n"
                "    bandwidth: {in: 20K}\n")
-        packet = b"\0\0\x80\0\6" + os.urandom(32767)
+        # a WRITE, of no file: what is none would end the channel, too
+        packet = (b"\0\0\x80\0\6" + bytes(4) + b"\0\0\0\4none" + bytes(8)
+                  + (32743).to_bytes(4, "big") + os.urandom(32743))
         with contextlib.closing(transport(rig)) as t:
             channel = t.open_session(timeout=START_S)
             channel.invoke_subsystem("sftp")
