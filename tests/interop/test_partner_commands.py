@@ -257,7 +257,25 @@ def test_login(rig, partner, tmp_path):
     done = subprocess.run(
         [rig.program("mftctl"), "-f", rig.conf, "-j", "partner", "test",
          "acme"], text=True, capture_output=True, check=False)
-    assert done.returncode == 1 and "cannot read the key" in done.stdout
+    assert done.returncode == 1
+    assert f"cannot read the key: {key}: Permission denied" in done.stdout
+
+
+def test_key_that_is_none(rig, partner):
+    """Which of all the reasons it is stands there."""
+    keygen(partner.top / "locked")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f",
+                    partner.top / "locked"], check=True,
+                   stdout=subprocess.DEVNULL)
+    shutil.chown(partner.top / "locked", USER)
+    for name, word in (("none", "No such file or directory"),
+                       ("home", "Is a directory"),
+                       ("authorized", "it is no private key"),
+                       ("locked", "it wants a passphrase")):
+        code, found = probe(rig, partner, "in", key=partner.top / name)
+        assert code == 1
+        fails(found, "login",
+              f"cannot read the key: {partner.top / name}: {word}")
 
 
 def test_subsystem(rig, partner):

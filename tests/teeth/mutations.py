@@ -744,6 +744,19 @@ MUTATIONS = [
              "	mftd_unknown_forget(q);\n", "",
              ("tests/unit/outbound/test_known",)),
 
+    # what a person reads
+    Mutation("doubt_says_nothing_to_do", "mftd/outbound/step.c",
+             "if (event == MFTD_EVENT_DOUBT)", "if (false)",
+             ("tests/unit/outbound/test_job", "test_doubt_says_what_to_do")),
+    Mutation("temp_directory_not_named", "mftd/outbound/send.c",
+             "it->d.at.temp_directory[0] != '\\0' ?", "false ?",
+             ("tests/unit/outbound/test_batch",
+              "test_one_temp_directory_missing")),
+    Mutation("temp_directory_not_blamed", "mftd/outbound/publish.c",
+             "it->d.at.temp_directory[0] != '\\0' ?", "false ?",
+             ("tests/unit/outbound/test_batch",
+              "test_one_temp_directory_elsewhere")),
+
     # what an objects file may not say
     Mutation("apply_never_comes", "mftd/catalog/route_time.c",
              "closed, now_us, &at) < 0)", "closed, now_us, &at) < -1000)",
