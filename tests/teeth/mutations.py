@@ -811,6 +811,15 @@ MUTATIONS = [
              ("tests/unit/catalog/test_catalog",
               "name_is_the_one_at_the_partner")),
 
+    # why one waits whose turn it is not
+    Mutation("ordered_says_not_why", "mftd/catalog/person.c",
+             "	if (r > 0)\n		r = find_first(c, id, out);\n", "",
+             ("tests/unit/catalog/test_catalog", "order_is_kept")),
+    Mutation("ordered_behind_itself", "mftd/catalog/person.c",
+             "d.route = x.route AND (d.order_us, d.order_seq, d.id) < ",
+             "d.route = x.route AND (d.order_us, d.order_seq, d.id) <= ",
+             ("tests/unit/catalog/test_catalog", "order_is_kept")),
+
     # a person's wishes
     Mutation("wish_compares", "mftd/catalog/person.c",
              "WHERE id = $1 AND state = $2", "WHERE id = $1 AND $2 <> ''",
