@@ -440,6 +440,32 @@ kill_rest(struct mftd_parent *p, const struct mftd_svc *s)
 	return mftd_orphans_kill(p) >= 0 && !listens;
 }
 
+/* Why a role was not there in time, unless more is known: for an administrator,
+ * so with whom to look for. */
+static void
+explain_late(const struct mftd_parent *p, struct mftd_svc *s)
+{
+	const struct mftd_child *ch;
+	size_t len;
+
+	if (s->reason[0] != '\0')
+		return;
+	if (s->proving) {
+		snprintf(s->reason, sizeof(s->reason),
+		    "workers are left: they do not end");
+		return;
+	}
+	snprintf(s->reason, sizeof(s->reason), "not %s within its deadline",
+	    role_words[s->wanted]);
+	len = strlen(s->reason);
+	for (ch = p->children; ch < p->children + MFTD_CHILDREN_MAX; ch++)
+		if (ch->pid > 0 && !ch->ready &&
+		    ch->service == (int)(s - p->services))
+			snprintf(s->reason + len, sizeof(s->reason) - len,
+			    ": %s is not ready",
+			    mftd_proc_name(ch->kind->proc));
+}
+
 static void
 advance(struct mftd_parent *p, struct mftd_svc *s)
 {
@@ -455,10 +481,7 @@ advance(struct mftd_parent *p, struct mftd_svc *s)
 			mftd_service_tell(p, s, 0, 0);
 	} else if (s->ref != 0 && mftd_clock_ms() >= s->deadline_ms) {
 		s->killed = role == MFTD_ROLE_STOPPED && kill_rest(p, s);
-		if (s->reason[0] == '\0')
-			snprintf(s->reason, sizeof(s->reason),
-			    "not %s within its deadline",
-			    role_words[s->wanted]);
+		explain_late(p, s);
 		answer(p, s, -ETIMEDOUT);
 		s->killed = false;
 	}

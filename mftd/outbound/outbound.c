@@ -157,21 +157,21 @@ on_hooks_down(void *data, struct mftd_chan *c)
 static void
 load_objects(struct mftd_queue *q)
 {
-	struct mftd_objects *objects;
+	struct mftd_objects *objects, *old = q->objects;
 
 	if (mftd_queue_outcome(
 		q, "load", mftd_catalog_load(q->catalog, &objects)) < 0)
 		return;
-	if (q->objects != NULL)
+	if (old != NULL)
 		mftd_breakers_ask(q);
 	mftd_unseen_ask(q);
-	mftd_objects_free(q->objects);
 	q->objects = objects;
 	q->reload = false;
 	mftd_unknown_forget(q);
 	mftd_looks_load(q);
 	mftd_pulls_load(q);
-	mftd_runners_retire(q);
+	mftd_runners_retire(q, old);
+	mftd_objects_free(old);
 	tell_hooks(q);
 	log_info("configuration version %llu: %zu partners",
 	    (unsigned long long)objects->version, objects->n_partners);

@@ -70,6 +70,8 @@ struct mftd_runner {
 	struct mftd_child child; /* no process: this place is free */
 	struct mftd_chan *chan; /* to it; NULL: it is to end */
 	bool retire; /* no further batch: its configuration is of yesterday */
+	bool outdated; /* nor is what it has to go on … */
+	bool ended; /* … and so it was killed */
 	bool probe; /* it calls, and has not said yet how that went */
 	int64_t idle_ms; /* since when it has no batch (mftd_clock_ms); 0: it
 			    has one */

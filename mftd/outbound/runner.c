@@ -41,15 +41,6 @@ mftd_runners_kill(struct mftd_queue *q, bool wait)
 		mftd_child_wait(&rn->child);
 }
 
-void
-mftd_runners_retire(struct mftd_queue *q)
-{
-	struct mftd_runner *rn;
-
-	FOR_EACH_RUNNER(rn, q)
-	rn->retire = true;
-}
-
 /* Whether it is about what is at one host already. */
 static bool
 is_evidence(const struct mftd_job *job)
@@ -205,13 +196,17 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 
 	if (rn->chan != NULL) {
 		/* what it still said counts: read before its end is seen */
-		if (rn->asked == 0 && mftd_chan_recv(rn->chan, &m) == 0 &&
+		if (!rn->ended && rn->asked == 0 &&
+		    mftd_chan_recv(rn->chan, &m) == 0 &&
 		    m.type == MFTD_MSG_DELIVER_STEP)
 			mftd_runner_on_step(rn->q, rn->chan, &m);
 		if (rn->chan != NULL)
 			hang_up(rn);
 	}
-	if (WIFSIGNALED(status))
+	if (rn->ended)
+		snprintf(text, sizeof(text),
+		    "the configuration of its partner has changed");
+	else if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "deliver was ended by signal %d",
 		    WTERMSIG(status));
 	else
@@ -230,6 +225,8 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 		if (!job->pending && in_vain &&
 		    (is_stopped(job) || !is_evidence(job)))
 			mftd_job_put_back(job, -ETIMEDOUT, text);
+		else if (rn->ended && job->d.state == MFTD_DELIVERY_CLAIMED)
+			mftd_job_put_back(job, 0, text);
 		else if (!job->pending)
 			mftd_job_set_step(job, MFTD_EVENT_RETRY, -ECHILD, text);
 	}
@@ -576,6 +573,7 @@ mftd_runners_work(struct mftd_queue *q)
 	struct mftd_job *job;
 
 	mftd_hung_look(q);
+	mftd_retired_work(q);
 	FOR_EACH_RUNNER(rn, q)
 	if (rn->chan != NULL && rn->n == 0 && rn->asked == 0 && !rn->probe &&
 	    !go_on(rn))

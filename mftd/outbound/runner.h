@@ -22,9 +22,6 @@ void mftd_runner_kill(struct mftd_runner *rn);
 /* Kills all delivers; with wait returns only when they are gone. */
 void mftd_runners_kill(struct mftd_queue *q, bool wait);
 
-/* The configuration has changed: each takes no further batch. */
-void mftd_runners_retire(struct mftd_queue *q);
-
 /* How the connections of a partner are shared now (share.h). */
 struct mftd_share mftd_runners_share(struct mftd_queue *q, const char *partner);
 
@@ -44,6 +41,17 @@ void mftd_runner_on_down(void *data, struct mftd_chan *c);
 
 /* Ends the tie to a deliver, which was reaped with that status. */
 void mftd_runner_reaped(struct mftd_runner *rn, int status);
+
+/* ---- retire.c */
+
+/* The configuration has changed, which was old; NULL: none was: each takes no
+ * further batch. */
+void mftd_runners_retire(struct mftd_queue *q, const struct mftd_objects *old);
+
+/* Ends those of them whose partner is to be called in another way now, or not
+ * at all, as soon as nothing that they have may be renamed: it is tried again
+ * then. */
+void mftd_retired_work(struct mftd_queue *q);
 
 /* ---- hung.c */
 

@@ -13,6 +13,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 AGENTS = os.path.abspath(os.environ.get("MFTD_AGENTS_DIR", "agents"))
 PATIENCE_S = 30
+EXECUTOR_MS = 10000     # of calls that are killed then
 
 
 def wait_for(condition, what):
@@ -100,6 +101,29 @@ class Node:
         return subprocess.Popen(
             [os.path.join(AGENTS, agent), action], stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env=self.env(timeout_ms, env))
+
+    def in_time(self, agent, actions, **env):
+        """{action: Result} of calls at once, as the executor makes them: it
+        kills who has not ended by its timeout."""
+        begun = {}
+        for action in actions:
+            begun[action] = time.monotonic(), subprocess.Popen(
+                [os.path.join(AGENTS, agent), action], text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env=self.env(EXECUTOR_MS, env))
+        found = {}
+        for action, (began, process) in begun.items():
+            left_s = began + EXECUTOR_MS / 1000 - time.monotonic()
+            try:
+                out, err = process.communicate(timeout=max(left_s, 0))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                raise AssertionError(f"{agent} {action}: killed") from None
+            found[action] = Result(subprocess.CompletedProcess(
+                process.args, process.returncode, out, err),
+                (time.monotonic() - began) * 1000)
+        return found
 
     def read(self, name):
         try:

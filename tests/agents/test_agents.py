@@ -149,6 +149,27 @@ def test_codes(node, agent, role, health, code):
     assert node.call(agent, "monitor").code == 7
 
 
+# what mftd/node says of a service that is refused or degraded
+REASONS = ["no quorum", "stale epoch: another node has the queue",
+           "the catalog is away", "the epoch is not raised yet",
+           "the storage does not answer", "workers are left: they do not end",
+           "workers of an earlier start still hold /run/mft/inbound.lock",
+           "not started within its deadline: journal is not ready",
+           "not promoted within its deadline"]
+
+
+@pytest.mark.parametrize("why", REASONS)
+def test_reason_says_what_next(node, why):
+    """Behind what is wrong, within what crm_mon shows."""
+    start(node, "inbound")
+    node.set(faults={"monitor": {"ok": True, "state": "started",
+                                 "health": "degraded", "reason": why}})
+    result = node.call("inbound", "monitor")
+    assert result.code == 190
+    assert re.fullmatch(f"monitor: {re.escape(why)}: .{{10,}}", result.reason)
+    assert len(result.reason) <= 128
+
+
 FAULTS = ["malformed", "flag", "type", "state", "close", "packet", "endless",
           "hang", "refuse", "die",
           {"ok": True, "state": "stopped", "health": "ok"}]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -177,6 +178,24 @@ def test_run_directory_is_full(node, agent, tmp_path):
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):
             subprocess.run(["umount", "-l", node.run_dir], check=True)
+
+
+@EACH
+def test_in_time(node, agent):
+    """With a daemon that says nothing each action ends before it is killed, with
+    its code, and says what to do."""
+    start(node, agent, "promoted" if agent == "outbound" else "started")
+    node.kill_daemon(signal.SIGSTOP)
+    refused = 9 if agent == "outbound" else 1
+    wanted = {"start": 1, "stop": 1, "promote": refused, "demote": refused,
+              "monitor": refused, "notify": 0, "reload-agent": 0,
+              "validate-all": 0}
+    found = node.in_time(agent, ACTIONS[agent], OCF_CHECK_LEVEL="10",
+                         OCF_RESKEY_CRM_meta_notify_type="post",
+                         OCF_RESKEY_CRM_meta_notify_operation="stop")
+    for action, result in found.items():
+        assert result.code == wanted[action], (action, result.err)
+        assert bool(result.reason) == (result.code != 0), (action, result.err)
 
 
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full",

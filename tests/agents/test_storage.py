@@ -421,6 +421,23 @@ def test_disk_hangs(watcher, disk):
 
 
 @AS_ROOT
+def test_in_time_while_it_hangs(watcher, disk):
+    """Nothing waits for the volume longer than it may: the executor would kill
+    it, and take that for a failure."""
+    watcher.volume = str(disk.at)
+    assert watcher.run("start").code == 0
+    disk.server.send_signal(signal.SIGSTOP)
+    # the first one finds nobody there, the others find that one
+    for actions in (["monitor"], ["monitor", "start", "reload-agent"],
+                    ["validate-all"], ["stop"]):
+        for action, result in watcher.in_time(
+                AGENT, actions, OCF_CHECK_LEVEL="10").items():
+            wanted = {"monitor": DEGRADED, "validate-all": 1}
+            assert result.code == wanted.get(action, 0), (action, result.err)
+    assert watcher.in_time(AGENT, ["monitor"])["monitor"].code == 7
+
+
+@AS_ROOT
 def test_stop_while_it_hangs(watcher, disk):
     """It has to succeed; a start then knows of the old one."""
     watcher.volume = str(disk.at)

@@ -18,7 +18,7 @@ NAMES = 12      # in all these places
 VERSIONS = 90
 PAUSE_S = 0.4
 OLD = 1500000000
-_OBJECTS = "/etc/mft/finds.yaml"
+OBJECTS = "/etc/mft/finds.yaml"
 _LOOK = """  - name: look
     from_folder: {{volume: main, path: {folder}, every_s: 1, stable_s: 1}}
     partner: acme
@@ -47,11 +47,11 @@ def routes(lab):
         make(lab.path(plan.PARTNER, f"{HOME}/{name}"), 0o755,
              plan.PARTNER_UID, plan.PARTNER_UID)
     objects = lab.check("n1", "cat", "/etc/mft/objects.yaml")
-    lab.check("n1", "tee", _OBJECTS, input=objects + _LOOK.format(
+    lab.check("n1", "tee", OBJECTS, input=objects + _LOOK.format(
         folder=FOLDER) + "".join(_PULL.format(
             kind=kind, more=f"      move_to: {TAKEN}\n" if kind == "move"
             else "") for kind in KINDS))
-    lab.check("n1", "mftctl", "apply", _OBJECTS)
+    lab.check("n1", "mftctl", "apply", OBJECTS)
     yield
     mftd.apply_objects(lab, next(n for n in lab.nodes() if lab.powered(n)))
 
@@ -83,6 +83,18 @@ def staged(run):
     """What is being brought from where it was found."""
     top = run.lab.storage_path(".mft/staged")
     return [name for _, _, names in os.walk(top) for name in names]
+
+
+def appear(path, data, mtime_s):
+    """A partner's file, at once."""
+    # beside it, where nobody looks
+    fresh = os.path.join(os.path.dirname(os.path.dirname(path)), "fresh")
+    with open(fresh, "wb") as f:
+        f.write(data)
+    os.chown(fresh, plan.PARTNER_UID, plan.PARTNER_UID)
+    os.chmod(fresh, 0o644)
+    os.utime(fresh, (mtime_s, mtime_s))
+    os.rename(fresh, path)
 
 
 class Writer:
@@ -124,11 +136,4 @@ class Writer:
         else:
             self.run.place(f"acme:{where}", name, data)
             path = self.run.lab.path(plan.PARTNER, f"{HOME}/{where}/{name}")
-        # beside it, where nobody looks
-        fresh = os.path.join(os.path.dirname(os.path.dirname(path)), "fresh")
-        with open(fresh, "wb") as f:
-            f.write(data)
-        os.chown(fresh, plan.PARTNER_UID, plan.PARTNER_UID)
-        os.chmod(fresh, 0o644)
-        os.utime(fresh, (OLD + n, OLD + n))
-        os.rename(fresh, path)
+        appear(path, data, OLD + n)

@@ -224,12 +224,21 @@ def where(lab):
                       *(f"ip-{n}" for n in lab.nodes()))}
 
 
+def everywhere(lab):
+    """The same, once Pacemaker knows what runs on each node: after a clean-up,
+    which each test ends with, it asks anew."""
+    wanted = set(lab.nodes())
+    lab.wait(lambda c: all(c.where(r) == wanted for r in (
+        "inbound", "outbound", "storage")), "all instances known")
+    return where(lab)
+
+
 def test_hangs_for_all(run, watched):
     """Nothing moves, nothing has failed and nobody is fenced; amid it inbound
     can be stopped, by SIGKILL of who is in the kernel. Then all is well again,
     uploads that waited for it among it."""
     lab = run.lab
-    fenced, before = system.fencings(lab, "n3"), where(lab)
+    fenced, before = system.fencings(lab, "n3"), everywhere(lab)
     crew = clients.Clients(
         run, clients.make_files(lab, 24, 1 << 16, 1 << 20, seed=61),
         system.addresses(lab.nodes()), parallel=3).start()

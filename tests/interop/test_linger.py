@@ -2,6 +2,7 @@
 """A deliver keeps its connection for a while; the server behind it stops
 answering meanwhile, and takes new connections."""
 import json
+import os
 import signal
 import time
 
@@ -55,6 +56,38 @@ def test_applied_meanwhile(world):
                 f"{accounts}{at.objects()}routes:\n{_ROUTE}"))
             deliver(rig, f"{n}.txt")
             assert f"{n}.txt" in at.names()
+
+
+def test_applied_amid(world):
+    """A file that is being sent does not go on to where its partner is no more:
+    that begins anew; another bound does not interrupt it."""
+    rig, partner = world
+    accounts = (f"accounts:\n  - name: alice\n    volume: main\n"
+                f"    root: alice\n    keys: [\"{rig.alice}\"]\npartners:\n")
+
+    def apply(at, bandwidth):
+        rig.mftctl("apply", rig.accounts(
+            f"{accounts}{at.objects()}    bandwidth: {bandwidth}\n"
+            f"routes:\n{_ROUTE}"))
+
+    def is_sent(at):
+        return any(path.stat().st_size > 0 for path in
+                   (at.home / "in").iterdir() if path.suffix == ".part")
+    rig.up(f"{accounts}{partner.objects()}    bandwidth: 1M\n"
+           f"routes:\n{_ROUTE}")
+    content = os.urandom(20 << 20)
+    (rig.top / "file").write_bytes(content)
+    done = rig.sftp(f"put {rig.top}/file big\n")
+    assert done.returncode == 0, done.stderr
+    wait_for("its sending", lambda: is_sent(partner), PATIENCE_S)
+    calls = partner.calls()
+    apply(partner, "2M")
+    assert partner.calls() == calls and is_sent(partner)
+    with Sshd(USER) as other:
+        apply(other, "100M")
+        wait_for("its delivery", lambda: "big" in other.names(), PATIENCE_S)
+        assert (other.home / "in/big").read_bytes() == content
+        assert "big" not in partner.names()
 
 
 @pytest.mark.parametrize("more", ["", '    trigger: ".done"\n'],

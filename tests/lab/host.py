@@ -26,6 +26,7 @@ READY = "/run/lab-ready"
 FAILED = "/run/lab-failed"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
                "LANG": "C.UTF-8"}
+_IN_KERNEL_S = 2    # no exit on a busy machine hangs in the kernel for that
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
 _RUN_DIRECTORIES = {"lock": 0o1777, "sshd": 0o755, "resource-agents": 0o755}
 
@@ -56,7 +57,12 @@ def power_on(state, name, by):
 
 
 def power_off(state, name, by):
-    """The power cut: link first, so that the dead node's kernel is silent."""
+    """The power cut: link first, so that the dead node's kernel is silent.
+
+    Who hangs in the kernel, on a storage that is frozen, is as dead as the
+    others, but for that one call: it may still be done when the storage is
+    well, as a request that was on its way there.
+    """
     with state.lock(f"hosts/{name}/power"):
         run = running(state, name)
         if run is None:
@@ -64,8 +70,9 @@ def power_off(state, name, by):
         state.write(f"hosts/{name}/run.json", {**run, "ending": True})
         net.unplug(name)
         state.event("power-off", node=name, by=by)
-        if not kernel.kill_process(run["pid"], run["start"]):
-            raise LabError(f"{name}: a process survives SIGKILL (state D?)")
+        if not kernel.kill_process(run["pid"], run["start"],
+                                   in_kernel_s=_IN_KERNEL_S):
+            raise LabError(f"{name}: a process survives SIGKILL")
         state.remove(f"hosts/{name}/run.json")
 
 

@@ -131,22 +131,41 @@ def namespace(pid, kind, proc="/proc"):
         return None
 
 
-def kill_process(pid, start, timeout_s=30):
+def in_kernel(pid):
+    """Whether nothing of the process runs: each of its threads is in a call
+    that the kernel does not let go, a signal pending or not."""
+    states = set()
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8",
+                      errors="replace") as f:
+                states.add(f.read().rpartition(")")[2].split()[0])
+    except OSError:
+        return False
+    return "D" in states <= set("DZX")
+
+
+def kill_process(pid, start, timeout_s=30, in_kernel_s=None):
     """SIGKILL exactly that process; False if it outlived the timeout.
 
-    An init of a namespace takes every process in it along.
+    An init of a namespace takes every process in it along; with in_kernel_s
+    those are not waited for longer that do nothing but hang in the kernel.
     """
     fd = open_process(pid, start)
     if fd is None:
         return True
     inode = namespace(pid, "pid")
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     try:
         signal.pidfd_send_signal(fd, signal.SIGKILL)
-        while time.monotonic() < deadline:
-            if select.select([fd], [], [], 0.1)[0] or not any(
-                    namespace(p, "pid") == inode and alive(p)
-                    for p in pids()):
+        while (took := time.monotonic() - began) < timeout_s:
+            if select.select([fd], [], [], 0.1)[0]:
+                return True
+            left = [p for p in pids()
+                    if namespace(p, "pid") == inode and alive(p)]
+            if in_kernel_s is not None and took >= in_kernel_s:
+                left = [p for p in left if not in_kernel(p)]
+            if not left:
                 return True
         return False
     except ProcessLookupError:

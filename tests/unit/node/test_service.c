@@ -291,12 +291,12 @@ hangs(struct mftd_child *ch)
 	return ch->pid;
 }
 
-/* Asked to stop at once; what the coordinator is answered. */
+/* Asked to be there at once; what the coordinator is answered. */
 static struct mftd_msg_service_state
-stop_now(struct house *h, enum mftd_service kind, const char *queue)
+role_now(struct house *h, enum mftd_service kind, const char *queue,
+    enum mftd_role role)
 {
-	struct mftd_msg_service_set set = { .service = kind,
-		.role = MFTD_ROLE_STOPPED };
+	struct mftd_msg_service_set set = { .service = kind, .role = role };
 	struct mftd_child *co = mftd_parent_coordinator(&h->p);
 	struct mftd_msg_service_state st;
 	struct mftd_msg m = { 0 };
@@ -316,6 +316,12 @@ stop_now(struct house *h, enum mftd_service kind, const char *queue)
 	mftd_msg_close(&m);
 	assert_int_equal(st.err, -ETIMEDOUT);
 	return st;
+}
+
+static struct mftd_msg_service_state
+stop_now(struct house *h, enum mftd_service kind, const char *queue)
+{
+	return role_now(h, kind, queue, MFTD_ROLE_STOPPED);
 }
 
 static void
@@ -422,6 +428,35 @@ place_is_not(void **state)
 	assert_lives(pid);
 }
 
+/* Whoever reads why looks for who has not come, or for who does not go. */
+static void
+late_start_names_who(void **state)
+{
+	struct house *h = *state;
+	struct mftd_msg_service_state st;
+
+	want(h, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STOPPED);
+	advance(h);
+	st = role_now(h, MFTD_SERVICE_INBOUND, "", MFTD_ROLE_STARTED);
+	assert_string_equal(st.reason,
+	    "not started within its deadline: listener is not ready");
+}
+
+static void
+late_demotion_is_no_late_start(void **state)
+{
+	struct house *h = *state;
+	struct mftd_msg_service_state st;
+	pid_t pid;
+
+	bring_up_all(h);
+	pid = hangs(child(h, MFTD_PROC_OUTBOUND, "@controller"));
+	st = role_now(
+	    h, MFTD_SERVICE_OUTBOUND, "@controller", MFTD_ROLE_STARTED);
+	assert_string_equal(st.reason, "workers are left: they do not end");
+	assert_lives(pid);
+}
+
 int
 main(void)
 {
@@ -441,6 +476,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    rest_of_outbound_is_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(place_is_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    late_start_names_who, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    late_demotion_is_no_late_start, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,14 @@
 /* The places of a queue, shared among its partners. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -737,10 +739,105 @@ test_waits_in_its_row(void **state)
 	drop_queue(q);
 }
 
+/* A process that waits to be killed. */
+static pid_t
+make_child(void)
+{
+	pid_t pid = fork();
+
+	assert_int_not_equal(pid, -1);
+	if (pid != 0)
+		return pid;
+	for (;;)
+		pause();
+}
+
+/* Ends its process.  Whether it had ended already. */
+static bool
+had_ended(struct mftd_runner *rn)
+{
+	bool yes = rn->ended;
+	int status;
+
+	if (!yes)
+		assert_int_equal(kill(rn->child.pid, SIGTERM), 0);
+	assert_int_equal(waitpid(rn->child.pid, &status, 0), rn->child.pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), yes ? SIGKILL : SIGTERM);
+	return yes;
+}
+
+/* What is being sent goes on only where its partner is called as before. */
+static void
+test_configured_anew(void **state)
+{
+	static char a[] = "a", b[] = "b", *one[] = { a, a }, *two[] = { a, b };
+	static const struct mftd_partner was = { .name = a,
+		.host = a,
+		.port = 22,
+		.user = a,
+		.other_hosts = one,
+		.n_other_hosts = 2,
+		.host_keys = one,
+		.n_host_keys = 2,
+		.bandwidth = 5 };
+	struct mftd_partner now[15], before = was;
+	struct mftd_objects old = { .partners = &before, .n_partners = 1 };
+	struct mftd_objects objects = { .n_partners = 1 };
+	struct mftd_job job = { .d = { .state = MFTD_DELIVERY_SENDING } };
+	struct mftd_queue *q = make_runners();
+	struct mftd_runner *rn;
+	struct mftd_chan *c;
+	int fds[2], i;
+
+	for (i = 0; i < 15; i++)
+		now[i] = was;
+	now[1].bandwidth = 6; /* what it has is not sent otherwise */
+	now[1].connections = 3;
+	now[2].host = b;
+	now[3].port = 23;
+	now[4].user = b;
+	now[5].other_hosts = two;
+	now[6].n_other_hosts = 1;
+	now[7].host_keys = two;
+	now[8].n_host_keys = 1;
+	now[9].key_file = now[10].password = now[11].source = b;
+	now[12].key_exchanges = now[13].ciphers = now[14].macs = b;
+	assert_int_equal(mftd_chan_pair(fds), 0);
+	c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
+	assert_non_null(c);
+	for (i = 0; i < 15 + 3; i++) {
+		rn = run(q, "a", 1, 0);
+		rn->child.pid = make_child();
+		rn->chan = c;
+		rn->jobs[4] = &job;
+		q->objects = &objects;
+		objects.partners = &now[i < 15 ? i : 2];
+		objects.n_partners = i != 15; /* none */
+		job.d.state = MFTD_DELIVERY_SENDING;
+		job.pending = i == 16;
+		if (i == 17)
+			job.d.state = MFTD_DELIVERY_PUBLISHING;
+		mftd_runners_retire(q, NULL);
+		mftd_retired_work(q);
+		assert_false(rn->ended);
+		mftd_runners_retire(q, &old);
+		assert_true(rn->retire);
+		mftd_retired_work(q);
+		assert_int_equal(had_ended(rn), i > 1 && i < 16);
+		memset(rn, 0, sizeof(*rn));
+		rn->q = q;
+	}
+	mftd_chan_free(c);
+	close(fds[1]);
+	drop_queue(q);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_configured_anew),
 		cmocka_unit_test(test_waits_in_its_row),
 		cmocka_unit_test(test_number_on_the_way),
 		cmocka_unit_test(test_words_of_the_last_try),
