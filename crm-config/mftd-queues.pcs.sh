@@ -50,6 +50,21 @@ $PCS resource create ip-outbound-shops ocf:heartbeat:IPaddr2 ip=192.0.2.32 \
 	op monitor interval=10s timeout=20s
 $PCS constraint colocation add ip-outbound-shops with Promoted outbound-shops-clone INFINITY id=ip-outbound-shops-with-promoted
 $PCS constraint order start ip-outbound-shops then promote outbound-shops-clone id=ip-outbound-shops-first
+$PCS resource create outbound ocf:mft:outbound \
+	queue=default \
+	op start interval=0s timeout=60s \
+	op stop interval=0s timeout=60s on-fail=fence \
+	op promote interval=0s timeout=60s \
+	op demote interval=0s timeout=60s on-fail=fence \
+	op monitor interval=10s timeout=20s role=Promoted \
+	op monitor interval=11s timeout=20s role=Unpromoted \
+	meta failure-timeout=60s \
+	promotable outbound-clone interleave=true
+$PCS constraint colocation add outbound-clone with inbound-clone INFINITY id=outbound-with-inbound
+$PCS constraint location outbound-clone rule id=outbound-failed-rule constraint-id=outbound-failed \
+	role=Promoted score=-INFINITY 'fail-count-outbound#monitor_10000' gte 1
+$PCS constraint location outbound-clone rule id=outbound-home-rule constraint-id=outbound-home \
+	role=Promoted score=3 '#uname' eq n3
 $PCS resource create ip-n1 ocf:heartbeat:IPaddr2 ip=192.0.2.11 \
 	op monitor interval=10s timeout=20s
 $PCS constraint location add ip-n1-on-n1 ip-n1 n1 300

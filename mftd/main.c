@@ -197,6 +197,11 @@ check_ground(const struct mftd_conf *conf)
 	size_t i;
 	int r = 0;
 
+	/* agents take the last line for the reason, which this is not */
+	if (!mftd_conf_has_queue(conf, MFTD_DEFAULT_QUEUE))
+		fprintf(stderr,
+		    "mftd: queues: without " MFTD_DEFAULT_QUEUE
+		    " there can be no hooks and no expected_by\n");
 	if (pw == NULL) {
 		fprintf(
 		    stderr, "mftd: user: there is no user %s\n", conf->user);

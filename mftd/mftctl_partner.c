@@ -229,43 +229,6 @@ test_one(const struct ctl *ctl, void *data)
 	return (int)mftd_probe(data);
 }
 
-static void
-add_once(char **list, size_t *n, char *directory)
-{
-	size_t k;
-
-	for (k = 0; k < *n; k++)
-		if (strcmp(list[k], directory) == 0)
-			return;
-	list[(*n)++] = directory;
-}
-
-/* The directories to which its routes lead, each once. */
-static size_t
-find_directories(const struct mftd_objects *o, const char *partner, char **out)
-{
-	const struct mftd_route *r;
-	size_t n = 0;
-
-	for (r = o->routes; r < o->routes + o->n_routes; r++)
-		if (r->partner != NULL && strcmp(r->partner, partner) == 0)
-			add_once(out, &n, r->directory);
-	return n;
-}
-
-/* The same of those from which they fetch. */
-static size_t
-find_sources(const struct mftd_objects *o, const char *partner, char **out)
-{
-	const struct mftd_route *r;
-	size_t n = 0;
-
-	for (r = o->routes; r < o->routes + o->n_routes; r++)
-		if (r->pull != NULL && strcmp(r->pull->partner, partner) == 0)
-			add_once(out, &n, r->pull->directory);
-	return n;
-}
-
 /* 0, or 1 when a delivery would not work there. */
 static int
 test_host(struct place *at, struct mftd_probe *probe)
@@ -309,27 +272,18 @@ static int
 test(const struct ctl *ctl, const struct mftd_objects *o,
     const struct mftd_partner *p)
 {
-	char **directories = calloc(o->n_routes + 1, sizeof(*directories));
-	char **sources = calloc(o->n_routes + 1, sizeof(*sources));
 	struct mftd_probe probe = { .partner = p,
 		.secret_key = ctl->conf->secret_key,
-		.directories = directories,
-		.sources = sources,
+		.routes = o->routes,
+		.n_routes = o->n_routes,
 		.found = print_finding,
 		.ended = is_ended };
-	int r = 1;
+	int r;
 
-	if (directories == NULL || sources == NULL)
-		goto out;
-	probe.n_directories = find_directories(o, p->name, directories);
-	probe.n_sources = find_sources(o, p->name, sources);
 	/* the child tidies up first */
 	on_end(on_signal);
 	r = test_hosts(ctl, &probe);
 	on_end(SIG_DFL);
-out:
-	free(directories);
-	free(sources);
 	return r;
 }
 

@@ -188,3 +188,13 @@ mftd_check_path_fault(const char *path)
 		return "overlaps .mft";
 	return NULL;
 }
+
+int
+mftd_check_hooks_run(const struct mftd_check *p, const char *name)
+{
+	if (p->conf == NULL || mftd_conf_has_queue(p->conf, MFTD_DEFAULT_QUEUE))
+		return 0;
+	return mftd_check_refuse(p, name,
+	    "nobody would be told: hooks run beside the queue default; add it "
+	    "to queues in mftd.yaml");
+}

@@ -50,4 +50,8 @@ int mftd_check_size(const struct mftd_check *p, const char *name,
 int mftd_check_keys(
     const struct mftd_check *p, const char *name, char **keys, size_t n);
 
+/* Refuses the field where mftd.yaml has no queue "default": its owner is the
+ * one that runs hooks (hook/hooks.h).  0 or -MFTD_E_CONF. */
+int mftd_check_hooks_run(const struct mftd_check *p, const char *name);
+
 #endif

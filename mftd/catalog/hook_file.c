@@ -260,7 +260,8 @@ mftd_hook_file_check(const struct mftd_check *p, struct mftd_hook *list,
 	    (r = check_number(
 		 p, "tries", &h->tries, TRIES, MFTD_HOOK_TRIES_MAX)) < 0)
 		return r;
-	return check_means(p, h);
+	r = check_means(p, h);
+	return r == 0 ? mftd_check_hooks_run(p, "on") : r;
 }
 
 /* ---- secrets */

@@ -193,6 +193,38 @@ take_story(void *data, const struct mftd_db_value *row, int n)
 	return mftd_db_get_delivery(row, &s->d);
 }
 
+static int
+take_behind(void *data, const struct mftd_db_value *row, int n)
+{
+	struct mftd_delivery_story *s = data;
+
+	return mftd_rows_get(&row[0], s->behind, sizeof(s->behind)) < 0
+	    ? -MFTD_E_CORRUPT
+	    : 0;
+}
+
+/* On a route that keeps an order claims look at the first only (claim.c): so
+ * nothing is noted of who waits behind it. */
+static int
+find_first(
+    struct mftd_catalog *c, const char *id, struct mftd_delivery_story *s)
+{
+	const struct mftd_db_value v[] = { DB_TEXT(id) };
+
+	if (s->behind[0] != '\0' ||
+	    (s->d.state != MFTD_DELIVERY_QUEUED &&
+		s->d.state != MFTD_DELIVERY_WAITING))
+		return 0;
+	return mftd_db_run(c,
+	    "SELECT d.id FROM delivery x CROSS JOIN delivery d "
+	    "WHERE x.id = $1 AND x.ordered > 0 AND d.queue = x.queue "
+	    "AND " MFTD_DB_IN_ORDER "AND d.partner = x.partner AND "
+	    "d.route = x.route AND (d.order_us, d.order_seq, d.id) < "
+	    "(x.order_us, x.order_seq, x.id) "
+	    "ORDER BY d.order_us, d.order_seq, d.id LIMIT 1",
+	    v, N(v), take_behind, s);
+}
+
 int
 mftd_catalog_delivery(
     struct mftd_catalog *c, const char *id, struct mftd_delivery_story *out)
@@ -211,7 +243,11 @@ mftd_catalog_delivery(
 	    "LEFT JOIN pull p ON p.receipt = r.id "
 	    "WHERE d.id = $1",
 	    v, N(v), take_story, out);
-	return r == 0 ? -ENOENT : r < 0 ? r : 0;
+	if (r == 0)
+		return -ENOENT;
+	if (r > 0)
+		r = find_first(c, id, out);
+	return r < 0 ? r : 0;
 }
 
 /* ---- wishes */

@@ -48,7 +48,8 @@ struct mftd_delivery_story {
 	char source[MFTD_NAME_BYTES]; /* what became of it: source.h; "" */
 	char source_text[MFTD_PATH_BYTES]; /* as what, why, the last error */
 	char behind[MFTD_ID_BYTES]; /* it was found to wait for that one, of the
-				       same name; "" */
+				       same name, or that is the first in the
+				       order of its route; "" */
 };
 
 /* -ENOENT: there is no delivery of that id. */

@@ -30,7 +30,8 @@ check_words(const struct mftd_check *p, const struct mftd_route *r)
 		    "means nothing without a schedule or expected_by");
 	if (r->time_zone != NULL && !mftd_schedule_zone(r->time_zone))
 		return mftd_check_refuse(p, "time_zone", "no such time zone");
-	return 0;
+	return r->expected_by != NULL ? mftd_check_hooks_run(p, "expected_by")
+				      : 0;
 }
 
 /* Whether it ever comes; closed: as mftd_schedule_next has it. */

@@ -10,8 +10,9 @@
 /*
  * Would a delivery to a partner work?  Does at the partner what a delivery
  * does, with files of its own that begin with ".mft-test-", and takes them away
- * again. One connection a process (ssh/client.h): each call below wants a
- * process that has made none.
+ * again; where files are fetched from, or moved to then, it only looks.  One
+ * connection a process (ssh/client.h): each call below wants a process that has
+ * made none.
  */
 enum mftd_finding {
 	MFTD_FINDING_OK,
@@ -22,10 +23,9 @@ enum mftd_finding {
 struct mftd_probe {
 	const struct mftd_partner *partner;
 	const char *secret_key; /* the node's file, or NULL */
-	char *const *directories; /* where its routes deliver to */
-	size_t n_directories;
-	char *const *sources; /* where they fetch from: it is only listed */
-	size_t n_sources;
+	const struct mftd_route *routes; /* of which those count that deliver
+					    to the partner, or fetch from it */
+	size_t n_routes;
 	/* Told each finding: the step ("login"), and words. */
 	void (*found)(void *data, enum mftd_finding f, const char *step,
 	    const char *text);

@@ -297,7 +297,10 @@ act(struct mftd_item *it, enum mftd_verdict v)
 			: "the temporary file at the partner is not whole");
 		break;
 	case MFTD_VERDICT_REFUSED:
-		snprintf(why, sizeof(why), "rename: %.200s", it->renamed.why);
+		snprintf(why, sizeof(why), "rename%s: %.200s",
+		    it->d.at.temp_directory[0] != '\0' ? " from temp_directory"
+						       : "",
+		    it->renamed.why);
 		conclude(it, MFTD_EVENT_REFUSED, -MFTD_E_PARTNER, why);
 		break;
 	case MFTD_VERDICT_REJECTED:

@@ -1,6 +1,7 @@
 /* Part of mftd; see LICENSE. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -235,6 +236,18 @@ open_some(struct mftd_batch *b, uint32_t *at, struct group *g)
 	return r == 0 ? mark_some(b, g) : r;
 }
 
+/* Whether its temporary file could not be opened. */
+static bool
+cannot_open(struct mftd_item *it)
+{
+	char what[sizeof("temp_directory: ") + sizeof(it->temp)];
+
+	snprintf(what, sizeof(what), "%s%s",
+	    it->d.at.temp_directory[0] != '\0' ? "temp_directory: " : "",
+	    it->temp);
+	return mftd_item_refused(it, &it->opened, what);
+}
+
 /* Sends those whose handles were asked for.  What else they are answered is
  * not waited for. */
 static int
@@ -247,8 +260,7 @@ send_some(struct mftd_batch *b, const struct group *g, void *data, size_t chunk)
 	for (i = 0; r == 0 && i < g->n; i++) {
 		it = g->items[i];
 		r = mftd_remote_await(b->remote, &it->opened);
-		if (r == 0 && mftd_item_goes_on(it) &&
-		    !mftd_item_refused(it, &it->opened, it->temp))
+		if (r == 0 && mftd_item_goes_on(it) && !cannot_open(it))
 			r = send_one(b, it, data, chunk);
 	}
 	return r == 0 ? mftd_batch_finish_shared(b, g->items, g->n) : r;

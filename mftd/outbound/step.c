@@ -122,7 +122,10 @@ put_error(const struct mftd_job *job, enum mftd_delivery_event event,
 	const char *text = job->step.text;
 	uint32_t tries = d->tries - d->tries_before;
 
-	if (event == (enum mftd_delivery_event)job->step.event)
+	if (event == MFTD_EVENT_DOUBT)
+		snprintf(d->error, sizeof(d->error),
+		    "%.190s; say which by mftctl delivery resolve", text);
+	else if (event == (enum mftd_delivery_event)job->step.event)
 		snprintf(d->error, sizeof(d->error), "%s", text);
 	else
 		snprintf(d->error, sizeof(d->error),

@@ -1,18 +1,40 @@
 /* Part of mftd; see LICENSE. */
 #include "mftd/ssh/login.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "mftd/base/err.h"
 
 #define ROUNDS_MAX 8 /* of questions */
 
-/* Nobody is there to type a passphrase. */
+/* Nobody is there to type a passphrase: that one was asked for is noted. */
 static int
 no_passphrase(
     const char *prompt, char *buf, size_t len, int echo, int verify, void *data)
 {
+	*(bool *)data = true;
 	return -1;
+}
+
+/* Why that file gave no key; libssh does not say. */
+static const char *
+key_fault(const char *file, bool asked)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0)
+		return strerror(errno);
+	if (S_ISDIR(st.st_mode))
+		return strerror(EISDIR);
+	if (access(file, R_OK) < 0)
+		return strerror(errno);
+	return asked ? "it wants a passphrase, and nobody is there to type one"
+		     : "it is no private key";
 }
 
 /* What SSH_AUTH_* is to us: 0, -MFTD_E_AUTH for a refusal, which another method
@@ -30,11 +52,13 @@ static int
 by_key(ssh_session s, const char *file, char *why, size_t size)
 {
 	ssh_key key = NULL;
+	bool asked = false;
 	int r;
 
 	if (ssh_pki_import_privkey_file(
-		file, NULL, no_passphrase, NULL, &key) != SSH_OK) {
-		snprintf(why, size, "cannot read the key: %s", file);
+		file, NULL, no_passphrase, &asked, &key) != SSH_OK) {
+		snprintf(why, size, "cannot read the key: %s: %s", file,
+		    key_fault(file, asked));
 		return -MFTD_E_AUTH;
 	}
 	r = result(ssh_userauth_publickey(s, NULL, key));

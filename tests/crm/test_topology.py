@@ -95,8 +95,10 @@ def test_same_start(empty, tmp_path):
      ["--addresses", ADDRESSES, "--controller"]),
     ("pcs", "mftd-controller.pcs.sh",
      ["--addresses", ADDRESSES, "--controller"]),
-    ("crm", "mftd-queues.crm", ["--addresses", ADDRESSES, *QUEUES]),
-    ("pcs", "mftd-queues.pcs.sh", ["--addresses", ADDRESSES, *QUEUES]),
+    ("crm", "mftd-queues.crm",
+     ["--addresses", ADDRESSES, *QUEUES, "--queue", "default"]),
+    ("pcs", "mftd-queues.pcs.sh",
+     ["--addresses", ADDRESSES, *QUEUES, "--queue", "default"]),
     ("crm", "mftd-storage.crm",
      ["--addresses", ADDRESSES, "--storage", "/srv/mft"]),
     ("pcs", "mftd-storage.pcs.sh",
@@ -123,6 +125,18 @@ def test_examples_are_current(kind, name, arguments):
 def test_generate_refuses(arguments):
     assert subprocess.run([GENERATE] + arguments, check=False,
                           capture_output=True).returncode == 2
+
+
+@pytest.mark.parametrize("queues, told", [
+    ([], False),
+    (["--queue", "a", "--queue", "default"], False),
+    (["--queue", "a"], True),
+])
+def test_generate_says_that_hooks_need_a_queue(queues, told):
+    done = subprocess.run(
+        [GENERATE, "--nodes", "n1", "--addresses", "192.0.2.1", "--crm",
+         *queues], check=True, capture_output=True, text=True)
+    assert ("--queue default" in done.stderr) == told
 
 
 # --- what the topology wants

@@ -290,7 +290,8 @@ def make_doubt(rig, partner, name, when="enter"):
             (partner.home / "in" / left).rename(partner.home / left)
     rig.kill("outbound")
     partner.cut()
-    wait_state(rig, id_, "IN_DOUBT")
+    story = wait_state(rig, id_, "IN_DOUBT")
+    assert "mftctl delivery resolve" in story["error"]
     return id_
 
 

@@ -33,8 +33,8 @@ def objects(rig, partners, *directories):
     return _OBJECTS.format(
         key=rig.alice, partners=partners, routes=json.dumps([
             {"name": f"r{i}", "account": "alice", "partner": "acme",
-             "directory": directory}
-            for i, directory in enumerate(directories)]))
+             **(place if isinstance(place, dict) else {"directory": place})}
+            for i, place in enumerate(directories)]))
 
 
 @pytest.fixture(scope="module", name="rig")
@@ -257,7 +257,25 @@ def test_login(rig, partner, tmp_path):
     done = subprocess.run(
         [rig.program("mftctl"), "-f", rig.conf, "-j", "partner", "test",
          "acme"], text=True, capture_output=True, check=False)
-    assert done.returncode == 1 and "cannot read the key" in done.stdout
+    assert done.returncode == 1
+    assert f"cannot read the key: {key}: Permission denied" in done.stdout
+
+
+def test_key_that_is_none(rig, partner):
+    """Which of all the reasons it is stands there."""
+    keygen(partner.top / "locked")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f",
+                    partner.top / "locked"], check=True,
+                   stdout=subprocess.DEVNULL)
+    shutil.chown(partner.top / "locked", USER)
+    for name, word in (("none", "No such file or directory"),
+                       ("home", "Is a directory"),
+                       ("authorized", "it is no private key"),
+                       ("locked", "it wants a passphrase")):
+        code, found = probe(rig, partner, "in", key=partner.top / name)
+        assert code == 1
+        fails(found, "login",
+              f"cannot read the key: {partner.top / name}: {word}")
 
 
 def test_subsystem(rig, partner):
@@ -337,6 +355,103 @@ def test_ended_early_it_tidies_up(rig, partner):
             process.kill()
     assert "FAIL  test: ended early" in rest and "in2" not in rest, rest
     is_untouched(partner)
+
+
+# ---- what a route says beside its directory
+
+def test_overwrite(rig, partner):
+    route = {"directory": "in", "if_exists": "overwrite"}
+    code, found = probe(rig, partner, "in", route)
+    assert code == 0 and found["in: overwrite"] == ("ok", ""), found
+    assert found["in: remove"] == ("ok", "")
+    is_untouched(partner)
+    partner.options("-P", "posix-rename")
+    code, found = probe(rig, partner, route)
+    assert code == 1, found
+    assert found["in: overwrite"] == (
+        "FAIL", "the server has no posix-rename@openssh.com")
+    is_untouched(partner)
+    assert probe(rig, partner, "in")[0] == 0    # who does not ask for it
+
+
+def test_overwrite_that_is_refused(rig, partner):
+    partner.fault("-e", "inject=?rename,?renameat,?renameat2:error=EPERM")
+    code, found = probe(rig, partner, "in")
+    assert code == 0, found             # which links and unlinks
+    code, found = probe(rig, partner,
+                        {"directory": "in", "if_exists": "overwrite"})
+    assert code == 1 and found["in: overwrite"][0] == "FAIL", found
+    is_untouched(partner)
+
+
+def test_temp_directory(rig, partner):
+    (partner.home / "tmp").mkdir()
+    (partner.home / "file").write_text("theirs")
+    (partner.home / "same").symlink_to(partner.home / "in")
+    step = "in: temp_directory {}: {}".format
+
+    def there(temp, **more):
+        return probe(rig, partner, {
+            "directory": "in", "temp_directory": temp, **more})
+
+    code, found = there("tmp")
+    assert code == 0 and found[step("tmp", "rename")] == ("ok", ""), found
+    code, found = there("missing")
+    assert code == 1, found
+    assert found["in: remove"][0] == "ok"
+    fails(found, step("missing", "directory"), "it is not there")
+    code, found = there("file")
+    assert code == 1
+    fails(found, step("file", "directory"), "it is no directory")
+    for temp in ("same", str(partner.home / "in")):
+        code, found = there(temp)
+        assert code == 1
+        fails(found, step(temp, "directory"), "the directory itself")
+        code, found = there(temp, temp_suffix=".part")
+        assert code == 0 and found[step(temp, "rename")][0] == "ok", found
+    is_untouched(partner)
+    assert partner.names("tmp") == []
+    assert (partner.home / "file").read_text() == "theirs"
+
+
+def test_temp_directory_of_another_file_system(rig, partner):
+    (partner.home / "far").mkdir()
+    subprocess.run(["nsenter", "--mount", "--target", str(partner.sshd.pid),
+                    "mount", "-t", "tmpfs", "-o", "mode=777", "far",
+                    partner.home / "far"], check=True)
+    code, found = probe(rig, partner, {
+        "directory": "in", "temp_directory": "far"})
+    assert code == 1, found
+    assert found["in: rename"][0] == "ok"
+    fails(found, "in: temp_directory far: rename", "Failure")
+    is_untouched(partner)
+    assert subprocess.run(
+        ["nsenter", "--mount", "--target", str(partner.sshd.pid), "ls", "-A",
+         partner.home / "far"], check=True, capture_output=True).stdout == b""
+
+
+def test_move_to(rig, partner):
+    def there(move_to):
+        rig.mftctl("apply", rig.accounts(_OBJECTS.format(
+            key=rig.alice, partners=partner.objects(), routes=json.dumps([
+                {"name": "r", "to_account": "alice", "from_partner": {
+                    "partner": "acme", "directory": "in", "volume": "main",
+                    "fetched": "move", "move_to": move_to}}]))))
+        done = rig.mftctl("-j", "partner", "test", "acme", check=False)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.returncode, {
+            line["step"]: (line["result"], line.get("text", ""))
+            for line in lines}
+
+    (partner.home / "old").mkdir()
+    code, found = there("old")
+    assert code == 0, found
+    assert found["in: move_to old: directory"] == ("ok", "")
+    code, found = there("gone")
+    assert code == 1
+    fails(found, "in: move_to gone: directory", "it is not there")
+    is_untouched(partner)
+    assert partner.names("old") == [] and partner.renames() == []
 
 
 class Replacing(asyncssh.SFTPServer):

@@ -744,9 +744,29 @@ MUTATIONS = [
              "	mftd_unknown_forget(q);\n", "",
              ("tests/unit/outbound/test_known",)),
 
+    # what a person reads
+    Mutation("doubt_says_nothing_to_do", "mftd/outbound/step.c",
+             "if (event == MFTD_EVENT_DOUBT)", "if (false)",
+             ("tests/unit/outbound/test_job", "test_doubt_says_what_to_do")),
+    Mutation("temp_directory_not_named", "mftd/outbound/send.c",
+             "it->d.at.temp_directory[0] != '\\0' ?", "false ?",
+             ("tests/unit/outbound/test_batch",
+              "test_one_temp_directory_missing")),
+    Mutation("temp_directory_not_blamed", "mftd/outbound/publish.c",
+             "it->d.at.temp_directory[0] != '\\0' ?", "false ?",
+             ("tests/unit/outbound/test_batch",
+              "test_one_temp_directory_elsewhere")),
+
     # what an objects file may not say
     Mutation("apply_never_comes", "mftd/catalog/route_time.c",
              "closed, now_us, &at) < 0)", "closed, now_us, &at) < -1000)",
+             ("tests/unit/catalog/test_objects",)),
+    Mutation("apply_hooks_that_nobody_runs", "mftd/catalog/hook_file.c",
+             'r == 0 ? mftd_check_hooks_run(p, "on") : r', "r",
+             ("tests/unit/catalog/test_objects",)),
+    Mutation("apply_late_that_nobody_sees", "mftd/catalog/route_time.c",
+             'r->expected_by != NULL ? mftd_check_hooks_run(p, "expected_by")',
+             "r->expected_by != NULL ? 0",
              ("tests/unit/catalog/test_objects",)),
     Mutation("apply_temp_in_place", "mftd/catalog/handling_file.c",
              "mftd_partner_path_is_one(at->temp_directory, r->directory))",
@@ -790,6 +810,15 @@ MUTATIONS = [
              "failed ? 0 : (uint32_t)row[20].i", "0",
              ("tests/unit/catalog/test_catalog",
               "name_is_the_one_at_the_partner")),
+
+    # why one waits whose turn it is not
+    Mutation("ordered_says_not_why", "mftd/catalog/person.c",
+             "	if (r > 0)\n		r = find_first(c, id, out);\n", "",
+             ("tests/unit/catalog/test_catalog", "order_is_kept")),
+    Mutation("ordered_behind_itself", "mftd/catalog/person.c",
+             "d.route = x.route AND (d.order_us, d.order_seq, d.id) < ",
+             "d.route = x.route AND (d.order_us, d.order_seq, d.id) <= ",
+             ("tests/unit/catalog/test_catalog", "order_is_kept")),
 
     # a person's wishes
     Mutation("wish_compares", "mftd/catalog/person.c",

@@ -500,6 +500,31 @@ priority_counts_between_partners(void **state)
 	claimed(db, &role, 1, "f0");
 }
 
+static int
+take_id(void *data, const struct mftd_db_value *row, int n)
+{
+	snprintf(data, MFTD_ID_BYTES, "%s", (const char *)row[0].p);
+	return 0;
+}
+
+/* The delivery of a receipt is behind that of another one; "": of none. */
+static void
+is_behind(struct db *db, const char *receipt, const char *first)
+{
+	static const char id_of[] =
+	    "SELECT id FROM delivery WHERE receipt = $1";
+	static struct mftd_delivery_story s;
+	const struct mftd_db_value one[] = { DB_TEXT(receipt) };
+	const struct mftd_db_value other[] = { DB_TEXT(first) };
+	char id[MFTD_ID_BYTES] = "", want[MFTD_ID_BYTES] = "";
+
+	assert_int_equal(mftd_db_run(db->c, id_of, one, 1, take_id, id), 1);
+	assert_int_equal(mftd_db_run(db->c, id_of, other, 1, take_id, want),
+	    first[0] != '\0');
+	assert_int_equal(mftd_catalog_delivery(db->c, id, &s), 0);
+	assert_string_equal(s.behind, want);
+}
+
 /* Of an ordered route one at a time, whatever the one before it waits for. */
 static void
 order_is_kept(void **state)
@@ -514,6 +539,7 @@ order_is_kept(void **state)
 	size_t i;
 
 	publish_in_route(db, &like, 3);
+	is_behind(db, "f0", "");
 	/* later ones do not come before it for being due before it */
 	db_execute(db, "UPDATE delivery SET due_us = 5 WHERE receipt = 'f2'");
 	assert_int_equal(mftd_catalog_raise(db->c, "q", "me", &role), 0);
@@ -521,6 +547,9 @@ order_is_kept(void **state)
 	for (i = 0; i < sizeof(on_the_way) / sizeof(on_the_way[0]); i++) {
 		set_state(db, "f0", on_the_way[i]);
 		claimed(db, &role, WANTED, "");
+		is_behind(db, "f1", "f0");
+		is_behind(db, "f2", "f0");
+		is_behind(db, "f0", "");
 	}
 	db_execute(db,
 	    "UPDATE delivery SET state = 'WAITING', due_us = 4000000000000000 "
@@ -552,8 +581,10 @@ order_passes_what_failed(void **state)
 	set_state(db, "f1", passed[1]);
 	claimed(db, &role, WANTED, "f2");
 	set_state(db, "f2", passed[2]);
+	is_behind(db, "f3", "");
 	/* who comes back is the first again */
 	set_state(db, "f1", "QUEUED");
+	is_behind(db, "f3", "f1");
 	claimed(db, &role, WANTED, "f1");
 	claimed(db, &role, WANTED, "");
 	set_state(db, "f1", "DONE");

@@ -343,6 +343,42 @@ queue_is_of_the_node(void **state)
 	assert_null(o);
 }
 
+/* Who has the queue "default" tells hooks, and nobody else. */
+static void
+hooks_need_the_default_queue(void **state)
+{
+	static const struct {
+		const char *lines, *why;
+	} rows[] = {
+		{ "hooks:\n  - {name: h, on: [late], exec: [/bin/true]}\n",
+		    ":18: hooks[0].on: nobody would be told: hooks run beside "
+		    "the queue default; add it to queues in mftd.yaml" },
+		{ "    expected_by: \"06:00\"\n",
+		    ":17: routes[0].expected_by: nobody would be told: hooks "
+		    "run beside the queue default; add it to queues in "
+		    "mftd.yaml" },
+	};
+	struct mftd_conf conf = { .n_volumes = 1,
+		.volumes = { { .name = "main", .path = "/srv" } } };
+	struct mftd_objects *o;
+	char text[2048], why[512] = "";
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "%s    queue: banks\n%s",
+		    ACCOUNT PARTNER ROUTE, rows[i].lines);
+		conf.queues[0] = "banks";
+		conf.n_queues = 1;
+		assert_int_equal(
+		    load_on(text, &conf, &o, why, sizeof(why)), -MFTD_E_CONF);
+		assert_string_equal(why, rows[i].why);
+		conf.queues[1] = "default";
+		conf.n_queues = 2;
+		assert_int_equal(load_on(text, &conf, &o, why, sizeof(why)), 0);
+		mftd_objects_free(o);
+	}
+}
+
 /* A place is a queue that mftd.yaml need not name. */
 static void
 route_runs_on_a_place(void **state)
@@ -859,6 +895,7 @@ main(void)
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(volumes_are_this_nodes),
 		cmocka_unit_test(queue_is_of_the_node),
+		cmocka_unit_test(hooks_need_the_default_queue),
 		cmocka_unit_test(route_runs_on_a_place),
 		cmocka_unit_test(places_are_checked),
 		cmocka_unit_test(nul_is_refused),

@@ -131,6 +131,36 @@ test_one_folder_missing(void **state)
 	assert_int_equal(partner_names(&w->partner), MANY - 1);
 }
 
+/* It is named: who reads "No such file" looks at its directory, and that is
+ * there. */
+static void
+test_one_temp_directory_missing(void **state)
+{
+	struct world *w = *state;
+
+	prepare_many(w, MANY);
+	strcpy(w->d[0].at.temp_directory, "/no/such");
+	test_one_of_many(w, 0, MFTD_DELIVERY_WAITING, -ENOENT,
+	    "temp_directory: /no/such/f0: No such file");
+}
+
+/* Nothing is renamed from one file system to another. */
+static void
+test_one_temp_directory_elsewhere(void **state)
+{
+	struct world *w = *state;
+	char dir[] = "/dev/shm/mftd-XXXXXX", path[64];
+
+	prepare_many(w, MANY);
+	assert_non_null(mkdtemp(dir));
+	strcpy(w->d[0].at.temp_directory, dir);
+	test_one_of_many(w, 0, MFTD_DELIVERY_WAITING, -MFTD_E_PARTNER,
+	    "rename from temp_directory: Failure");
+	snprintf(path, sizeof(path), "%s/f0", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void
 test_one_corrupt_source(void **state)
 {
@@ -394,6 +424,8 @@ main(int argc, char *argv[])
 		WITH_PARTNER(test_all_arrive),
 		WITH_PARTNER(test_one_name_exists),
 		WITH_PARTNER(test_one_folder_missing),
+		WITH_PARTNER(test_one_temp_directory_missing),
+		WITH_PARTNER(test_one_temp_directory_elsewhere),
 		WITH_PARTNER(test_one_corrupt_source),
 		WITH_PARTNER(test_one_lost_source),
 		cmocka_unit_test(test_one_fault),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "mftd/base/clock.h"
+#include "mftd/base/err.h"
 #include "mftd/outbound/pulse.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
@@ -131,6 +132,22 @@ test_time_from_begin_on(void **state)
 	mftd_job_set_step(&job, MFTD_EVENT_RETRY, -EIO, "why");
 	assert_int_equal(mftd_step_make(&job, &a), 0);
 	assert_int_equal(a.d.mtime, 1500000000);
+	free(q);
+}
+
+/* Nobody but a person ends it. */
+static void
+test_doubt_says_what_to_do(void **state)
+{
+	struct mftd_queue *q = calloc(1, sizeof(*q));
+	struct mftd_job job = { .q = q, .d.state = MFTD_DELIVERY_PUBLISHING };
+	struct mftd_attempt a;
+
+	mftd_job_set_step(&job, MFTD_EVENT_DOUBT, -MFTD_E_PARTNER, "why");
+	assert_int_equal(mftd_step_make(&job, &a), 0);
+	assert_int_equal(a.d.state, MFTD_DELIVERY_IN_DOUBT);
+	assert_string_equal(
+	    a.d.error, "why; say which by mftctl delivery resolve");
 	free(q);
 }
 
@@ -835,6 +852,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_so_many_take_no_place),
 		cmocka_unit_test(test_who_does_not_hang),
 		cmocka_unit_test(test_hung_claim_little),
+		cmocka_unit_test(test_doubt_says_what_to_do),
 		cmocka_unit_test(test_names_of_other_kinds),
 	};
 
