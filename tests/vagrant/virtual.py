@@ -80,8 +80,8 @@ class VirtualWorld(World):
         return self.run(
             "ssh", "-q", "-i", key, "-o", "StrictHostKeyChecking=no",
             "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=20",
-            "-o", "BatchMode=yes", f"vagrant@{self.address(machine)}",
-            "sudo", *argv, **kwargs)
+            "-o", "BatchMode=yes", "-o", "ServerAliveInterval=20",
+            f"vagrant@{self.address(machine)}", "sudo", *argv, **kwargs)
 
     def address(self, machine):
         last = {"db": 5, "storage": 6, "partner": 7}
