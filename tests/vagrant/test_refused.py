@@ -3,9 +3,9 @@
 import pytest
 
 
-def refused(place, *words, env=None):
+def refused(place, *words, env=None, provider="lxc"):
     before = place.links()
-    done = place.vagrant("up", "--provider=lxc", env=env)
+    done = place.vagrant("up", f"--provider={provider}", env=env)
     assert done.returncode != 0, done.stdout
     for word in words:
         assert word in done.stdout, done.stdout
@@ -35,6 +35,11 @@ def test_missing_plugin(place):
 def test_missing_box(place):
     place.settings("")
     refused(place, "no mftd-cluster", "box/build")
+
+
+def test_missing_box_for_libvirt(place):
+    refused(place, "no mftd-cluster for libvirt", "box/build -p libvirt",
+            provider="libvirt")
 
 
 @pytest.mark.parametrize("text, words", [

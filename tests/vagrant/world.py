@@ -22,12 +22,17 @@ umount -l "$1/cgroup"
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /var/lib/lxc
 mount --bind "$1/lxc" /var/lib/lxc
+"""
+_STAY = """
 echo ready
 sleep infinity & wait       # and so what has lost its parent is reaped
 """
 
 
 class World:
+    enter = ""              # what else is done in there first
+    provider = "lxc"
+
     def __init__(self, directory, home=None):
         self.directory = pathlib.Path(directory)
         self.local = self.directory / "local.yaml"
@@ -41,11 +46,11 @@ class World:
             os.environ, VAGRANT_HOME=str(home or self.directory / "home"),
             VAGRANT_DOTFILE_PATH=str(self.dot), MFT_CLUSTER=str(self.local),
             VAGRANT_CHECKPOINT_DISABLE="1", VAGRANT_NO_COLOR="1",
-            VAGRANT_DEFAULT_PROVIDER="lxc")
+            VAGRANT_DEFAULT_PROVIDER=self.provider)
         self.init = subprocess.Popen(
             ["unshare", "--net", "--mount", "--ipc", "--pid", "--fork",
-             "--kill-child", "--mount-proc", "sh", "-c", _ENTER, "sh",
-             str(self.directory)], stdout=subprocess.PIPE, text=True,
+             "--kill-child", "--mount-proc", "sh", "-c",
+             _ENTER + self.enter + _STAY, "sh", str(self.directory)], stdout=subprocess.PIPE, text=True,
             start_new_session=True)
         if self.init.stdout.readline() != "ready\n":
             raise RuntimeError("no place for Vagrant could be made")

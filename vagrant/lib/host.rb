@@ -45,11 +45,12 @@ module Mft
       check_range(settings)
     end
 
-    # The other providers' blocks are there, but no fencing for them yet.
+    # VirtualBox's block is there, but no fencing for it yet.
     def check_whole(settings)
-      return if settings.lxc?
+      return unless settings.provider == "virtualbox"
       raise Error, "--provider=#{settings.provider}: not yet, its fencing is "\
-                   "missing; --provider=lxc does it. See mftd-vagrant(7)."
+                   "missing; --provider=libvirt or lxc does it. See "\
+                   "mftd-vagrant(7)."
     end
 
     # Vagrant would look for it in a catalogue.
@@ -57,7 +58,7 @@ module Mft
       name = settings.box
       return if env.boxes.find(name, settings.provider.to_sym, ">= 0")
       raise Error, "box: there is no #{name} for #{settings.provider} here: "\
-                   "`sudo vagrant/box/build` makes it."
+                   "`sudo vagrant/box/build -p #{settings.provider}` makes it."
     end
 
     def check_memory(settings)

@@ -30,7 +30,7 @@ module Mft
       first = !File.exist?(File.join(Host.state, "ready"))
       Host.check_room(settings, env) if first
       Host.run(settings, "prepare")
-      Host.run(settings, "rack", "up") if settings.lxc?
+      Host.run(settings, settings.rack, "up")
       FileUtils.touch(File.join(Host.state, "ready"))
     rescue StandardError
       undo(settings) if first
@@ -43,7 +43,7 @@ module Mft
     end
 
     def undo(settings)
-      Host.run(settings, "rack", "down") if settings.lxc? && Dir.exist?(Host.state)
+      Host.run(settings, settings.rack, "down") if Dir.exist?(Host.state)
       FileUtils.rm_rf(Host.state)
     end
   end

@@ -53,6 +53,16 @@ module Mft
       provider == "lxc"
     end
 
+    # With MFT_QEMU=emulated libvirt does without KVM, which takes its time.
+    def emulated?
+      provider == "libvirt" && ENV["MFT_QEMU"] == "emulated"
+    end
+
+    # The script of host/ for what stands around the machines.
+    def rack
+      lxc? ? "rack" : "rack-libvirt"
+    end
+
     def [](key)
       @values[key]
     end
@@ -91,7 +101,8 @@ module Mft
         "NETWORK" => self["network"], "HOST" => address(1), "DB" => address(5),
         "STORAGE" => address(6), "PARTNER" => address(7),
         "CRM_OR_PCS" => self["shell"], "SHARED" => storage,
-        "PROVIDER" => provider, "MFT_UID" => "870" }
+        "PROVIDER" => provider, "MFT_UID" => "870",
+        "PATIENCE" => emulated? ? "6" : "1" }
     end
 
     private

@@ -8,6 +8,8 @@ load_cluster() {
 	wait_for 60 "mftctl apply succeeds" mftctl apply /etc/mft/objects.yaml
 	cibadmin --query --xpath "//clone[@id='inbound-clone']" \
 		> /dev/null 2>&1 || {
+		[ "${PATIENCE:-1}" = 1 ] || crm_attribute -t op_defaults \
+			-n timeout -v $((20 * PATIENCE))s
 		"fence_$PROVIDER"
 		generate --addresses "$FLOATING" | load
 	}
@@ -32,8 +34,11 @@ all_started() {
 	done
 }
 
+# Emulated machines take as many times longer; IPaddr2's start took 20 s.
 generate() {
-	/usr/share/mftd/crm-config/generate --nodes "$NODES" "--$CRM_OR_PCS" "$@"
+	/usr/share/mftd/crm-config/generate --nodes "$NODES" "--$CRM_OR_PCS" \
+		"$@" | sed "s/ timeout=20s/ timeout=$((20 * ${PATIENCE:-1}))s/
+		s/ timeout=60s/ timeout=$((60 * ${PATIENCE:-1}))s/"
 }
 
 load() {
@@ -51,5 +56,29 @@ fence_lxc() {
 	case $CRM_OR_PCS in
 	crm) crm configure property stonith-action=off ;;
 	pcs) pcs property set stonith-action=off ;;
+	esac
+}
+
+# fence_virtd (host/rack-libvirt) does it for all nodes.
+fence_libvirt() {
+	set -- ipaddr="$HOST" key_file=/etc/cluster/fence_xvm.key \
+		pcmk_host_map="$(each_node | while read -r node _; do
+			printf '%s:%s-%s;' "$node" "$NAME" "$node"
+		done)" pcmk_host_check=static-list \
+		pcmk_host_list="$(words "$NODES")"
+	case $CRM_OR_PCS in
+	crm)
+		for pair; do
+			printf ' %s="%s"' "${pair%%=*}" "${pair#*=}"
+		done | {
+			printf 'primitive fencing stonith:fence_virt params'
+			cat
+			printf ' op monitor interval=60s timeout=60s\n'
+		} | crm configure load update -
+		;;
+	pcs)
+		pcs stonith create fencing fence_virt "$@" op monitor \
+			interval=60s timeout=60s
+		;;
 	esac
 }

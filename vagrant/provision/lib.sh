@@ -8,9 +8,10 @@ say() {
 	echo "$name: $*"
 }
 
-# wait_for SECONDS WHAT COMMAND...: until it succeeds
+# wait_for SECONDS WHAT COMMAND...: until it succeeds; PATIENCE times as long
+# where machines are emulated
 wait_for() {
-	left=$1
+	left=$(($1 * ${PATIENCE:-1}))
 	what=$2
 	shift 2
 	until "$@" > /dev/null 2>&1; do

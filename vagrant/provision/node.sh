@@ -10,6 +10,7 @@ volume=/srv/mft
 install_software() {
 	install_packages corosync pacemaker pacemaker-cli-utils crmsh pcs \
 		fence-agents ipmitool resource-agents
+	[ "$PROVIDER" = lxc ] || install_packages fence-virt sbd
 	getent group mft > /dev/null || groupadd -r -g "$MFT_UID" mft
 	getent passwd mft > /dev/null || useradd -r -u "$MFT_UID" -g mft \
 		-d /var/lib/mft -s /usr/sbin/nologin mft
@@ -64,7 +65,7 @@ configure_corosync() {
 	    crypto_cipher: aes256
 	    crypto_hash: sha256
 	    # a busy laptop is no lost node
-	    token: 5000
+	    token: $((5000 * ${PATIENCE:-1}))
 	}
 	quorum {
 	    provider: corosync_votequorum
@@ -77,6 +78,23 @@ configure_corosync() {
 	    to_syslog: yes
 	}
 	END
+}
+
+# A node that hangs, or whose Pacemaker does, is reset by its own kernel. (All
+# containers share one, and have no watchdog.) Without a disk sbd wants a
+# majority: of two nodes it would reset the one that is left.
+watch_node() {
+	[ "$PROVIDER" != lxc ] && [ "$(two_node)" = 0 ] || return 0
+	echo softdog | put /etc/modules-load.d/mft.conf 644 root || :
+	modprobe softdog
+	put /etc/default/sbd 644 root <<-END || :
+	SBD_PACEMAKER=yes
+	SBD_STARTMODE=always
+	SBD_DELAY_START=no
+	SBD_WATCHDOG_DEV=/dev/watchdog
+	SBD_WATCHDOG_TIMEOUT=$((5 * ${PATIENCE:-1}))
+	END
+	systemctl --quiet enable sbd 2> /dev/null
 }
 
 two_node() {
@@ -100,6 +118,7 @@ configure_mftd() {
 	put /etc/mft/pgpass 600 mft:mft <<-END || :
 	*:*:mft:mft:$(cat "$keys/database")
 	END
+	put_key fence-virt /etc/cluster/fence_xvm.key 600 root
 	put /etc/mft/fence-password 700 root <<-END || :
 	#!/bin/sh
 	echo $(cat "$keys/fence")
@@ -139,6 +158,7 @@ configure_mftd() {
 install_software
 configure_mftd
 mount_storage
+watch_node
 if configure_corosync; then
 	systemctl --quiet enable corosync pacemaker 2> /dev/null
 	systemctl restart corosync pacemaker

@@ -28,7 +28,7 @@ END
 {
 	printf 'Host mft-*\n\tPort 2222\n\tUser alice\n\tBatchMode yes\n'
 	printf '\tStrictHostKeyChecking yes\n\tUpdateHostKeys no\n'
-	printf '\tConnectTimeout 5\n'
+	printf '\tConnectTimeout %d\n' $((5 * ${PATIENCE:-1}))
 } | put /home/alice/.ssh/config 600 alice:alice || :
 install -m 755 "$here/send" /usr/local/bin/mft-send
 

@@ -7,11 +7,20 @@ brick=/srv/mft-export
 install -d -m 750 -o "$MFT_UID" -g "$MFT_UID" "$brick"
 
 serve_nfs() {
+	restart=
 	install_packages nfs-kernel-server
 	for address in $(words "$NODE_ADDRESSES"); do
 		echo "$brick $address(rw,sync,no_subtree_check,no_root_squash)"
 	done | put /etc/exports.d/mft.exports 644 root || :
-	start_now nfs-kernel-server
+	# No version 3, and so no rpcbind. A lost client's locks are kept for a lease.
+	put /etc/nfs.conf.d/mft.conf 644 root <<-END && restart=restart
+	[nfsd]
+	vers3=n
+	grace-time=15
+	lease-time=15
+	END
+	systemctl --quiet enable nfs-server 2> /dev/null
+	systemctl "${restart:-start}" nfs-server
 	exportfs -ra
 }
 
