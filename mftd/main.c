@@ -197,11 +197,6 @@ check_ground(const struct mftd_conf *conf)
 	size_t i;
 	int r = 0;
 
-	/* agents take the last line for the reason, which this is not */
-	if (!mftd_conf_has_queue(conf, MFTD_DEFAULT_QUEUE))
-		fprintf(stderr,
-		    "mftd: queues: without " MFTD_DEFAULT_QUEUE
-		    " there can be no hooks and no expected_by\n");
 	if (pw == NULL) {
 		fprintf(
 		    stderr, "mftd: user: there is no user %s\n", conf->user);
@@ -232,6 +227,11 @@ check_ground(const struct mftd_conf *conf)
 static int
 check(const struct mftd_conf *conf, const char *file, const char *queue)
 {
+	/* first: agents take the last line for the reason */
+	if (queue == NULL && !mftd_conf_has_queue(conf, MFTD_DEFAULT_QUEUE))
+		fprintf(stderr,
+		    "mftd: queues: without " MFTD_DEFAULT_QUEUE
+		    " there can be no hooks and no expected_by\n");
 	if (queue == NULL || mftd_conf_has_queue(conf, queue))
 		return check_ground(conf);
 	fprintf(

@@ -172,7 +172,8 @@ def test_check_finds_the_queue(rig):
             [rig.program("mftd"), "-t", "-f", rig.conf, *args], text=True,
             check=False, stderr=subprocess.PIPE)
         return done.returncode, done.stderr
-    assert check() == (0, "")
+    assert check() == (0, "mftd: queues: without default there can be no "
+                       "hooks and no expected_by\n")
     assert check("-q", "banks") == (0, "")
     code, words = check("-q", "default")
     assert code == 3
