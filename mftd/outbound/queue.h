@@ -48,6 +48,7 @@ struct mftd_job {
 	bool unsure; /* an attempt to write it may have gone through */
 	bool begun; /* d.tries counts a try that no row has yet */
 	bool not_called; /* step: its partner was not to be had */
+	bool excused; /* step: we ended its try ourselves; it is not the last */
 	int64_t wait_ms; /* not_called: for so long at least */
 	int64_t begin_us; /* when a deliver got it */
 	int64_t start_ms; /* not before (mftd_clock_ms) */

@@ -227,8 +227,10 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 			mftd_job_put_back(job, -ETIMEDOUT, text);
 		else if (rn->ended && job->d.state == MFTD_DELIVERY_CLAIMED)
 			mftd_job_put_back(job, 0, text);
-		else if (!job->pending)
+		else if (!job->pending) {
 			mftd_job_set_step(job, MFTD_EVENT_RETRY, -ECHILD, text);
+			job->excused = rn->ended;
+		}
 	}
 	mftd_queue_wake(rn->q);
 }

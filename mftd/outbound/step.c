@@ -23,7 +23,7 @@ mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
 	job->step.err = err;
 	snprintf(job->step.text, sizeof(job->step.text), "%s", text);
 	job->pending = true;
-	job->unsure = job->not_called = false;
+	job->unsure = job->not_called = job->excused = false;
 	job->wait_ms = 0;
 }
 
@@ -46,7 +46,7 @@ mftd_job_said(struct mftd_job *job, const struct mftd_msg_deliver_step *head,
 	job->step = *s;
 	snprintf(job->host, sizeof(job->host), "%s", head->host);
 	job->pending = job->asked = true;
-	job->unsure = false;
+	job->unsure = job->excused = false;
 	job->wait_ms = 0;
 	job->not_called = head->called == MFTD_CALLED_IN_VAIN &&
 	    (s->event == MFTD_EVENT_PUT_BACK ||
@@ -79,6 +79,8 @@ wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
 		return job->wait_ms;
 	if (job->not_called)
 		return mftd_breaker_backoff_ms(job->q, job->d.partner);
+	if (job->excused)
+		return mftd_delivery_backoff_ms(1, mftd_job_any_number());
 	if (job->step.err == -MFTD_E_PARTNER_KEY ||
 	    job->step.err == -MFTD_E_AUTH)
 		return mftd_delivery_long_ms(mftd_job_any_number());
@@ -102,6 +104,8 @@ count_try(const struct mftd_job *job, struct mftd_delivery *d)
 	}
 	if (d->first_us == 0)
 		d->first_us = job->begin_us;
+	if (job->excused)
+		return event;
 	mftd_hours_read(&job->q->hours);
 	if (!mftd_delivery_is_spent(
 		d, mftd_hours_since_us(&job->q->hours, d->first_us)))

@@ -1434,6 +1434,13 @@ MUTATIONS = [
          "(refused || it->settled || mftd_delivery_is_final(&e))",
          "(it->settled || mftd_delivery_is_final(&e))",
          (*NAMES, "test_preserve_refused")),
+    half("ended_for_good", "step.c",
+         "	if (job->excused)\n		return event;\n", "",
+         ("tests/unit/outbound/test_job", "test_excused")),
+    half("ended_for_long", "step.c",
+         "	if (job->excused)\n"
+         "		return mftd_delivery_backoff_ms(1, "
+         "mftd_job_any_number());\n", "", ("tests/unit/outbound/test_job", "test_excused")),
     half("ended_of_other_hosts", "retire.c",
          "	    are_same(a->other_hosts, a->n_other_hosts, b->other_hosts,\n"
          "		b->n_other_hosts) &&\n",

@@ -739,6 +739,39 @@ test_waits_in_its_row(void **state)
 	drop_queue(q);
 }
 
+/* Who was ended for another configuration is tried again at once, however many
+ * tries it had. */
+static void
+test_excused(void **state)
+{
+	struct mftd_queue *q = make_runners();
+	struct mftd_runner *rn = run(q, "acme", 1, 0);
+	struct mftd_worker w = { .attached = NULL };
+	struct mftd_job *job = take_named(q, "in", "x");
+	struct mftd_attempt a;
+	int i;
+
+	q->w = &w;
+	q->awake = true;
+	for (i = 0; i < 2; i++) {
+		job->d.state = MFTD_DELIVERY_SENDING;
+		job->d.tries = 8;
+		job->d.retry_tries = 1;
+		job->pending = false;
+		job->runner = rn;
+		rn->jobs[0] = job;
+		rn->n = 1;
+		rn->ended = i == 0;
+		mftd_runner_reaped(rn, SIGKILL);
+		assert_int_equal(mftd_step_make(job, &a), 0);
+		assert_int_equal(a.d.state,
+		    i == 0 ? MFTD_DELIVERY_WAITING : MFTD_DELIVERY_FAILED);
+		if (i == 0)
+			assert_in_range(a.wait_ms, 1000, 2000);
+	}
+	drop_queue(q);
+}
+
 /* A process that waits to be killed. */
 static pid_t
 make_child(void)
@@ -839,6 +872,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_configured_anew),
 		cmocka_unit_test(test_waits_in_its_row),
+		cmocka_unit_test(test_excused),
 		cmocka_unit_test(test_number_on_the_way),
 		cmocka_unit_test(test_words_of_the_last_try),
 		cmocka_unit_test(test_time_from_begin_on),
