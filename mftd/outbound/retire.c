@@ -20,32 +20,44 @@ is_same(const char *a, const char *b)
 }
 
 static bool
-are_same(char **a, size_t n_a, char **b, size_t n_b)
+has(char **list, size_t n, const char *text)
 {
 	size_t i;
 
-	for (i = 0; i < n_a && n_a == n_b; i++)
-		if (strcmp(a[i], b[i]) != 0)
-			return false;
-	return n_a == n_b;
+	for (i = 0; i < n; i++)
+		if (strcmp(list[i], text) == 0)
+			return true;
+	return false;
 }
 
-/* Whether both are called at the same places, as the same user, and known by
- * the same keys. */
+/* Whether b has all that a has. */
 static bool
-is_called_alike(const struct mftd_partner *a, const struct mftd_partner *b)
+are_kept(char **a, size_t n_a, char **b, size_t n_b)
 {
-	return strcmp(a->host, b->host) == 0 && a->port == b->port &&
-	    are_same(a->other_hosts, a->n_other_hosts, b->other_hosts,
-		b->n_other_hosts) &&
-	    are_same(
-		a->host_keys, a->n_host_keys, b->host_keys, b->n_host_keys) &&
-	    strcmp(a->user, b->user) == 0 &&
-	    is_same(a->key_file, b->key_file) &&
-	    is_same(a->password, b->password) &&
-	    is_same(a->source, b->source) &&
-	    is_same(a->key_exchanges, b->key_exchanges) &&
-	    is_same(a->ciphers, b->ciphers) && is_same(a->macs, b->macs);
+	size_t i;
+
+	for (i = 0; i < n_a; i++)
+		if (!has(b, n_b, a[i]))
+			return false;
+	return true;
+}
+
+/* Whether who is called by was may be so by now: at such a place, as that user,
+ * known by such a key.  What lets us in is not asked for again; and a password
+ * is sealed anew by each apply. */
+static bool
+is_called_alike(const struct mftd_partner *was, const struct mftd_partner *now)
+{
+	return strcmp(was->host, now->host) == 0 && was->port == now->port &&
+	    are_kept(was->other_hosts, was->n_other_hosts, now->other_hosts,
+		now->n_other_hosts) &&
+	    are_kept(was->host_keys, was->n_host_keys, now->host_keys,
+		now->n_host_keys) &&
+	    strcmp(was->user, now->user) == 0 &&
+	    is_same(was->source, now->source) &&
+	    is_same(was->key_exchanges, now->key_exchanges) &&
+	    is_same(was->ciphers, now->ciphers) &&
+	    is_same(was->macs, now->macs);
 }
 
 /* Whether what it has under way must not go on: its partner, of the objects

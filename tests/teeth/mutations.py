@@ -1442,20 +1442,21 @@ MUTATIONS = [
          "		return mftd_delivery_backoff_ms(1, "
          "mftd_job_any_number());\n", "", ("tests/unit/outbound/test_job", "test_excused")),
     half("ended_of_other_hosts", "retire.c",
-         "	    are_same(a->other_hosts, a->n_other_hosts, b->other_hosts,\n"
-         "		b->n_other_hosts) &&\n",
+         "	    are_kept(was->other_hosts, was->n_other_hosts, "
+         "now->other_hosts,\n		now->n_other_hosts) &&\n",
          "",
          ("tests/unit/outbound/test_job", "test_configured_anew")),
     half("ended_of_other_keys", "retire.c",
-         "	    are_same(\n		a->host_keys, a->n_host_keys, b->host_keys, b->n_host_keys) &&\n",
+         "	    are_kept(was->host_keys, was->n_host_keys, now->host_keys,\n"
+         "		now->n_host_keys) &&\n",
          "",
          ("tests/unit/outbound/test_job", "test_configured_anew")),
     half("ended_of_one_port", "retire.c",
-         "strcmp(a->host, b->host) == 0 && a->port == b->port &&",
-         "strcmp(a->host, b->host) == 0 &&",
+         "strcmp(was->host, now->host) == 0 && was->port == now->port &&",
+         "strcmp(was->host, now->host) == 0 &&",
          ("tests/unit/outbound/test_job", "test_configured_anew")),
     half("ended_whose_source_is_gone", "retire.c",
-         "	    is_same(a->source, b->source) &&\n", "",
+         "	    is_same(was->source, now->source) &&\n", "",
          ("tests/unit/outbound/test_job", "test_configured_anew")),
     half("ended_amid_a_rename", "retire.c",
          "(job->pending || mftd_delivery_is_published(job->d.state)))",

@@ -804,7 +804,8 @@ had_ended(struct mftd_runner *rn)
 static void
 test_configured_anew(void **state)
 {
-	static char a[] = "a", b[] = "b", *one[] = { a, a }, *two[] = { a, b };
+	static char a[] = "a", b[] = "b", *one[] = { a, b }, *two[] = { a, a };
+	static char *more[] = { b, a, a };
 	static const struct mftd_partner was = { .name = a,
 		.host = a,
 		.port = 22,
@@ -814,7 +815,7 @@ test_configured_anew(void **state)
 		.host_keys = one,
 		.n_host_keys = 2,
 		.bandwidth = 5 };
-	struct mftd_partner now[15], before = was;
+	struct mftd_partner now[13], before = was;
 	struct mftd_objects old = { .partners = &before, .n_partners = 1 };
 	struct mftd_objects objects = { .n_partners = 1 };
 	struct mftd_job job = { .d = { .state = MFTD_DELIVERY_SENDING } };
@@ -823,10 +824,13 @@ test_configured_anew(void **state)
 	struct mftd_chan *c;
 	int fds[2], i;
 
-	for (i = 0; i < 15; i++)
+	for (i = 0; i < 13; i++)
 		now[i] = was;
 	now[1].bandwidth = 6; /* what it has is not sent otherwise */
 	now[1].connections = 3;
+	now[1].host_keys = now[1].other_hosts = more;
+	now[1].n_host_keys = now[1].n_other_hosts = 3;
+	now[1].password = now[1].key_file = b; /* it is let in already */
 	now[2].host = b;
 	now[3].port = 23;
 	now[4].user = b;
@@ -834,22 +838,22 @@ test_configured_anew(void **state)
 	now[6].n_other_hosts = 1;
 	now[7].host_keys = two;
 	now[8].n_host_keys = 1;
-	now[9].key_file = now[10].password = now[11].source = b;
-	now[12].key_exchanges = now[13].ciphers = now[14].macs = b;
+	now[9].source = b;
+	now[10].key_exchanges = now[11].ciphers = now[12].macs = b;
 	assert_int_equal(mftd_chan_pair(fds), 0);
 	c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
 	assert_non_null(c);
-	for (i = 0; i < 15 + 3; i++) {
+	for (i = 0; i < 13 + 3; i++) {
 		rn = run(q, "a", 1, 0);
 		rn->child.pid = make_child();
 		rn->chan = c;
 		rn->jobs[4] = &job;
 		q->objects = &objects;
-		objects.partners = &now[i < 15 ? i : 2];
-		objects.n_partners = i != 15; /* none */
+		objects.partners = &now[i < 13 ? i : 2];
+		objects.n_partners = i != 13; /* none */
 		job.d.state = MFTD_DELIVERY_SENDING;
-		job.pending = i == 16;
-		if (i == 17)
+		job.pending = i == 14;
+		if (i == 15)
 			job.d.state = MFTD_DELIVERY_PUBLISHING;
 		mftd_runners_retire(q, NULL);
 		mftd_retired_work(q);
@@ -857,7 +861,7 @@ test_configured_anew(void **state)
 		mftd_runners_retire(q, &old);
 		assert_true(rn->retire);
 		mftd_retired_work(q);
-		assert_int_equal(had_ended(rn), i > 1 && i < 16);
+		assert_int_equal(had_ended(rn), i > 1 && i < 14);
 		memset(rn, 0, sizeof(*rn));
 		rn->q = q;
 	}
