@@ -6,6 +6,7 @@
 
 struct mftd_pulse {
 	_Atomic int64_t ms;
+	_Atomic bool stopped;
 };
 
 struct mftd_pulse *
@@ -33,4 +34,16 @@ int64_t
 mftd_pulse_ms(const struct mftd_pulse *p)
 {
 	return atomic_load_explicit(&p->ms, memory_order_relaxed);
+}
+
+void
+mftd_pulse_stop(struct mftd_pulse *p, bool yes)
+{
+	atomic_store_explicit(&p->stopped, yes, memory_order_relaxed);
+}
+
+bool
+mftd_pulse_is_stopped(const struct mftd_pulse *p)
+{
+	return atomic_load_explicit(&p->stopped, memory_order_relaxed);
 }

@@ -2,6 +2,7 @@
 #ifndef MFTD_OUTBOUND_PULSE_H
 #define MFTD_OUTBOUND_PULSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,9 @@ void mftd_pulse_beat(struct mftd_pulse *p, int64_t now_ms);
 
 /* When it did so last. */
 int64_t mftd_pulse_ms(const struct mftd_pulse *p);
+
+/* The other way round: whether it is to leave off, where that is in order. */
+void mftd_pulse_stop(struct mftd_pulse *p, bool yes);
+bool mftd_pulse_is_stopped(const struct mftd_pulse *p);
 
 #endif

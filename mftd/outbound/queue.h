@@ -48,7 +48,6 @@ struct mftd_job {
 	bool unsure; /* an attempt to write it may have gone through */
 	bool begun; /* d.tries counts a try that no row has yet */
 	bool not_called; /* step: its partner was not to be had */
-	bool excused; /* step: we ended its try ourselves; it is not the last */
 	int64_t wait_ms; /* not_called: for so long at least */
 	int64_t begin_us; /* when a deliver got it */
 	int64_t start_ms; /* not before (mftd_clock_ms) */
@@ -71,8 +70,6 @@ struct mftd_runner {
 	struct mftd_child child; /* no process: this place is free */
 	struct mftd_chan *chan; /* to it; NULL: it is to end */
 	bool retire; /* no further batch: its configuration is of yesterday */
-	bool outdated; /* nor is what it has to go on … */
-	bool ended; /* … and so it was killed */
 	bool probe; /* it calls, and has not said yet how that went */
 	int64_t idle_ms; /* since when it has no batch (mftd_clock_ms); 0: it
 			    has one */

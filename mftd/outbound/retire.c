@@ -4,6 +4,7 @@
 
 #include "mftd/base/log.h"
 #include "mftd/outbound/known.h"
+#include "mftd/outbound/pulse.h"
 #include "mftd/outbound/queue.h"
 #include "mftd/outbound/runner.h"
 
@@ -83,41 +84,11 @@ mftd_runners_retire(struct mftd_queue *q, const struct mftd_objects *old)
 	FOR_EACH_RUNNER(rn, q)
 	{
 		rn->retire = true;
-		if (rn->child.pid != 0 && old != NULL)
-			rn->outdated |= is_outdated(rn, old);
-	}
-}
-
-/* Whether all that it has can be left where it is: none may be renamed. */
-static bool
-is_only_sending(const struct mftd_runner *rn)
-{
-	const struct mftd_job *job;
-	size_t i;
-
-	for (i = 0; i < MFTD_DELIVER_BATCH_MAX; i++) {
-		job = rn->jobs[i];
-		if (job != NULL &&
-		    (job->pending || mftd_delivery_is_published(job->d.state)))
-			return false;
-	}
-	return rn->n > 0;
-}
-
-void
-mftd_retired_work(struct mftd_queue *q)
-{
-	struct mftd_runner *rn;
-
-	FOR_EACH_RUNNER(rn, q)
-	{
-		if (!rn->outdated || rn->ended || rn->probe ||
-		    rn->chan == NULL || !is_only_sending(rn))
+		if (rn->child.pid == 0 || old == NULL || !is_outdated(rn, old))
 			continue;
 		log_info("partner=%s: its configuration has changed: what is "
 			 "being sent begins anew",
 		    rn->partner);
-		rn->ended = true;
-		mftd_runner_kill(rn);
+		mftd_pulse_stop(mftd_runner_pulse(rn), true);
 	}
 }

@@ -196,17 +196,13 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 
 	if (rn->chan != NULL) {
 		/* what it still said counts: read before its end is seen */
-		if (!rn->ended && rn->asked == 0 &&
-		    mftd_chan_recv(rn->chan, &m) == 0 &&
+		if (rn->asked == 0 && mftd_chan_recv(rn->chan, &m) == 0 &&
 		    m.type == MFTD_MSG_DELIVER_STEP)
 			mftd_runner_on_step(rn->q, rn->chan, &m);
 		if (rn->chan != NULL)
 			hang_up(rn);
 	}
-	if (rn->ended)
-		snprintf(text, sizeof(text),
-		    "the configuration of its partner has changed");
-	else if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "deliver was ended by signal %d",
 		    WTERMSIG(status));
 	else
@@ -225,12 +221,8 @@ mftd_runner_reaped(struct mftd_runner *rn, int status)
 		if (!job->pending && in_vain &&
 		    (is_stopped(job) || !is_evidence(job)))
 			mftd_job_put_back(job, -ETIMEDOUT, text);
-		else if (rn->ended && job->d.state == MFTD_DELIVERY_CLAIMED)
-			mftd_job_put_back(job, 0, text);
-		else if (!job->pending) {
+		else if (!job->pending)
 			mftd_job_set_step(job, MFTD_EVENT_RETRY, -ECHILD, text);
-			job->excused = rn->ended;
-		}
 	}
 	mftd_queue_wake(rn->q);
 }
@@ -443,6 +435,7 @@ take_place(struct mftd_queue *q, const char *partner)
 	memset(rn, 0, sizeof(*rn));
 	rn->q = q;
 	rn->pace = mftd_runners_pace(q, partner);
+	mftd_pulse_stop(mftd_runner_pulse(rn), false);
 	snprintf(rn->partner, sizeof(rn->partner), "%s", partner);
 	mftd_pulse_beat(mftd_runner_pulse(rn), mftd_clock_ms());
 	return rn;
@@ -575,7 +568,6 @@ mftd_runners_work(struct mftd_queue *q)
 	struct mftd_job *job;
 
 	mftd_hung_look(q);
-	mftd_retired_work(q);
 	FOR_EACH_RUNNER(rn, q)
 	if (rn->chan != NULL && rn->n == 0 && rn->asked == 0 && !rn->probe &&
 	    !go_on(rn))

@@ -45,13 +45,9 @@ void mftd_runner_reaped(struct mftd_runner *rn, int status);
 /* ---- retire.c */
 
 /* The configuration has changed, which was old; NULL: none was: each takes no
- * further batch. */
+ * further batch.  Those whose partner is to be called in another way now, or
+ * not at all, leave off sending: that is tried again. */
 void mftd_runners_retire(struct mftd_queue *q, const struct mftd_objects *old);
-
-/* Ends those of them whose partner is to be called in another way now, or not
- * at all, as soon as nothing that they have may be renamed: it is tried again
- * then. */
-void mftd_retired_work(struct mftd_queue *q);
 
 /* ---- hung.c */
 

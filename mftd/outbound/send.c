@@ -125,6 +125,15 @@ write_some(struct mftd_batch *b, struct mftd_item *it, uint64_t off,
 	return r;
 }
 
+/* Its partner is called in another way by now: it is to be tried again so. */
+static void
+heed_stop(const struct mftd_batch *b, struct mftd_item *it)
+{
+	if (b->j->pulse != NULL && mftd_pulse_is_stopped(b->j->pulse))
+		mftd_item_fail(it, -ECANCELED,
+		    "the configuration of its partner has changed", "");
+}
+
 /* Copies the source from it->from on, summing up all of it on the way, as long
  * as nothing is refused. */
 static int
@@ -136,6 +145,7 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 
 	if (EVP_DigestInit_ex(b->sum, b->sha256, NULL) != 1)
 		fail_source(it, -EIO, "no SHA-256");
+	heed_stop(b, it);
 	while (r == 0 && mftd_item_goes_on(it) && it->wrote.err == 0 &&
 	    off < it->d.size) {
 		n = mftd_fd_pread_full(it->source, data, chunk, (int64_t)off);
@@ -150,6 +160,7 @@ copy(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 		    ? write_some(b, it, off, data, (size_t)n)
 		    : b->call.target.go_on(b->call.target.data);
 		off += (uint64_t)n;
+		heed_stop(b, it);
 	}
 	it->summed = true;
 	if (EVP_DigestFinal_ex(b->sum, it->sum, NULL) != 1 &&

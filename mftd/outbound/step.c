@@ -23,7 +23,7 @@ mftd_job_set_step(struct mftd_job *job, enum mftd_delivery_event event, int err,
 	job->step.err = err;
 	snprintf(job->step.text, sizeof(job->step.text), "%s", text);
 	job->pending = true;
-	job->unsure = job->not_called = job->excused = false;
+	job->unsure = job->not_called = false;
 	job->wait_ms = 0;
 }
 
@@ -46,7 +46,7 @@ mftd_job_said(struct mftd_job *job, const struct mftd_msg_deliver_step *head,
 	job->step = *s;
 	snprintf(job->host, sizeof(job->host), "%s", head->host);
 	job->pending = job->asked = true;
-	job->unsure = job->excused = false;
+	job->unsure = false;
 	job->wait_ms = 0;
 	job->not_called = head->called == MFTD_CALLED_IN_VAIN &&
 	    (s->event == MFTD_EVENT_PUT_BACK ||
@@ -68,6 +68,15 @@ mftd_job_put_back(struct mftd_job *job, int err, const char *text)
 
 /* ---- the row */
 
+/* We ended that try ourselves, for another configuration: it is not the last
+ * one, and the next need not wait for long. */
+static bool
+is_excused(const struct mftd_job *job)
+{
+	return job->step.event == MFTD_EVENT_RETRY &&
+	    job->step.err == -ECANCELED;
+}
+
 static int64_t
 wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
 {
@@ -79,7 +88,7 @@ wait_after(const struct mftd_job *job, enum mftd_delivery_action action)
 		return job->wait_ms;
 	if (job->not_called)
 		return mftd_breaker_backoff_ms(job->q, job->d.partner);
-	if (job->excused)
+	if (is_excused(job))
 		return mftd_delivery_backoff_ms(1, mftd_job_any_number());
 	if (job->step.err == -MFTD_E_PARTNER_KEY ||
 	    job->step.err == -MFTD_E_AUTH)
@@ -104,7 +113,7 @@ count_try(const struct mftd_job *job, struct mftd_delivery *d)
 	}
 	if (d->first_us == 0)
 		d->first_us = job->begin_us;
-	if (job->excused)
+	if (is_excused(job))
 		return event;
 	mftd_hours_read(&job->q->hours);
 	if (!mftd_delivery_is_spent(

@@ -2,14 +2,12 @@
 /* The places of a queue, shared among its partners. */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -739,30 +737,22 @@ test_waits_in_its_row(void **state)
 	drop_queue(q);
 }
 
-/* Who was ended for another configuration is tried again at once, however many
+/* Who left off for another configuration is tried again at once, however many
  * tries it had. */
 static void
 test_excused(void **state)
 {
-	struct mftd_queue *q = make_runners();
-	struct mftd_runner *rn = run(q, "acme", 1, 0);
-	struct mftd_worker w = { .attached = NULL };
+	struct mftd_queue *q = make_queue();
 	struct mftd_job *job = take_named(q, "in", "x");
 	struct mftd_attempt a;
 	int i;
 
-	q->w = &w;
-	q->awake = true;
+	job->d.state = MFTD_DELIVERY_SENDING;
+	job->d.tries = 8;
+	job->d.retry_tries = 1;
 	for (i = 0; i < 2; i++) {
-		job->d.state = MFTD_DELIVERY_SENDING;
-		job->d.tries = 8;
-		job->d.retry_tries = 1;
-		job->pending = false;
-		job->runner = rn;
-		rn->jobs[0] = job;
-		rn->n = 1;
-		rn->ended = i == 0;
-		mftd_runner_reaped(rn, SIGKILL);
+		mftd_job_set_step(job, MFTD_EVENT_RETRY,
+		    i == 0 ? -ECANCELED : -MFTD_E_PARTNER, "");
 		assert_int_equal(mftd_step_make(job, &a), 0);
 		assert_int_equal(a.d.state,
 		    i == 0 ? MFTD_DELIVERY_WAITING : MFTD_DELIVERY_FAILED);
@@ -770,34 +760,6 @@ test_excused(void **state)
 			assert_in_range(a.wait_ms, 1000, 2000);
 	}
 	drop_queue(q);
-}
-
-/* A process that waits to be killed. */
-static pid_t
-make_child(void)
-{
-	pid_t pid = fork();
-
-	assert_int_not_equal(pid, -1);
-	if (pid != 0)
-		return pid;
-	for (;;)
-		pause();
-}
-
-/* Ends its process.  Whether it had ended already. */
-static bool
-had_ended(struct mftd_runner *rn)
-{
-	bool yes = rn->ended;
-	int status;
-
-	if (!yes)
-		assert_int_equal(kill(rn->child.pid, SIGTERM), 0);
-	assert_int_equal(waitpid(rn->child.pid, &status, 0), rn->child.pid);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), yes ? SIGKILL : SIGTERM);
-	return yes;
 }
 
 /* What is being sent goes on only where its partner is called as before. */
@@ -818,11 +780,9 @@ test_configured_anew(void **state)
 	struct mftd_partner now[13], before = was;
 	struct mftd_objects old = { .partners = &before, .n_partners = 1 };
 	struct mftd_objects objects = { .n_partners = 1 };
-	struct mftd_job job = { .d = { .state = MFTD_DELIVERY_SENDING } };
 	struct mftd_queue *q = make_runners();
 	struct mftd_runner *rn;
-	struct mftd_chan *c;
-	int fds[2], i;
+	int i;
 
 	for (i = 0; i < 13; i++)
 		now[i] = was;
@@ -840,33 +800,21 @@ test_configured_anew(void **state)
 	now[8].n_host_keys = 1;
 	now[9].source = b;
 	now[10].key_exchanges = now[11].ciphers = now[12].macs = b;
-	assert_int_equal(mftd_chan_pair(fds), 0);
-	c = mftd_chan_new(fds[0], MFTD_PROC_DELIVER, "");
-	assert_non_null(c);
-	for (i = 0; i < 13 + 3; i++) {
+	for (i = 0; i < 13 + 1; i++) {
 		rn = run(q, "a", 1, 0);
-		rn->child.pid = make_child();
-		rn->chan = c;
-		rn->jobs[4] = &job;
+		mftd_pulse_stop(mftd_runner_pulse(rn), false);
 		q->objects = &objects;
 		objects.partners = &now[i < 13 ? i : 2];
 		objects.n_partners = i != 13; /* none */
-		job.d.state = MFTD_DELIVERY_SENDING;
-		job.pending = i == 14;
-		if (i == 15)
-			job.d.state = MFTD_DELIVERY_PUBLISHING;
 		mftd_runners_retire(q, NULL);
-		mftd_retired_work(q);
-		assert_false(rn->ended);
-		mftd_runners_retire(q, &old);
 		assert_true(rn->retire);
-		mftd_retired_work(q);
-		assert_int_equal(had_ended(rn), i > 1 && i < 14);
+		assert_false(mftd_pulse_is_stopped(mftd_runner_pulse(rn)));
+		mftd_runners_retire(q, &old);
+		assert_int_equal(
+		    mftd_pulse_is_stopped(mftd_runner_pulse(rn)), i > 1);
 		memset(rn, 0, sizeof(*rn));
 		rn->q = q;
 	}
-	mftd_chan_free(c);
-	close(fds[1]);
 	drop_queue(q);
 }
 

@@ -21,6 +21,7 @@
 #include "mftd/base/err.h"
 #include "mftd/base/log.h"
 #include "mftd/outbound/names.h"
+#include "mftd/outbound/pulse.h"
 #include "mftd/outbound/temp.h"
 #include "tests/unit/outbound/player.h"
 
@@ -708,6 +709,36 @@ test_silence(void **state)
 	assert_delivered(w, "report.csv", 1);
 }
 
+/* For another configuration it leaves off where nothing of it stays behind. */
+static void
+leave_off(struct world *w)
+{
+	mftd_pulse_stop(w->j.pulse, true);
+}
+
+static void
+test_leaves_off(void **state)
+{
+	struct world *w = *state;
+	struct mftd_delivery *d = prepare(w, 20000000);
+
+	strcpy(d->at.temp_suffix, ".up");
+	d->tries = 1;
+	w->j.pulse = mftd_pulses_new(1);
+	assert_non_null(w->j.pulse);
+	w->amid = leave_off;
+	w->amid_begin = true;
+	run_once(w, &calm);
+	assert_state(w, MFTD_DELIVERY_WAITING);
+	assert_int_equal(w->last_err, -ECANCELED);
+	assert_int_equal(partner_count(&w->partner, "rename old"), 0);
+	assert_int_equal(partner_names(&w->partner), 0);
+	mftd_pulse_stop(w->j.pulse, false);
+	w->amid = NULL;
+	run_to_end(w, NULL);
+	assert_delivered(w, "report.csv", 1);
+}
+
 /* ---- cut files */
 
 static const char *
@@ -937,6 +968,7 @@ main(int argc, char **argv)
 		WITH_PARTNER(test_preserve_refused),
 		WITH_PARTNER(test_silence_at_a_suffix),
 		WITH_PARTNER(test_silence),
+		WITH_PARTNER(test_leaves_off),
 		WITH_PARTNER(test_resume),
 		WITH_PARTNER(test_restart),
 		WITH_PARTNER(test_restart_elsewhere),
