@@ -469,7 +469,7 @@ sync_after_a_cut_on_ext4(void **state)
 
 /* One that writes and syncs until it may not any more. */
 #define WRITERS 6
-#define RACES 30
+#define RACES 90 /* one in ten comes in the middle (cut_in_syncs) */
 #define FILE_BYTES (32 << 20) /* allocated ahead, as a segment is */
 #define BLOCK 4096
 
