@@ -10,10 +10,6 @@
 
 /* Delivers whose configuration is of yesterday. */
 
-#define FOR_EACH_RUNNER(rn, q)                                            \
-	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_RUNNERS_MAX; \
-	     (rn)++)
-
 static bool
 is_same(const char *a, const char *b)
 {

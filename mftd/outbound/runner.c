@@ -19,10 +19,6 @@
 
 #define LINGER_MS 3000
 
-#define FOR_EACH_RUNNER(rn, q)                                            \
-	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_RUNNERS_MAX; \
-	     (rn)++)
-
 void
 mftd_runner_kill(struct mftd_runner *rn)
 {

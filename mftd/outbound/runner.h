@@ -7,6 +7,10 @@
 
 /* The delivers of a queue: who gets one, and what it says. */
 
+#define FOR_EACH_RUNNER(rn, q)                                            \
+	for ((rn) = (q)->runners; (rn) < (q)->runners + MFTD_RUNNERS_MAX; \
+	     (rn)++)
+
 /* ---- runner.c */
 
 /* Gives the jobs that are ready to delivers, and ends those without work. */
