@@ -141,6 +141,13 @@ def as_it_is_there(lab, queue, before):
     return node
 
 
+def maintenance(lab, wanted):
+    """While it is wanted, Pacemaker neither asks after that queue's resource
+    nor acts on it."""
+    lab.check("n1", "crm_resource", "-r", "outbound-clone", "--meta",
+              "-p", "maintenance", "-v", str(wanted).lower())
+
+
 def test_stale_owner_of_one(two_queues, run):
     """A second owner appears while the first one is held back: what wakes up
     then writes nothing any more, in no queue."""
@@ -154,8 +161,10 @@ def test_stale_owner_of_one(two_queues, run):
     try:
         crew.wait_acknowledged(6)
         pid, = system.pids(lab, old, "outbound")
+        # not Pacemaker's doing: fencing would end the first one for good; and
+        # its next monitor of the standby would take the role away again
+        maintenance(lab, True)
         lab.check(old, "kill", f"-{signal.SIGSTOP:d}", str(pid))
-        # not Pacemaker's doing: fencing would end the first one for good
         lab.check(third, "env", "OCF_ROOT=/usr/lib/ocf",
                   "OCF_RESOURCE_INSTANCE=outbound",
                   "OCF_RESKEY_CRM_meta_timeout=60000", AGENT, "promote")
@@ -167,6 +176,7 @@ def test_stale_owner_of_one(two_queues, run):
                     "the first one knows", 60)
         crew.join()
     finally:
+        maintenance(lab, False)
         crew.stop()
     wait_both(lab)
     judged(run, crew)
