@@ -58,30 +58,6 @@ check_mode(const struct mftd_check *p, struct mftd_route *r)
 
 /* ---- temporary names */
 
-static bool
-has_convention(const struct mftd_route *r)
-{
-	return r->at.temp_suffix[0] != '\0' || r->at.temp_directory[0] != '\0';
-}
-
-/* Of two queues each would take the other's files for its own leftovers: one
- * owner only knows who is at a name (outbound/job.c). */
-static int
-check_queues(
-    const struct mftd_check *p, const struct mftd_route *list, size_t i)
-{
-	size_t k;
-
-	for (k = 0; k < i; k++)
-		if (has_convention(&list[k]) && has_convention(&list[i]) &&
-		    strcmp(list[k].partner, list[i].partner) == 0 &&
-		    strcmp(list[k].queue, list[i].queue) != 0)
-			return mftd_check_refuse(p, "queue",
-			    "routes with temp_suffix or temp_directory to one "
-			    "partner must be of one queue");
-	return 0;
-}
-
 /* Moves *at to its next component that is not ".", and returns the length of
  * that: 0 at the end. */
 static size_t
@@ -280,8 +256,6 @@ mftd_handling_file_check(
 		e = check_mode(p, &list[i]);
 	if (e == 0)
 		e = check_temp(p, &list[i]);
-	if (e == 0)
-		e = check_queues(p, list, i);
 	if (e == 0)
 		e = check_places(p, list, i);
 	return e == 0 ? check_trigger(p, &list[i]) : e;

@@ -19,7 +19,6 @@ struct mftd_msg_deliver_job {
 	uint32_t tries; /* with this one */
 	uint32_t has_sha256;
 	uint32_t seen; /* under its final name, by an earlier look */
-	uint32_t silent; /* a server was asked to rename it (delivery.h) */
 	uint64_t size;
 	int64_t mtime; /* to be set; evidence: seen set, or 0 */
 	uint8_t sha256[MFTD_SHA256_BYTES];
@@ -40,9 +39,6 @@ struct mftd_msg_step {
 	int32_t err;
 	uint32_t has_sha256;
 	uint32_t seen; /* its file was, under its final name */
-	uint32_t silent; /* a server was asked to rename it (delivery.h) */
-	uint32_t let_go; /* nothing of it stands at its temporary name any more,
-			    which is a partner's convention */
 	int64_t mtime; /* PUBLISH: what the partner shows; 0: not what we set */
 	uint64_t bytes; /* of the file, sent by this try so far */
 	struct mftd_progress has;

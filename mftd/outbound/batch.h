@@ -35,17 +35,11 @@ struct mftd_item {
 	bool lasting; /* trying again is of no use */
 	bool drop; /* its temporary name, once its event is told */
 	bool delivered; /* what comes after it is to be done */
-	bool shared; /* its temporary name is a partner's convention */
-	bool own; /* of a convention: its own stands there (temp.h) */
-	bool let_go; /* of a convention: nothing of its own stands there */
-	bool held; /* of a convention: the handle of it is open */
-	bool reread; /* it was read to prove it: its atime tells nothing */
 	bool taken; /* its final name is another's: it needs a number */
 	bool going_on; /* its temporary name may hold what a cut try sent */
 	bool resumed; /* an earlier try's server may write to it too */
 	bool unanswered; /* an earlier connection's rename of it may be */
 	bool seen; /* its file was, under its final name (delivery.h) */
-	bool silent; /* a server was asked to rename it (delivery.h) */
 	bool tracing; /* its directory is being looked at for it (traces.h) */
 	bool blind; /* there who reads a file leaves no trace */
 	uint64_t from; /* what is before this the partner has */
@@ -180,9 +174,8 @@ void mftd_batch_examine(struct mftd_batch *b);
 void mftd_batch_rename(struct mftd_batch *b);
 
 /* Removes the temporary names that are of no more use; failing to harms nobody.
- * _shared: those of partners' conventions, while their deliveries are ours. */
+ */
 void mftd_batch_drop(struct mftd_batch *b);
-void mftd_batch_drop_shared(struct mftd_batch *b);
 
 /* ---- number.c */
 

@@ -14,7 +14,6 @@
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/pace.h"
-#include "mftd/outbound/temp.h"
 #include "mftd/outbound/trigger.h"
 
 /* The last resort where a call has no deadline of its own (name resolution, a
@@ -84,23 +83,11 @@ disconnect(struct mftd_batch *b)
 	b->client = NULL;
 }
 
-/* Who was asked to rename, and has not said that it did: it may yet. */
-static void
-note_silent(struct mftd_batch *b)
-{
-	struct mftd_item *it;
-
-	FOR_EACH_ACTIVE(it, b)
-	it->silent |= it->renaming && it->renamed.open > 0;
-}
-
 void
 mftd_batch_lost(struct mftd_batch *b, int err)
 {
 	const char *why = b->remote != NULL ? mftd_remote_why(b->remote) : "";
 
-	if (err == -ETIMEDOUT)
-		note_silent(b);
 	fail_all(b, err, why[0] != '\0' ? why : mftd_strerror(err), "");
 	disconnect(b);
 }
@@ -306,7 +293,6 @@ prepare(struct mftd_batch *b, struct mftd_item *it)
 
 	it->publishing = begun;
 	it->unanswered = it->evidence;
-	it->shared = mftd_deliver_is_shared(&it->d);
 	it->resumed = has->temp_try != 0 && has->temp_try != it->d.tries;
 	if (!begun)
 		mftd_item_start_over(it);
@@ -386,7 +372,6 @@ send_batch(struct mftd_batch *b)
 	FOR_EACH_ACTIVE(it, b)
 	if (mftd_item_is_fresh(it))
 		choose_temp(b, it);
-	mftd_batch_look_at_shared(b);
 	mftd_batch_say(b, MFTD_EVENT_BEGIN);
 	r = mftd_batch_tell(b);
 	if (r == 0)

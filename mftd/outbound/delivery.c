@@ -192,7 +192,7 @@ is_foreign(const struct mftd_evidence *e, const struct mftd_remote_attrs *a)
 
 enum temp { TEMP_GONE, TEMP_WHOLE, TEMP_BROKEN, TEMP_UNKNOWN };
 
-/* Our temporary file.  Under a name that is ours alone it needs no proof. */
+/* Our temporary file: it needs no proof, its name is ours alone. */
 static enum temp
 temp_of(const struct mftd_evidence *e)
 {
@@ -200,10 +200,6 @@ temp_of(const struct mftd_evidence *e)
 
 	if (!a->exists)
 		return TEMP_GONE;
-	if (e->shared && is_ours(e, a))
-		return TEMP_WHOLE;
-	if (e->shared)
-		return is_foreign(e, a) ? TEMP_GONE : TEMP_UNKNOWN;
 	if (!a->has_size)
 		return TEMP_UNKNOWN;
 	return size_is(a, e->size) ? TEMP_WHOLE : TEMP_BROKEN;
@@ -213,7 +209,7 @@ temp_of(const struct mftd_evidence *e)
 static enum mftd_verdict
 judge_ours(const struct mftd_evidence *e, enum temp temp)
 {
-	if (temp == TEMP_GONE || (e->shared && temp == TEMP_UNKNOWN))
+	if (temp == TEMP_GONE)
 		return MFTD_VERDICT_DELIVERED;
 	return e->settled || e->skipped ? MFTD_VERDICT_REMOVE_TEMP
 					: MFTD_VERDICT_LOOK_AGAIN;
@@ -279,8 +275,7 @@ is_untouched(const struct mftd_evidence *e)
 	uint32_t mtime = e->mtime != 0 ? (uint32_t)e->mtime : a->mtime;
 
 	return !e->blind && a->links == 1 && a->has_mtime &&
-	    (a->atime == mftd_delivery_atime(mtime) ||
-		(e->atime != 0 && a->atime == e->atime));
+	    a->atime == mftd_delivery_atime(mtime);
 }
 
 /* Whether half a rename may have published it. */
@@ -304,10 +299,7 @@ mftd_delivery_judge(const struct mftd_evidence *e)
 {
 	enum mftd_verdict v = judge(e, temp_of(e));
 
-	if (e->shared && !e->settled && !e->refused && !e->skipped &&
-	    v != MFTD_VERDICT_DELIVERED)
-		v = MFTD_VERDICT_LOOK_AGAIN;
-	if (is_denial(v) && (is_traced(e) || (e->shared && e->silent)))
+	if (is_denial(v) && is_traced(e))
 		v = e->settled ? MFTD_VERDICT_IN_DOUBT
 			       : MFTD_VERDICT_LOOK_AGAIN;
 	return v;

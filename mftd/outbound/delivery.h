@@ -90,18 +90,13 @@ struct mftd_evidence {
 	uint64_t size; /* of the source */
 	int64_t mtime; /* the one that was set and seen set; 0: none, or it is
 			  not this delivery's alone */
-	uint32_t atime; /* that was set with it, if that is not the one of
-			   mftd_delivery_atime; 0: it is */
 	enum mftd_if_exists if_exists; /* its route's word */
-	bool shared; /* the temporary name is not this delivery's alone */
 	bool resumed; /* an earlier try's server may write to it still, and so
 			 change its mtime; what it writes is the same */
 	bool skipped; /* no rename was ever asked for */
 	bool unanswered; /* one may have been, of which no answer came */
 	bool blind; /* where it lies who reads it leaves no trace */
 	bool seen; /* an earlier look found its file under its final name */
-	bool silent; /* a server was asked to rename and did not answer in
-			time, on a connection that nobody had cut */
 	bool refused; /* this worker's rename was answered with a refusal */
 	bool settled; /* looked at for so long that no server is at it still */
 };
@@ -123,13 +118,9 @@ const char *mftd_delivery_verdict_name(enum mftd_verdict v);
 
 /*
  * What the evidence proves.  A file is this delivery's when its size is right
- * and its mtime the one of this delivery, or its content the source's.  A
- * temporary name of a partner's convention counts only with such a proof: else
- * it is somebody else's, and ours is gone; and a RENAME of ours that is still
- * under way at a dead connection's server could take what another delivery
- * writes there, so nothing but DELIVERED is concluded before it is settled; and
- * where that server has fallen silent it may be at it for as long as it likes:
- * nothing more is sent to that name before a person has looked (IN_DOUBT).
+ * and its mtime the one of this delivery, or its content the source's.  Its
+ * temporary name is its own and needs no such proof: a RENAME of ours that a
+ * dead connection's server still is at can publish nothing else.
  *
  * Overwriting is one step at the server (posix-rename): the temporary name is
  * there before it, and not after it, whatever the final name shows.

@@ -221,7 +221,7 @@ mftd_job_begin(struct mftd_job *job)
 	job->begun = true;
 	job->d.tries++;
 	job->rounds = 0;
-	job->seen = job->silent = false;
+	job->seen = false;
 	if (job->d.mtime != 0)
 		return;
 	job->d.mtime = mftd_clock_wall_us() / 1000000 -

@@ -39,25 +39,21 @@ mftd_deliver_final_name(const struct mftd_delivery *d, char *out, size_t size)
 	return r < 0 ? r : mftd_numbered(path, d->has.number, out, size);
 }
 
-bool
-mftd_deliver_is_shared(const struct mftd_delivery *d)
-{
-	return d->at.temp_suffix[0] != '\0' || d->at.temp_directory[0] != '\0';
-}
-
+/* A name in the final one's directory. */
 static int
-shared_name(const struct mftd_delivery *d, char *out, size_t size)
+beside(const struct mftd_delivery *d, const char *name, char *out, size_t size)
 {
-	bool own = d->at.temp_directory[0] != '\0';
-	int r =
-	    join(own ? d->at.temp_directory : d->directory, d->name, out, size);
-	size_t len = r == 0 ? strlen(out) : 0;
+	char *base;
+	size_t left, len = strlen(name);
 
-	if (r == 0 && len + strlen(d->at.temp_suffix) >= size)
-		r = -ENAMETOOLONG;
-	if (r == 0)
-		strcpy(out + len, d->at.temp_suffix);
-	return r;
+	if (join(d->directory, d->name, out, size) < 0)
+		return -ENAMETOOLONG;
+	base = base_of(out);
+	left = size - (size_t)(base - out);
+	if (len >= left)
+		return -ENAMETOOLONG;
+	memcpy(base, name, len + 1);
+	return 0;
 }
 
 /* A hidden name of ours beside the final one. */
@@ -65,30 +61,59 @@ static int
 hidden_name(
     const struct mftd_delivery *d, const char *what, char *out, size_t size)
 {
-	char *base;
-	size_t left;
-	int n;
+	char name[MFTD_ID_BYTES + 32];
 
 	if (!mftd_id_valid(d->id))
 		return -EINVAL;
-	if (join(d->directory, d->name, out, size) < 0)
-		return -ENAMETOOLONG;
-	base = base_of(out);
-	left = size - (size_t)(base - out);
-	n = snprintf(base, left, ".mft-%s.%s", d->id, what);
-	return n < 0 || (size_t)n >= left ? -ENAMETOOLONG : 0;
+	snprintf(name, sizeof(name), ".mft-%s.%s", d->id, what);
+	return beside(d, name, out, size);
+}
+
+/* How much of a name of len bytes is in its first most ones, without half a
+ * character of UTF-8 at the end. */
+static size_t
+whole_part(const char *name, size_t len, size_t most)
+{
+	if (len <= most)
+		return len;
+	while (most > 0 && ((unsigned char)name[most] & 0xc0) == 0x80)
+		most--;
+	return most;
+}
+
+/* The last component of a temporary name. */
+static void
+temp_base(const struct mftd_delivery *d, uint32_t tries,
+    char out[static NAME_MAX + 1])
+{
+	char end[MFTD_ID_BYTES + MFTD_TEMP_SUFFIX_BYTES + 16];
+	char name[MFTD_PATH_BYTES];
+	const char *base;
+	size_t len;
+
+	if (d->at.temp_suffix[0] == '\0') {
+		snprintf(out, NAME_MAX + 1, ".mft-%s.%u.part", d->id, tries);
+		return;
+	}
+	snprintf(name, sizeof(name), "%s", d->name);
+	base = base_of(name);
+	snprintf(end, sizeof(end), ".%s.%u%s", d->id, tries, d->at.temp_suffix);
+	len = whole_part(base, strlen(base), NAME_MAX - strlen(end));
+	snprintf(out, NAME_MAX + 1, "%.*s%s", (int)len, base, end);
 }
 
 int
 mftd_deliver_temp_name(
     const struct mftd_delivery *d, uint32_t tries, char *out, size_t size)
 {
-	char what[24];
+	char base[NAME_MAX + 1];
 
-	if (mftd_deliver_is_shared(d))
-		return shared_name(d, out, size);
-	snprintf(what, sizeof(what), "%u.part", tries);
-	return hidden_name(d, what, out, size);
+	if (!mftd_id_valid(d->id))
+		return -EINVAL;
+	temp_base(d, tries, base);
+	return d->at.temp_directory[0] != '\0'
+	    ? join(d->at.temp_directory, base, out, size)
+	    : beside(d, base, out, size);
 }
 
 /* ---- the trigger file */
@@ -173,9 +198,6 @@ mftd_deliver_name_fault(const struct mftd_delivery *d)
 		return "its name is too long";
 	if (strlen(base_of(final)) > NAME_MAX)
 		return "its name is longer than 255 bytes";
-	if (strlen(base_of(final)) + strlen(d->at.temp_suffix) > NAME_MAX)
-		return "temp_suffix: the temporary name would be longer than "
-		       "255 bytes";
 	if (is_temporary(d, base_of(final)))
 		return "temp_suffix: the file's name ends as the temporary "
 		       "names of its route";

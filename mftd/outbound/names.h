@@ -14,15 +14,12 @@
 int mftd_deliver_final_name(
     const struct mftd_delivery *d, char *out, size_t size);
 
-/* Whether its temporary name is a partner's convention, which another delivery
- * of the same final name has too. */
-bool mftd_deliver_is_shared(const struct mftd_delivery *d);
-
 /*
- * The temporary name.  Unless there is a convention it is in the final name's
- * directory and that try's alone, so that what an earlier connection still
- * sends too late finds nothing; a try that goes on where an earlier one was cut
- * takes that one's.
+ * The temporary name.  It is that try's alone, so that what an earlier
+ * connection still sends too late finds nothing; a try that goes on where an
+ * earlier one was cut takes that one's.  By a partner's convention it ends in
+ * temp_suffix, behind as much of the final name as a name has room for, and is
+ * in temp_directory; else it is a hidden one beside the final one.
  */
 int mftd_deliver_temp_name(
     const struct mftd_delivery *d, uint32_t tries, char *out, size_t size);

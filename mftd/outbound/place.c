@@ -69,11 +69,6 @@ mftd_place_of(const struct mftd_delivery *d, struct mftd_place *out)
 		return;
 	if (mftd_deliver_final_name(d, path, sizeof(path)) == 0)
 		put(out, MFTD_PLACE_FINAL, d, path);
-	if (mftd_deliver_is_shared(d) &&
-	    mftd_deliver_temp_name(d, d->tries, path, sizeof(path)) == 0) {
-		out->shared = hash_at(d, path);
-		put(out, MFTD_PLACE_TEMP, d, path);
-	}
 	if (d->at.trigger[0] != '\0' &&
 	    mftd_deliver_trigger_name(d, path, sizeof(path)) == 0)
 		put(out, MFTD_PLACE_TRIGGER, d, path);
@@ -91,8 +86,6 @@ mftd_place_meets(const struct mftd_place *a, const struct mftd_place *b)
 {
 	int i, k;
 
-	if (a->shared != 0 && a->shared == b->shared)
-		return true;
 	for (i = 0; i < MFTD_PLACE_KINDS; i++)
 		for (k = 0; k < MFTD_PLACE_KINDS; k++)
 			if (i != k && may_be_one(a, i, b, k))
@@ -131,8 +124,6 @@ mftd_places_may_meet(const struct mftd_places *all, const struct mftd_place *p)
 {
 	int i, k;
 
-	if (p->shared != 0)
-		return true;
 	for (i = 0; i < MFTD_PLACE_KINDS; i++)
 		for (k = 0; k < MFTD_PLACE_KINDS; k++)
 			if (i != k && p->bases[i] != 0 &&

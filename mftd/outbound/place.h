@@ -9,21 +9,15 @@
 
 /*
  * The names at its partner that a delivery is at, so that those of one owner
- * are at none together, whatever their routes: who sends to a temporary name of
- * a convention, who publishes a file and who publishes a trigger file.
+ * are at none together, whatever their routes: who
+ * publishes a file and who publishes a trigger file.
  *
  * All pure.  Names are kept as hashes: two that are one by chance only wait for
  * each other.
  */
-enum mftd_place_kind {
-	MFTD_PLACE_FINAL,
-	MFTD_PLACE_TEMP, /* of a convention; else it is its own */
-	MFTD_PLACE_TRIGGER,
-	MFTD_PLACE_KINDS
-};
+enum mftd_place_kind { MFTD_PLACE_FINAL, MFTD_PLACE_TRIGGER, MFTD_PLACE_KINDS };
 
 struct mftd_place {
-	uint64_t shared; /* TEMP, by its whole path; 0: none */
 	/* By the name and the directory that it is in, without where that is:
 	 * one route may have an absolute path and the other a relative one;
 	 * and by the name alone, for whoever is where the login starts may be
@@ -35,8 +29,7 @@ struct mftd_place {
 /* To an account's folder: none. */
 void mftd_place_of(const struct mftd_delivery *d, struct mftd_place *out);
 
-/* Whether both have a name that only one may be at: the same temporary one, or
- * one that is of another kind with the other. */
+/* Whether one has a name that the other has too, of another kind. */
 bool mftd_place_meets(const struct mftd_place *a, const struct mftd_place *b);
 
 /* How many have each name, by some bits of it: mostly nobody has to look

@@ -376,8 +376,7 @@ take_real(void *data, const uint8_t *name, size_t len,
 	real->path[len] = '\0';
 }
 
-/* As a delivery asks it (temp.c): a server that does not say takes them for
- * two. */
+/* A server that does not say takes them for two. */
 static bool
 are_one(struct mftd_probe_state *b, const char *one, const char *other)
 {
@@ -407,7 +406,7 @@ try_temp(struct mftd_probe_state *b, const char *directory, bool suffix)
 
 	memset(b->made, 0, sizeof(b->made));
 	if (r == 0 && !suffix && are_one(b, b->directory, directory))
-		r = mftd_probe_say(b, MFTD_FINDING_FAIL, "directory",
+		r = mftd_probe_say(b, MFTD_FINDING_NOTE, "directory",
 		    "it is the directory itself, and there is no temp_suffix");
 	if (r == 0)
 		r = make_names(b);

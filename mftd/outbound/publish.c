@@ -7,7 +7,6 @@
 #include "mftd/base/log.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/compare.h"
-#include "mftd/outbound/temp.h"
 #include "mftd/outbound/traces.h"
 
 /* ---- removing */
@@ -16,18 +15,15 @@
 static int
 remove_temp(struct mftd_batch *b, struct mftd_item *it)
 {
-	if (it->shared)
-		return mftd_item_remove_seen(b, it);
 	memset(&it->removed, 0, sizeof(it->removed));
 	return mftd_remote_remove(b->remote, it->temp, &it->removed);
 }
 
-/* And its trigger file, which nobody will rename.  At a name of a convention it
- * takes more (temp.h). */
+/* And its trigger file, which nobody will rename. */
 static int
 remove_all(struct mftd_batch *b, struct mftd_item *it)
 {
-	int r = !it->shared ? remove_temp(b, it) : 0;
+	int r = remove_temp(b, it);
 
 	if (r == 0 && it->trigger_temp[0] != '\0')
 		r = mftd_remote_remove(
@@ -43,52 +39,12 @@ say_what_stays(const struct mftd_item *it)
 		    "%s stays at the partner: %s", it->temp, it->removed.why);
 }
 
-/* In PUBLISHING it is what proves that nothing was published: it goes once the
- * row says something else. */
-static bool
-is_to_drop(const struct mftd_item *it)
-{
-	return it->active && it->drop && !it->publishing;
-}
-
-static bool
-is_left_behind(const struct mftd_item *it)
-{
-	return !it->active && it->drop;
-}
-
-void
-mftd_batch_drop_shared(struct mftd_batch *b)
-{
-	struct mftd_item *it;
-	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
-
-	if (r == 0)
-		r = mftd_batch_remove_shared(b, is_to_drop);
-	FOR_EACH_ACTIVE(it, b)
-	if (r == 0 && it->shared && is_to_drop(it))
-		r = remove_all(b, it);
-	if (r == 0)
-		r = mftd_remote_drain(b->remote);
-	FOR_EACH_ACTIVE(it, b)
-	{
-		if (!it->shared || !is_to_drop(it))
-			continue;
-		it->let_go |= r == 0 && !it->own;
-		it->drop = false;
-	}
-	if (r < 0 && b->remote != NULL)
-		mftd_batch_lost(b, r);
-}
-
 void
 mftd_batch_drop(struct mftd_batch *b)
 {
 	struct mftd_item *it, *end = b->items + b->n;
 	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
 
-	if (r == 0)
-		r = mftd_batch_remove_shared(b, is_left_behind);
 	for (it = b->items; r == 0 && it < end; it++)
 		if (!it->active && it->drop)
 			r = remove_all(b, it);
@@ -159,35 +115,18 @@ needs_look(const struct mftd_item *it, const struct mftd_remote_attrs *a)
 static struct mftd_evidence
 evidence_of(const struct mftd_item *it)
 {
-	const struct mftd_remote_attrs *a = &it->temp_attrs;
-	uint32_t mtime = it->mtime != 0 ? (uint32_t)it->mtime : a->mtime;
-
 	return (struct mftd_evidence) { .temp = it->temp_attrs,
 		.final = it->final_attrs,
 		.size = it->d.size,
 		.mtime = it->mtime,
-		.atime = mftd_temp_atime(&it->d, mtime),
 		.if_exists = (enum mftd_if_exists)it->d.at.if_exists,
-		.shared = it->shared,
 		.resumed = it->resumed,
 		.skipped = it->d.has.skipped != 0 };
 }
 
-/* Whether it matters what stands at a temporary name of a convention: not where
- * that is looked at again whatever it is.  For who looks leaves a trace, at a
- * server that does not let it take that back. */
-static bool
-is_temp_wanted(const struct mftd_item *it, bool refused)
-{
-	struct mftd_evidence e = evidence_of(it);
-
-	return it->shared &&
-	    (refused || it->settled || mftd_delivery_is_final(&e));
-}
-
 /* Looks into what LSTAT did not tell enough of. */
 static int
-look_into(struct mftd_batch *b, struct mftd_item *it, bool refused)
+look_into(struct mftd_batch *b, struct mftd_item *it)
 {
 	enum mftd_verification how = it->d.has.verified;
 	int r = 0;
@@ -197,12 +136,7 @@ look_into(struct mftd_batch *b, struct mftd_item *it, bool refused)
 		    b, it, it->final, &it->final_attrs, &how);
 	if (it->final_attrs.content == MFTD_CONTENT_SAME)
 		it->d.has.verified = how;
-	if (r < 0 || !is_temp_wanted(it, refused) ||
-	    !needs_look(it, &it->temp_attrs))
-		return r;
-	r = mftd_item_look_into(b, it, it->temp, &it->temp_attrs, NULL);
-	return r == 0 ? mftd_item_restore_times(b, it->temp, &it->temp_attrs)
-		      : r;
+	return r;
 }
 
 /* Before a rename is asked for. */
@@ -212,10 +146,9 @@ judge_fresh(const struct mftd_item *it)
 	struct mftd_evidence e = evidence_of(it);
 
 	/* it has just been written: what was seen of it before tells nothing */
-	e.temp = (struct mftd_remote_attrs) { .exists = true,
-		.has_size = true,
-		.size = e.size,
-		.content = MFTD_CONTENT_SAME };
+	e.temp = (struct mftd_remote_attrs) {
+		.exists = true, .has_size = true, .size = e.size
+	};
 	e.settled = true;
 	return mftd_delivery_judge(&e);
 }
@@ -229,7 +162,6 @@ judge(struct mftd_item *it, bool refused)
 	e.unanswered = it->unanswered && !e.skipped;
 	e.blind = it->blind;
 	e.seen = it->seen;
-	e.silent = it->silent;
 	e.settled = it->settled;
 	e.refused = refused;
 	it->seen |= !e.skipped && mftd_delivery_is_final(&e);
@@ -250,9 +182,6 @@ conclude(struct mftd_item *it, enum mftd_delivery_event event, int err,
 static const char *
 doubt_of(const struct mftd_item *it)
 {
-	if (it->silent && it->shared && it->temp_attrs.exists)
-		return "a server was asked to rename its temporary file, and "
-		       "fell silent: it may do so yet";
 	if (it->temp_attrs.exists)
 		return "its temporary file is still at the partner, but "
 		       "nothing excludes that it was published too";
@@ -268,10 +197,8 @@ act(struct mftd_item *it, enum mftd_verdict v)
 
 	log_info("delivery %s: the names at the partner say: %s", it->d.id,
 	    mftd_delivery_verdict_name(v));
-	/* what is tried again finds a shared one, and knows it for its own */
-	it->drop = v == MFTD_VERDICT_REJECTED ||
-	    (!it->shared &&
-		(v == MFTD_VERDICT_RESTART || v == MFTD_VERDICT_REFUSED));
+	it->drop = v == MFTD_VERDICT_REJECTED || v == MFTD_VERDICT_RESTART ||
+	    v == MFTD_VERDICT_REFUSED;
 	switch (v) {
 	case MFTD_VERDICT_RENUMBER:
 		it->taken = true; /* and then: */
@@ -329,7 +256,7 @@ examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
 			continue;
 		if (mftd_item_refused(it, &it->looked, "stat"))
 			continue;
-		r = look_into(b, it, refused);
+		r = look_into(b, it);
 		if (r < 0)
 			break;
 		v = judge(it, refused);
@@ -429,8 +356,7 @@ announce_all(struct mftd_batch *b)
 			announce_skipped(it);
 		else if (mftd_item_refused(it, &it->looked, "stat"))
 			continue;
-		else if (!needs_content(it) ||
-		    (r = look_into(b, it, false)) == 0)
+		else if (!needs_content(it) || (r = look_into(b, it)) == 0)
 			announce(it);
 	}
 	return r == 0 ? mftd_batch_number(b) : r;
@@ -537,7 +463,6 @@ mftd_batch_rename(struct mftd_batch *b)
 		mftd_batch_lost(b, -MFTD_E_CLOSED);
 	if (b->remote == NULL || !mftd_batch_may_go_on(b))
 		return;
-	r = mftd_batch_prove_again(b);
 	FOR_EACH_ACTIVE(it, b)
 	{
 		if (!it->renaming)

@@ -56,7 +56,6 @@ struct mftd_job {
 	uint32_t gone; /* of them the last ones, in vain, at a host that is not
 			  in the configuration any more */
 	bool seen; /* by one of them, under its final name */
-	bool silent; /* a server was asked to rename it (delivery.h) */
 	bool counted; /* while partners' jobs are */
 	struct mftd_place place; /* its names: who has one of them waits */
 	struct mftd_delivery d;

@@ -275,7 +275,6 @@ send_job(struct mftd_runner *rn, const struct mftd_job *job, uint32_t more)
 		.tries = d->tries,
 		.has_sha256 = d->has_sha256,
 		.seen = job->seen,
-		.silent = job->silent,
 		.size = d->size,
 		.mtime = d->mtime,
 		.at = d->at,

@@ -16,7 +16,6 @@
 #include "mftd/outbound/away.h"
 #include "mftd/outbound/batch.h"
 #include "mftd/outbound/compare.h"
-#include "mftd/outbound/temp.h"
 
 #define OLD_TEMPS_MAX 8 /* earlier tries whose leftovers are looked for */
 
@@ -98,8 +97,6 @@ remove_old_temps(struct mftd_batch *b, struct mftd_item *it)
 	char name[MFTD_REMOTE_PATH_BYTES];
 	int r = 0;
 
-	if (it->shared)
-		return 0;
 	for (; r == 0 && t < d->tries; t++) {
 		if (t == d->has.temp_try)
 			continue;
@@ -183,10 +180,9 @@ send_one(struct mftd_batch *b, struct mftd_item *it, void *data, size_t chunk)
 		r = mftd_remote_set_mode(
 		    b->remote, &it->file, it->d.at.mode, &it->allowed);
 	mftd_fd_close(&it->source);
-	if (r < 0 || it->held)
-		return r; /* the rest in mftd_batch_finish_shared */
-	r = mftd_remote_set_times(b->remote, &it->file, mtime,
-	    mftd_delivery_atime(mtime), &it->dated);
+	if (r == 0)
+		r = mftd_remote_set_times(b->remote, &it->file, mtime,
+		    mftd_delivery_atime(mtime), &it->dated);
 	return r == 0 ? mftd_remote_close(b->remote, &it->file, &it->closed)
 		      : r;
 }
@@ -209,26 +205,6 @@ struct group {
 	size_t n;
 };
 
-/* Until it has its mark nobody knows whose one of a convention is: that comes
- * first. */
-static int
-mark_some(struct mftd_batch *b, const struct group *g)
-{
-	struct mftd_item *it;
-	size_t i;
-	int r = 0;
-
-	for (i = 0; r == 0 && i < g->n; i++) {
-		it = g->items[i];
-		if (!it->shared)
-			continue;
-		r = mftd_remote_await(b->remote, &it->opened);
-		if (r == 0)
-			r = mftd_item_opened_shared(b, it);
-	}
-	return r;
-}
-
 /* Asks for the handles of the next few, from *at on. */
 static int
 open_some(struct mftd_batch *b, uint32_t *at, struct group *g)
@@ -244,7 +220,7 @@ open_some(struct mftd_batch *b, uint32_t *at, struct group *g)
 		g->items[g->n++] = it;
 		r = open_temp(b, it);
 	}
-	return r == 0 ? mark_some(b, g) : r;
+	return r;
 }
 
 /* Whether its temporary file could not be opened. */
@@ -274,7 +250,7 @@ send_some(struct mftd_batch *b, const struct group *g, void *data, size_t chunk)
 		if (r == 0 && mftd_item_goes_on(it) && !cannot_open(it))
 			r = send_one(b, it, data, chunk);
 	}
-	return r == 0 ? mftd_batch_finish_shared(b, g->items, g->n) : r;
+	return r;
 }
 
 /* The next ones are opened before those that are open are sent, so that the
@@ -366,7 +342,7 @@ look_at_temps(struct mftd_batch *b)
 			continue;
 		r = mftd_remote_lstat(
 		    b->remote, it->temp, &it->temp_attrs, &it->looked);
-		if (r == 0 && !it->shared && mftd_batch_may_sum(b, it->d.size))
+		if (r == 0 && mftd_batch_may_sum(b, it->d.size))
 			r = mftd_remote_sum(b->remote, it->temp, 0,
 			    &it->remote_sum, &it->checked);
 	}
@@ -383,8 +359,7 @@ date_summed(struct mftd_batch *b)
 
 	FOR_EACH_ACTIVE(it, b)
 	{
-		if (r < 0 || !is_to_send(it) || it->shared ||
-		    !it->remote_sum.known)
+		if (r < 0 || !is_to_send(it) || !it->remote_sum.known)
 			continue;
 		mtime = (uint32_t)it->d.mtime;
 		r = mftd_remote_set_times_of(b->remote, it->temp, mtime,
@@ -402,17 +377,11 @@ say_what_stays(const struct mftd_item *it)
 		    it->d.id, it->removed.why);
 }
 
-static bool
-is_to_begin_anew(const struct mftd_item *it)
-{
-	return is_to_send(it) && it->from == 0;
-}
-
 static int
 tidy_up(struct mftd_batch *b)
 {
 	struct mftd_item *it;
-	int r = mftd_batch_remove_shared(b, is_to_begin_anew);
+	int r = 0;
 
 	FOR_EACH_ACTIVE(it, b)
 	if (r == 0 && is_to_send(it))
@@ -431,7 +400,7 @@ mftd_batch_tidy_again(struct mftd_batch *b)
 	int r = b->remote != NULL ? 0 : -MFTD_E_CLOSED;
 
 	for (it = b->items; r == 0 && it < end; it++)
-		if (it->delivered && !it->shared)
+		if (it->delivered)
 			r = remove_old_temps(b, it);
 	if (r == 0)
 		r = mftd_remote_drain(b->remote);
@@ -493,7 +462,6 @@ take_up(struct mftd_batch *b, struct mftd_item *it)
 {
 	int r = mftd_item_prove_prefix(b, it);
 
-	it->reread = it->shared;
 	it->resumed = it->from > 0;
 	if (it->resumed)
 		log_info("delivery %s: goes on at %llu of %llu bytes", it->d.id,
@@ -550,8 +518,6 @@ mftd_batch_send(struct mftd_batch *b)
 		r = look_at_temps(b);
 	if (r == 0)
 		r = date_summed(b);
-	if (r == 0)
-		r = mftd_batch_prove_shared(b, is_to_send);
 	FOR_EACH_ACTIVE(it, b)
 	if (r == 0 && is_to_send(it))
 		check_temp(it);

@@ -212,15 +212,12 @@ mftd_step_make(struct mftd_job *job, struct mftd_attempt *a)
 		d->has_sha256 = s->has_sha256 != 0;
 		memcpy(d->sha256, s->sha256, sizeof(d->sha256));
 	}
-	if (s->event == MFTD_EVENT_PUBLISH ||
-	    (s->event == MFTD_EVENT_BEGIN && s->mtime != 0))
+	if (s->event == MFTD_EVENT_PUBLISH)
 		d->mtime = s->mtime;
 	if (s->event == MFTD_EVENT_BEGIN || s->event == MFTD_EVENT_PUBLISH)
 		snprintf(d->host, sizeof(d->host), "%s", job->host);
 	if (is_progress(s->event))
 		d->has = s->has;
-	if (s->let_go)
-		d->has.temp_try = 0;
 	return 0;
 }
 
@@ -249,7 +246,6 @@ mftd_step_act(const struct mftd_attempt *a)
 	set_row(job, &a->d);
 	job->pending = job->unsure = false;
 	job->seen |= job->step.seen != 0;
-	job->silent |= job->step.silent != 0;
 	if (a->action == MFTD_ACTION_EVIDENCE) {
 		job->rounds += !job->not_called;
 		mftd_unseen_note(job);

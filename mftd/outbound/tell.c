@@ -7,7 +7,6 @@
 #include "mftd/base/err.h"
 #include "mftd/ipc/msg_outbound.h"
 #include "mftd/outbound/batch.h"
-#include "mftd/outbound/temp.h"
 
 /* Words with outbound: its batches, and what becomes of them. */
 
@@ -19,8 +18,6 @@ put_step(
 		.event = it->event,
 		.err = it->err,
 		.seen = it->seen,
-		.silent = it->silent,
-		.let_go = it->let_go,
 		.mtime = it->mtime,
 		.bytes = it->sent,
 		.has = it->d.has };
@@ -90,14 +87,12 @@ go_on(struct mftd_item *it)
 }
 
 /* Its row is somebody else's: what lies at the partner may be too, unless it is
- * nobody's.  At a name of a convention only what stands there of its own keeps
- * others from it. */
+ * nobody's. */
 static void
 let_alone(struct mftd_item *it, int err)
 {
 	it->active = false;
-	it->drop =
-	    err == -ECANCELED && !it->evidence && (!it->shared || it->own);
+	it->drop = err == -ECANCELED && !it->evidence;
 }
 
 int
@@ -109,7 +104,6 @@ mftd_batch_tell(struct mftd_batch *b)
 	uint32_t n = 0;
 	int r;
 
-	mftd_batch_drop_shared(b);
 	FOR_EACH_ACTIVE(it, b)
 	if (it->event != MFTD_EVENT_COUNT)
 		put_step(b, it, &steps[n++]);
@@ -163,7 +157,6 @@ take_job(struct mftd_item *it, const struct mftd_msg_deliver_job *job)
 	it->evidence = job->evidence != 0;
 	it->settled = job->settled != 0;
 	it->seen = job->seen != 0;
-	it->silent = job->silent != 0;
 	it->source = -1;
 	it->active = true;
 	it->event = MFTD_EVENT_COUNT;

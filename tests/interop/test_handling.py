@@ -27,6 +27,7 @@ ROUTES = {
     "number": {"if_exists": "number"},
     "skip": {"if_exists": "skip"},
     "suffix": {"temp_suffix": ".up"},
+    "versions": {"temp_suffix": ".up", "if_exists": "overwrite"},
     "folder": {"temp_directory": "tmp", "mode": '"0640"',
                "mtime": "preserve"},
     "preserved": {"temp_suffix": ".up", "mtime": "preserve",
@@ -201,8 +202,7 @@ def test_verified(world):
 
 
 def test_suffix(world):
-    """One name, many uploads of it: one after the other they are at it, and
-    all but the first find it taken."""
+    """One name, many uploads of it: all but the first find it taken."""
     ids = [world.upload("suffix", "a", bytes([i]) * 100000)
            for i in range(1, 6)]
     states = [wait_for("ends", lambda i=i: (s := world.show(i))["state"] in (
@@ -214,24 +214,20 @@ def test_suffix(world):
 
 
 def test_suffix_of_another_route(world):
-    """What another route delivered stands at the temporary name: it stays, and
-    the delivery waits until the partner has taken it."""
+    """What another route delivers may end like the temporary names: a partner
+    that has such a convention would not see it as a file of this one."""
     world.ends(world.upload("alice", "s.up", b"delivered"))
     story = world.ends(world.upload("suffix", "s.up", b"other"), "FAILED")
     assert "temporary names of its route" in story["error"]
-    id_ = world.upload("suffix", "s")
-    story = world.ends(id_, "WAITING")
-    assert "not known to be its own" in story["error"]
-    assert world.names() == ["s.up"]
+    story = world.ends(world.upload("suffix", "s"))
+    assert story["temporary"] == f"in/s.{story['id']}.1.up"
+    assert world.names() == ["s", "s.up"]
     assert (world.dir / "s.up").read_bytes() == b"delivered"
-    (world.dir / "s.up").unlink()
-    world.ends(id_)
-    assert world.names() == ["s"]
 
 
 def test_folder(world):
     story = world.ends(world.upload("folder", "a", extra="-p"))
-    assert story["temporary"] == "tmp/a"
+    assert story["temporary"] == f"tmp/.mft-{story['id']}.1.part"
     st = (world.dir / "a").stat()
     assert st.st_mode & 0o777 == 0o640
     assert int(st.st_mtime) == 1234567890
@@ -404,40 +400,32 @@ def test_trigger_of_a_number(sshd):
         path.unlink()
 
 
-def test_suffix_and_file_of_another_route(sshd):
-    """Likewise one that would be where another is sent to."""
+def test_suffix_and_a_late_rename(sshd):
+    """A server that hangs in a rename goes on when its client is long gone: it
+    publishes nothing of the version that is on its way by then."""
     partner = sshd.partner
-    partner.fault("-e", "inject=fsync:delay_enter=5s")
-    id_ = sshd.upload("suffix", "sent")
-    wait_for("its temporary name", lambda: sshd.names() == ["sent.up"])
-    partner.fault()
-    sshd.ends(sshd.upload("over", "sent.up", b"another"))
-    assert sshd.show(id_)["state"] == "DONE"
-    assert sshd.names() == ["sent", "sent.up"]
-    assert (sshd.dir / "sent").read_bytes() == b"content"
-    assert (sshd.dir / "sent.up").read_bytes() == b"another"
-    for path in sshd.dir.iterdir():
-        path.unlink()
-
-
-def test_suffix_after_a_failure(sshd):
-    """A failed try removes what it wrote, and its row says so: what stands there
-    at the next one is another's, whatever is in it."""
-    sshd.partner.fault("-e", "inject=fsync:error=EIO")
-    id_ = sshd.upload("suffix", "again")
-    sshd.ends(id_, "WAITING")
-    sshd.ctl("hold", id_)
-    sshd.partner.fault()
-    assert sshd.names() == []
-    sshd.put("again.up", b"content")
-    sshd.ctl("release", id_)
-    story = sshd.ends(id_, "WAITING")
-    assert "not known to be its own" in story["error"]
-    assert sshd.names() == ["again.up"]
-    (sshd.dir / "again.up").unlink()
+    partner.fault("-e", "inject=?rename,?renameat:delay_enter=8s:when=1")
+    id_ = sshd.upload("versions", "late", b"one")
+    sshd.ends(id_, "PUBLISHING")
+    (hung,) = partner.servers()
+    # this one goes on, so without partner.fault
+    (partner.top / "fault").write_text("-e inject=fsync:delay_enter=12s")
+    sshd.rig.kill("deliver")
+    # by a connection of its own, of which nothing is synced any more
     sshd.ends(id_)
-    assert sshd.names() == ["again"]
-    (sshd.dir / "again").unlink()
+    assert (sshd.dir / "late").read_bytes() == b"one"
+    next_id = sshd.upload("versions", "late", b"another")
+    wait_for("its temporary name", lambda: sshd.names() == [
+        "late", f"late.{next_id}.1.up"])
+    wait_for("the end of the first server",
+             lambda: not os.path.exists(f"/proc/{hung}"))
+    found = (sshd.dir / "late").read_bytes()
+    assert found == b"one" or sshd.show(next_id)["state"] != "SENDING"
+    (partner.top / "fault").write_text("")
+    assert sshd.ends(next_id)["tries"] == 1
+    assert (sshd.dir / "late").read_bytes() == b"another"
+    assert sshd.names() == ["late"]
+    (sshd.dir / "late").unlink()
 
 
 def test_overwrite_needs_the_server(sshd):

@@ -309,19 +309,6 @@ def test_refused(uri, partner, case):
         assert f"routes[0].{words}" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
-def test_two_places_with_one_temporary_name(uri, partner):
-    """A place is a queue also where two queues would meet."""
-    with Rig(catalog=uri) as rig:
-        text = objects(rig, partner) + "".join(
-            route(word, folder, temp_suffix=".part")
-            for word, folder in (("controller", "controller"),
-                                 ("node solo", "node")))
-        done = apply(rig, text, check=False)
-        assert done.returncode == 1
-        assert "must be of one queue" in done.stderr, done.stderr
-
-
 @pytest.mark.parametrize("uri", ["postgres"], indirect=True)
 def test_another_machine_of_that_name(rig, uri, partner):
     """Whose the place is by right takes it back, under a new epoch, and what

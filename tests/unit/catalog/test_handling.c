@@ -196,13 +196,6 @@ route_says_how_wrongly(void **state)
 	    "(only the partner knows where a login starts: write its folders "
 	    "in "
 	    "one way)");
-	/* two owners, of which each takes the other's for leftovers */
-	refused(ACCOUNT PARTNER ROUTE
-	    "    temp_suffix: .part\n"
-	    "  - {name: s, account: alice, partner: acme, queue: b, "
-	    "temp_directory: tmp}\n",
-	    ":17: routes[1].queue: routes with temp_suffix or temp_directory "
-	    "to one partner must be of one queue");
 }
 
 int

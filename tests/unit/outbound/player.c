@@ -103,17 +103,13 @@ apply(struct world *w, const struct mftd_msg_step *s, const char *host)
 	snprintf(w->texts[s->item], sizeof(w->texts[0]), "%s", s->text);
 	d->state = next;
 	w->seen[s->item] |= s->seen != 0;
-	w->silent[s->item] |= s->silent != 0;
 	if (s->event == MFTD_EVENT_BEGIN)
 		snprintf(d->host, sizeof(d->host), "%s", host);
-	if (s->event == MFTD_EVENT_PUBLISH ||
-	    (s->event == MFTD_EVENT_BEGIN && s->mtime != 0))
+	if (s->event == MFTD_EVENT_PUBLISH)
 		d->mtime = s->mtime;
 	if (s->event == MFTD_EVENT_BEGIN || s->event == MFTD_EVENT_SENT ||
 	    s->event == MFTD_EVENT_PUBLISH || s->event == MFTD_EVENT_DELIVERED)
 		d->has = s->has;
-	if (s->let_go)
-		d->has.temp_try = 0;
 	return action == MFTD_ACTION_GO_ON ||
 	    (action == MFTD_ACTION_FINISH && d->at.trigger[0] != '\0');
 }
@@ -155,7 +151,6 @@ send_batch(struct world *w, struct mftd_chan *c, uint32_t *map)
 		job.delivered = d->state == MFTD_DELIVERY_DELIVERED;
 		job.settled = w->settled;
 		job.seen = w->seen[map[i]];
-		job.silent = w->silent[map[i]];
 		job.at = d->at;
 		job.has = d->has;
 		job.tries = d->tries;

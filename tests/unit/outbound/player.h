@@ -32,7 +32,7 @@ struct world {
 	struct mftd_delivery d[MFTD_DELIVER_BATCH_MAX]; /* the rows */
 	uint32_t n;
 	bool settled;
-	bool seen[MFTD_DELIVER_BATCH_MAX], silent[MFTD_DELIVER_BATCH_MAX];
+	bool seen[MFTD_DELIVER_BATCH_MAX];
 	int events[MFTD_EVENT_COUNT];
 	int let_alone; /* the PUBLISH of this row (from 1) is refused */
 	bool cancelled; /* because somebody cancelled it */

@@ -341,7 +341,7 @@ test_longname(void **state)
  */
 static const struct row {
 	const char *route; /* n number, o overwrite, s skip, f fail; then flags:
-			      S shared, r resumed, k skipped */
+			      r resumed, k skipped */
 	const char *names; /* temporary, final */
 	const char *want;
 } rows[] = {
@@ -388,31 +388,6 @@ static const struct row {
 	{ "sk", "-o", "SSS" },
 	{ "sk", "mt", "JJJ" },
 	{ "sk", "m-", "NNR" },
-	/* a name of a convention: ours only with proof, and nothing but
-	 * DELIVERED before it is settled */
-	{ "fS", "m-", "ANR" },
-	{ "fS", "s-", "AII" },
-	{ "fS", "t-", "AII" },
-	{ "fS", "?-", "AII" },
-	{ "fS", "c-", "ANR" },
-	{ "fS", "o-", "AII" },
-	{ "fS", "--", "AII" },
-	{ "fS", "-m", "VVV" },
-	{ "fS", "tm", "VVV" },
-	{ "fS", "sm", "VVV" },
-	{ "fS", "?m", "VVV" },
-	{ "fS", "mm", "AMA" },
-	{ "fS", "ms", "AJJ" },
-	{ "fS", "ts", "AII" },
-	{ "fS", "?s", "AJJ" }, /* it may be ours, but cannot have its name */
-	{ "sSk", "t-", "SSS" },
-	{ "sSk", "?-", "III" },
-	{ "fS", "m?", "AII" },
-	{ "oS", "ms", "ANR" },
-	{ "oS", "ts", "AII" },
-	{ "oS", "tm", "VVV" },
-	{ "nS", "ms", "AUU" },
-	{ "nS", "ts", "AII" },
 	/* an earlier try's server may still write: its mtime excludes nothing
 	 */
 	{ "fr", "mt", "III" },
@@ -422,8 +397,6 @@ static const struct row {
 	{ "fr", "-c", "VVV" },
 	{ "fr", "mo", "JJJ" },
 	{ "fr", "t-", "NNR" },
-	{ "fSr", "t-", "AII" },
-	{ "fSr", "c-", "ANR" },
 	{ "or", "mt", "NNR" },
 	/* without a known time (mtime: preserve) only content proves */
 	{ "fp", "-t", "III" },
@@ -436,9 +409,6 @@ static const struct row {
 	{ "op", "mm", "NNR" },
 	{ "np", "mm", "III" },
 	{ "np", "mo", "AUU" },
-	{ "fSp", "m-", "AII" },
-	{ "fSp", "c-", "ANR" },
-	{ "fSp", "mc", "VVV" },
 };
 
 static struct mftd_remote_attrs
@@ -471,7 +441,6 @@ test_what_routes_say(void **state)
 				.mtime = strchr(r->route, 'p') ? 0 : 5,
 				.if_exists = (enum mftd_if_exists)(
 				    strchr(words, r->route[0]) - words),
-				.shared = strchr(r->route, 'S') != NULL,
 				.resumed = strchr(r->route, 'r') != NULL,
 				.skipped = strchr(r->route, 'k') != NULL,
 				.settled = i == 1,
@@ -508,9 +477,6 @@ check_never(const struct mftd_evidence *e, char temp, char final, char trace)
 	/* a rename only of what is there, whole as far as is known */
 	if (renames)
 		assert_null(memchr("-s?", temp, 3));
-	/* of a shared name only what is proven to be ours */
-	if (e->shared && (renames || v == MFTD_VERDICT_REMOVE_TEMP))
-		assert_true(temp == 'c' || (temp == 'm' && known));
 	/* a file of others is in the way of all but one */
 	if (v == MFTD_VERDICT_RENAME && final != '-')
 		assert_true(over);
@@ -522,11 +488,6 @@ check_never(const struct mftd_evidence *e, char temp, char final, char trace)
 	if (!over &&
 	    (e->seen || (e->unanswered && trace != 'u') ||
 		(e->refused && (trace == 'l' || trace == 'b'))))
-		assert_true(v == MFTD_VERDICT_DELIVERED ||
-		    v == MFTD_VERDICT_REMOVE_TEMP ||
-		    v == MFTD_VERDICT_IN_DOUBT || v == MFTD_VERDICT_LOOK_AGAIN);
-	/* nor what a silent server may yet take from a name of others */
-	if (e->shared && e->silent)
 		assert_true(v == MFTD_VERDICT_DELIVERED ||
 		    v == MFTD_VERDICT_REMOVE_TEMP ||
 		    v == MFTD_VERDICT_IN_DOUBT || v == MFTD_VERDICT_LOOK_AGAIN);
@@ -547,7 +508,7 @@ test_never(void **state)
 		for (f = 0; f < 7; f++)
 			for (k = 0; k < MFTD_IF_EXISTS_COUNT; k++)
 				for (known = 0; known < 2; known++)
-					for (bits = 0; bits < 256 * 6; bits++) {
+					for (bits = 0; bits < 64 * 6; bits++) {
 						e = (struct mftd_evidence) {
 							.size = 100,
 							.temp =
@@ -558,16 +519,14 @@ test_never(void **state)
 							.if_exists =
 							    (enum mftd_if_exists)
 								k,
-							.shared = bits & 1,
-							.resumed = bits & 2,
-							.skipped = bits & 4,
-							.settled = bits & 8,
-							.refused = bits & 16,
-							.unanswered = bits & 32,
-							.seen = bits & 64,
-							.silent = bits & 128
+							.resumed = bits & 1,
+							.skipped = bits & 2,
+							.settled = bits & 4,
+							.refused = bits & 8,
+							.unanswered = bits & 16,
+							.seen = bits & 32
 						};
-						trace = traces[bits / 256];
+						trace = traces[bits / 64];
 						leave(&e, (char)trace);
 						check_never(&e, names[t],
 						    names[f], (char)trace);

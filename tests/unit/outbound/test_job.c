@@ -110,29 +110,6 @@ test_words_of_the_last_try(void **state)
 	free(q);
 }
 
-/* The time that it is to have at the partner is in its row before it is sent,
- * if the deliver wants that (temp.h). */
-static void
-test_time_from_begin_on(void **state)
-{
-	struct mftd_queue *q = calloc(1, sizeof(*q));
-	struct mftd_job job = { .q = q, .d.state = MFTD_DELIVERY_CLAIMED };
-	struct mftd_attempt a;
-
-	mftd_job_set_step(&job, MFTD_EVENT_BEGIN, 0, "");
-	assert_int_equal(mftd_step_make(&job, &a), 0);
-	assert_int_equal(a.d.mtime, 0);
-	job.step.mtime = 1500000000;
-	assert_int_equal(mftd_step_make(&job, &a), 0);
-	assert_int_equal(a.d.mtime, 1500000000);
-	job.d = a.d;
-	/* a try that fails leaves it there */
-	mftd_job_set_step(&job, MFTD_EVENT_RETRY, -EIO, "why");
-	assert_int_equal(mftd_step_make(&job, &a), 0);
-	assert_int_equal(a.d.mtime, 1500000000);
-	free(q);
-}
-
 /* Nobody but a person ends it. */
 static void
 test_doubt_says_what_to_do(void **state)
@@ -586,13 +563,11 @@ take_named(struct mftd_queue *q, const char *directory, const char *name)
 /* As if its route said so. */
 static struct mftd_job *
 take_handled(struct mftd_queue *q, const char *directory, const char *name,
-    const char *suffix, const char *temp, const char *trigger)
+    const char *trigger)
 {
 	struct mftd_job *job = take_named(q, directory, name);
 
 	mftd_places_leave(&q->places, &job->place);
-	strcpy(job->d.at.temp_suffix, suffix);
-	strcpy(job->d.at.temp_directory, temp);
 	strcpy(job->d.at.trigger, trigger);
 	mftd_place_of(&job->d, &job->place);
 	mftd_places_enter(&q->places, &job->place);
@@ -605,24 +580,21 @@ test_names_of_other_kinds(void **state)
 {
 	static const struct {
 		const char *directory, *name; /* of who comes second */
-		const char *suffix, *temp, *trigger; /* of the first: "in/x" */
+		const char *trigger; /* of the first: "in/x" */
 		bool waits;
 	} cases[] = {
-		{ "in", "x.up", ".up", "", "", true },
-		{ "in", "x", ".up", "", "", false },
-		{ "in", "y.up", ".up", "", "", false },
-		{ "out", "x.up", ".up", "", "", false },
-		{ "/home/p/in", "x.up", ".up", "", "", true },
-		{ "./in/", "x.up", ".up", "", "", true },
-		{ "a//b/./in", "x.up", ".up", "", "", true },
-		{ ".", "x.up", ".up", "", "", true },
-		{ "", "x.up", ".up", "", "", true },
-		{ "", "y.up", ".up", "", "", false },
-		{ "tmp", "x", "", "tmp", "", true },
-		{ "tmp", "x", ".up", "tmp", "", false },
-		{ "in", "x.done", "", "", "{name}.done", true },
-		{ "in", "x.done", "", "", "{name}.end", false },
-		{ "in", "x", "", "", "{name}.done", false },
+		{ "in", "x.up", "{name}.up", true },
+		{ "in", "x.up", "{name}.end", false },
+		{ "in", "x.up", "", false },
+		{ "in", "x", "{name}.up", false },
+		{ "in", "y.up", "{name}.up", false },
+		{ "out", "x.up", "{name}.up", false },
+		{ "/home/p/in", "x.up", "{name}.up", true },
+		{ "./in/", "x.up", "{name}.up", true },
+		{ "a//b/./in", "x.up", "{name}.up", true },
+		{ ".", "x.up", "{name}.up", true },
+		{ "", "x.up", "{name}.up", true },
+		{ "", "y.up", "{name}.up", false },
 	};
 	static struct mftd_partner acme = { .name = (char *)"acme" };
 	static struct mftd_objects objects = { .partners = &acme,
@@ -634,8 +606,7 @@ test_names_of_other_kinds(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		q = make_queue();
 		q->objects = &objects;
-		one = take_handled(q, "in", "x", cases[i].suffix, cases[i].temp,
-		    cases[i].trigger);
+		one = take_handled(q, "in", "x", cases[i].trigger);
 		two = take_named(q, cases[i].directory, cases[i].name);
 		assert_true(mftd_job_is_ready(one));
 		assert_int_equal(mftd_job_is_ready(two), !cases[i].waits);
@@ -668,7 +639,7 @@ test_number_on_the_way(void **state)
 	struct mftd_job *one, *other, *late;
 
 	q->objects = &objects;
-	one = take_handled(q, "in", "x", "", "", "{name}.done");
+	one = take_handled(q, "in", "x", "{name}.done");
 	one->d.at.if_exists = MFTD_IF_EXISTS_NUMBER;
 	one->d.state = MFTD_DELIVERY_SENDING;
 	one->runner = rn;
@@ -713,7 +684,7 @@ test_waits_in_its_row(void **state)
 
 	q->objects = &objects;
 	q->stale = true; /* nothing is started */
-	one = take_handled(q, "in", "x", "", "", "{name}.done");
+	one = take_handled(q, "in", "x", "{name}.done");
 	one->d.state = MFTD_DELIVERY_DELIVERED;
 	one->d.retry_hours = 24;
 	two = take_named(q, "in", "x.done");
@@ -827,7 +798,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_excused),
 		cmocka_unit_test(test_number_on_the_way),
 		cmocka_unit_test(test_words_of_the_last_try),
-		cmocka_unit_test(test_time_from_begin_on),
 		cmocka_unit_test(test_room_for_another_partner),
 		cmocka_unit_test(test_room_always),
 		cmocka_unit_test(test_claims_leave_room),
