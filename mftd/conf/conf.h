@@ -73,6 +73,7 @@ struct mftd_conf {
 	int idle_timeout_s; /* 0: never; default 3600 */
 	int keepalive_s; /* 0: never; default 60 */
 	int keepalive_count; /* 1 to 100, default 3 */
+	int worker_timeout_s; /* 0: never; default 120 */
 	int part_expire_s; /* of a cut upload; default a week */
 	int journal_keep_days; /* of records; default 90 */
 	struct mftd_conf_volume volumes[MFTD_VOLUMES_MAX];

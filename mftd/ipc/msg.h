@@ -19,6 +19,8 @@ enum mftd_msg_type {
 	MFTD_MSG_PEER = 1,
 	MFTD_MSG_READY,
 	MFTD_MSG_STOP,
+	MFTD_MSG_PING,
+	MFTD_MSG_PONG,
 	MFTD_MSG_SERVICE_SET,
 	MFTD_MSG_SERVICE_STATE,
 	/* coordinator, catalog, journal, outbound: msg_node.h */

@@ -12,8 +12,9 @@ struct mftd_msg_peer {
 	char instance[MFTD_NAME_BYTES];
 };
 
-/* READY (worker -> parent: start-up finished) and STOP (parent -> worker: end
- * in good order) carry nothing but this. */
+/* READY (worker -> parent: start-up finished), STOP (parent -> worker: end in
+ * good order), PING (parent -> worker) and PONG (its loop's answer) carry
+ * nothing but this. */
 struct mftd_msg_none {
 	uint32_t unused;
 };

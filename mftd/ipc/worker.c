@@ -106,6 +106,7 @@ on_peer(struct mftd_worker *w, struct mftd_msg *m)
 static int
 dispatch(struct attached *a, struct mftd_msg *m)
 {
+	const struct mftd_msg_none none = { 0 };
 	const struct mftd_handler *h;
 
 	if (mftd_chan_proc(a->c) == MFTD_PROC_PARENT) {
@@ -115,6 +116,9 @@ dispatch(struct attached *a, struct mftd_msg *m)
 			mftd_worker_stop(a->w);
 			return 0;
 		}
+		if (m->type == MFTD_MSG_PING)
+			return mftd_worker_send(
+			    a->w, a->c, MFTD_MSG_PONG, 0, &none, sizeof(none));
 	}
 	if (a->link == NULL)
 		return -MFTD_E_PROTOCOL;

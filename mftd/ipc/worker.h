@@ -63,7 +63,8 @@ struct mftd_link {
 /*
  * Makes the loop and the channel to the parent.  links (ending with none: n of
  * them) and data must outlive the worker.  A row for MFTD_PROC_PARENT adds
- * handlers for what the parent sends beyond PEER and STOP.
+ * handlers for what the parent sends beyond PEER, STOP and PING, which the loop
+ * answers.
  * Returns 0 or -errno.
  */
 int mftd_worker_init(struct mftd_worker *w, const struct mftd_link *links,

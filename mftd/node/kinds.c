@@ -12,20 +12,20 @@
 #include "mftd/outbound/outbound.h"
 
 const struct mftd_kind mftd_kinds[] = {
-	{ MFTD_PROC_COORDINATOR, -1, MFTD_ROLE_STOPPED, 0, MFTD_EACH_ONE,
+	{ MFTD_PROC_COORDINATOR, -1, MFTD_ROLE_STOPPED, 0, MFTD_EACH_ONE, false,
 	    mftd_coordinator_main },
-	{ MFTD_PROC_CATALOG, -1, MFTD_ROLE_STOPPED, 1, MFTD_EACH_ONE,
+	{ MFTD_PROC_CATALOG, -1, MFTD_ROLE_STOPPED, 1, MFTD_EACH_ONE, false,
 	    mftd_catalog_main },
 	{ MFTD_PROC_JOURNAL, MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 0,
-	    MFTD_EACH_VOLUME, mftd_journal_main },
+	    MFTD_EACH_VOLUME, false, mftd_journal_main },
 	{ MFTD_PROC_AUTH, MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 1,
-	    MFTD_EACH_ONE, mftd_auth_main },
+	    MFTD_EACH_ONE, true, mftd_auth_main },
 	{ MFTD_PROC_LISTENER, MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 2,
-	    MFTD_EACH_ONE, mftd_listener_main },
+	    MFTD_EACH_ONE, true, mftd_listener_main },
 	{ MFTD_PROC_OUTBOUND, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_PROMOTED, 0,
-	    MFTD_EACH_QUEUE, mftd_outbound_main },
+	    MFTD_EACH_QUEUE, true, mftd_outbound_main },
 	{ MFTD_PROC_HOOKS, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_PROMOTED, 1,
-	    MFTD_EACH_DEFAULT, mftd_hooks_main },
+	    MFTD_EACH_DEFAULT, true, mftd_hooks_main },
 	{ 0 },
 };
 

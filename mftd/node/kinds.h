@@ -25,6 +25,9 @@ struct mftd_kind {
 	enum mftd_role role; /* runs while the service is at least this */
 	int stage; /* starts when all of lower stages are ready; stops first */
 	enum mftd_each each;
+	/* Its loop turns, however ill the node is; else it may be for long in
+	 * its storage or in a migration. */
+	bool answers;
 	void (*main)(struct mftd_worker *w);
 };
 

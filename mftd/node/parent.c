@@ -21,6 +21,7 @@
 
 #define TICK_MS 1000 /* at least so often deadlines are looked at */
 #define JOIN_MS 60000 /* a coordinator joins the group within this */
+#define ASK_S 5 /* a worker that answers is asked again after so long */
 #define SOON_MS 20 /* while something is being proven or waited for */
 
 /* ---- messages of the workers */
@@ -34,6 +35,11 @@ on_message(struct mftd_parent *p, struct mftd_child *ch, struct mftd_msg *m)
 		ch->ready = true;
 		log_debug("%s %s is ready", mftd_proc_name(ch->kind->proc),
 		    ch->instance);
+		return 0;
+	}
+	if (m->type == MFTD_MSG_PONG) {
+		ch->asked = false;
+		ch->silent_s = 0;
 		return 0;
 	}
 	if (m->type != MFTD_MSG_SERVICE_SET ||
@@ -117,7 +123,8 @@ reap_one(struct mftd_parent *p, pid_t pid, int status)
 		return; /* an orphan of a worker */
 	say_end(ch, status);
 	ch->pid = 0;
-	ch->ready = false;
+	ch->ready = ch->asked = false;
+	ch->silent_s = 0;
 	ch->kill_ms = 0;
 	mftd_chan_free(ch->chan);
 	ch->chan = NULL;
@@ -142,6 +149,51 @@ on_signals(struct mftd_parent *p)
 		}
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		reap_one(p, pid, status);
+}
+
+/* ---- workers that hang */
+
+static void
+ask(struct mftd_child *ch)
+{
+	const struct mftd_msg_none none = { 0 };
+
+	if (mftd_chan_send(
+		ch->chan, MFTD_MSG_PING, 0, &none, sizeof(none), NULL, 0) == 0)
+		ch->asked = true;
+	ch->silent_s = 0;
+}
+
+/* A second later.  Who is asked has not answered since. */
+static void
+count_silence(const struct mftd_parent *p, struct mftd_child *ch)
+{
+	ch->silent_s++;
+	if (!ch->asked && ch->silent_s >= ASK_S) {
+		ask(ch);
+	} else if (ch->asked && ch->silent_s == p->conf->worker_timeout_s) {
+		log_error("%s %s[%d] has not answered for %d s",
+		    mftd_proc_name(ch->kind->proc), ch->instance, (int)ch->pid,
+		    ch->silent_s);
+		ch->kill_ms = mftd_clock_ms();
+	}
+}
+
+/* Seconds are those in which this process ran and took what was said to it: a
+ * node that stood still has nobody silent. */
+static void
+watch_workers(struct mftd_parent *p)
+{
+	int64_t now = mftd_clock_ms();
+	struct mftd_child *ch;
+
+	if (p->conf->worker_timeout_s == 0 || now - p->beat_ms < TICK_MS)
+		return;
+	p->beat_ms = now;
+	for (ch = p->children; ch < p->children + MFTD_CHILDREN_MAX; ch++)
+		if (ch->pid > 0 && ch->chan != NULL && ch->kind->answers &&
+		    ch->ready && !ch->stopping && ch->kill_ms == 0)
+			count_silence(p, ch);
 }
 
 /* ---- the loop */
@@ -308,6 +360,7 @@ mftd_parent_run(const struct mftd_conf *conf, const int *listen_fds,
 			break;
 		say_ready(p);
 		wait_events(p);
+		watch_workers(p);
 		kill_overdue(p);
 	}
 	log_info("ended");

@@ -30,6 +30,8 @@ struct mftd_child {
 	bool ready;
 	bool stopping; /* STOP was sent */
 	int64_t kill_ms; /* SIGKILL then, 0: not */
+	bool asked; /* PING was sent, and no PONG has come */
+	int silent_s; /* for so long, while this process ran */
 	int64_t started_ms; /* when it was forked */
 	int64_t restart_ms; /* not before */
 	uint32_t quick; /* ends in a row soon after the start */
@@ -62,6 +64,7 @@ struct mftd_parent {
 	bool rebirth; /* the coordinator ended: end all, begin anew */
 	bool served; /* some service was started in this life */
 	bool notified; /* sd_notify was told READY */
+	int64_t beat_ms; /* when workers were looked at last */
 	struct mftd_child children[MFTD_CHILDREN_MAX];
 	struct mftd_svc services[MFTD_SERVICES_MAX];
 	int n_services;

@@ -235,6 +235,7 @@ numbers_have_edges(void **state)
 		{ "idle_timeout_s", 0, 86400 },
 		{ "keepalive_s", 0, 86400 },
 		{ "keepalive_count", 1, 100 },
+		{ "worker_timeout_s", 0, 86400 },
 		{ "part_expire_s", 1, 31536000 },
 		{ "journal_keep_days", 1, 36500 },
 		{ "max_startups_per_source", 1, 4096 },
