@@ -239,6 +239,46 @@ act(struct mftd_item *it, enum mftd_verdict v)
 	}
 }
 
+/* Whether nothing more is to come of its temporary file. */
+static bool
+is_over(enum mftd_verdict v)
+{
+	return v == MFTD_VERDICT_RESTART || v == MFTD_VERDICT_REFUSED ||
+	    v == MFTD_VERDICT_REJECTED;
+}
+
+/*
+ * A RENAME of an earlier connection may be under way yet: before a row says
+ * that nothing was published, the file is taken from under it, and the final
+ * name looked at again.  What cannot be taken away stays as open as it is.
+ */
+static int
+withdraw(struct mftd_batch *b, struct mftd_item *it, enum mftd_verdict *v)
+{
+	struct mftd_evidence e;
+	int r;
+
+	memset(&it->removed, 0, sizeof(it->removed));
+	memset(&it->looked, 0, sizeof(it->looked));
+	r = mftd_remote_remove(b->remote, it->temp, &it->removed);
+	if (r == 0)
+		r = mftd_remote_lstat(
+		    b->remote, it->final, &it->final_attrs, &it->looked);
+	if (r == 0)
+		r = mftd_remote_drain(b->remote);
+	if (r == 0)
+		r = look_into(b, it);
+	if (r < 0)
+		return r;
+	e = evidence_of(it);
+	if (it->removed.err < 0 || it->looked.err < 0)
+		*v = it->settled ? MFTD_VERDICT_IN_DOUBT
+				 : MFTD_VERDICT_LOOK_AGAIN;
+	else if (mftd_delivery_is_final(&e))
+		*v = MFTD_VERDICT_DELIVERED;
+	return 0;
+}
+
 /* Looks at the chosen ones and says what that means. */
 static int
 examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
@@ -262,6 +302,10 @@ examine(struct mftd_batch *b, bool (*chosen)(const struct mftd_item *it),
 		v = judge(it, refused);
 		if (v == MFTD_VERDICT_REMOVE_TEMP)
 			r = remove_temp(b, it);
+		else if (is_over(v) && it->unanswered && !it->d.has.skipped)
+			r = withdraw(b, it, &v);
+		if (r < 0)
+			break;
 		act(it, v);
 	}
 	if (r == 0)

@@ -482,6 +482,49 @@ test_preserve_refused(void **state)
 	assert_delivered(w, "report.csv", 1);
 }
 
+/* A server may be at the rename of an earlier connection yet: the file is taken
+ * from under it before the row says that nothing was published. */
+static void
+test_refused_behind_another(void **state)
+{
+	static const struct plan asked = { .at = MFTD_EVENT_PUBLISH,
+		.moment = AFTER_ROW };
+	static const struct plan killed = { .at = MFTD_EVENT_REFUSED,
+		.moment = BEFORE_ROW };
+	struct world *w = *state;
+
+	prepare(w, 300000);
+	w->d[0].tries = 1;
+	run_once(w, &asked);
+	assert_int_equal(partner_names(&w->partner), 1);
+	partner_fault(&w->partner, "-e inject=?link,linkat:error=EACCES");
+	run_once(w, &killed);
+	assert_state(w, MFTD_DELIVERY_PUBLISHING);
+	assert_int_equal(partner_names(&w->partner), 0);
+}
+
+/* If that is refused it is as open as before, until it is settled. */
+static void
+test_not_withdrawn(void **state)
+{
+	static const struct plan asked = { .at = MFTD_EVENT_PUBLISH,
+		.moment = AFTER_ROW };
+	struct world *w = *state;
+
+	prepare(w, 300000);
+	w->d[0].tries = 1;
+	run_once(w, &asked);
+	partner_fault(&w->partner,
+	    "-e inject=?link,linkat,?rename,?renameat,?unlink,unlinkat:"
+	    "error=EACCES");
+	run_once(w, &calm);
+	assert_state(w, MFTD_DELIVERY_PUBLISHING);
+	w->settled = true;
+	run_once(w, &calm);
+	assert_state(w, MFTD_DELIVERY_IN_DOUBT);
+	assert_int_equal(w->events[MFTD_EVENT_REFUSED], 0);
+}
+
 static void
 fall_silent(struct world *w)
 {
@@ -746,6 +789,8 @@ main(int argc, char **argv)
 		WITH_PARTNER(test_preserve_in_doubt),
 		WITH_PARTNER(test_preserve_overwrites),
 		WITH_PARTNER(test_preserve_refused),
+		WITH_PARTNER(test_refused_behind_another),
+		WITH_PARTNER(test_not_withdrawn),
 		WITH_PARTNER(test_silence),
 		WITH_PARTNER(test_silence_at_a_suffix),
 		WITH_PARTNER(test_leaves_off),
