@@ -191,6 +191,7 @@ struct mftd_delivery {
 	uint32_t priority; /* 0 to 9, which goes first */
 	bool ordered; /* the next one of its route waits for it */
 	char queue[MFTD_QUEUE_BYTES]; /* only of a list (person.h) */
+	/* no step changes these, nor are they copied with one: the last */
 	char directory[MFTD_PATH_BYTES];
 	char name[MFTD_PATH_BYTES]; /* final name at the partner */
 };

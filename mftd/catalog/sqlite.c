@@ -210,16 +210,24 @@ bind_one(sqlite3_stmt *st, int at, const struct mftd_db_value *v)
 	}
 }
 
-/* "$4" is a name to SQLite, numbered by its first appearance. */
+/* Where the value i has its place: "$4" is a name to SQLite, numbered by its
+ * first appearance.  0: it has none. */
+static int
+place_of(sqlite3_stmt *st, int i)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "$%d", i + 1);
+	return sqlite3_bind_parameter_index(st, name);
+}
+
 static int
 bind_all(sqlite3_stmt *st, const struct mftd_db_value *v, int n)
 {
-	char name[16];
 	int i, at, code = SQLITE_OK;
 
 	for (i = 0; i < n && code == SQLITE_OK; i++) {
-		snprintf(name, sizeof(name), "$%d", i + 1);
-		at = sqlite3_bind_parameter_index(st, name);
+		at = place_of(st, i);
 		code = at > 0 ? bind_one(st, at, &v[i]) : SQLITE_RANGE;
 	}
 	return code;
@@ -346,45 +354,57 @@ put_event(struct sqlite *s, const struct mftd_db_value *id)
 /* The values of a step that are its delivery's; those behind are its try's. */
 #define OWN_VALUES (MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_OWN_VALUES)
 
-/* A step of one delivery.  Returns how many were moved. */
-static int
-move_one(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v,
-    mftd_db_row_fn row, void *data)
-{
-	int code = bind_all(st, v, OWN_VALUES);
-	int r =
-	    code == SQLITE_OK ? step_all(s, st, row, data) : failed(s, code);
+/* A statement that runs for many rows, and the places of its values, which to
+ * look for took longer than to set them. */
+struct often {
+	sqlite3_stmt *st;
+	int at[OWN_VALUES];
+};
 
-	sqlite3_reset(st);
+static int
+prepare_often(struct sqlite *s, const char *sql, int n, struct often *o)
+{
+	int i, r = prepare(s, sql, &o->st);
+
+	for (i = 0; r == 0 && i < n; i++)
+		o->at[i] = place_of(o->st, i);
 	return r;
 }
 
+static int
+run_often(struct sqlite *s, const struct often *o,
+    const struct mftd_db_value *v, int n, mftd_db_row_fn row, void *data)
+{
+	int i, r, code = SQLITE_OK;
+
+	for (i = 0; i < n && code == SQLITE_OK; i++)
+		code = bind_one(o->st, o->at[i], &v[i]); /* 0: out of range */
+	r = code == SQLITE_OK ? step_all(s, o->st, row, data) : failed(s, code);
+	sqlite3_reset(o->st);
+	return r;
+}
+
+#define TRY_VALUES 9
+#define BEHIND_VALUES 2
+
 /* The row of its try. */
 static int
-put_try(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v)
+put_try(struct sqlite *s, const struct often *o, const struct mftd_db_value *v)
 {
 	const struct mftd_db_value *try = v + OWN_VALUES;
-	const struct mftd_db_value own[] = { v[3], try[0], v[6], try[1], try[2],
-		try[3], try[4], try[5], v[11] };
-	int code = bind_all(st, own, sizeof(own) / sizeof(own[0]));
-	int r =
-	    code == SQLITE_OK ? step_all(s, st, NULL, NULL) : failed(s, code);
+	const struct mftd_db_value own[TRY_VALUES] = { v[3], try[0], v[6],
+		try[1], try[2], try[3], try[4], try[5], v[11] };
 
-	sqlite3_reset(st);
-	return r;
+	return run_often(s, o, own, TRY_VALUES, NULL, NULL);
 }
 
 /* Lets those go that are behind the delivery, which was moved. */
 static int
-let_go(struct sqlite *s, sqlite3_stmt *st, const struct mftd_db_value *v)
+let_go(struct sqlite *s, const struct often *o, const struct mftd_db_value *v)
 {
-	const struct mftd_db_value own[] = { v[3], v[5] };
-	int code = bind_all(st, own, sizeof(own) / sizeof(own[0]));
-	int r =
-	    code == SQLITE_OK ? step_all(s, st, NULL, NULL) : failed(s, code);
+	const struct mftd_db_value own[BEHIND_VALUES] = { v[3], v[5] };
 
-	sqlite3_reset(st);
-	return r;
+	return run_often(s, o, own, BEHIND_VALUES, NULL, NULL);
 }
 
 /* MFTD_DB_STEPS: one delivery after the other. */
@@ -394,40 +414,40 @@ run_steps(struct sqlite *s, const struct mftd_db_value *v, int n,
 {
 	struct mftd_db_value one[MFTD_DB_ROLE_VALUES + MFTD_DB_STEP_VALUES];
 	struct mftd_db_value *own = one + MFTD_DB_ROLE_VALUES;
-	sqlite3_stmt *step = NULL, *try = NULL, *go = NULL;
+	struct often step = { 0 }, try = { 0 }, go = { 0 };
 	bool moved;
 	int at, rows = 0, r;
 
 	memcpy(one, v, MFTD_DB_ROLE_VALUES * sizeof(*v));
-	r = prepare(s, guarded_sql[MFTD_DB_STEPS], &step);
+	r = prepare_often(s, guarded_sql[MFTD_DB_STEPS], OWN_VALUES, &step);
 	if (r == 0)
-		r = prepare(s,
+		r = prepare_often(s,
 		    MFTD_TRY_INTO "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
 				  "$9)" MFTD_TRY_UPSERT,
-		    &try);
+		    TRY_VALUES, &try);
 	if (r == 0)
-		r = prepare(s,
+		r = prepare_often(s,
 		    "UPDATE delivery SET behind = '' WHERE $2 IN "
 		    "(" MFTD_VERSIONS_ENDED ", " MFTD_VERSIONS_TURN
 		    ") AND " MFTD_VERSIONS_BEHIND("$1"),
-		    &go);
+		    BEHIND_VALUES, &go);
 	for (at = MFTD_DB_ROLE_VALUES; r >= 0 && at < n;
 	     at += MFTD_DB_STEP_VALUES) {
 		memcpy(own, v + at, MFTD_DB_STEP_VALUES * sizeof(*v));
-		r = move_one(s, step, one, row, data);
+		r = run_often(s, &step, one, OWN_VALUES, row, data);
 		moved = r > 0;
 		rows += r;
 		if (r > 0 && one[OWN_VALUES].type != MFTD_DB_NULL)
-			r = put_try(s, try, one);
+			r = put_try(s, &try, one);
 		if (r >= 0 && moved)
-			r = let_go(s, go, one);
+			r = let_go(s, &go, one);
 		if (r >= 0 && moved && !s->db.no_hooks &&
 		    mftd_event_ends(own[2].p))
 			r = put_event(s, &own[0]);
 	}
-	done(s, step);
-	done(s, try);
-	done(s, go);
+	done(s, step.st);
+	done(s, try.st);
+	done(s, go.st);
 	return r < 0 ? r : rows;
 }
 

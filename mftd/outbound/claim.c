@@ -51,12 +51,13 @@ is_in_vain(const struct mftd_queue *q, const char *without)
 	return mftd_clock_ms() < q->vain_ms && strcmp(without, q->vain) == 0;
 }
 
+/* But for the memory of what is claimed: a new one each time would be cleared
+ * by the kernel each time. */
 static void
 forget(struct mftd_claiming *c)
 {
 	free(c->without);
-	free(c->to.out);
-	*c = (struct mftd_claiming) { .fd = -1 };
+	*c = (struct mftd_claiming) { .to.out = c->to.out, .fd = -1 };
 }
 
 /* What follows of r, what came of it. */
@@ -152,9 +153,10 @@ mftd_claim_begin(struct mftd_queue *q)
 		return;
 	c->without = left_out(q);
 	/* not calloc, which may touch all of it, and mostly none comes */
-	if (c->without != NULL && !is_in_vain(q, c->without))
-		c->to.out = malloc(most * sizeof(*c->to.out));
-	if (c->to.out != NULL)
+	if (c->to.out == NULL)
+		c->to.out = malloc(CLAIM_MOST * sizeof(*c->to.out));
+	if (c->to.out != NULL && c->without != NULL &&
+	    !is_in_vain(q, c->without))
 		send_claim(q, most);
 	else
 		forget(c);
@@ -165,6 +167,8 @@ mftd_claim_free(struct mftd_queue *q)
 {
 	mftd_answer_unwatch(q, &q->claiming.fd);
 	forget(&q->claiming);
+	free(q->claiming.to.out);
+	q->claiming.to.out = NULL;
 	free(q->vain);
 	q->vain = NULL;
 }

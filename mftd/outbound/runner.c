@@ -369,24 +369,37 @@ may_have_more(struct mftd_queue *q, const char *partner)
 	return mftd_share_for_deliver(&s);
 }
 
+/* Whether there is a place for one more of the partner's; first: that has none.
+ */
+static bool
+has_place(struct mftd_queue *q, const char *partner, bool first, size_t taken)
+{
+	size_t own = count(q, partner);
+
+	if (first ? own > 0
+		  : mftd_partner_hangs(q, partner) ||
+		    mftd_jobs_room(MFTD_DELIVERS_MAX, taken, own) == 0)
+		return false;
+	return may_have_more(q, partner);
+}
+
 /* The first job that is ready, of a partner that may have one more deliver;
- * first: that has none. */
+ * first: that has none.  What was found of a partner goes for all of its jobs
+ * that follow one another, which are mostly all there are. */
 static struct mftd_job *
 find_waiting(struct mftd_queue *q, bool first)
 {
+	size_t taken = mftd_places_taken(q);
+	const char *refused = NULL;
 	struct mftd_job *job;
-	size_t own, taken = mftd_places_taken(q);
 
 	TAILQ_FOREACH(job, &q->jobs, link) {
-		if (!mftd_job_is_ready(job))
+		if ((refused != NULL && strcmp(job->d.partner, refused) == 0) ||
+		    !mftd_job_is_ready(job))
 			continue;
-		own = count(q, job->d.partner);
-		if ((first ? own == 0
-			   : !mftd_partner_hangs(q, job->d.partner) &&
-				mftd_jobs_room(MFTD_DELIVERS_MAX, taken, own) >
-				    0) &&
-		    may_have_more(q, job->d.partner))
+		if (has_place(q, job->d.partner, first, taken))
 			return job;
+		refused = job->d.partner;
 	}
 	return NULL;
 }

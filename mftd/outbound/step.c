@@ -2,6 +2,7 @@
 #include "mftd/outbound/step.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -181,6 +182,14 @@ is_progress(uint32_t event)
 	    event == MFTD_EVENT_PUBLISH || event == MFTD_EVENT_DELIVERED;
 }
 
+/* All but its directory and name, which no step changes, and which are most of
+ * it: there are three steps of each delivery, and one process to write them. */
+static void
+copy_row(struct mftd_delivery *to, const struct mftd_delivery *from)
+{
+	memcpy(to, from, offsetof(struct mftd_delivery, directory));
+}
+
 /* Where nothing comes after DELIVERED the row is DONE with it. */
 int
 mftd_step_make(struct mftd_job *job, struct mftd_attempt *a)
@@ -191,7 +200,8 @@ mftd_step_make(struct mftd_job *job, struct mftd_attempt *a)
 	enum mftd_delivery_state next;
 	int r;
 
-	*d = job->d;
+	copy_row(d, &job->d);
+	d->directory[0] = d->name[0] = '\0';
 	event = count_try(job, d);
 	r = mftd_delivery_step(job->d.state, event, &next, &a->action);
 	if (r == 0 && a->action == MFTD_ACTION_FINISH &&
@@ -234,7 +244,7 @@ set_row(struct mftd_job *job, const struct mftd_delivery *d)
 	    d->receipt, d->partner, mftd_delivery_state_name(job->d.state),
 	    mftd_delivery_state_name(d->state), d->error[0] != '\0' ? ": " : "",
 	    d->error);
-	job->d = *d;
+	copy_row(&job->d, d);
 }
 
 void

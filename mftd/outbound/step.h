@@ -10,7 +10,8 @@ struct mftd_job;
 /* A job's step as it is being written. */
 struct mftd_attempt {
 	struct mftd_job *job;
-	struct mftd_delivery d; /* the row as it is to be */
+	struct mftd_delivery d; /* the row as it is to be, but without its
+				   directory and name */
 	struct mftd_try t; /* with it, if begin_us is not 0 */
 	enum mftd_delivery_action action;
 	int64_t wait_ms;
