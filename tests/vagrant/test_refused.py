@@ -1,5 +1,7 @@
 # Part of mftd; see LICENSE.
 """What `vagrant up` refuses, with a word on what to do, and nothing made."""
+import re
+
 import pytest
 
 
@@ -19,6 +21,15 @@ def test_valid_for_lxc_and_libvirt(place):
         done = place.vagrant("validate",
                              env={"VAGRANT_DEFAULT_PROVIDER": provider})
         assert done.returncode == 0, done.stdout
+
+
+def test_no_name_is_taken_for_a_uuid(place):
+    """Vagrant asks its index of machines first, which takes a beginning of a
+    UUID, too: "db" was n2 in one of some fifty runs."""
+    said = place.vagrant("status", "--machine-readable").stdout
+    names = set(re.findall(r"^\d+,([^,]+),state,", said, re.M))
+    assert len(names) == 6, said
+    assert [n for n in names if re.fullmatch("[0-9a-f]+", n)] == []
 
 
 def test_valid_for_virtualbox(place):

@@ -28,10 +28,10 @@ module Mft
       "storage" => [["", "nfs", "gluster"], "nfs, gluster or empty"],
       "package" => [String, "a file's name"],
       "box" => [String, "a box's name"],
-      "memory_mb" => [Hash, "node, db, storage, partner: each in MiB"]
+      "memory_mb" => [Hash, "node, database, storage, partner: each in MiB"]
     }.freeze
-    ROLES = %w[node db storage partner].freeze
-    LEAST_MB = { "node" => 512, "db" => 256, "storage" => 256,
+    ROLES = %w[node database storage partner].freeze
+    LEAST_MB = { "node" => 512, "database" => 256, "storage" => 256,
                  "partner" => 192 }.freeze
 
     def initialize(provider)
@@ -82,9 +82,11 @@ module Mft
     end
 
     # What is met first is brought up first, where it is one by one: the nodes
-    # find their database and storage, the partner finds a cluster.
+    # find their database and storage, the partner finds a cluster. A name that
+    # a hexadecimal number could begin with, like db, Vagrant takes for the
+    # beginning of a machine's UUID, if there is one that begins so.
     def machines
-      [machine("storage", "storage", 6), machine("db", "db", 5),
+      [machine("storage", "storage", 6), machine("database", "database", 5),
        *nodes, machine("partner", "partner", 7)]
     end
 
