@@ -42,6 +42,7 @@ module Mft
       own.each { |key, value| override(key, value) }
       @values.each { |key, value| check(key, value) }
       check_memory
+      check_network
       return unless lxc? && storage == "nfs"
       fail!("storage", "the kernel of this machine would be NFS client for all "\
             "containers at once: gluster")
@@ -107,16 +108,21 @@ module Mft
         "PATIENCE" => emulated? ? "6" : "1" }
     end
 
+    # What may not change while there are machines.
+    def fixed
+      @values.slice("name", "nodes", "network", "shell", "storage")
+    end
+
+    def fail!(key, text)
+      raise Error, "#{@file}: #{key}: #{text}"
+    end
+
     private
 
     def read(path)
       YAML.safe_load(File.read(path)) || {}
     rescue SystemCallError, Psych::Exception => e
       raise Error, "#{path}: #{e.message}"
-    end
-
-    def fail!(key, text)
-      raise Error, "#{@file}: #{key}: #{text}"
     end
 
     def override(key, value)
@@ -143,6 +149,12 @@ module Mft
         fail!("memory_mb", "#{role}: #{mb.inspect} MiB will not do, it takes "\
               "#{LEAST_MB[role]} or more")
       end
+    end
+
+    # vagrant-libvirt's own, which is there only when it has made it.
+    def check_network
+      return unless provider == "libvirt" && self["network"] == "192.168.121"
+      fail!("network", "192.168.121 is that of vagrant-libvirt itself: another")
     end
 
     def machine(name, role, last)
