@@ -84,7 +84,7 @@ class VirtualWorld(World):
             f"vagrant@{self.address(machine)}", "sudo", *argv, **kwargs)
 
     def address(self, machine):
-        last = {"db": 5, "storage": 6, "partner": 7}
+        last = {"database": 5, "storage": 6, "partner": 7}
         return f"192.168.58.{last.get(machine) or 10 + int(machine[1:])}"
 
     def machines(self):

@@ -37,6 +37,17 @@ module Mft
                    "#{plugin}`."
     end
 
+    # What was made with other settings could neither be used nor taken away.
+    def check_same(settings)
+      return unless File.exist?(ready)
+      YAML.safe_load(File.read(ready)).each do |key, value|
+        next if settings.fixed[key] == value
+        settings.fail!(key, "#{settings.fixed[key].inspect} will not do, the "\
+                       "cluster was made with #{value.inspect}: write that "\
+                       "until `vagrant destroy` has taken it away")
+      end
+    end
+
     # Before the first machine is made.
     def check_room(settings, env)
       check_whole(settings)
@@ -105,6 +116,11 @@ module Mft
     def state
       dot = ENV["VAGRANT_DOTFILE_PATH"] || File.join(Settings::TOP, ".vagrant")
       File.join(File.expand_path(dot, Settings::TOP), "mft")
+    end
+
+    # There when the rest of it is; holds what must stay as it is.
+    def ready
+      File.join(state, "ready")
     end
   end
 end

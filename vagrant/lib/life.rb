@@ -27,14 +27,21 @@ module Mft
     end
 
     def prepare(settings, env)
-      first = !File.exist?(File.join(Host.state, "ready"))
+      first = !File.exist?(Host.ready)
       Host.check_room(settings, env) if first
       Host.run(settings, "prepare")
       Host.run(settings, settings.rack, "up")
-      FileUtils.touch(File.join(Host.state, "ready"))
+      File.write(Host.ready, YAML.dump(settings.fixed)) if first
+      @begun = settings if first
     rescue StandardError
       undo(settings) if first
       raise
+    end
+
+    # Of this run of Vagrant, which may have failed to make any machine.
+    def end
+      begun = @begun or return
+      alone { clear(begun) }
     end
 
     # Only when no machine is left.

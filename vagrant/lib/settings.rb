@@ -28,10 +28,10 @@ module Mft
       "storage" => [["", "nfs", "gluster"], "nfs, gluster or empty"],
       "package" => [String, "a file's name"],
       "box" => [String, "a box's name"],
-      "memory_mb" => [Hash, "node, db, storage, partner: each in MiB"]
+      "memory_mb" => [Hash, "node, database, storage, partner: each in MiB"]
     }.freeze
-    ROLES = %w[node db storage partner].freeze
-    LEAST_MB = { "node" => 512, "db" => 256, "storage" => 256,
+    ROLES = %w[node database storage partner].freeze
+    LEAST_MB = { "node" => 512, "database" => 256, "storage" => 256,
                  "partner" => 192 }.freeze
 
     def initialize(provider)
@@ -42,6 +42,7 @@ module Mft
       own.each { |key, value| override(key, value) }
       @values.each { |key, value| check(key, value) }
       check_memory
+      check_network
       return unless lxc? && storage == "nfs"
       fail!("storage", "the kernel of this machine would be NFS client for all "\
             "containers at once: gluster")
@@ -82,9 +83,11 @@ module Mft
     end
 
     # What is met first is brought up first, where it is one by one: the nodes
-    # find their database and storage, the partner finds a cluster.
+    # find their database and storage, the partner finds a cluster. A name that
+    # a hexadecimal number could begin with, like db, Vagrant takes for the
+    # beginning of a machine's UUID, if there is one that begins so.
     def machines
-      [machine("storage", "storage", 6), machine("db", "db", 5),
+      [machine("storage", "storage", 6), machine("database", "database", 5),
        *nodes, machine("partner", "partner", 7)]
     end
 
@@ -105,16 +108,21 @@ module Mft
         "PATIENCE" => emulated? ? "6" : "1" }
     end
 
+    # What may not change while there are machines.
+    def fixed
+      @values.slice("name", "nodes", "network", "shell", "storage")
+    end
+
+    def fail!(key, text)
+      raise Error, "#{@file}: #{key}: #{text}"
+    end
+
     private
 
     def read(path)
       YAML.safe_load(File.read(path)) || {}
     rescue SystemCallError, Psych::Exception => e
       raise Error, "#{path}: #{e.message}"
-    end
-
-    def fail!(key, text)
-      raise Error, "#{@file}: #{key}: #{text}"
     end
 
     def override(key, value)
@@ -141,6 +149,12 @@ module Mft
         fail!("memory_mb", "#{role}: #{mb.inspect} MiB will not do, it takes "\
               "#{LEAST_MB[role]} or more")
       end
+    end
+
+    # vagrant-libvirt's own, which is there only when it has made it.
+    def check_network
+      return unless provider == "libvirt" && self["network"] == "192.168.121"
+      fail!("network", "192.168.121 is that of vagrant-libvirt itself: another")
     end
 
     def machine(name, role, last)

@@ -79,7 +79,7 @@ set_name() {
 set_hosts() {
 	{
 		printf '127.0.0.1 localhost\n::1 localhost\n'
-		echo "$DB db"
+		echo "$DB database"
 		echo "$STORAGE storage"
 		echo "$PARTNER partner"
 		each_node | while read -r node address floating _; do

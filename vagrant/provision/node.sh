@@ -128,7 +128,7 @@ configure_mftd() {
 	node: $name
 	listen: ["0.0.0.0:2222"]
 	host_keys: [/etc/mft/ssh_host_ed25519_key]
-	catalog: "postgresql://mft@db/mft?passfile=/etc/mft/pgpass"
+	catalog: "postgresql://mft@database/mft?passfile=/etc/mft/pgpass"
 	volumes:
 	  - name: main
 	    path: $volume
