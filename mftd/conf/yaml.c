@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <yaml.h>
 
@@ -334,6 +335,21 @@ is_integer(const char *text)
 	return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
+/* Whether text is one of YAML's words for a truth value: libcyaml takes any
+ * other for a true one. */
+static bool
+is_truth(const char *text)
+{
+	static const char *const truths[] = { "true", "yes", "on", "false",
+		"no", "off" };
+	size_t i;
+
+	for (i = 0; i < sizeof(truths) / sizeof(truths[0]); i++)
+		if (strcasecmp(text, truths[i]) == 0)
+			return true;
+	return false;
+}
+
 static int
 scan_refuse(const struct scan *s, const yaml_event_t *e, const char *text)
 {
@@ -382,6 +398,8 @@ scan_scalar(const struct scan *s, const yaml_event_t *e)
 	v = find_schema(s->schema, &s->at);
 	if (v != NULL && v->type == CYAML_INT && !is_integer(text))
 		return scan_refuse(s, e, "not a number");
+	if (v != NULL && v->type == CYAML_BOOL && !is_truth(text))
+		return scan_refuse(s, e, "neither true nor false");
 	return 0;
 }
 

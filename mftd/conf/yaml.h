@@ -23,7 +23,8 @@ struct mftd_yaml;
  * Reads file into *data (as schema says; freed by mftd_yaml_data_free) and
  * *y, which must be freed before why goes out of scope.  Unknown keys, aliases,
  * an empty file, a second document, more than 16 levels, a NUL in a text and a
- * number that is not decimal digits behind an optional sign are errors.
+ * number that is not decimal digits behind an optional sign, and a truth value
+ * that is none of true, yes, on, false, no and off are errors.
  * On failure -errno, or -MFTD_E_CONF with "FILE:LINE: FIELD: what is wrong" in
  * why (size bytes; may be NULL with 0); nothing is left to free.  Values are
  * never repeated in it: they may be secrets.

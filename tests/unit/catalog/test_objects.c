@@ -676,6 +676,8 @@ routes_are_checked(void **state)
 	    ":16: routes[0].settle_s: must be 0 to 3600");
 	refused(ACCOUNT PARTNER ROUTE "    priority: 10\n",
 	    ":16: routes[0].priority: must be 0 to 9");
+	refused(ACCOUNT PARTNER ROUTE "    ordered: flase\n",
+	    ":16: routes[0].ordered: neither true nor false");
 	refused(ACCOUNT PARTNER ROUTE "    skip_failed: true\n",
 	    ":16: routes[0].skip_failed: means nothing without ordered");
 	refused(ACCOUNT PARTNER ROUTE "    directory: \"a\\tb\"\n",

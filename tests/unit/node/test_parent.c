@@ -140,14 +140,14 @@ coordinator_main(struct mftd_worker *w)
 }
 
 const struct mftd_kind mftd_kinds[] = {
-	{ MFTD_PROC_COORDINATOR, -1, MFTD_ROLE_STOPPED, 0, MFTD_EACH_ONE,
+	{ MFTD_PROC_COORDINATOR, -1, MFTD_ROLE_STOPPED, 0, MFTD_EACH_ONE, false,
 	    coordinator_main },
 	{ MFTD_PROC_AUTH, MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 0,
-	    MFTD_EACH_ONE, worker_main },
+	    MFTD_EACH_ONE, false, worker_main },
 	{ MFTD_PROC_OUTBOUND, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_PROMOTED, 0,
-	    MFTD_EACH_QUEUE, worker_main },
+	    MFTD_EACH_QUEUE, true, worker_main },
 	{ MFTD_PROC_HOOKS, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_STARTED, 0,
-	    MFTD_EACH_DEFAULT, unready_main },
+	    MFTD_EACH_DEFAULT, true, unready_main },
 	{ 0 },
 };
 
@@ -252,9 +252,10 @@ begin(void **state)
 	w->fd = -1;
 	snprintf(w->dir, sizeof(w->dir), "test_parent_XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
-	w->conf = (struct mftd_conf) {
-		.cluster = true, .node = (char *)"n1", .run_dir = w->dir
-	};
+	w->conf = (struct mftd_conf) { .cluster = true,
+		.node = (char *)"n1",
+		.run_dir = w->dir,
+		.worker_timeout_s = 1 };
 	name_socket(&w->conf, &sun);
 	w->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_int_equal(
@@ -388,6 +389,21 @@ what_never_started_is_stopped(void **state)
 	assert_int_equal(answer(w, i).role, MFTD_ROLE_STARTED);
 }
 
+/* Its loop does not answer PING: it is killed, and the next one started. */
+static void
+silent_worker_is_ended(void **state)
+{
+	struct world *w = *state;
+	struct told told;
+
+	ask(w, 1, MFTD_SERVICE_OUTBOUND, "q", MFTD_ROLE_PROMOTED);
+	assert_int_equal(answer(w, 1).restarts, 0);
+	do
+		told = hear(w);
+	while (told.state.restarts == 0);
+	assert_int_equal(told.state.role, MFTD_ROLE_PROMOTED);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -402,6 +418,8 @@ main(int argc, char **argv)
 		    old_wishes_are_not_answered, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    what_never_started_is_stopped, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    silent_worker_is_ended, begin, end),
 	};
 
 	mftd_log_open("stderr", "error");
