@@ -31,12 +31,12 @@ no_main(struct mftd_worker *w)
 }
 
 const struct mftd_kind mftd_kinds[] = {
-	{ MFTD_PROC_COORDINATOR, -1, MFTD_ROLE_STOPPED, 0, MFTD_EACH_ONE,
+	{ MFTD_PROC_COORDINATOR, -1, MFTD_ROLE_STOPPED, 0, MFTD_EACH_ONE, false,
 	    no_main },
 	{ MFTD_PROC_LISTENER, MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 0,
-	    MFTD_EACH_ONE, no_main },
+	    MFTD_EACH_ONE, false, no_main },
 	{ MFTD_PROC_OUTBOUND, MFTD_SERVICE_OUTBOUND, MFTD_ROLE_PROMOTED, 0,
-	    MFTD_EACH_QUEUE, no_main },
+	    MFTD_EACH_QUEUE, false, no_main },
 	{ 0 },
 };
 
@@ -272,7 +272,8 @@ daemon_ends_with_the_others(void **state)
 /* ---- a stop that comes to its deadline */
 
 static const struct mftd_kind journal = { MFTD_PROC_JOURNAL,
-	MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 0, MFTD_EACH_ONE, no_main };
+	MFTD_SERVICE_INBOUND, MFTD_ROLE_STARTED, 0, MFTD_EACH_ONE, false,
+	no_main };
 
 /* A process that does not end by itself is that child. */
 static pid_t
